@@ -1,0 +1,250 @@
+"""The tree of errors: every one that this package raises on purpose.
+
+::
+
+    PeriskopeError
+    ├── ConfigError (also ValueError)     an argument or setting is wrong; nothing was sent
+    ├── ClosedError                       the client was closed, before or while it was used
+    ├── WrongLoopError                    used in a second event loop, or after a fork
+    ├── TransportError                    no whole answer arrived
+    │   ├── ConnectError                  refused, unreachable, reset, no TLS
+    │   ├── TimeoutError_ (also TimeoutError)  connecting, silence, or the whole call took too long
+    │   └── BodyError                     the answer was cut off, cannot be decompressed, or is too large
+    ├── APIError                          the server answered, and said no
+    │   ├── AuthenticationError           401: a bad key, or a phone outside its scope
+    │   ├── PermissionDeniedError         403
+    │   ├── NotFoundError                 404
+    │   ├── ValidationError               422: ``fields`` says which parameter and why
+    │   ├── RateLimitError                429
+    │   │   └── WaitTooLong               nothing was sent: the limit's wait would be longer than allowed
+    │   └── ServerError                   5xx
+    ├── DecodeError                       an answer that is not what the API documents; ``path`` says where
+    ├── PaginationError                   the server's pages contradict what was asked for
+    └── ExportError                       a file could not be written
+
+The text is one line for people; everything a program may want is an attribute. ``meta`` is there on every error that
+an answer led to, so the trace id that Periskope's support asks for is never lost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from periskope_async.meta import ResponseMeta
+
+__all__ = [
+    "APIError",
+    "AuthenticationError",
+    "BodyError",
+    "ClosedError",
+    "ConfigError",
+    "ConnectError",
+    "DecodeError",
+    "ExportError",
+    "NotFoundError",
+    "PaginationError",
+    "PeriskopeError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "ServerError",
+    "TimeoutError_",
+    "TransportError",
+    "ValidationError",
+    "WaitTooLong",
+    "WrongLoopError",
+    "error_for_status",
+]
+
+
+class PeriskopeError(Exception):
+    """The root of all errors of this package."""
+
+    meta: ResponseMeta | None
+    """The facts of the answer that led here; None where no answer did."""
+
+    def __init__(self, message: str, *, meta: ResponseMeta | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.meta = meta
+
+    @property
+    def trace_id(self) -> str | None:
+        """The answer's ``x-periskope-trace-id``; None where there was none."""
+        return self.meta.trace_id if self.meta is not None else None
+
+    @property
+    def org_id(self) -> str | None:
+        """The organisation that the server took the key for; None where it did not say."""
+        return self.meta.org_id if self.meta is not None else None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by state, since the constructors take keywords: workers send errors between processes."""
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(kind: type[PeriskopeError], args: tuple[Any, ...], state: dict[str, Any]) -> PeriskopeError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigError(PeriskopeError, ValueError):
+    """An argument, setting or environment variable is wrong. Raised before anything is sent."""
+
+    def __init__(self, message: str, *, parameter: str | None = None) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+
+
+class ClosedError(PeriskopeError):
+    """The client was closed; make a new one. Waiting and running calls get this too when it closes."""
+
+
+class WrongLoopError(PeriskopeError, RuntimeError):
+    """The client belongs to another event loop or to the parent process; make one where it is used."""
+
+
+class TransportError(PeriskopeError):
+    """No whole answer arrived. Reading calls were retried before this was raised."""
+
+    def __init__(
+        self, message: str, *, meta: ResponseMeta | None = None, attempts: int = 1, retryable: bool = True
+    ) -> None:
+        super().__init__(message, meta=meta)
+        self.attempts = attempts
+        """Requests that the call had cost when it gave up."""
+        self.retryable = retryable
+        """Whether the same request may fare better a little later."""
+
+
+class ConnectError(TransportError):
+    """The connection failed, or broke before the answer's headers."""
+
+
+class TimeoutError_(TransportError, TimeoutError):  # noqa: N801, N818 - TimeoutError alone would shadow the builtin
+    """Connecting, a silence between bytes, or the whole call took too long; ``phase`` says which."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        phase: str,
+        meta: ResponseMeta | None = None,
+        attempts: int = 1,
+        retryable: bool = True,
+    ) -> None:
+        super().__init__(message, meta=meta, attempts=attempts, retryable=retryable)
+        self.phase = phase
+        """``connect``, ``read`` or ``total``."""
+
+
+class BodyError(TransportError):
+    """The answer's body was cut off, could not be decompressed, or was larger than allowed."""
+
+
+class APIError(PeriskopeError):
+    """The server answered with an error, or with a redirect that is not followed."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str | None = None,
+        fields: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        meta: ResponseMeta | None = None,
+    ) -> None:
+        super().__init__(message, meta=meta)
+        self.status = status
+        """HTTP status code."""
+        self.code = code
+        """The server's own word, such as ``VALIDATION_ERROR``; None where the body had none."""
+        self.fields: Mapping[str, str] = dict(fields or {})
+        """What was wrong with which parameter, in the server's words."""
+        self.body = body
+        """The answer's body as it came."""
+
+
+class AuthenticationError(APIError):
+    """401: the key is not valid, or the phone is outside its scope."""
+
+
+class PermissionDeniedError(APIError):
+    """403: the key is valid and may not do this."""
+
+
+class NotFoundError(APIError):
+    """404: no such chat, or no such path."""
+
+
+class ValidationError(APIError):
+    """422: the server rejected a parameter; ``fields`` says which and why."""
+
+
+class RateLimitError(APIError):
+    """429: more requests than the limit allows, after every permitted retry."""
+
+
+class WaitTooLong(RateLimitError):  # noqa: N818 - it says what happened; the base carries the Error
+    """The wait for the limit would be longer than ``max_wait``; this request was not sent."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        needed: float,
+        limit: int | None,
+        remaining: int | None,
+        resets_in: float | None,
+        meta: ResponseMeta | None = None,
+    ) -> None:
+        super().__init__(message, status=429, code="WAIT_TOO_LONG", meta=meta)
+        self.needed = needed
+        """Seconds to wait, as well as they can be known."""
+        self.limit = limit
+        self.remaining = remaining
+        self.resets_in = resets_in
+
+
+class ServerError(APIError):
+    """5xx: the server, or a gateway before it, failed; after every permitted retry."""
+
+
+class DecodeError(PeriskopeError):
+    """A successful answer that is not what the API documents."""
+
+    def __init__(
+        self, message: str, *, path: str = "$", body_start: str = "", meta: ResponseMeta | None = None
+    ) -> None:
+        super().__init__(message, meta=meta)
+        self.path = path
+        """Where in the JSON, such as ``$.chats[3].chat_id``; ``$`` is the whole."""
+        self.body_start = body_start
+        """The first characters of the body."""
+
+
+class PaginationError(PeriskopeError):
+    """The pages contradict what was asked for, so going on would lose rows or never end."""
+
+
+class ExportError(PeriskopeError):
+    """An export could not be written."""
+
+
+_BY_STATUS: dict[int, type[APIError]] = {
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    422: ValidationError,
+    429: RateLimitError,
+}
+
+
+def error_for_status(status: int) -> type[APIError]:
+    """Give the class for an HTTP status; APIError itself where no class is more exact."""
+    return _BY_STATUS.get(status) or (ServerError if status >= 500 else APIError)  # noqa: PLR2004 - HTTP's own

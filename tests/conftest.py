@@ -1,0 +1,34 @@
+"""What all tests share: hypothesis profiles, and the check that nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+# No deadlines: the machines that run these are shared. Unicode tables take seconds to build on a fresh one.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("nightly", settings.get_profile("default"), max_examples=20_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# Else the test runner's first look for "the current loop" makes one that nobody closes.
+asyncio.set_event_loop(None)
+
+
+@pytest.fixture
+async def nothing_left_over() -> AsyncIterator[None]:
+    """Fail a test that leaves a task behind; what is not closed warns, and warnings are errors."""
+    before = asyncio.all_tasks()
+    yield
+    for _ in range(3):
+        await asyncio.sleep(0)
+    left = {task for task in asyncio.all_tasks() - before - {asyncio.current_task()} if not task.done()}
+    assert not left, f"tasks left over: {left}"
+    gc.collect()
