@@ -1,0 +1,72 @@
+"""Whether a failed try is worth another one, and when (pure).
+
+Only reading calls are retried: nothing in Periskope's API makes a second POST harmless. The back-off is exponential
+with **full jitter** (each wait is drawn evenly between zero and the ceiling: the form that spreads a crowd best,
+https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). A wait that the server asks for is a lower
+bound: it is obeyed whole, or the call gives up; it is never cut to fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from periskope_async.errors import APIError, ConfigError, TransportError
+
+if TYPE_CHECKING:
+    from random import Random
+
+__all__ = ["RETRYABLE_STATUSES", "RetryPolicy", "next_wait"]
+
+RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often and how long a reading call is tried."""
+
+    tries: int = 6
+    """Requests that one call may cost, the first included; 1 turns retries off."""
+    base: float = 0.5
+    """Ceiling of the first wait in seconds; it doubles with each further one."""
+    ceiling: float = 20.0
+    """Most seconds that a drawn wait may take. A Retry-After may be longer."""
+    max_elapsed: float = 180.0
+    """No wait is begun that would end later than this many seconds after the call's start."""
+
+    def __post_init__(self) -> None:
+        """Refuse what would loop for ever or not at all."""
+        if self.tries < 1:
+            raise ConfigError(
+                f"retry.tries is {self.tries}; it counts the first request, so 1 is the least",
+                parameter="retry",
+            )
+        for name in ("base", "ceiling", "max_elapsed"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(
+                    f"retry.{name} is {getattr(self, name)}; it must be 0 or more seconds", parameter="retry"
+                )
+
+
+def next_wait(
+    policy: RetryPolicy, *, method: str, attempt: int, error: Exception, elapsed: float, rng: Random
+) -> float | None:
+    """Give the seconds to wait before the next try, or None to give up and raise ``error``.
+
+    ``attempt`` is the try that failed, counted from 1; ``elapsed`` the seconds since the call began.
+    """
+    if method != "GET" or attempt >= policy.tries or not _is_passing(error):
+        return None
+    wait = rng.uniform(0, min(policy.ceiling, policy.base * 2 ** min(attempt - 1, 32)))
+    asked = error.meta.rate_limit.retry_after if isinstance(error, APIError) and error.meta else None
+    if asked is not None:
+        # Jitter only ever adds: a crowd that was sent away together must not come back together, nor early.
+        wait += asked
+    return wait if elapsed + wait <= policy.max_elapsed else None
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether the same request may fare better a little later."""
+    if isinstance(error, TransportError):
+        return error.retryable
+    return isinstance(error, APIError) and error.status in RETRYABLE_STATUSES
