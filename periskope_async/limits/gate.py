@@ -1,0 +1,264 @@
+"""The gate that every request passes: one queue for one API key, shared by all its tasks, phones and clients.
+
+First come, first served. The :class:`~periskope_async.limits.ledger.Ledger` decides *whether* a request may go, and
+aiolimiter's bucket *how evenly*: its drip alone would let a full burst and a window's drip into one window of the
+server, so it only shapes what the ledger allows.
+
+A waiter that is cancelled gives its place back, a refusal closes the gate for everyone, and a finished answer is
+never held back: the wait belongs to the next request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import TYPE_CHECKING
+
+from aiolimiter import AsyncLimiter
+
+from periskope_async.errors import ClosedError, ConfigError, WaitTooLong, WrongLoopError
+from periskope_async.events import Throttled, announce
+from periskope_async.limits.ledger import Ledger, RateLimit, Token
+from periskope_async.limits.permit import Permit
+from periskope_async.limits.queue import Waiter, WaitQueue
+from periskope_async.limits.snapshot import RateLimitSnapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from periskope_async.events import Hook
+    from periskope_async.limits.headers import LimitHeaders
+
+__all__ = ["RateLimiter", "no_limits"]
+
+logger = logging.getLogger(__name__)
+
+# Of a refusal's wait: spreads the reopening, so that several processes on one key do not return in step.
+_REOPENING_JITTER = 0.1
+# Above this, a wait is worth a line in the log at INFO.
+_LONG_WAIT_SECONDS = 5.0
+
+
+class _Switch:
+    """Whether gates let everything through; thrown by :func:`periskope_async.testing.no_waiting` only."""
+
+    is_open = False
+
+
+no_limits = _Switch()
+
+
+class RateLimiter:
+    """A budget of requests for one API key.
+
+    ``assume`` skips the probe (else the first request goes alone, and the others wait for its headers).
+    ``reserve`` leaves that share of each window to others on the same key. ``max_wait`` is the most seconds that a
+    request may wait before WaitTooLong is raised; None waits as long as it takes. ``burst`` is how many requests may go
+    at once after a rest: None for the whole limit, 1 for an even flow. ``rng`` draws the jitter.
+
+    It belongs to the event loop that first uses it.
+    """
+
+    def __init__(
+        self,
+        *,
+        assume: RateLimit | None = None,
+        reserve: float = 0.0,
+        max_wait: float | None = None,
+        burst: int | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        if burst is not None and burst < 1:
+            raise ConfigError(f"burst is {burst}; it must be 1 or more, or None for the whole limit", parameter="burst")
+        if max_wait is not None and not max_wait >= 0:
+            raise ConfigError(f"max_wait is {max_wait}; give seconds from 0 up, or None", parameter="max_wait")
+        self._ledger = Ledger(assume=assume, reserve=reserve)
+        self._max_wait = max_wait
+        self._burst = burst
+        self._rng = rng or random.Random()
+        self._queue = WaitQueue()
+        self._seconds_waited = 0.0
+        self._bucket: AsyncLimiter | None = None
+        self._bucket_shape: tuple[float, float] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_closed = False
+
+    async def acquire(self, *, is_retry: bool = False, hooks: Sequence[Hook] = ()) -> Permit:
+        """Wait for leave to send one request; a retry goes to the head of the queue.
+
+        Raises WaitTooLong before waiting in vain, ClosedError once the limiter is closed, WrongLoopError in another
+        event loop than the first.
+        """
+        loop = self._bind()
+        if no_limits.is_open:
+            return Permit(self, None)
+        now = loop.time()
+        token = None if self._queue else self._ledger.take(now)
+        if token is None:
+            token = await self._wait_in_queue(loop, now, is_retry=is_retry, hooks=hooks)
+        permit = Permit(self, token)
+        try:
+            await self._shape(hooks)
+        except BaseException:
+            permit.unused()
+            raise
+        finally:
+            self._seconds_waited += loop.time() - now
+        return permit
+
+    def snapshot(self) -> RateLimitSnapshot:
+        """Give a frozen view of how the limit stands now."""
+        ledger = self._ledger
+        now = self._loop.time() if self._loop is not None else 0.0
+        remaining = ledger.remaining(now)
+        return RateLimitSnapshot(
+            limit=ledger.limit,
+            window=ledger.window,
+            remaining=remaining,
+            resets_in=0.0 if remaining else max(0.0, ledger.wait_for(1, now)),
+            in_flight=ledger.in_flight,
+            waiting=len(self._queue),
+            refusals=ledger.refusals,
+            seconds_waited=self._seconds_waited,
+            is_known=ledger.is_known,
+        )
+
+    def close(self) -> None:
+        """Fail everyone who waits with ClosedError, and everyone who comes later. May be called twice."""
+        self._is_closed = True
+        self._stop_timer()
+        self._queue.fail_all(lambda: ClosedError("the client was closed while a request waited for the limit"))
+
+    def _bind(self) -> asyncio.AbstractEventLoop:
+        loop = asyncio.get_running_loop()
+        if self._is_closed:
+            raise ClosedError("the limiter is closed; make a new client")
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise WrongLoopError("a RateLimiter belongs to the event loop that first used it; make one for each loop")
+        return loop
+
+    async def _wait_in_queue(
+        self, loop: asyncio.AbstractEventLoop, now: float, *, is_retry: bool, hooks: Sequence[Hook]
+    ) -> Token:
+        needed = self._ledger.wait_for(1 if is_retry else len(self._queue) + 1, now)
+        if self._max_wait is not None and needed > self._max_wait:
+            raise self._too_long(needed)
+        waiter = Waiter(loop.create_future(), now, self._max_wait)
+        self._queue.join(waiter, at_head=is_retry)
+        self._tell(needed, self._reason(), hooks)
+        self._serve()
+        try:
+            return await waiter.ready
+        except asyncio.CancelledError:
+            if self._queue.leave(waiter):
+                self._serve()
+            elif waiter.ready.exception() is None:
+                # The token was handed over in the same step of the loop that cancelled the task.
+                self.give_back(waiter.ready.result())
+            raise
+
+    def _serve(self) -> None:
+        """Hand out what is free, and set the timer for what comes next."""
+        self._stop_timer()
+        loop = self._loop
+        if loop is None or self._is_closed:
+            return
+        now = loop.time()
+        while waiter := self._queue.first():
+            token = self._ledger.take(now)
+            if token is None:
+                # Where only an answer can free a token, the estimate is a window off: an early look costs nothing.
+                self._timer = loop.call_later(max(self._ledger.wait_for(1, now), 1e-3), self._serve)
+                return
+            self._queue.serve(waiter, token)
+
+    def settle(self, token: Token, headers: LimitHeaders, *, is_refusal: bool) -> None:
+        """Book an answer's headers, for its permit; a refusal closes the gate for everyone."""
+        now = self._now()
+        wait = self._ledger.window * _REOPENING_JITTER
+        self._ledger.settle(
+            token,
+            now,
+            headers,
+            is_refusal=is_refusal,
+            jitter=self._rng.uniform(0, wait) if is_refusal else 0.0,
+        )
+        if is_refusal:
+            closed_for = self._ledger.closed_for(now)
+            logger.warning(
+                "the server refused a request (429); all %d waiting requests hold for %.2f s",
+                len(self._queue),
+                closed_for,
+            )
+            self._fail_impatient(now + closed_for)
+        self._serve()
+
+    def lose(self, token: Token) -> None:
+        """Book a request whose headers never came, for its permit."""
+        self._ledger.lose(token, self._now())
+        self._serve()
+
+    def give_back(self, token: Token) -> None:
+        """Take back what was never sent, for its permit."""
+        self._ledger.give_back(token)
+        self._serve()
+
+    async def _shape(self, hooks: Sequence[Hook]) -> None:
+        """Spread requests as ``burst`` asks for. Always one unit: aiolimiter starves larger ones."""
+        limit, window = self._ledger.limit, self._ledger.window
+        burst = min(self._burst or limit, limit)
+        if self._bucket is None or self._bucket_shape != (burst, window * burst / limit):
+            # A new one, since aiolimiter's drip keeps the rate it was made with.
+            self._bucket_shape = (burst, window * burst / limit)
+            self._bucket = AsyncLimiter(*self._bucket_shape)
+        if burst < limit and not self._bucket.has_capacity(1):
+            self._tell(window / limit, "shape", hooks)
+        await self._bucket.acquire(1)
+
+    def _fail_impatient(self, reopens_at: float) -> None:
+        """After a refusal: tell those who may not wait that long now, not when their patience has run out."""
+        for waiter in self._queue:
+            if waiter.max_wait is not None and waiter.since + waiter.max_wait < reopens_at:
+                self._queue.fail(waiter, self._too_long(reopens_at - waiter.since))
+
+    def _too_long(self, needed: float) -> WaitTooLong:
+        view = self.snapshot()
+        return WaitTooLong(
+            f"the limit of {view.limit} requests in {view.window:g} s calls for a wait of {needed:.2f} s, more than "
+            f"the {self._max_wait:g} s allowed by max_wait; nothing was sent",
+            needed=needed,
+            limit=view.limit,
+            remaining=view.remaining,
+            resets_in=view.resets_in,
+        )
+
+    def _tell(self, wait: float, reason: str, hooks: Sequence[Hook]) -> None:
+        level = logging.INFO if wait >= _LONG_WAIT_SECONDS else logging.DEBUG
+        logger.log(level, "waiting %.3f s for the limit (%s), %d in the queue", wait, reason, len(self._queue))
+        if hooks:
+            view = self.snapshot()
+            event = Throttled(
+                wait=wait,
+                reason=reason,
+                limit=view.limit if view.is_known else None,
+                remaining=view.remaining if view.is_known else None,
+                waiting=view.waiting,
+            )
+            announce(hooks, event)
+
+    def _reason(self) -> str:
+        if self._ledger.closed_for(self._now()):
+            return "refused"
+        return "limit" if self._ledger.is_known else "probe"
+
+    def _now(self) -> float:
+        return self._loop.time() if self._loop is not None else 0.0
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,169 @@
+"""What a response's headers say about the rate limit, read in differences (pure).
+
+The server writes the set that Express's ``express-rate-limit`` writes: ``X-RateLimit-Limit``, ``-Remaining``, and
+``-Reset`` as Unix seconds rounded **up**, beside a ``Date`` rounded **down**
+(https://docs.periskope.app/api-reference/chat/list-all-chats shows both recorded answers). A moment by the server's
+clock means nothing by ours, so every time is given as a difference of two of the server's own numbers, and no clock
+of this machine is ever asked.
+
+Gateways in between rewrite these headers. So each is read in every dialect that is met in the wild (seconds left,
+Unix seconds or milliseconds, HTTP or ISO date, fractions), and one that cannot be trusted reads as None and is named
+in :attr:`LimitHeaders.unusable`: a doubtful number must never widen or narrow a budget.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["LimitHeaders", "parse_limit_headers"]
+
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?", re.ASCII)
+
+# A reset below this many is "seconds left" (11 days at most); Unix seconds have been above 1e8 since 1973, Unix
+# milliseconds above 1e11 since 1973 too. What lies between belongs to no dialect.
+_SECONDS_LEFT_BELOW = 1e6
+_UNIX_SECONDS_FROM = 1e8
+_UNIX_MILLISECONDS_FROM = 1e11
+# A slow handler writes its Date after the window that counted the request has ended, so a reset shortly before
+# Date is honest and means "over"; one further back is a broken clock.
+_MOST_SECONDS_BEFORE_DATE = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitHeaders:
+    """The limit's headers of one response; None where a header was absent or unusable."""
+
+    limit: int | None = None
+    """Requests that one window allows."""
+    remaining: int | None = None
+    """Requests left in the window that counted this one; never above ``limit``."""
+    resets_in: float | None = None
+    """Seconds from the response's ``Date`` to the window's end: a difference of two server times, at least 0."""
+    rounded_by: float = 2.0
+    """How much longer than the truth ``resets_in`` may be, exclusive: 2 where both ends were rounded to a second, as
+    the server does it; 1 where only one was (seconds left, or a reset in fractions)."""
+    reset_mark: float | None = None
+    """The reset in Unix seconds by the server's clock: to tell one window from the next, never to wait for."""
+    retry_after: float | None = None
+    """Seconds that the server asks to stay away, from ``Retry-After`` in either of its forms."""
+    server_time: float | None = None
+    """The ``Date`` header in Unix seconds: to be compared with other times of the same server, never with ours."""
+    unusable: tuple[str, ...] = ()
+    """What could not be used and why, one readable line each."""
+
+    def __bool__(self) -> bool:
+        """Whether the response said how the budget stands."""
+        return self.limit is not None and self.remaining is not None
+
+
+def parse_limit_headers(headers: Mapping[str, str]) -> LimitHeaders:
+    """Read the limit's headers from a case-insensitive mapping. Never raises."""
+    unusable: list[str] = []
+    date = _server_date(headers.get("Date"))
+    limit = _count("X-RateLimit-Limit", headers, unusable)
+    remaining = _count("X-RateLimit-Remaining", headers, unusable)
+    if limit == 0:
+        unusable.append("X-RateLimit-Limit: 0 allows nothing, though the request was answered")
+        limit = None
+    if limit is not None and remaining is not None and remaining > limit:
+        unusable.append(f"X-RateLimit-Remaining: {remaining} is above the limit of {limit}")
+        limit = remaining = None
+    resets_in, rounded_by, reset_mark = _reset(headers.get("X-RateLimit-Reset"), date, unusable)
+    return LimitHeaders(
+        limit=limit,
+        remaining=remaining,
+        resets_in=resets_in,
+        rounded_by=rounded_by,
+        reset_mark=reset_mark,
+        retry_after=_retry_after(headers.get("Retry-After"), date, unusable),
+        server_time=date,
+        unusable=tuple(unusable),
+    )
+
+
+def _count(name: str, headers: Mapping[str, str], unusable: list[str]) -> int | None:
+    text = headers.get(name)
+    if text is None:
+        return None
+    # "100, 100;w=60": the drafts of the RateLimit headers append the policy after the number.
+    number = _number(text.partition(",")[0].partition(";")[0])
+    if number is None or number < 0 or not number.is_integer():
+        unusable.append(f"{name}: {text[:40]!r} is not a whole number from 0 up")
+        return None
+    return int(number)
+
+
+def _reset(text: str | None, date: float | None, unusable: list[str]) -> tuple[float | None, float, float | None]:
+    """Give ``resets_in``, ``rounded_by`` and ``reset_mark``."""
+    if text is None:
+        return None, 2.0, None
+    number = _number(text)
+    if number is not None and 0 <= number < _SECONDS_LEFT_BELOW:
+        return number, 1.0, None if date is None else date + number
+    moment: float | None = None
+    if number is None:
+        moment = _date(text)
+    elif number >= _UNIX_MILLISECONDS_FROM:
+        moment = number / 1000
+    elif number >= _UNIX_SECONDS_FROM:
+        moment = number
+    if moment is None:
+        unusable.append(f"X-RateLimit-Reset: {text[:40]!r} is neither seconds left, nor a Unix time, nor a date")
+        return None, 2.0, None
+    if date is None:
+        unusable.append("X-RateLimit-Reset: a moment by the server's clock, and no Date header to compare it with")
+        return None, 2.0, moment
+    if moment - date < -_MOST_SECONDS_BEFORE_DATE:
+        unusable.append(f"X-RateLimit-Reset: lies {date - moment:.0f} s before the response's own Date")
+        return None, 2.0, None
+    return max(0.0, moment - date), 2.0 if moment.is_integer() else 1.0, moment
+
+
+def _retry_after(text: str | None, date: float | None, unusable: list[str]) -> float | None:
+    if text is None:
+        return None
+    number = _number(text)
+    if number is None:
+        moment = _date(text)
+        if moment is not None and date is not None:
+            return max(0.0, moment - date)
+        why = "a date, and no Date header to compare it with" if moment is not None else "neither seconds nor a date"
+        unusable.append(f"Retry-After: {text[:40]!r} is {why}")
+        return None
+    if number < 0:
+        unusable.append(f"Retry-After: {text[:40]!r} is negative")
+        return None
+    return number
+
+
+def _number(text: str) -> float | None:
+    text = text.strip()
+    # float() alone would take "nan", "inf", "1_000" and the digits of every script. 18 digits keep it finite.
+    return float(text) if len(text) <= 18 and _NUMBER.fullmatch(text) else None  # noqa: PLR2004
+
+
+def _server_date(text: str | None) -> float | None:
+    return None if text is None else _date(text)
+
+
+def _date(text: str) -> float | None:
+    """Unix seconds of an HTTP date or an ISO 8601 one; without a zone it is UTC, as HTTP dates are."""
+    text = text.strip()
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (OverflowError, ValueError):
+        return None

@@ -1,0 +1,208 @@
+"""The gate's queue, in virtual time: order, cancels, closing, refusals, patience."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from periskope_async.errors import ClosedError, ConfigError, WaitTooLong, WrongLoopError
+from periskope_async.events import Event, Throttled
+from periskope_async.limits.gate import RateLimiter
+from periskope_async.limits.headers import LimitHeaders
+from periskope_async.limits.ledger import RateLimit
+
+pytestmark = [pytest.mark.looptime, pytest.mark.usefixtures("nothing_left_over")]
+
+TEN = RateLimit(10, 1.0)
+NOTHING_SAID = LimitHeaders()
+
+
+def limiter(assume: RateLimit | None = TEN, **kwargs: object) -> RateLimiter:
+    return RateLimiter(assume=assume, rng=random.Random(1), **kwargs)  # type: ignore[arg-type]
+
+
+async def send(gate: RateLimiter, sent: list[float], answer_after: float = 0.01) -> None:
+    permit = await gate.acquire()
+    sent.append(asyncio.get_running_loop().time())
+    await asyncio.sleep(answer_after)
+    permit.answered(NOTHING_SAID, is_refusal=False)
+
+
+async def test_ten_calls_into_an_idle_budget_all_go_at_once(looptime):
+    gate, sent = limiter(), []
+    await asyncio.gather(*(send(gate, sent) for _ in range(10)))
+    assert sent == [sent[0]] * 10
+
+
+async def test_no_eleven_in_a_row_fit_into_one_window():
+    gate, sent = limiter(), []
+    await asyncio.gather(*(send(gate, sent) for _ in range(45)))
+    assert all(later - earlier >= 1.0 for earlier, later in zip(sent, sent[10:], strict=False))
+    # Four full windows and the answers between them.
+    assert sent[-1] - sent[0] == pytest.approx(4 * 1.01, abs=0.02)
+
+
+async def test_first_come_first_served():
+    gate = limiter(RateLimit(1, 1.0))
+    order: list[int] = []
+
+    async def one(number: int) -> None:
+        permit = await gate.acquire()
+        order.append(number)
+        permit.answered(NOTHING_SAID, is_refusal=False)
+
+    await asyncio.gather(*(one(number) for number in range(6)))
+    assert order == list(range(6))
+
+
+async def test_a_retry_goes_to_the_head_of_the_line():
+    gate = limiter(RateLimit(1, 1.0))
+    order: list[str] = []
+
+    async def one(name: str, *, is_retry: bool) -> None:
+        permit = await gate.acquire(is_retry=is_retry)
+        order.append(name)
+        permit.answered(NOTHING_SAID, is_refusal=False)
+
+    (await gate.acquire()).answered(NOTHING_SAID, is_refusal=False)
+    waiting = [asyncio.create_task(one(name, is_retry=False)) for name in "ab"]
+    await asyncio.sleep(0)
+    waiting.append(asyncio.create_task(one("retry", is_retry=True)))
+    await asyncio.gather(*waiting)
+    assert order == ["retry", "a", "b"]
+
+
+async def test_before_the_limit_is_known_one_probe_goes_alone():
+    gate = limiter(None)
+    first = await gate.acquire()
+    second = asyncio.create_task(gate.acquire())
+    await asyncio.sleep(0.5)
+    assert not second.done()
+    assert not gate.snapshot().is_known
+    first.answered(LimitHeaders(limit=3, remaining=2, resets_in=2.0), is_refusal=False)
+    (await second).unused()
+    view = gate.snapshot()
+    assert (view.limit, view.window, view.is_known) == (3, 1.0, True)
+
+
+async def test_a_probe_that_is_lost_lets_the_next_one_probe():
+    gate = limiter(None)
+    first = await gate.acquire()
+    second = asyncio.create_task(gate.acquire())
+    await asyncio.sleep(0)
+    first.lost()
+    (await second).unused()
+
+
+async def test_a_cancelled_waiter_gives_its_place_back():
+    gate = limiter(RateLimit(1, 1.0))
+    (await gate.acquire()).answered(NOTHING_SAID, is_refusal=False)
+    waiting = [asyncio.create_task(gate.acquire()) for _ in range(3)]
+    await asyncio.sleep(0.1)
+    assert gate.snapshot().waiting == 3
+    waiting[0].cancel()
+    await asyncio.sleep(0)
+    assert gate.snapshot().waiting == 2
+    started = asyncio.get_running_loop().time()
+    (await waiting[1]).answered(NOTHING_SAID, is_refusal=False)
+    assert asyncio.get_running_loop().time() - started < 1.0
+    (await waiting[2]).unused()
+    assert gate.snapshot().waiting == 0
+
+
+async def test_a_token_handed_over_in_the_step_of_the_cancel_is_not_lost():
+    gate = limiter(RateLimit(1, 1.0))
+    holder = await gate.acquire()
+    waiter = asyncio.create_task(gate.acquire())
+    await asyncio.sleep(0)
+    holder.unused()  # hands the token to the waiter, whose task has not run yet
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    view = gate.snapshot()
+    assert (view.in_flight, view.remaining, view.waiting) == (0, 1, 0)
+
+
+async def test_a_refusal_holds_everyone_until_the_servers_wait_is_over():
+    gate = limiter()
+    permit = await gate.acquire()
+    permit.answered(LimitHeaders(retry_after=2.0), is_refusal=True)
+    started = asyncio.get_running_loop().time()
+    permits = await asyncio.gather(*(gate.acquire() for _ in range(3)))
+    waited = asyncio.get_running_loop().time() - started
+    assert 2.0 <= waited <= 2.2
+    for each in permits:
+        each.unused()
+    assert gate.snapshot().refusals == 1
+
+
+async def test_a_wait_above_max_wait_raises_at_once_with_all_the_numbers():
+    gate = limiter(RateLimit(2, 60.0), max_wait=5.0)
+    for _ in range(2):
+        (await gate.acquire()).answered(NOTHING_SAID, is_refusal=False)
+    started = asyncio.get_running_loop().time()
+    with pytest.raises(WaitTooLong, match="nothing was sent") as caught:
+        await gate.acquire()
+    assert asyncio.get_running_loop().time() == started
+    assert caught.value.needed == pytest.approx(60.0)
+    assert (caught.value.limit, caught.value.remaining) == (2, 0)
+
+
+async def test_a_refusal_longer_than_their_patience_fails_those_who_wait():
+    gate = limiter(RateLimit(1, 1.0), max_wait=5.0)
+    permit = await gate.acquire()
+    waiting = asyncio.create_task(gate.acquire())
+    await asyncio.sleep(0.1)
+    permit.answered(LimitHeaders(retry_after=30.0), is_refusal=True)
+    with pytest.raises(WaitTooLong):
+        await waiting
+    assert gate.snapshot().waiting == 0
+
+
+async def test_closing_fails_all_who_wait_and_all_who_come():
+    gate = limiter(RateLimit(1, 10.0))
+    (await gate.acquire()).answered(NOTHING_SAID, is_refusal=False)
+    waiting = [asyncio.create_task(gate.acquire()) for _ in range(3)]
+    await asyncio.sleep(0.1)
+    gate.close()
+    gate.close()
+    assert [type(error) for error in await asyncio.gather(*waiting, return_exceptions=True)] == [ClosedError] * 3
+    with pytest.raises(ClosedError):
+        await gate.acquire()
+
+
+async def test_hooks_are_told_why_a_request_waits():
+    gate = limiter(RateLimit(1, 1.0))
+    told: list[Event] = []
+    (await gate.acquire()).answered(NOTHING_SAID, is_refusal=False)
+    (await gate.acquire(hooks=(told.append,))).unused()
+    (event,) = told
+    assert isinstance(event, Throttled)
+    assert (event.reason, event.limit, event.waiting) == ("limit", 1, 1)
+    assert event.wait == pytest.approx(1.0, abs=0.01)
+
+
+async def test_the_wait_is_summed_up():
+    gate = limiter(RateLimit(1, 1.0))
+    for _ in range(3):
+        (await gate.acquire()).answered(NOTHING_SAID, is_refusal=False)
+    assert gate.snapshot().seconds_waited == pytest.approx(2.0, abs=0.02)
+
+
+def test_another_loop_is_told_so():
+    gate = limiter()
+
+    async def use() -> None:
+        (await gate.acquire()).unused()
+
+    asyncio.run(use())
+    with pytest.raises(WrongLoopError, match="event loop"):
+        asyncio.run(use())
+
+
+@pytest.mark.parametrize("kwargs", [{"burst": 0}, {"max_wait": -1.0}, {"reserve": 1.0}])
+def test_settings_that_make_no_sense_are_refused(kwargs):
+    with pytest.raises(ConfigError):
+        limiter(**kwargs)

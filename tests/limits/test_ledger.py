@@ -1,0 +1,207 @@
+"""The budget's proof of safety, against a server model that shares no code with it."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from periskope_async.errors import ConfigError
+from periskope_async.limits.headers import LimitHeaders
+from periskope_async.limits.ledger import Ledger, RateLimit
+
+
+class FixedWindow:
+    """A window opened by the first request after the last one ended, as express-rate-limit has it."""
+
+    def __init__(self, limit: int, window: float) -> None:
+        self.limit, self.window = limit, window
+        self.ends = -math.inf
+        self.hits = 0
+        self.refusals = 0
+
+    def count(self, now: float) -> LimitHeaders:
+        if now >= self.ends:
+            self.ends, self.hits = now + self.window, 0
+        self.hits += 1
+        self.refusals += self.hits > self.limit
+        date = math.floor(now)
+        return LimitHeaders(
+            limit=self.limit,
+            remaining=max(0, self.limit - self.hits),
+            resets_in=float(math.ceil(self.ends) - date),
+            reset_mark=float(math.ceil(self.ends)),
+        )
+
+
+class SlidingLog:
+    """At most so many requests in any stretch of one window."""
+
+    def __init__(self, limit: int, window: float) -> None:
+        self.limit, self.window = limit, window
+        self.log: list[float] = []
+        self.refusals = 0
+
+    def count(self, now: float) -> LimitHeaders:
+        self.log = [at for at in self.log if at > now - self.window]
+        self.refusals += len(self.log) >= self.limit
+        self.log.append(now)
+        return LimitHeaders(
+            limit=self.limit, remaining=max(0, self.limit - len(self.log)), resets_in=self.window, rounded_by=1.0
+        )
+
+
+def simulate(server: FixedWindow | SlidingLog, ledger: Ledger, *, requests: int, rng: random.Random, latency: float) -> float:
+    """Send as fast as the ledger allows, with random ways there and back; give the seconds that it took."""
+    now = 1_000.25
+    began = now
+    heap: list[tuple[float, int, str, object]] = []
+    sent = arrived = 0
+    number = 0
+    while arrived < requests:
+        while sent < requests and (token := ledger.take(now)) is not None:
+            sent += 1
+            number += 1
+            heap.append((now + rng.uniform(0, latency), number, "count", token))
+        if heap:
+            heap.sort(key=lambda entry: entry[:2])
+        next_event = heap[0][0] if heap else math.inf
+        next_free = now + ledger.wait_for(1, now) if sent < requests else math.inf
+        now = max(now + 1e-9, min(next_event, next_free))
+        while heap and heap[0][0] <= now:
+            at, _, kind, payload = heap.pop(0)
+            if kind == "count":
+                number += 1
+                headers = server.count(at)
+                heap.append((at + rng.uniform(0, latency), number, "answer", (payload, headers)))
+                heap.sort(key=lambda entry: entry[:2])
+            else:
+                token, headers = payload  # type: ignore[misc]
+                ledger.settle(token, now, headers)
+                arrived += 1
+    return now - began
+
+
+@given(
+    limit=st.integers(1, 40),
+    window=st.sampled_from([1.0, 2.0, 3.0, 10.0]),
+    latency=st.sampled_from([0.001, 0.05, 0.4]),
+    kind=st.sampled_from([FixedWindow, SlidingLog]),
+    seed=st.integers(0, 10_000),
+)
+@settings(max_examples=150)
+def test_no_server_of_either_kind_ever_refuses(limit, window, latency, kind, seed):
+    server = kind(limit, window)
+    ledger = Ledger(assume=RateLimit(limit, window))
+    simulate(server, ledger, requests=3 * limit + 2, rng=random.Random(seed), latency=latency)
+    assert server.refusals == 0
+
+
+def test_the_ceiling_is_reached_but_for_the_way_there_and_back():
+    server = FixedWindow(10, 1.0)
+    seconds = simulate(server, Ledger(assume=RateLimit(10, 1.0)), requests=100, rng=random.Random(1), latency=0.005)
+    assert 9.0 <= seconds <= 9.0 * 1.03
+
+
+def test_one_probe_goes_before_the_limit_is_known():
+    ledger = Ledger()
+    probe = ledger.take(0.0)
+    assert probe is not None
+    assert ledger.take(0.0) is None
+    ledger.settle(probe, 0.1, LimitHeaders(limit=4, remaining=3, resets_in=2.0))
+    assert [ledger.take(0.1) is not None for _ in range(4)] == [True, True, True, False]
+
+
+def test_an_answer_without_headers_ends_the_probe_with_the_assumption():
+    ledger = Ledger()
+    probe = ledger.take(0.0)
+    assert probe is not None
+    ledger.settle(probe, 0.1, LimitHeaders())
+    assert ledger.remaining(0.1) == 9
+
+
+def test_a_refusal_closes_the_budget_for_the_longer_of_both_waits():
+    ledger = Ledger(assume=RateLimit(10, 1.0))
+    token = ledger.take(0.0)
+    assert token is not None
+    ledger.settle(token, 0.1, LimitHeaders(retry_after=3.0, resets_in=2.0), is_refusal=True, jitter=0.05)
+    assert ledger.closed_for(0.1) == pytest.approx(3.05)
+    assert ledger.take(3.0) is None
+    assert ledger.take(3.2) is not None
+    assert ledger.refusals == 1
+
+
+def test_a_later_shorter_refusal_opens_nothing():
+    ledger = Ledger(assume=RateLimit(10, 1.0))
+    first, second = ledger.take(0.0), ledger.take(0.0)
+    assert first is not None
+    assert second is not None
+    ledger.settle(first, 0.1, LimitHeaders(retry_after=30.0), is_refusal=True)
+    ledger.settle(second, 0.2, LimitHeaders(retry_after=1.0), is_refusal=True)
+    assert ledger.closed_for(0.2) == pytest.approx(29.9)
+
+
+def test_what_others_spent_is_not_ours_to_spend():
+    ledger = Ledger(assume=RateLimit(10, 1.0))
+    token = ledger.take(0.0)
+    assert token is not None
+    ledger.settle(token, 0.1, LimitHeaders(limit=10, remaining=4, resets_in=1.0))
+    assert ledger.remaining(0.1) == 4
+    assert ledger.remaining(1.2) == 10
+
+
+def test_an_older_answer_that_comes_late_raises_nothing():
+    ledger = Ledger(assume=RateLimit(10, 1.0))
+    first, second = ledger.take(0.0), ledger.take(0.0)
+    assert first is not None
+    assert second is not None
+    ledger.settle(second, 0.2, LimitHeaders(limit=10, remaining=2, resets_in=1.0))
+    assert ledger.remaining(0.2) == 2
+    ledger.settle(first, 0.3, LimitHeaders(limit=10, remaining=9, resets_in=1.0))
+    assert ledger.remaining(0.3) == 2
+
+
+def test_a_token_of_a_request_that_was_never_sent_comes_back_at_once():
+    ledger = Ledger(assume=RateLimit(1, 1.0))
+    token = ledger.take(0.0)
+    assert token is not None
+    ledger.give_back(token)
+    assert ledger.remaining(0.0) == 1
+
+
+def test_a_lost_request_counts_until_it_was_lost():
+    ledger = Ledger(assume=RateLimit(1, 1.0))
+    token = ledger.take(0.0)
+    assert token is not None
+    ledger.lose(token, 5.0)
+    assert ledger.take(5.9) is None
+    assert ledger.take(6.0) is not None
+
+
+def test_a_reserve_leaves_its_share():
+    ledger = Ledger(assume=RateLimit(10, 1.0), reserve=0.2)
+    assert sum(ledger.take(0.0) is not None for _ in range(20)) == 8
+
+
+def test_the_wait_of_the_nth_in_line():
+    ledger = Ledger(assume=RateLimit(2, 1.0))
+    for now in (0.0, 0.25):
+        token = ledger.take(now)
+        assert token is not None
+        ledger.settle(token, now, LimitHeaders())
+    waits = [ledger.wait_for(place, 0.5) for place in (1, 2, 3, 4, 5)]
+    assert waits == pytest.approx([0.5, 0.75, 1.5, 1.75, 2.5])
+
+
+@pytest.mark.parametrize("kwargs", [{"reserve": 1.0}, {"reserve": -0.1}])
+def test_a_reserve_of_everything_is_refused(kwargs):
+    with pytest.raises(ConfigError, match="reserve"):
+        Ledger(**kwargs)
+
+
+@pytest.mark.parametrize(("limit", "window"), [(0, 1.0), (1, 0.0), (1, float("nan"))])
+def test_a_limit_that_nothing_could_pass_is_refused(limit, window):
+    with pytest.raises(ConfigError):
+        RateLimit(limit, window)
