@@ -1,0 +1,206 @@
+"""GET /chats and GET /chats/{chat_id}: typed parameters, checked and normalised, become requests (pure).
+
+Every walk asks all its pages through one frozen :class:`ChatQuery`, so a filter cannot get lost after page 1.
+What each parameter takes: https://docs.periskope.app/api-reference/chat/list-all-chats
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast, get_args
+from urllib.parse import quote, urlencode
+
+from periskope_async.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "MAX_LIMIT",
+    "ChatQuery",
+    "ChatType",
+    "Moment",
+    "Request",
+    "SortBy",
+    "SortOrder",
+    "chat_query",
+    "check_page",
+    "get_chat_request",
+    "normal_chat_id",
+]
+
+SortBy: TypeAlias = Literal["created_at", "latest_message_timestamp"]
+SortOrder: TypeAlias = Literal["asc", "desc"]
+ChatType: TypeAlias = Literal["user", "group", "business"]
+Moment: TypeAlias = str | date | datetime
+"""A point in time: an ISO string, a date, or a datetime (a naive one is UTC)."""
+
+MAX_LIMIT = 2000
+"""Most rows of one page; the server answers 422 to 10,000 ("Limit should be less than 2000")."""
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+_CHAT_ID = re.compile(r"[A-Za-z0-9._:-]+@[a-z0-9.]+", re.ASCII)
+_DIGITS = re.compile(r"[1-9][0-9]{6,14}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request, ready to be sent: all but the base URL and the key."""
+
+    method: str
+    path: str
+    """Below the base URL, percent-encoded."""
+    params: tuple[tuple[str, str], ...] = ()
+    phone: str | None = None
+    """The ``x-phone`` header; None sends none."""
+    target: str = field(init=False)
+    """Path and query, encoded: what logs and hooks show. It holds no secret."""
+
+    def __post_init__(self) -> None:
+        """Encode once; a request may be sent many times."""
+        # "@" and ":" may stand bare in a query (RFC 3986, 3.4): the ids and times stay readable in logs.
+        query = urlencode(self.params, quote_via=quote, safe="@:")
+        object.__setattr__(self, "target", f"{self.path}?{query}" if query else self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatQuery:
+    """What to list, without where in the list: made by :func:`chat_query`, which checks it."""
+
+    sort_by: SortBy | None = None
+    sort_order: SortOrder | None = None
+    chat_id: str | None = None
+    chat_type: ChatType | None = None
+    label: str | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+    phone: str | None = None
+
+    @property
+    def is_newest_first(self) -> bool:
+        """Whether what happens during a walk lands in front of the reader; the server's default order is ``desc``."""
+        return self.sort_order != "asc"
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash that binds a resume token to its query; the query cannot be read back from it."""
+        text = "\n".join(f"{name}={value}" for name, value in self._params()) + f"\nx-phone={self.phone}"
+        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+    def page(self, *, offset: int, limit: int) -> Request:
+        """Ask for ``limit`` rows from ``offset`` (counted from 0) on."""
+        # Both are always sent: the documents disagree on the defaults (offset 0 or 1, limit 1000 or 2000).
+        params = (("offset", str(offset)), ("limit", str(limit)), *self._params())
+        return Request(method="GET", path="/chats", params=params, phone=self.phone)
+
+    def _params(self) -> tuple[tuple[str, str], ...]:
+        names = ("sort_by", "sort_order", "chat_id", "chat_type", "label", "start_time", "end_time")
+        return tuple((name, cast("str", value)) for name in names if (value := getattr(self, name)) is not None)
+
+
+def chat_query(
+    *,
+    sort_by: SortBy | None = None,
+    sort_order: SortOrder | None = None,
+    chat_id: str | None = None,
+    chat_type: ChatType | None = None,
+    label: str | None = None,
+    start_time: Moment | None = None,
+    end_time: Moment | None = None,
+    phone: str | None = None,
+) -> ChatQuery:
+    """Check and normalise the parameters of a listing; ``phone`` comes normalised. Raises ConfigError."""
+    start = None if start_time is None else _moment("start_time", start_time, time.min)
+    # A bare end date means its whole day: the documents give 2025-04-30T23:59:59Z beside it.
+    end = None if end_time is None else _moment("end_time", end_time, time(23, 59, 59, 999000))
+    if start is not None and end is not None and start > end:
+        raise ConfigError(f"start_time {_wire(start)} lies after end_time {_wire(end)}", parameter="start_time")
+    return ChatQuery(
+        sort_by=_one_of("sort_by", sort_by, get_args(SortBy)),
+        sort_order=_one_of("sort_order", sort_order, get_args(SortOrder)),
+        chat_id=_optional(chat_id, normal_chat_id),
+        chat_type=_one_of("chat_type", chat_type, get_args(ChatType)),
+        label=_optional(label, _label),
+        start_time=_optional(start, _wire),
+        end_time=_optional(end, _wire),
+        phone=phone,
+    )
+
+
+def get_chat_request(chat_id: str, *, phone: str | None) -> Request:
+    """Ask for one chat with its members. Raises ConfigError where ``chat_id`` cannot be one."""
+    return Request(method="GET", path=f"/chats/{quote(normal_chat_id(chat_id), safe='@')}", phone=phone)
+
+
+def check_page(*, offset: int, limit: int, limit_name: str = "limit") -> None:
+    """Refuse a page that no server could give. Raises ConfigError."""
+    if isinstance(offset, bool) or not isinstance(offset, int) or offset < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"offset is {offset!r}; it must be a whole number from 0 up", parameter="offset")
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(
+            f"{limit_name} is {limit!r}; it must be a whole number from 1 to {MAX_LIMIT}",
+            parameter=limit_name,
+        )
+
+
+def normal_chat_id(chat_id: str) -> str:
+    """Give the id as the server writes it: bare digits are a person's (``…@c.us``). Raises ConfigError."""
+    text = chat_id.strip()
+    if _DIGITS.fullmatch(bare := text.removeprefix("+")):
+        return f"{bare}@c.us"
+    if not _CHAT_ID.fullmatch(text):
+        raise ConfigError(
+            f"chat_id {chat_id!r} is not a chat's id; they look like 120363392071406466@g.us (a group) "
+            "or 919876543210@c.us (a person; the digits alone will do)",
+            parameter="chat_id",
+        )
+    return text
+
+
+def _label(label: str) -> str:
+    text = label.strip()
+    if not text or "\n" in text:
+        raise ConfigError(f"label {label!r} is not a label's name or id", parameter="label")
+    return text
+
+
+def _one_of(name: str, value: T | None, allowed: tuple[T, ...]) -> T | None:
+    if value is not None and value not in allowed:
+        raise ConfigError(f"{name} is {value!r}; it takes {' or '.join(map(repr, allowed))}", parameter=name)
+    return value
+
+
+def _optional(value: T | None, convert: Callable[[T], U]) -> U | None:
+    return None if value is None else convert(value)
+
+
+def _moment(name: str, value: Moment, time_of_bare_date: time) -> datetime:
+    if isinstance(value, str):
+        text = value.strip()
+        try:
+            value = date.fromisoformat(text)
+        except ValueError:
+            try:
+                value = datetime.fromisoformat(text)
+            except ValueError as error:
+                raise ConfigError(
+                    f"{name} {text!r} is not a time: {error}; give 2025-04-25 or 2025-04-25T00:00:00Z",
+                    parameter=name,
+                ) from None
+    if not isinstance(value, datetime):
+        return datetime.combine(value, time_of_bare_date, tzinfo=UTC)
+    try:
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ConfigError(f"{name} {value} cannot be told in UTC", parameter=name) from None
+
+
+def _wire(moment: datetime) -> str:
+    """Write a time in full, with Z: what a bare date or another zone means to the server is not documented."""
+    timespec = "seconds" if not moment.microsecond else "milliseconds" if moment.microsecond % 1000 == 0 else "auto"
+    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -1,0 +1,154 @@
+"""Answers become values or typed errors, never a KeyError."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+from hypothesis import given, strategies as st
+
+from periskope_async import errors
+from periskope_async.errors import APIError, DecodeError
+from periskope_async.meta import ResponseMeta
+from periskope_async.models.page import read_chat_page
+from periskope_async.wire.answer import read_answer, read_meta, status_error
+from periskope_async.wire.query import chat_query
+
+DATA = Path(__file__).parent.parent / "data"
+REQUEST = chat_query(phone="919876543210").page(offset=0, limit=10_000)
+ALL_PHONES = chat_query().page(offset=0, limit=10)
+
+
+def error_of(status: int, body: bytes | str | dict[str, object], request=ALL_PHONES, **headers: str) -> APIError:
+    encoded = json.dumps(body).encode() if isinstance(body, dict) else body.encode() if isinstance(body, str) else body
+    return status_error(read_meta(status, headers), encoded, request)
+
+
+def test_the_recorded_422():
+    error = error_of(422, (DATA / "chats-422.json").read_bytes(), org_id="2997dd64", **{"x-periskope-trace-id": "3afe7fa0"})
+    assert type(error) is errors.ValidationError
+    assert error.code == "VALIDATION_ERROR"
+    assert error.fields == {"limit": "Limit should be less than 2000 (sent '10000')"}
+    assert (error.status, error.trace_id, error.org_id) == (422, "3afe7fa0", "2997dd64")
+    # The message's template came unfilled, so the field's text is shown instead.
+    assert "${" not in str(error)
+    assert "limit: Limit should be less than 2000" in str(error)
+    assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, errors.AuthenticationError),
+        (403, errors.PermissionDeniedError),
+        (404, errors.NotFoundError),
+        (422, errors.ValidationError),
+        (429, errors.RateLimitError),
+        (500, errors.ServerError),
+        (503, errors.ServerError),
+        (400, errors.APIError),
+        (304, errors.APIError),
+    ],
+)
+def test_each_status_has_its_class(status: int, kind: type[APIError]):
+    error = error_of(status, {"code": "X_ERROR", "message": "no", "status": status})
+    assert type(error) is kind
+    assert str(error).startswith(f"{status} X_ERROR on GET /chats?offset=0&limit=10: no")
+
+
+def test_a_401_says_which_cause_is_likely():
+    bad_key = error_of(401, {"code": "UNAUTHORIZED_ERROR", "message": "Invalid bearer auth token"}, REQUEST)
+    assert "PERISKOPE_API_KEY" in str(bad_key)
+    foreign_phone = error_of(401, {"code": "UNAUTHORIZED_ERROR", "message": "not in scope"}, REQUEST)
+    assert "may not use the phone 919876543210" in str(foreign_phone)
+    no_phone = error_of(401, {}, ALL_PHONES)
+    assert "PERISKOPE_API_KEY" in str(no_phone)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html><h1>502 Bad Gateway</h1></html>",
+        b"",
+        b"[]",
+        b'"no"',
+        b"\xff\xfe\x00",
+        b'{"fields": 3, "message": [], "code": {}}',
+        b'{"fields": {"a": null, "b": {"message": 3}}}',
+        b"[" * 100_000,
+    ],
+)
+@pytest.mark.parametrize("status", [401, 422, 502])
+def test_an_error_with_any_body_is_typed(status: int, body: bytes):
+    error = error_of(status, body)
+    assert error.status == status
+    assert error.body == body
+    assert len(str(error)) < 600
+
+
+@given(st.binary(), st.sampled_from([400, 401, 404, 422, 429, 500]))
+def test_no_body_breaks_the_reading_of_an_error(body: bytes, status: int):
+    assert error_of(status, body).status == status
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"<html><body>Please log in</body></html>", "Please log in"),
+        (b"", "the answer is empty"),
+        (b"  \n", "the answer is empty"),
+        (b"[]", "[]"),
+        (b'{"chats": 3}', "$.chats"),
+        (b'{"from": 1}', "$"),
+        (b'{"chats": [{"chat_name": "x"}]}', "$.chats[0]"),
+        (b'{"chats": [3]}', "$.chats[0]"),
+        (b'{"chats": [{"chat_id": "1@c.us"}', "$"),
+    ],
+)
+def test_a_success_that_is_none_becomes_a_decode_error_that_shows_it(body: bytes, said: str):
+    meta = ResponseMeta(status=200, trace_id="1fe1cf10", content_type="text/html")
+    with pytest.raises(DecodeError) as caught:
+        read_answer(meta, body, read_chat_page)
+    assert said in str(caught.value)
+    assert caught.value.path.startswith("$")
+    assert caught.value.trace_id == "1fe1cf10"
+    assert "[trace 1fe1cf10]" in str(caught.value)
+
+
+def test_meta_reads_both_spellings_of_the_organisation():
+    assert read_meta(200, {"x-periskope-org-id": "a"}).org_id == "a"
+    assert read_meta(422, {"org_id": "b"}).org_id == "b"
+
+
+def all_errors() -> list[errors.PeriskopeError]:
+    meta = ResponseMeta(status=500, trace_id="t")
+    return [
+        errors.ConfigError("c", parameter="p"),
+        errors.ClosedError("c"),
+        errors.WrongLoopError("w"),
+        errors.ConnectError("c", attempts=3),
+        errors.TimeoutError_("t", phase="read", meta=meta),
+        errors.BodyError("b", retryable=False),
+        errors.ServerError("s", status=500, code="X", fields={"a": "b"}, body=b"x", meta=meta),
+        errors.WaitTooLong("w", needed=3.0, limit=1, remaining=0, resets_in=2.0),
+        errors.DecodeError("d", path="$.a", body_start="<", meta=meta),
+        errors.PaginationError("p"),
+        errors.ExportError("e"),
+    ]
+
+
+@pytest.mark.parametrize("error", all_errors(), ids=lambda error: type(error).__name__)
+def test_errors_travel_between_processes(error: errors.PeriskopeError):
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    assert copy.__dict__ == error.__dict__
+
+
+def test_the_tree_in_the_docstring_is_the_tree_there_is():
+    drawn = errors.__doc__ or ""
+    for name in errors.__all__:
+        if isinstance(getattr(errors, name), type):
+            assert f" {name}" in drawn, f"{name} is not in the drawing"

@@ -1,0 +1,132 @@
+"""Parameters are checked before anything is sent, and written so that they mean one thing only."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from periskope_async.errors import ConfigError
+from periskope_async.wire.query import MAX_LIMIT, chat_query, check_page, get_chat_request, normal_chat_id
+
+INDIA = timezone(timedelta(hours=5, minutes=30))
+
+
+def test_the_whole_query_in_the_documents_order():
+    query = chat_query(
+        sort_by="latest_message_timestamp",
+        sort_order="asc",
+        chat_id="120363392071406466@g.us",
+        chat_type="group",
+        label="label-kbvlbnvesomvgqpt",
+        start_time="2025-04-25",
+        end_time="2025-04-30",
+        phone="919876543210",
+    )
+    request = query.page(offset=2000, limit=1000)
+    assert request.target == (
+        "/chats?offset=2000&limit=1000&sort_by=latest_message_timestamp&sort_order=asc"
+        "&chat_id=120363392071406466@g.us&chat_type=group&label=label-kbvlbnvesomvgqpt"
+        "&start_time=2025-04-25T00:00:00Z&end_time=2025-04-30T23:59:59.999Z"
+    )
+    assert (request.method, request.phone) == ("GET", "919876543210")
+
+
+def test_offset_and_limit_are_always_said():
+    assert chat_query().page(offset=0, limit=1).target == "/chats?offset=0&limit=1"
+
+
+@pytest.mark.parametrize(
+    ("given_time", "sent"),
+    [
+        ("2025-04-25", "2025-04-25T00:00:00Z"),
+        ("2025-04-25T10:00:00Z", "2025-04-25T10:00:00Z"),
+        ("2025-04-25T10:00:00+05:30", "2025-04-25T04:30:00Z"),
+        ("2025-04-25 10:00", "2025-04-25T10:00:00Z"),
+        (date(2025, 4, 25), "2025-04-25T00:00:00Z"),
+        (datetime(2025, 4, 25, 10), "2025-04-25T10:00:00Z"),  # noqa: DTZ001 - a naive one is UTC
+        (datetime(2025, 4, 25, 10, tzinfo=INDIA), "2025-04-25T04:30:00Z"),
+        (datetime(2025, 4, 25, 10, 0, 0, 250_000, tzinfo=UTC), "2025-04-25T10:00:00.250Z"),
+        (datetime(2025, 4, 25, 10, 0, 0, 1, tzinfo=UTC), "2025-04-25T10:00:00.000001Z"),
+    ],
+)
+def test_a_start_time_is_sent_in_full(given_time: Any, sent: str):
+    assert chat_query(start_time=given_time).start_time == sent
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("start_time", "2025-04-31"),  # the documents' own example; April has 30 days
+        ("end_time", "tomorrow"),
+        ("start_time", ""),
+        ("end_time", datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))),
+        ("sort_by", "name"),
+        ("sort_order", "down"),
+        ("chat_type", "channel"),
+        ("chat_id", "my chat"),
+        ("chat_id", "../phones"),
+        ("chat_id", "a@b?c=d"),
+        ("chat_id", ""),
+        ("label", "  "),
+    ],
+)
+def test_a_value_that_no_server_could_take_is_refused_by_name(parameter: str, value: Any):
+    with pytest.raises(ConfigError, match=parameter) as caught:
+        chat_query(**{parameter: value})
+    assert caught.value.parameter == parameter
+    assert isinstance(caught.value, ValueError)
+
+
+def test_a_start_after_the_end_is_refused():
+    with pytest.raises(ConfigError, match="lies after"):
+        chat_query(start_time="2025-05-01", end_time="2025-04-30")
+    chat_query(start_time="2025-04-30", end_time="2025-04-30")
+
+
+@pytest.mark.parametrize(
+    ("offset", "limit", "named"),
+    [(-1, 1, "offset"), (0, 0, "page_size"), (0, MAX_LIMIT + 1, "page_size"), (1.5, 1, "offset"), (0, True, "page_size")],
+)
+def test_a_page_that_no_server_could_give_is_refused(offset: Any, limit: Any, named: str):
+    with pytest.raises(ConfigError, match=named):
+        check_page(offset=offset, limit=limit, limit_name="page_size")
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        ("120363392071406466@g.us", "120363392071406466@g.us"),
+        ("919876543210", "919876543210@c.us"),
+        ("+919876543210", "919876543210@c.us"),
+        (" 919876543210@c.us ", "919876543210@c.us"),
+        ("919876543210-1612345678@g.us", "919876543210-1612345678@g.us"),
+        ("12345678901234@lid", "12345678901234@lid"),
+    ],
+)
+def test_chat_ids(typed: str, sent: str):
+    assert normal_chat_id(typed) == sent
+    assert get_chat_request(typed, phone=None).path == f"/chats/{sent}"
+
+
+@given(st.text(min_size=1))
+def test_any_label_survives_the_way_into_the_url(label: str):
+    from urllib.parse import parse_qs, urlsplit
+
+    try:
+        label.encode()
+        query = chat_query(label=label)
+    except (ConfigError, UnicodeEncodeError):
+        return
+    parts = urlsplit(query.page(offset=0, limit=1).target)
+    assert parse_qs(parts.query, strict_parsing=True)["label"] == [label.strip()]
+
+
+def test_a_fingerprint_tells_queries_apart_and_shows_nothing():
+    queries = [chat_query(), chat_query(label="a"), chat_query(chat_type="group"), chat_query(phone="919876543210")]
+    fingerprints = [query.fingerprint for query in queries]
+    assert len(set(fingerprints)) == len(queries)
+    assert fingerprints[1] == chat_query(label="a").fingerprint
+    assert "919876543210" not in fingerprints[3]
