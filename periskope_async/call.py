@@ -1,0 +1,161 @@
+"""One call: gate → send → headers (booked at once) → body → classify → retry, until it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NoReturn
+
+from yarl import URL
+
+from periskope_async.errors import APIError, ClosedError, RateLimitError, TransportError
+from periskope_async.events import Hook, RequestSent, ResponseReceived, Retried, announce
+from periskope_async.limits.gate import no_limits
+from periskope_async.retry import next_wait
+from periskope_async.transport import exchange
+from periskope_async.wire.answer import status_error
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Sequence
+
+    import aiohttp
+
+    from periskope_async.config import Config
+    from periskope_async.limits.gate import RateLimiter
+    from periskope_async.meta import ResponseMeta
+    from periskope_async.transport import Answer
+    from periskope_async.wire.query import Request
+
+__all__ = ["Call"]
+
+# Named for the room that users know: the session is what sends.
+logger = logging.getLogger("periskope_async.session")
+
+_MOST_REDIRECTS = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A request on its way, with what it has cost so far."""
+
+    request: Request
+    session: aiohttp.ClientSession
+    config: Config
+    limiter: RateLimiter
+    closing: asyncio.Event
+    hooks: Sequence[Hook]
+    rng: random.Random
+    tries: int = 0
+    requests: int = 0
+    waited: float = 0.0
+
+    async def answer(self) -> tuple[ResponseMeta, bytes]:
+        """Send until a success comes back, or nothing that a further try could mend."""
+        began = asyncio.get_running_loop().time()
+        while True:
+            self.tries += 1
+            try:
+                return await self._try()
+            except (TransportError, APIError) as failure:
+                if self.closing.is_set():
+                    raise ClosedError(f"the client was closed during {self._what}") from failure
+                elapsed = asyncio.get_running_loop().time() - began
+                wait = next_wait(
+                    self.config.retry,
+                    method=self.request.method,
+                    attempt=self.tries,
+                    error=failure,
+                    elapsed=elapsed,
+                    rng=self.rng,
+                )
+                if wait is None:
+                    self._give_up(failure)
+                # The gate holds everyone for what a 429 asks; to wait for it here too would be to wait twice.
+                wait = 0.0 if isinstance(failure, RateLimitError) else wait
+                logger.warning("%s: try %d failed, next in %.2f s: %s", self._what, self.tries, wait, failure)
+                self._announce_retry(wait, failure)
+            await self._pause(wait)
+
+    async def _try(self) -> tuple[ResponseMeta, bytes]:
+        """One try. A redirect on the way costs a request of the budget, as it does at the server."""
+        url = URL(self.config.base_url + self.request.target, encoded=True)
+        answer = await self._send(url)
+        for _ in range(_MOST_REDIRECTS):
+            if answer.meta.status not in _REDIRECTS or answer.location is None:
+                break
+            url = self._onward(url, answer)
+            answer = await self._send(url)
+        if 200 <= answer.meta.status < 300:  # noqa: PLR2004 - HTTP's own
+            return answer.meta, answer.body
+        raise status_error(answer.meta, answer.body, self.request)
+
+    async def _send(self, url: URL) -> Answer:
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
+        permit = await self.limiter.acquire(is_retry=self.requests > 0, hooks=self.hooks)
+        self.waited += loop.time() - asked
+        self.requests += 1
+        request = self.request
+        announce(self.hooks, RequestSent(method=request.method, target=request.target, attempt=self.tries))
+        try:
+            answer = await exchange(self.session, request, url, self.config, permit)
+        finally:
+            # Where nothing better was booked, the request may have been sent, and no headers came.
+            permit.lost()
+        answer = replace(answer, meta=replace(answer.meta, attempts=self.requests, waited=self.waited))
+        announce(
+            self.hooks,
+            ResponseReceived(method=request.method, target=request.target, attempt=self.tries, meta=answer.meta),
+        )
+        return answer
+
+    def _onward(self, url: URL, answer: Answer) -> URL:
+        """Where a redirect leads, on the same scheme, host and port. Raises APIError where it leads away."""
+        try:
+            onward = url.join(URL(answer.location or ""))
+            if onward.origin() == url.origin():
+                return onward
+        except ValueError:
+            pass
+        raise APIError(
+            f"{answer.meta.status} on {self._what}: redirected to another host, which must not get the API key; "
+            "check base_url",
+            status=answer.meta.status,
+            body=answer.body,
+            meta=answer.meta,
+        )
+
+    def _announce_retry(self, wait: float, failure: TransportError | APIError) -> None:
+        announce(
+            self.hooks,
+            Retried(
+                method=self.request.method, target=self.request.target, attempt=self.tries, wait=wait, error=failure
+            ),
+        )
+
+    def _give_up(self, failure: TransportError | APIError) -> NoReturn:
+        """Raise the last failure as it is, saying what it cost."""
+        if isinstance(failure, TransportError):
+            failure.attempts = self.requests
+        if self.tries > 1:
+            failure.add_note(f"given up after {self.tries} tries")
+        raise failure
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep between two tries, or until the client closes."""
+        if no_limits.is_open or seconds <= 0:
+            return
+        self.waited += seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await self.closing.wait()
+        except TimeoutError:
+            return
+        raise ClosedError(f"the client was closed while {self._what} waited for its next try")
+
+    @property
+    def _what(self) -> str:
+        return f"{self.request.method} {self.request.target}"

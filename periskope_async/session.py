@@ -1,0 +1,123 @@
+"""The session manager: the one aiohttp session that carries all calls of a client, owned or lent, and its lifetime."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from typing import TYPE_CHECKING
+
+from periskope_async.call import Call
+from periskope_async.errors import ClosedError, PeriskopeError, TimeoutError_, WrongLoopError
+from periskope_async.transport import open_session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import aiohttp
+
+    from periskope_async.config import Config
+    from periskope_async.events import Hook
+    from periskope_async.limits.gate import RateLimiter
+    from periskope_async.meta import ResponseMeta
+    from periskope_async.wire.query import Request
+
+__all__ = ["SessionManager"]
+
+
+class SessionManager:
+    """Sends requests for any number of tasks of one event loop.
+
+    It opens on first use, so it can be made before a loop runs. A lent ``session`` or ``limiter`` is used and not
+    closed. What goes wrong on the way out of a call is retried as ``config.retry`` says; each retry passes the gate
+    again, at the head of its queue.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        limiter: RateLimiter,
+        *,
+        owns_limiter: bool,
+        session: aiohttp.ClientSession | None = None,
+        hooks: Sequence[Hook] = (),
+        rng: random.Random | None = None,
+    ) -> None:
+        self.limiter = limiter
+        self.hooks = hooks
+        self._config = config
+        self._owns_limiter = owns_limiter
+        self._session = session
+        self._owns_session = session is None
+        self._rng = rng or random.Random()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid: int | None = None
+        self._closing: asyncio.Event | None = None
+        self._is_closed = False
+
+    async def fetch(self, request: Request) -> tuple[ResponseMeta, bytes]:
+        """Send a request until it is answered with a success; give the answer's facts and its whole body.
+
+        May wait for the limit and between tries. Raises TransportError, APIError, ClosedError, WrongLoopError; a
+        cancel leaves no connection and no place in the queue behind.
+        """
+        session = self._open()
+        assert self._closing is not None  # noqa: S101 - for the type checker: set by _open
+        call = Call(
+            request=request,
+            session=session,
+            config=self._config,
+            limiter=self.limiter,
+            closing=self._closing,
+            hooks=self.hooks,
+            rng=self._rng,
+        )
+        total = self._config.timeout.total
+        deadline = asyncio.timeout(total)
+        try:
+            async with deadline:
+                return await call.answer()
+        except TimeoutError as error:
+            # An error of ours that is a TimeoutError has its own story to tell.
+            if isinstance(error, PeriskopeError) or not deadline.expired():
+                raise
+            raise TimeoutError_(
+                f"{request.method} {request.target} took longer than the {total:g} s allowed by timeout.total",
+                phase="total",
+            ) from error
+
+    async def close(self) -> None:
+        """Close what is owned. Calls that wait or run end with ClosedError. May be called twice."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._closing is not None:
+            self._closing.set()
+        if self._owns_limiter:
+            self.limiter.close()
+        # After a fork the sockets are the parent's: closing them here would shut down its connections.
+        if self._owns_session and self._session is not None and self._pid == os.getpid():
+            await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._is_closed:
+            raise ClosedError("the client is closed; make a new PeriskopeClient")
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+            self._pid = os.getpid()
+            self._closing = asyncio.Event()
+            if self._session is None:
+                self._session = open_session()
+        elif self._pid != os.getpid():
+            raise WrongLoopError(
+                "this client was used before the process forked, so its connections belong to the parent; "
+                "make a PeriskopeClient in each process, after the fork"
+            )
+        elif self._loop is not loop:
+            raise WrongLoopError(
+                "this client was first used in another event loop, and its connections live there; "
+                "make a PeriskopeClient inside each asyncio.run(), with `async with PeriskopeClient() as client:`"
+            )
+        assert self._session is not None  # noqa: S101 - for the type checker: set with the loop
+        return self._session

@@ -1,0 +1,167 @@
+"""One request over the network through aiohttp, and what aiohttp may raise turned into this package's errors."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NoReturn
+
+import aiohttp
+from aiohttp import hdrs
+
+from periskope_async.errors import BodyError, ConfigError, ConnectError, TimeoutError_
+from periskope_async.wire.answer import read_meta
+
+if TYPE_CHECKING:
+    from aiohttp.client_middlewares import ClientHandlerType
+    from yarl import URL
+
+    from periskope_async.config import Config
+    from periskope_async.limits.permit import Permit
+    from periskope_async.meta import ResponseMeta
+    from periskope_async.wire.query import Request
+
+__all__ = ["Answer", "exchange", "open_session"]
+
+# The server's keep-alive is 5 s (its Keep-Alive header): a connection it is about to close must not be picked.
+_KEEP_ALIVE_SECONDS = 4.0
+# Fewer wake-ups on a body of megabytes than aiohttp's older default of 64 KiB gives.
+_READ_BUFFER_BYTES = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, of any status."""
+
+    meta: ResponseMeta
+    body: bytes
+    location: str | None
+
+
+def open_session() -> aiohttp.ClientSession:
+    """Open a session of our own, in the running loop."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE_SECONDS),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # Each request brings its own; aiohttp's default would end a long body after five minutes.
+        timeout=aiohttp.ClientTimeout(total=None),
+    )
+
+
+async def exchange(
+    session: aiohttp.ClientSession, request: Request, url: URL, config: Config, permit: Permit
+) -> Answer:
+    """Send one request once, and read its answer to the end.
+
+    The permit is booked as soon as the headers are there. Raises TransportError; never for a status.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    meta: ResponseMeta | None = None
+    try:
+        async with session.request(
+            request.method,
+            url,
+            headers=_headers(request, config),
+            allow_redirects=False,
+            auto_decompress=True,
+            middlewares=(_once,),
+            read_bufsize=_READ_BUFFER_BYTES,
+            timeout=aiohttp.ClientTimeout(total=None, connect=config.timeout.connect, sock_read=config.timeout.read),
+        ) as response:
+            meta = read_meta(response.status, response.headers)
+            permit.answered(meta.rate_limit, is_refusal=response.status == 429)  # noqa: PLR2004 - HTTP's own
+            body = await _read_body(response, meta, config.max_body)
+            meta = replace(meta, body_bytes=len(body), seconds=loop.time() - began)
+            return Answer(meta, body, response.headers.get(hdrs.LOCATION))
+    except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
+        # No connection, so nothing was sent and the server counted nothing.
+        permit.unused()
+        _raise_typed(error, request, meta, config)
+    except (aiohttp.ClientError, _ConnectionBroke, OSError) as error:
+        _raise_typed(error, request, meta, config)
+
+
+async def _once(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending again, unseen, what met a connection that had just died.
+
+    Such a resend would be counted by the server and by nobody here. aiohttp tries again on these two only, so they
+    travel past it in disguise; our own retry goes through the gate.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError):
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _ConnectionBroke(str(error) or "the server closed the connection") from error
+
+
+class _ConnectionBroke(Exception):  # noqa: N818 - it never leaves this module
+    """A connection died under a request, before the answer's headers."""
+
+
+def _headers(request: Request, config: Config) -> dict[str, str]:
+    headers: dict[str, str] = {
+        hdrs.AUTHORIZATION: f"Bearer {config.api_key.reveal()}",
+        hdrs.ACCEPT: "application/json",
+        hdrs.USER_AGENT: _user_agent(),
+    }
+    if request.phone is not None:
+        headers["x-phone"] = request.phone
+    return headers
+
+
+async def _read_body(response: aiohttp.ClientResponse, meta: ResponseMeta, most: int) -> bytes:
+    """Read the decoded body as a list of blocks and join it once, so that it never grows by copying."""
+    announced = response.content_length
+    if announced is not None and announced > most and hdrs.CONTENT_ENCODING not in response.headers:
+        _refuse_body(response, meta, most)
+    blocks: list[bytes] = []
+    size = 0
+    while block := await response.content.readany():
+        size += len(block)
+        if size > most:
+            _refuse_body(response, meta, most)
+        blocks.append(block)
+    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+
+
+def _refuse_body(response: aiohttp.ClientResponse, meta: ResponseMeta, most: int) -> NoReturn:
+    # The rest is not wanted, so the connection cannot be used again.
+    response.close()
+    raise BodyError(
+        f"the answer's body is larger than the {most} bytes allowed by max_body; ask for fewer rows a page",
+        meta=meta,
+        retryable=False,
+    )
+
+
+def _raise_typed(error: Exception, request: Request, meta: ResponseMeta | None, config: Config) -> NoReturn:
+    what = f"{request.method} {request.target}"
+    said = str(error) or type(error).__name__
+    if isinstance(error, aiohttp.InvalidURL):
+        raise ConfigError(f"{what}: aiohttp cannot use the URL: {said}", parameter="base_url") from error
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        message = f"{what}: no connection within the {config.timeout.connect} s allowed by timeout.connect"
+        raise TimeoutError_(message, phase="connect") from error
+    if isinstance(error, TimeoutError):
+        message = f"{what}: no byte came for the {config.timeout.read} s allowed by timeout.read"
+        raise TimeoutError_(message, phase="read", meta=meta) from error
+    if meta is not None:
+        raise BodyError(f"{what}: the answer broke off or cannot be decompressed: {said}", meta=meta) from error
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        raise ConnectError(f"{what}: no secure connection: {said}", retryable=False) from error
+    raise ConnectError(f"{what}: {said}") from error
+
+
+@functools.cache
+def _user_agent() -> str:
+    # Imported here: reading package metadata is slow to import, and only a first request needs it.
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+    try:
+        own = version("periskope-async")
+    except PackageNotFoundError:
+        own = "unknown"
+    return f"periskope-async/{own} aiohttp/{aiohttp.__version__}"
