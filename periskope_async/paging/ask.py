@@ -1,0 +1,60 @@
+"""What a walk asks for, and what it needs to know of the answer (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Answered", "Ask", "Consistency", "Phase"]
+
+Consistency: TypeAlias = Literal["exact", "dedupe", "none"]
+
+
+class Phase(Enum):
+    """Which part of the walk a page belongs to."""
+
+    MAIN = "main"
+    HEAD = "head"
+    """Catching up what jumped behind the reader."""
+    AGAIN = "again"
+    """Over the list once more, in the opposite order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A page to ask for."""
+
+    phase: Phase
+    offset: int
+    limit: int
+
+    @property
+    def is_reversed(self) -> bool:
+        """Whether to ask in the opposite sort order."""
+        return self.phase is Phase.AGAIN
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the page lies behind the reader, where a resumed walk would not look again."""
+        return self.phase is not Phase.MAIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A page as it came, told in what the walk needs to know."""
+
+    keys: Sequence[int]
+    """What identifies each row."""
+    count: int | None = None
+    first_index: int | None = None
+    """The answer's ``from``: the first row's place, counted from 1."""
+    resumed_after: int | None = None
+    """While the walk resumes: the index of the last row that was delivered before the cut, if it is on this page."""
+    times: Sequence[float | None] = ()
+    """When catching up: each row's sort time in Unix seconds; None where it has none."""
+    date: float | None = None
+    """The server's time of answering in Unix seconds."""

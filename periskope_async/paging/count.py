@@ -1,0 +1,53 @@
+"""What the answer's ``count`` is worth: a total, the page's own number, or nothing (pure).
+
+It is documented as the total, and no recorded answer proves it, so it plans how far to look ahead and it is asked
+whether something is missing; it never ends a walk by itself.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Count"]
+
+_NO_BOUND = 1 << 62
+
+
+class Count:
+    """The latest count, and whether it has been seen to count more than its own page."""
+
+    def __init__(self) -> None:
+        self.look_ahead = 1
+        """Pages that are worth having out at once, as far as the end is known."""
+        self.is_proven = False
+        """Whether it was seen to count more than what had been read: a page's own number never does."""
+        self._value: int | None = None
+        self._is_refuted = False
+        self._pages = 0
+
+    def was_told(self, value: int | None) -> None:
+        """Take an answer's count."""
+        if value is not None:
+            self._value = value
+
+    def was_reached(self, end: int, *, has_rows: bool, is_full: bool) -> None:
+        """Learn from a page that ended one before ``end``."""
+        self._pages += 1
+        if self._value is None or (has_rows and end > self._value):
+            self._is_refuted = True
+            self.is_proven = False
+        elif end < self._value and not self._is_refuted:
+            self.is_proven = True
+        if self.is_proven:
+            self.look_ahead = _NO_BOUND
+        elif self._pages > 1 and is_full:
+            # Nobody knows where the end is: look further ahead with each full page.
+            self.look_ahead = min(2 * self.look_ahead, _NO_BOUND)
+        else:
+            self.look_ahead = 1
+
+    def is_passed_by(self, offset: int) -> bool:
+        """Whether an offset lies at or beyond the last row, as far as the count can be believed."""
+        return self._value is not None and not self._is_refuted and offset >= self._value
+
+    def beyond(self, rows: int) -> int:
+        """Rows that it counts beyond so many; 0 where it cannot be believed."""
+        return 0 if self._value is None or self._is_refuted else self._value - rows

@@ -1,0 +1,270 @@
+"""The pager: an async iterable over all rows of a query."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from periskope_async.errors import ConfigError
+from periskope_async.paging.ask import Consistency
+from periskope_async.paging.report import WalkReport
+from periskope_async.paging.run import Page, WalkRun
+from periskope_async.paging.token import Place, mark, read_token
+from periskope_async.paging.walk import Walk
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from periskope_async.events import Hook
+    from periskope_async.paging.run import Source
+
+__all__ = ["Pager", "WalkOptions"]
+
+T = TypeVar("T")
+
+_CONSISTENCIES = ("exact", "dedupe", "none")
+_TAIL_ROWS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalkOptions:
+    """How to walk: checked once, before anything is sent."""
+
+    page_size: int
+    offset: int
+    max_items: int | None
+    prefetch: int | None
+    consistency: Consistency
+    is_newest_first: bool
+    fingerprint: str
+    resume: Place | None
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        page_size: int,
+        offset: int,
+        max_items: int | None,
+        prefetch: int | None,
+        consistency: Consistency,
+        is_newest_first: bool,
+        fingerprint: str,
+        resume: str | None,
+    ) -> WalkOptions:
+        """Check what a caller gave; ``page_size`` and ``offset`` were checked with the query. Raises ConfigError."""
+        if max_items is not None and max_items < 0:
+            raise ConfigError(f"max_items is {max_items}; give 0 or more, or None for all", parameter="max_items")
+        if prefetch is not None and prefetch < 1:
+            raise ConfigError(
+                f"prefetch is {prefetch}; 1 reads one page after another, None chooses by limit and latency",
+                parameter="prefetch",
+            )
+        if consistency not in _CONSISTENCIES:
+            raise ConfigError(
+                f"consistency is {consistency!r}; it takes one of {_CONSISTENCIES}", parameter="consistency"
+            )
+        return cls(
+            page_size=page_size,
+            offset=offset,
+            max_items=max_items,
+            prefetch=prefetch,
+            consistency=consistency,
+            is_newest_first=is_newest_first,
+            fingerprint=fingerprint,
+            resume=None if resume is None else read_token(resume, query=fingerprint),
+        )
+
+    def walk(self) -> Walk:
+        """Begin a fresh walk."""
+        return Walk(
+            page_size=self.page_size,
+            offset=self.offset,
+            max_items=self.max_items,
+            consistency=self.consistency,
+            is_newest_first=self.is_newest_first,
+            resume_at=None if self.resume is None else self.resume.offset,
+        )
+
+
+class Pager(Generic[T]):
+    """All rows of a query: ``async for row in pager``.
+
+    Each ``async for`` is a fresh walk; :attr:`report` and :attr:`token` speak of the latest one. Nothing is sent before
+    the first row is asked for. A walk may wait for the limit, and raises what a request raises, and PaginationError.
+
+    A walk that is broken off gives up its pages at once; ``async with pager:`` also waits until they have let go of
+    their connections.
+    """
+
+    def __init__(
+        self,
+        source: Source[T],
+        options: WalkOptions,
+        *,
+        hooks: Sequence[Hook] = (),
+        raw: Callable[[], Source[bytes]] | None = None,
+    ) -> None:
+        self._source = source
+        self._options = options
+        self._hooks = hooks
+        self._raw = raw
+        self._report = WalkReport()
+        self._cut = _Cut(options)
+        self._runs: weakref.WeakSet[WalkRun[T]] = weakref.WeakSet()
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        """Begin a fresh walk, row by row."""
+        return _Rows(*self._begin())
+
+    def pages(self) -> AsyncIterator[Page[T]]:
+        """Begin a fresh walk, page by page; each page holds only rows that had not been met before."""
+        return _Pages(*self._begin())
+
+    def raw(self) -> Pager[bytes]:
+        """Give the same walk with each row as its original JSON bytes, nothing decoded away."""
+        if self._raw is None:
+            raise ConfigError("this pager gives raw rows already")
+        return Pager(self._raw(), self._options, hooks=self._hooks)
+
+    async def first(self) -> T | None:
+        """Give the first row, or None where there is none. Asks for one row."""
+        pager = self._with(max_items=1, prefetch=1)
+        async with pager:
+            async for row in pager:
+                return row
+        return None
+
+    async def collect(self) -> list[T]:
+        """Give all rows as a list. With many rows, iterating takes far less memory."""
+        rows: list[T] = []
+        async with self:
+            async for page in self.pages():
+                rows += page.items
+        return rows
+
+    async def count(self) -> int | None:
+        """Give the server's count of the rows, from a page of one; None where it does not say.
+
+        That the count is a total is what the documents say; no recorded answer proves it.
+        """
+        options = self._options
+        fetched = await self._source.fetch(offset=options.offset, limit=1, is_reversed=False)
+        return fetched.count
+
+    @property
+    def report(self) -> WalkReport:
+        """The account of the latest walk."""
+        return self._report
+
+    @property
+    def token(self) -> str:
+        """What has been delivered of the latest walk: pass it as ``resume=`` to go on behind it."""
+        return self._cut.place().token()
+
+    async def close(self) -> None:
+        """End every walk of this pager, and wait until nothing of it is left."""
+        for run in list(self._runs):
+            await run.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<Pager {self._report.rows_placed} rows placed, {self._report.why}>"
+
+    def _begin(self) -> tuple[WalkRun[T], _Cut]:
+        walk = self._options.walk()
+        run = WalkRun(
+            walk, self._source, prefetch=self._options.prefetch, hooks=self._hooks, resume=self._options.resume
+        )
+        self._report = walk.report
+        self._cut = _Cut(self._options)
+        self._runs.add(run)
+        return run, self._cut
+
+    def _with(self, *, max_items: int, prefetch: int) -> Pager[T]:
+        return Pager(self._source, replace(self._options, max_items=max_items, prefetch=prefetch), hooks=self._hooks)
+
+
+class _Cut:
+    """How far rows have been handed over, kept at next to no cost a row."""
+
+    __slots__ = ("_before", "_delivered", "_offset", "_options", "_page", "in_page")
+
+    def __init__(self, options: WalkOptions) -> None:
+        resume = options.resume
+        self._options = options
+        self._offset = options.offset if resume is None else resume.offset
+        self._delivered = 0 if resume is None else resume.delivered
+        self._before: tuple[str, ...] = () if resume is None else resume.tail
+        self._page: Page[Any] | None = None
+        self.in_page = 0
+        """Items of the current page that were handed over."""
+
+    def turn_to(self, page: Page[Any]) -> None:
+        """Begin a new page: what was handed over of the last one is settled."""
+        place = self.place()
+        self._offset, self._delivered, self._before = place.offset, place.delivered, place.tail
+        self._page, self.in_page = page, 0
+
+    def place(self) -> Place:
+        """Where the last row that was handed over lay."""
+        offset, tail, done = self._offset, self._before, self.in_page
+        if self._page is not None and self._page.ends is not None and done:
+            offset = self._page.ends[done - 1]
+            marks = tuple(mark(identity) for identity in self._page.identities[max(0, done - _TAIL_ROWS) : done])
+            tail = (*tail, *marks)[-_TAIL_ROWS:]
+        return Place(self._options.fingerprint, offset, self._delivered + done, tail)
+
+
+class _Iterator(Generic[T]):
+    """What both ways to iterate share: a run, and letting go of it when nobody iterates any more."""
+
+    def __init__(self, run: WalkRun[T], cut: _Cut) -> None:
+        self._run = run
+        self._cut = cut
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __del__(self) -> None:
+        """Let go after a ``break``: the last reference goes, and with it the pages that are out."""
+        self._run.abandon()
+
+    async def aclose(self) -> None:
+        """End the walk and wait until nothing of it is left, as an async generator would."""
+        await self._run.close()
+
+
+class _Rows(_Iterator[T]):
+    _rows: Iterator[T] = iter(())
+
+    async def __anext__(self) -> T:
+        while True:
+            for row in self._rows:
+                self._cut.in_page += 1
+                return row
+            page = await self._run.next_page()
+            if page is None:
+                raise StopAsyncIteration
+            self._cut.turn_to(page)
+            self._rows = iter(page.items)
+
+
+class _Pages(_Iterator[T]):
+    async def __anext__(self) -> Page[T]:
+        page = await self._run.next_page()
+        if page is None:
+            raise StopAsyncIteration
+        self._cut.turn_to(page)
+        self._cut.in_page = len(page.items)
+        return page

@@ -1,0 +1,47 @@
+"""What a walk did, and whether what it gave was all there was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["WalkReport"]
+
+
+@dataclass(slots=True, kw_only=True)
+class WalkReport:
+    """The account of one walk. It grows while the walk runs; ``complete`` is None until it has ended."""
+
+    requests: int = 0
+    """Requests sent, retries included."""
+    pages: int = 0
+    """Answers read."""
+    rows_received: int = 0
+    rows_placed: int = 0
+    """Rows given to the caller, or ready to be: each chat once, except under ``consistency="none"``."""
+    duplicates: int = 0
+    """Rows met again, and not placed again, beyond the few that pages overlap by on purpose."""
+    inserted: int = 0
+    """Places by which known rows had sunk: rows came in or woke up above."""
+    removed: int = 0
+    """Places by which known rows had risen: rows above went away."""
+    steps_back: int = 0
+    """Times the walk went back because rows had moved out from under it."""
+    caught_up: int = 0
+    """Rows placed after the main pass: they had jumped behind the reader, or tied rows had changed places."""
+    passes: int = 1
+    """1, and one more for each time the list was gone over again."""
+    count_at_start: int | None = None
+    """The server's count on the first page."""
+    count_at_end: int | None = None
+    """The server's count on the last page read."""
+    bytes: int = 0
+    """Decoded body bytes."""
+    seconds: float = 0.0
+    """From the first request to the end of the last page, by the loop's clock."""
+    seconds_waited: float = 0.0
+    """Summed over all requests: for the limit, and between tries. With pages at once it can exceed ``seconds``."""
+    complete: bool | None = None
+    """True: every row that was there during the whole walk was placed. False: some are known to be missing.
+    None: it cannot be known."""
+    why: str = "the walk has not ended"
+    """The reason for ``complete``, in a few words."""

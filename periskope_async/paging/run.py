@@ -1,0 +1,235 @@
+"""One run of a walk: pages fetched at once, delivered in order, and nothing left behind when it ends early."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from periskope_async.errors import ClosedError, ValidationError
+from periskope_async.events import PageRead, announce
+from periskope_async.paging.ask import Answered, Ask, Phase
+from periskope_async.paging.token import mark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from periskope_async.events import Hook
+    from periskope_async.meta import ResponseMeta
+    from periskope_async.paging.token import Place
+    from periskope_async.paging.walk import Walk
+
+__all__ = ["FetchedPage", "Page", "Source", "WalkRun"]
+
+T = TypeVar("T")
+
+# Decoded rows take several times the bytes they came in; what is out at once stays far from the memory's end.
+_MOST_BYTES_AHEAD = 64 * 1024 * 1024
+_MOST_PAGES_AHEAD = 256
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedPage(Generic[T]):
+    """A page as it came."""
+
+    rows: Sequence[T]
+    identities: Sequence[tuple[str, str | None]]
+    """What tells each row from the others: ``chat_id`` and ``org_phone``, since no document says whether a chat on two
+    phones is one row or two."""
+    count: int | None
+    first_index: int | None
+    meta: ResponseMeta
+    sort_times: Callable[[], Sequence[float | None]]
+    """Reads each row's sort time in Unix seconds; called only where rows are looked for that woke up meanwhile."""
+
+
+class Source(Protocol[T]):
+    """Where pages come from: the client, bound to one query."""
+
+    async def fetch(self, *, offset: int, limit: int, is_reversed: bool) -> FetchedPage[T]:
+        """Fetch one page; retries and the limit are its own business."""
+        ...
+
+    def requests_per_second(self) -> float:
+        """Tell what the limit allows, as well as it is known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """The rows of one answer that had not been met before, in order."""
+
+    items: Sequence[T]
+    offset: int
+    """Where the page lay when it was asked for, counted from 0."""
+    count: int | None
+    """The server's count of all rows, where it gave one: a plan, never a promise."""
+    meta: ResponseMeta
+    identities: Sequence[tuple[str, str | None]]
+    """``(chat_id, org_phone)`` of each item."""
+    ends: Sequence[int] | None
+    """One past each item's place in the list; None for rows caught up behind the reader."""
+
+
+class WalkRun(Generic[T]):
+    """Drives one :class:`Walk` over a source.
+
+    A cancel of :meth:`next_page` cancels what is out and loses nothing: the walk asks for it again when it goes on.
+    """
+
+    def __init__(
+        self,
+        walk: Walk,
+        source: Source[T],
+        *,
+        prefetch: int | None,
+        hooks: Sequence[Hook] = (),
+        resume: Place | None = None,
+    ) -> None:
+        self.walk = walk
+        self._source = source
+        self._prefetch = prefetch
+        self._hooks = hooks
+        self._marks = frozenset(resume.tail) if resume is not None else frozenset[str]()
+        self._out: deque[tuple[Ask, asyncio.Task[FetchedPage[T]]]] = deque()
+        self._latency = 0.0
+        self._page_bytes = 0
+        self._began: float | None = None
+        self._is_closed = False
+
+    async def next_page(self) -> Page[T] | None:
+        """Give the next page that holds new rows, or None when the walk is over.
+
+        Raises what fetching raises; a further call tries the same page again.
+        """
+        if self._is_closed:
+            raise ClosedError("the pager was closed; iterate over it anew")
+        loop = asyncio.get_running_loop()
+        if self._began is None:
+            self._began = loop.time()
+        while not self.walk.is_over:
+            self._fill()
+            ask, task = self._out[0]
+            try:
+                # Unlike awaiting the task itself, this leaves it whole when the caller is cancelled.
+                await asyncio.wait((task,))
+                fetched = task.result()
+            except ValidationError as error:
+                await self._drop()
+                if "limit" not in error.fields or not self.walk.halve_page(ask):
+                    raise
+                continue
+            except BaseException:
+                await self._drop()
+                raise
+            self._out.popleft()
+            page = await self._place(ask, fetched, loop.time() - self._began)
+            if page is not None:
+                return page
+        return None
+
+    async def close(self) -> None:
+        """Cancel what is out and wait until it has let go of its connections."""
+        self._is_closed = True
+        await self._drop()
+
+    def abandon(self) -> None:
+        """Cancel what is out without waiting: for a run that nobody holds any more."""
+        for _, task in self._out:
+            # A task of a loop that has ended cannot be cancelled, and need not be.
+            if not task.get_loop().is_closed():
+                task.cancel()
+        self._out.clear()
+
+    def _fill(self) -> None:
+        depth = self._depth()
+        while (ask := self.walk.next_ask(depth)) is not None:
+            fetching = self._source.fetch(offset=ask.offset, limit=ask.limit, is_reversed=ask.is_reversed)
+            task = asyncio.create_task(fetching, name=f"periskope page at {ask.offset}")
+            task.add_done_callback(_note_error)
+            self._out.append((ask, task))
+
+    def _depth(self) -> int:
+        """How many pages to have out at once: what the limit allows during one answer (Little's law), and a spare."""
+        if self._prefetch is not None:
+            return self._prefetch
+        wanted = math.ceil(self._source.requests_per_second() * self._latency) + 1
+        affordable = _MOST_BYTES_AHEAD // max(1, self._page_bytes)
+        return max(1, min(wanted, affordable, _MOST_PAGES_AHEAD))
+
+    async def _place(self, ask: Ask, fetched: FetchedPage[T], seconds: float) -> Page[T] | None:
+        walk, meta, identities = self.walk, fetched.meta, fetched.identities
+        self._learn(meta, seconds)
+        try:
+            fresh = walk.place(
+                ask,
+                Answered(
+                    keys=[hash(identity) for identity in identities],
+                    count=fetched.count,
+                    first_index=fetched.first_index,
+                    resumed_after=self._find_cut(identities) if walk.is_resuming else None,
+                    times=fetched.sort_times() if ask.phase is Phase.HEAD else (),
+                    date=meta.rate_limit.server_time,
+                ),
+            )
+        except BaseException:
+            await self._drop()
+            raise
+        if walk.must_restart or walk.is_over:
+            await self._drop()
+        announce(
+            self._hooks,
+            PageRead(
+                offset=ask.offset,
+                rows=len(identities),
+                placed=len(fresh),
+                delivered=walk.report.rows_placed,
+                count=fetched.count,
+                meta=meta,
+            ),
+        )
+        if not fresh:
+            return None
+        is_whole = len(fresh) == len(fetched.rows)
+        return Page(
+            items=fetched.rows if is_whole else [fetched.rows[index] for index in fresh],
+            offset=ask.offset,
+            count=fetched.count,
+            meta=meta,
+            identities=identities if is_whole else [identities[index] for index in fresh],
+            ends=None if ask.is_behind else [ask.offset + index + 1 for index in fresh],
+        )
+
+    def _learn(self, meta: ResponseMeta, seconds: float) -> None:
+        report = self.walk.report
+        report.requests += meta.attempts
+        report.bytes += meta.body_bytes
+        report.seconds = seconds
+        report.seconds_waited += meta.waited
+        self._latency = meta.seconds if not self._latency else 0.7 * self._latency + 0.3 * meta.seconds
+        self._page_bytes = max(self._page_bytes, meta.body_bytes)
+
+    def _find_cut(self, identities: Sequence[tuple[str, str | None]]) -> int | None:
+        """Find the last row on the page that the token names."""
+        for index in range(len(identities) - 1, -1, -1):
+            if mark(identities[index]) in self._marks:
+                return index
+        return None
+
+    async def _drop(self) -> None:
+        """Cancel what is out, and tell the walk to ask for it again."""
+        self.walk.drop_asked()
+        tasks = [task for _, task in self._out]
+        self._out.clear()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+def _note_error(task: asyncio.Task[FetchedPage[T]]) -> None:
+    """Keep asyncio from complaining of an error on a page that nobody came to read any more."""
+    if not task.cancelled():
+        task.exception()
