@@ -1,0 +1,218 @@
+"""The client: one thin method for each endpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from periskope_async.config import load_config
+from periskope_async.events import checked_hooks
+from periskope_async.limits.gate import RateLimiter
+from periskope_async.models.page import read_chat, read_chat_page
+from periskope_async.paging.pager import Pager, WalkOptions
+from periskope_async.session import SessionManager
+from periskope_async.sources import ChatSource, RawChatSource
+from periskope_async.wire.answer import read_answer
+from periskope_async.wire.query import chat_query, check_page, get_chat_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+    from typing import Self
+
+    import aiohttp
+
+    from periskope_async.config import Config, Timeout
+    from periskope_async.events import Hook
+    from periskope_async.limits.snapshot import RateLimitSnapshot
+    from periskope_async.models.chat import Chat
+    from periskope_async.models.page import ChatPage
+    from periskope_async.paging.ask import Consistency
+    from periskope_async.retry import RetryPolicy
+    from periskope_async.wire.query import ChatType, Moment, SortBy, SortOrder
+
+__all__ = ["PeriskopeClient"]
+
+
+class PeriskopeClient:
+    """Periskope's WhatsApp API, for any number of tasks of one event loop.
+
+    What is None comes from the environment (``PERISKOPE_API_KEY``, ``PERISKOPE_PHONE``, ``PERISKOPE_BASE_URL``), else
+    from the defaults. Nothing is opened or sent before the first call, so a client can be made before a loop runs.
+
+    ``timeout`` is a :class:`Timeout`, or the seconds that a whole call may take; ``retry`` a :class:`RetryPolicy`, or
+    the number of tries. ``max_body`` is the most bytes of one decoded answer (256 MiB). A lent ``limiter`` (one for
+    each API key) or aiohttp ``session`` is used and not closed. ``hooks`` are told of each request, wait, retry and
+    page (:mod:`periskope_async.events`).
+
+    Raises ConfigError where a setting is wrong.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        phone: str | None = None,
+        base_url: str | None = None,
+        timeout: Timeout | float | None = None,
+        retry: RetryPolicy | int | None = None,
+        max_body: int | None = None,
+        limiter: RateLimiter | None = None,
+        session: aiohttp.ClientSession | None = None,
+        hooks: Iterable[Hook] = (),
+    ) -> None:
+        self._config = load_config(
+            api_key=api_key, phone=phone, base_url=base_url, timeout=timeout, retry=retry, max_body=max_body
+        )
+        self._manager = SessionManager(
+            self._config,
+            limiter or RateLimiter(),
+            owns_limiter=limiter is None,
+            session=session,
+            hooks=checked_hooks(hooks),
+        )
+
+    # -- chats -----------------------------------------------------------------------------------------------------
+
+    def iter_chats(
+        self,
+        *,
+        chat_type: ChatType | None = None,
+        label: str | None = None,
+        chat_id: str | None = None,
+        phone: str | None = None,
+        sort_by: SortBy | None = None,
+        sort_order: SortOrder | None = None,
+        start_time: Moment | None = None,
+        end_time: Moment | None = None,
+        page_size: int = 1000,
+        max_items: int | None = None,
+        offset: int = 0,
+        prefetch: int | None = None,
+        consistency: Consistency = "exact",
+        resume: str | None = None,
+    ) -> Pager[Chat]:
+        """Walk over all chats that match: ``async for chat in client.iter_chats(label="vip")``.
+
+        Filters and order are the server's (https://docs.periskope.app/api-reference/chat/list-all-chats): ``label`` is
+        a label's name or id, ``start_time`` and ``end_time`` an ISO string, a date (an end date means its whole day) or
+        a datetime (a naive one is UTC). ``phone`` overrides the client's.
+
+        ``page_size`` is what one request asks for, ``max_items`` what you get. ``prefetch`` is how many pages are read
+        at once: None chooses by limit and latency, 1 reads one after another. ``consistency="exact"`` proves page by
+        page that nothing was lost or doubled; ``"dedupe"`` only drops what is met twice; ``"none"`` gives rows as they
+        come, at no memory. ``resume`` goes on behind a ``pager.token``.
+
+        Nothing is sent before the first row is asked for. Raises ConfigError here; while iterating APIError,
+        TransportError, DecodeError, PaginationError, ClosedError.
+        """
+        check_page(offset=offset, limit=page_size, limit_name="page_size")
+        config = self._config_for(phone)
+        query = chat_query(
+            sort_by=sort_by,
+            sort_order=sort_order,
+            chat_id=chat_id,
+            chat_type=chat_type,
+            label=label,
+            start_time=start_time,
+            end_time=end_time,
+            phone=config.phone,
+        )
+        options = WalkOptions.checked(
+            page_size=page_size,
+            offset=offset,
+            max_items=max_items,
+            prefetch=prefetch,
+            consistency=consistency,
+            is_newest_first=query.is_newest_first,
+            fingerprint=query.fingerprint,
+            resume=resume,
+        )
+        return Pager(
+            ChatSource(self._manager, query),
+            options,
+            hooks=self._manager.hooks,
+            raw=lambda: RawChatSource(self._manager, query),
+        )
+
+    async def list_chats(
+        self,
+        *,
+        offset: int = 0,
+        limit: int = 1000,
+        chat_type: ChatType | None = None,
+        label: str | None = None,
+        chat_id: str | None = None,
+        phone: str | None = None,
+        sort_by: SortBy | None = None,
+        sort_order: SortOrder | None = None,
+        start_time: Moment | None = None,
+        end_time: Moment | None = None,
+    ) -> ChatPage:
+        """Read one page of chats, as the server sends it: ``limit`` rows (1 to 2000) from ``offset`` (from 0) on.
+
+        Members are not in a list; :meth:`get_chat` has them. Waits for the limit. Raises ConfigError, APIError,
+        TransportError, DecodeError, ClosedError.
+        """
+        check_page(offset=offset, limit=limit)
+        query = chat_query(
+            sort_by=sort_by,
+            sort_order=sort_order,
+            chat_id=chat_id,
+            chat_type=chat_type,
+            label=label,
+            start_time=start_time,
+            end_time=end_time,
+            phone=self._config_for(phone).phone,
+        )
+        meta, body = await self._manager.fetch(query.page(offset=offset, limit=limit))
+        return read_answer(meta, body, read_chat_page)
+
+    async def get_chat(self, chat_id: str, *, phone: str | None = None) -> Chat:
+        """Read one chat, with its members. ``chat_id`` is ``…@g.us``, ``…@c.us``, or a person's digits.
+
+        Waits for the limit. Raises NotFoundError where there is none, ConfigError where ``chat_id`` cannot be one, and
+        what :meth:`list_chats` raises.
+        """
+        meta, body = await self._manager.fetch(get_chat_request(chat_id, phone=self._config_for(phone).phone))
+        return read_answer(meta, body, lambda body, _: read_chat(body))
+
+    # -- the client itself -----------------------------------------------------------------------------------------
+
+    @property
+    def rate_limit(self) -> RateLimitSnapshot:
+        """How the limit stands now: a frozen view, times in seconds from now."""
+        return self._manager.limiter.snapshot()
+
+    @property
+    def phone(self) -> str | None:
+        """The phone that calls are made for, in the header's form; None for all phones of the key."""
+        return self._config.phone
+
+    def with_phone(self, phone: str | None) -> Self:
+        """Give a client for another phone (None: all of the key's) that shares this one's session and limiter.
+
+        Closing either closes both.
+        """
+        other = object.__new__(type(self))
+        other._config = self._config.with_phone(phone)
+        other._manager = self._manager
+        return other
+
+    async def close(self) -> None:
+        """Close what the client owns. Calls that wait or run end with ClosedError. May be called twice."""
+        await self._manager.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        phone = f", phone={self._config.phone!r}" if self._config.phone else ""
+        return f"<PeriskopeClient {self._config.base_url}{phone}>"
+
+    def _config_for(self, phone: str | None) -> Config:
+        return self._config if phone is None else self._config.with_phone(phone)
