@@ -1,0 +1,136 @@
+"""``periskope doctor``: what works and what does not, from the key to one page."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+from cyclopts import Parameter
+
+from periskope_async.cli.options import Connection, Exit, open_client, output_console
+from periskope_async.errors import AuthenticationError, ConfigError, PeriskopeError, RateLimitError, TransportError
+
+if TYPE_CHECKING:
+    from periskope_async.client import PeriskopeClient
+
+__all__ = ["doctor"]
+
+State = Literal["ok", "warning", "failed"]
+_SIGNS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failed": "[red]✗[/]"}
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found, in the order of asking."""
+
+    rows: list[tuple[State, str, str]] = field(default_factory=list[tuple[State, str, str]])
+
+    def add(self, state: State, what: str, said: str) -> None:
+        """Note one finding."""
+        self.rows.append((state, what, said))
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether anything must be mended before the client can work."""
+        return any(state == "failed" for state, _, _ in self.rows)
+
+
+async def doctor(
+    *,
+    connection: Connection = Connection(),  # noqa: B008 - frozen
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Check key, connection, limit, clock and one page; costs three requests.
+
+    Parameters
+    ----------
+    json
+        Print the findings as JSON.
+    """
+    findings = Findings()
+    _look_at_installation(findings)
+    try:
+        async with open_client(connection) as client:
+            findings.add("ok", "settings", f"{client!r}")
+            await _look_at_server(client, findings)
+    except ConfigError as error:
+        findings.add("failed", "settings", str(error))
+    if json:
+        rows = [{"state": state, "check": what, "finding": said} for state, what, said in findings.rows]
+        sys.stdout.buffer.write(msgspec.json.encode(rows) + b"\n")
+    else:
+        console = output_console()
+        for state, what, said in findings.rows:
+            console.print(f"{_SIGNS[state]} [bold]{what:<12}[/] ", end="")
+            console.print(said, markup=False, soft_wrap=True)
+    return Exit.FAILED if findings.has_failed else Exit.OK
+
+
+def _look_at_installation(findings: Findings) -> None:
+    own = ", ".join(f"{name} {version(name)}" for name in ("periskope-async", "aiohttp", "msgspec", "aiolimiter"))
+    findings.add("ok", "versions", f"Python {platform.python_version()}, {own}")
+    encodings = ["gzip", "deflate"]
+    encodings += ["br"] if find_spec("brotli") or find_spec("brotlicffi") else []
+    encodings += ["zstd"] if find_spec("backports.zstd") or sys.version_info >= (3, 14) else []
+    findings.add("ok", "encodings", ", ".join(encodings))
+
+
+async def _look_at_server(client: PeriskopeClient, findings: Findings) -> None:
+    try:
+        page = await client.list_chats(limit=1)
+    except AuthenticationError as error:
+        findings.add("failed", "key", str(error))
+        return
+    except RateLimitError as error:
+        findings.add("warning", "limit", f"somebody else spends this key's whole limit: {error}")
+        return
+    except TransportError as error:
+        findings.add("failed", "connection", str(error))
+        return
+    except PeriskopeError as error:
+        findings.add("failed", "first page", str(error))
+        return
+    meta = page.meta
+    findings.add("ok", "key", f"accepted; organisation {meta.org_id or 'not named'}")
+    findings.add("ok", "scope", f"phone {meta.phone_id}" if meta.phone_id else "every phone that the key may use")
+    findings.add("ok", "connection", f"one small answer took {meta.seconds * 1000:.0f} ms [trace {meta.trace_id}]")
+    _look_at_limit(client, page.meta.rate_limit.unusable, findings)
+    _look_at_clock(meta.date, findings)
+    page = await client.list_chats(limit=1000)
+    told = "not told" if page.count is None else f"{page.count:,}"
+    findings.add(
+        "ok",
+        "one page",
+        f"{len(page.chats):,} chats, {page.meta.body_bytes / 1e6:.2f} MB in {page.meta.seconds * 1000:.0f} ms; "
+        f"the server's count is {told}",
+    )
+
+
+def _look_at_limit(client: PeriskopeClient, unusable: tuple[str, ...], findings: Findings) -> None:
+    view = client.rate_limit
+    findings.add("ok", "limit", f"{view.limit} requests in {view.window:g} s, {view.remaining} left right now")
+    for said in unusable:
+        findings.add("warning", "limit", said)
+
+
+def _look_at_clock(date: str | None, findings: Findings) -> None:
+    if date is None:
+        findings.add("warning", "clock", "the server sent no Date header")
+        return
+    behind = parsedate_to_datetime(date).timestamp() - time.time()
+    if abs(behind) < 5:  # noqa: PLR2004 - Date has whole seconds, and the answer was under way
+        findings.add("ok", "clock", "agrees with the server's")
+    else:
+        way = "behind" if behind > 0 else "ahead of"
+        findings.add(
+            "warning",
+            "clock",
+            f"this machine's is {abs(behind):.0f} s {way} the server's; nothing here relies on it",
+        )

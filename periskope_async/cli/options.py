@@ -1,0 +1,142 @@
+"""What the commands share: options, exit codes, consoles, and a client that may talk to a sandbox."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.types import NonNegativeInt, PositiveInt
+from rich.console import Console
+
+from periskope_async.client import PeriskopeClient
+from periskope_async.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
+
+    from periskope_async.events import Hook
+    from periskope_async.models.chat import Chat
+    from periskope_async.paging.pager import Pager
+
+__all__ = ["Connection", "Exit", "Selection", "Walking", "error_console", "open_client", "output_console", "walk"]
+
+
+class Exit(IntEnum):
+    """Exit codes; programs count on them."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    PARTIAL = 3
+    STOPPED = 130
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """Where to, and as whom. The key comes from PERISKOPE_API_KEY or a file, never from an argument."""
+
+    phone: str | None = None
+    "Only this phone's chats: a number with its country code, or a phone id."
+    api_key_file: Path | None = None
+    "A file that holds the API key, instead of PERISKOPE_API_KEY."
+    base_url: str | None = None
+    "Another server; also PERISKOPE_BASE_URL."
+    sandbox: Annotated[bool, Parameter(negative=())] = False
+    "Use an embedded Periskope with made-up chats: no account needed."
+    sandbox_chats: NonNegativeInt = 5_000
+    "How many chats the sandbox holds."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which chats, and in what order."""
+
+    chat_type: Literal["user", "group", "business"] | None = None
+    "Only chats of this type."
+    label: str | None = None
+    "Only chats with this label, by its name or id."
+    chat_id: str | None = None
+    "Only this chat."
+    since: str | None = None
+    "Only from this time on: 2025-04-25 or 2025-04-25T00:00:00Z."
+    until: str | None = None
+    "Only up to this time; a bare date means its whole day."
+    sort_by: Literal["created_at", "latest_message_timestamp"] | None = None
+    "What to sort by; the server's default is created_at."
+    sort_order: Literal["asc", "desc"] | None = None
+    "Oldest or newest first; the server's default is desc."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Walking:
+    """How to read the list."""
+
+    page_size: PositiveInt = 1000
+    "Rows that one request asks for, 2000 at most."
+    max_items: NonNegativeInt | None = None
+    "Rows to get at most."
+    prefetch: PositiveInt | None = None
+    "Pages to read at once; by default as many as limit and latency call for."
+    consistency: Literal["exact", "dedupe", "none"] = "exact"
+    "How hard to look for rows that moved while the list was read."
+
+
+def walk(client: PeriskopeClient, selection: Selection, walking: Walking, *, max_items: int | None) -> Pager[Chat]:
+    """Turn options into a pager. Raises ConfigError."""
+    return client.iter_chats(
+        chat_type=selection.chat_type,
+        label=selection.label,
+        chat_id=selection.chat_id,
+        start_time=selection.since,
+        end_time=selection.until,
+        sort_by=selection.sort_by,
+        sort_order=selection.sort_order,
+        page_size=walking.page_size,
+        max_items=max_items,
+        prefetch=walking.prefetch,
+        consistency=walking.consistency,
+    )
+
+
+@asynccontextmanager
+async def open_client(connection: Connection, hooks: Iterable[Hook] = ()) -> AsyncGenerator[PeriskopeClient]:
+    """Give a client for the options; with ``--sandbox``, one to a Periskope that lives as long as it does."""
+    if connection.sandbox:
+        from periskope_async.sandbox import Sandbox  # noqa: PLC0415 - a server nobody else needs to load
+
+        async with (
+            Sandbox(chats=connection.sandbox_chats, latency=0.2) as sandbox,
+            PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url, phone=connection.phone, hooks=hooks) as client,
+        ):
+            yield client
+        return
+    async with PeriskopeClient(
+        _key_from(connection.api_key_file), phone=connection.phone, base_url=connection.base_url, hooks=hooks
+    ) as client:
+        yield client
+
+
+def _key_from(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--api-key-file {str(path)!r} cannot be read: {error}", parameter="api_key") from None
+
+
+def output_console() -> Console:
+    """Give the console for what a command was asked for: stdout."""
+    return Console(highlight=False)
+
+
+def error_console() -> Console:
+    """Give the console for progress and errors: stderr, so that stdout can be piped."""
+    return Console(stderr=True, highlight=False)

@@ -1,0 +1,48 @@
+"""Runs an export: from a pager's raw pages to a file, page by page."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from periskope_async.export.jsonl import JsonlWriter
+
+if TYPE_CHECKING:
+    import os
+
+    from periskope_async.models.chat import Chat
+    from periskope_async.paging.pager import Pager
+    from periskope_async.paging.report import WalkReport
+
+__all__ = ["ExportResult", "export_chats"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportResult:
+    """What an export wrote."""
+
+    path: Path
+    rows: int
+    bytes: int
+    report: WalkReport
+    """The walk's account; ``report.complete`` says whether all there was is in the file."""
+
+
+async def export_chats(pager: Pager[Chat], path: str | os.PathLike[str]) -> ExportResult:
+    """Write every chat of ``pager`` to ``path`` as JSON lines, each the row's original JSON.
+
+    The file appears under its name only when the walk has ended; a failure or a cancel leaves what was there before.
+    Memory holds the pages in flight. Raises ExportError, and what iterating the pager raises.
+    """
+    raw = pager.raw()
+    target = Path(path)
+    with await asyncio.to_thread(JsonlWriter, target) as writer:
+        async with raw:
+            rows = 0
+            async for page in raw.pages():
+                await asyncio.to_thread(writer.write, page.items)
+                rows += len(page.items)
+        await asyncio.to_thread(writer.commit)
+        return ExportResult(path=target, rows=rows, bytes=writer.bytes_written, report=raw.report)
