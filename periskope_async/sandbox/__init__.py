@@ -1,0 +1,46 @@
+"""A Periskope to run against: real HTTP on a real socket, in process, with no account and no cost.
+
+``async with Sandbox(chats=5_000, limit=10) as sandbox:`` and point a client at ``sandbox.base_url`` with
+``sandbox.api_key``. It answers as the documentation and the recorded answers say, counts requests as the npm package
+express-rate-limit does, and shares no code with the client, so that a mistake of one can't hide in the other.
+What no source tells was chosen, and is said where it is decided: mostly in
+:mod:`periskope_async.sandbox.validation` and :mod:`periskope_async.sandbox.pages`.
+"""
+
+from periskope_async.sandbox.cast import LABELS, ORG_ID, PHONES
+from periskope_async.sandbox.faults import (
+    Body,
+    CutBody,
+    Fault,
+    HeaderChange,
+    Pass,
+    Redirect,
+    ResetConnection,
+    Slow,
+    StallBody,
+    Status,
+)
+from periskope_async.sandbox.journal import RequestRecord
+from periskope_async.sandbox.server import DEFAULT_KEY, Sandbox
+from periskope_async.sandbox.world import Churn, PageAsked
+
+__all__ = [
+    "DEFAULT_KEY",
+    "LABELS",
+    "ORG_ID",
+    "PHONES",
+    "Body",
+    "Churn",
+    "CutBody",
+    "Fault",
+    "HeaderChange",
+    "PageAsked",
+    "Pass",
+    "Redirect",
+    "RequestRecord",
+    "ResetConnection",
+    "Sandbox",
+    "Slow",
+    "StallBody",
+    "Status",
+]

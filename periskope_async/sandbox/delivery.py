@@ -1,0 +1,93 @@
+"""Puts an answer on the wire through aiohttp, with the headers of Express in their order, and with its fault."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from periskope_async.sandbox.express import reason_of
+from periskope_async.sandbox.faults import CutBody, ResetConnection, StallBody
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from periskope_async.sandbox.express import Answer
+    from periskope_async.sandbox.faults import Fault
+
+__all__ = ["Delivery", "ExpressResponse", "settle_headers"]
+
+
+class ExpressResponse(web.StreamResponse):
+    """A response whose headers are exactly those given: aiohttp would add its name and set them in its own order."""
+
+    def __init__(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
+        super().__init__(status=status, reason=reason_of(status), headers=headers)
+        self.exact_headers = list(headers)
+
+
+async def settle_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Put the headers back as they were given, after aiohttp prepared them (an ``on_response_prepare`` signal)."""
+    if isinstance(response, ExpressResponse):
+        response.headers.clear()
+        response.headers.extend(response.exact_headers)
+
+
+class Delivery:
+    """Sends answers until the sandbox closes; what waits then stops waiting at once."""
+
+    def __init__(self) -> None:
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """End every pause, those to come as well."""
+        self._closing.set()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, unless the sandbox closes."""
+        if seconds > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._closing.wait()
+
+    async def send(
+        self, request: web.Request, answer: Answer, headers: Sequence[tuple[str, str]], fault: Fault
+    ) -> web.StreamResponse:
+        """Send an answer with these headers. A client that left is no error here."""
+        response = ExpressResponse(answer.status, headers)
+        if isinstance(fault, ResetConnection):
+            _reset(request)
+            return response
+        with suppress(ConnectionError):
+            await response.prepare(request)
+            if request.method != "HEAD" and answer.body:
+                await self._send_body(request, response, answer.body, fault)
+            await response.write_eof()
+        return response
+
+    async def _send_body(self, request: web.Request, response: web.StreamResponse, body: bytes, fault: Fault) -> None:
+        if isinstance(fault, CutBody | StallBody):
+            if fault.after_bytes:
+                await response.write(body[: fault.after_bytes])
+            if isinstance(fault, CutBody):
+                response.force_close()
+                if request.transport is not None:
+                    request.transport.close()
+                return
+            await self.pause(fault.seconds)
+            body = body[fault.after_bytes :]
+        if body:
+            await response.write(body)
+
+
+def _reset(request: web.Request) -> None:
+    """Close the connection so that the client sees a reset: with no time to linger, the kernel sends RST for FIN."""
+    transport = request.transport
+    if transport is not None:
+        plug = transport.get_extra_info("socket")
+        plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()

@@ -1,0 +1,134 @@
+"""What can go wrong between a client and Periskope, as frozen records, and the script that deals them out.
+
+A faulty request was still counted by the limiter, as it would be on the server. Faults that replace the answer
+(``Status``, ``Body``, ``Redirect``, ``ResetConnection``) do so even where the limiter refused; the others work on
+whatever the answer would have been.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "Body",
+    "CutBody",
+    "Fault",
+    "HeaderChange",
+    "Pass",
+    "Redirect",
+    "ResetConnection",
+    "Script",
+    "Slow",
+    "StallBody",
+    "Status",
+]
+
+
+def _no_headers() -> dict[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Nothing goes wrong: a place in a script between two faults."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Another status instead of the answer. Without a ``body`` it is the documented JSON error of that status."""
+
+    status: int
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=_no_headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Another body with status 200: a proxy's HTML page, nothing at all, a JSON list where an object should be."""
+
+    content: bytes
+    content_type: str = "text/html; charset=utf-8"
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """The answer is elsewhere."""
+
+    location: str
+    status: int = 302
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """The answer comes ``seconds`` late, headers and all."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CutBody:
+    """The connection is closed after so many bytes of the body, while ``Content-Length`` promised all of it."""
+
+    after_bytes: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class StallBody:
+    """The body pauses for ``seconds`` after so many bytes, then goes on to its end."""
+
+    after_bytes: int = 100
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ResetConnection:
+    """The connection is reset (RST) before a byte of the answer was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderChange:
+    """Headers are dropped and set before the answer goes out: the dialects of other servers and proxies.
+
+    Values may hold ``{limit}``, ``{remaining}``, ``{reset}`` (Unix seconds, rounded up), ``{reset_ms}`` (Unix
+    milliseconds), ``{resets_in}`` (seconds left, rounded up) and ``{date}``; a literal brace is doubled.
+    """
+
+    set: Mapping[str, str] = field(default_factory=_no_headers)
+    drop: tuple[str, ...] = ()
+
+
+Fault = Pass | Status | Body | Redirect | Slow | CutBody | StallBody | ResetConnection | HeaderChange
+
+
+class Script:
+    """Hands out faults: the next request takes the first one that is meant for its path; with none left, ``always``."""
+
+    def __init__(self, *faults: Fault, always: Fault | None = None) -> None:
+        self.always = always or Pass()
+        self._pending: deque[tuple[str | None, Fault]] = deque((None, fault) for fault in faults)
+
+    def add(self, *faults: Fault, path: str | None = None) -> None:
+        """Append faults for requests to any path, or to a ``path`` like ``/v1/chats`` or ``/v1/chats/*``."""
+        self._pending.extend((path, fault) for fault in faults)
+
+    def take(self, path: str) -> Fault:
+        """Give the fault that a request to ``path`` meets, and strike it off."""
+        for place, (pattern, fault) in enumerate(self._pending):
+            if pattern is None or fnmatchcase(path, pattern):
+                del self._pending[place]
+                return fault
+        return self.always
+
+    def clear(self) -> None:
+        """Forget the faults not met yet."""
+        self._pending.clear()
+
+    def __len__(self) -> int:
+        return len(self._pending)

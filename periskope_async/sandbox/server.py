@@ -1,0 +1,246 @@
+"""The sandbox itself: a Periskope on a real socket, for tests, benchmarks and first steps without an account."""
+
+from __future__ import annotations
+
+import time
+from random import Random
+from typing import TYPE_CHECKING, Self
+
+from aiohttp import web
+
+from periskope_async.sandbox.api import Api
+from periskope_async.sandbox.cast import PHONES, phone_of
+from periskope_async.sandbox.delivery import settle_headers
+from periskope_async.sandbox.faults import Script
+from periskope_async.sandbox.hosting import ThreadHost
+from periskope_async.sandbox.journal import Journal
+from periskope_async.sandbox.limiter import limiter_of
+from periskope_async.sandbox.service import Service, Timing
+from periskope_async.sandbox.validation import list_query
+from periskope_async.sandbox.world import Churn, PageAsked, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from periskope_async.sandbox.api import OneChat
+    from periskope_async.sandbox.faults import Fault
+    from periskope_async.sandbox.journal import RequestRecord
+    from periskope_async.sandbox.limiter import Kind
+    from periskope_async.sandbox.pages import Count, Ties
+    from periskope_async.sandbox.roster import Nulls
+
+__all__ = ["DEFAULT_KEY", "Sandbox"]
+
+DEFAULT_KEY = "sandbox-key"
+
+
+class Sandbox:
+    """A Periskope to run against.
+
+    ``async with`` serves on the running event loop; a plain ``with`` serves from a thread with a loop of its own, for
+    tests that are not async. All methods but :meth:`start` and :meth:`close` may be called from any thread.
+
+    - ``chats``, ``seed``: how many chats it holds, made from the seed; a million cost no memory.
+    - ``limit`` requests pass in ``window`` seconds, counted as ``kind`` says: like the server ("fixed"), by a log of
+      the last window ("sliding"), or from a bucket that refills ("bucket"). Each API key has its own count.
+    - ``latency``: seconds before an answer, or a (least, most) pair to draw from.
+    - ``api_key``: the only key taken; with None any is, and :attr:`api_key` offers one.
+    - ``keep_alive``: seconds after which an idle connection is closed. ``clock_skew``: seconds by which the server's
+      clock is ahead. ``compress``: whether answers are compressed for who accepts it.
+    - ``max_limit``: the largest page. ``one_chat``: what ``?chat_id=`` answers, the bare "chat" or a "list" of one.
+      ``count``: whether a page's count is the "total" or that of the "page". ``ties="shuffled"`` gives chats of equal
+      sort key in another order for each request. ``nulls``: where chats without a message stand in descending order.
+    - ``churn``: what moves before each page is cut. ``before_page`` and ``after_page`` are called with a
+      :class:`PageAsked` around that cut, and may move the list by :meth:`wake`, :meth:`insert` and :meth:`remove`.
+    - ``faults``: what the first requests meet, one each; ``always``: what every other one meets.
+    """
+
+    def __init__(
+        self,
+        *,
+        chats: int = 5_000,
+        limit: int = 10,
+        window: float = 1.0,
+        kind: Kind = "fixed",
+        latency: float | tuple[float, float] = 0.0,
+        seed: int = 1,
+        api_key: str | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        keep_alive: float = 5.0,
+        clock_skew: float = 0.0,
+        compress: bool = False,
+        max_limit: int = 2_000,
+        one_chat: OneChat = "chat",
+        count: Count = "total",
+        ties: Ties = "stable",
+        nulls: Nulls = "first",
+        churn: Churn | None = None,
+        before_page: Callable[[PageAsked], object] | None = None,
+        after_page: Callable[[PageAsked], object] | None = None,
+        faults: Sequence[Fault] = (),
+        always: Fault | None = None,
+    ) -> None:
+        if chats < 0 or limit < 1 or window <= 0 or keep_alive <= 0 or max_limit < 1:
+            raise ValueError("a sandbox needs chats >= 0, limit >= 1, window > 0, keep_alive > 0 and max_limit >= 1")
+        self.api_key = api_key or DEFAULT_KEY
+        self._host, self._port = host, port
+        # The wall clock of this moment, driven on by the monotonic one: a clock set back must not stretch a window.
+        base = time.time() - time.monotonic() + clock_skew
+        self._timing = Timing(
+            now=lambda: base + time.monotonic(),
+            window=window,
+            keep_alive=keep_alive,
+            latency=latency if isinstance(latency, tuple) else (latency, latency),
+            latency_rng=Random(f"{seed} latency"),
+        )
+        self._world = World(
+            seed=seed,
+            chats=chats,
+            churn=churn or Churn(),
+            count=count,
+            ties=ties,
+            nulls=nulls,
+            clock=self._timing.now,
+            before_page=before_page,
+            after_page=after_page,
+        )
+        self._api = Api(self._world, api_key=api_key, max_limit=max_limit, one_chat=one_chat)
+        self._limiter = limiter_of(kind, limit, round(window * 1000))
+        self._script = Script(*faults, always=always)
+        self._journal = Journal()
+        self._compress = compress
+        self._runner: web.AppRunner | None = None
+        self._service: Service | None = None
+        self._thread: ThreadHost | None = None
+
+    @property
+    def base_url(self) -> str:
+        """``http://127.0.0.1:PORT/v1``. Raises :class:`RuntimeError` while the sandbox is not running."""
+        if self._runner is None:
+            raise RuntimeError("the sandbox is not running: use it in `async with Sandbox(...) as sandbox:`")
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._runner.addresses[0][1]}/v1"
+
+    @property
+    def requests(self) -> list[RequestRecord]:
+        """The requests so far, in order of arrival."""
+        return self._journal.records()
+
+    @property
+    def refusals(self) -> int:
+        """How many requests so far were answered 429."""
+        return sum(record.status == 429 for record in self.requests)  # noqa: PLR2004 - the status is its own name
+
+    def clear(self) -> None:
+        """Forget the requests so far, and the faults not met yet."""
+        self._journal.clear()
+        self._script.clear()
+
+    def script(self, *faults: Fault, path: str | None = None) -> None:
+        """Let the next requests meet these faults, one each, after those scripted before.
+
+        With a ``path`` like ``/v1/chats`` or ``/v1/chats/*`` only requests to it do.
+        """
+        self._script.add(*faults, path=path)
+
+    def wake(self, chat: int | str | None = None) -> str:
+        """Give a chat a new message now: it goes to the front of the latest-message order. Returns its id.
+
+        A chat is named by its id, or by its place in the ``created_at`` order of the start, newest first; None draws
+        one. Raises :class:`KeyError` for one that is not there.
+        """
+        return self._world.wake(chat)
+
+    def insert(self) -> str:
+        """Add a chat, created now, with a first message: it is newest in both orders. Returns its id."""
+        return self._world.insert()
+
+    def remove(self, chat: int | str | None = None) -> str:
+        """Take a chat, named as for :meth:`wake`, out of the list. Returns its id."""
+        return self._world.remove(chat)
+
+    def chat_ids(self, *, phone: str | None = None, **parameters: str) -> list[str]:
+        """Give the ids of the chats that are there now, all of them and in order: the truth to compare a walk with.
+
+        ``parameters`` are those of the endpoint: ``sort_by``, ``sort_order``, ``chat_type``, ``label``,
+        ``start_time``, ``end_time``. With ``ties="shuffled"`` the order among ties is another one at each call.
+        """
+        known = None if phone is None else phone_of(phone)
+        if phone is not None and known is None:
+            raise ValueError(f"phone={phone!r} is none of the sandbox's PHONES")
+        number = None if known is None else PHONES.index(known)
+        return self._world.chat_ids(
+            list_query({name: [text] for name, text in parameters.items()}, phone=number, max_limit=1)
+        )
+
+    @property
+    def before_page(self) -> Callable[[PageAsked], object] | None:
+        """What is called before each page is cut, while the list is locked for other threads."""
+        return self._world.before_page
+
+    @before_page.setter
+    def before_page(self, hook: Callable[[PageAsked], object] | None) -> None:
+        self._world.before_page = hook
+
+    @property
+    def after_page(self) -> Callable[[PageAsked], object] | None:
+        """What is called after each page was cut."""
+        return self._world.after_page
+
+    @after_page.setter
+    def after_page(self, hook: Callable[[PageAsked], object] | None) -> None:
+        self._world.after_page = hook
+
+    async def start(self) -> None:
+        """Listen. Raises :class:`OSError` where the port is taken."""
+        if self._runner is not None:
+            raise RuntimeError("the sandbox is running already")
+        service = Service(
+            api=self._api,
+            limiter=self._limiter,
+            script=self._script,
+            journal=self._journal,
+            timing=self._timing,
+            compress=self._compress,
+        )
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", service.handle)
+        app.on_response_prepare.append(settle_headers)
+        runner = web.AppRunner(app, access_log=None, keepalive_timeout=self._timing.keep_alive, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+        except BaseException:
+            await runner.cleanup()
+            raise
+        self._runner, self._service = runner, service
+
+    async def close(self) -> None:
+        """Stop at once: answers under way are dropped, connections closed. Harmless when repeated."""
+        runner, self._runner = self._runner, None
+        if runner is not None and self._service is not None:
+            self._service.close()
+            await runner.cleanup()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __enter__(self) -> Self:
+        self._thread = ThreadHost(self.start, self.close)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.stop()

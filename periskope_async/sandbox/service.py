@@ -1,0 +1,166 @@
+"""The path of a request through the sandbox: counted, held up, answered, spoiled by its fault, sent."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+from uuid import uuid1
+from weakref import WeakKeyDictionary
+
+from periskope_async.sandbox.api import Asked, bearer_of, error_answer
+from periskope_async.sandbox.delivery import Delivery
+from periskope_async.sandbox.express import HTML, Answer, compressed, fresh, json_answer, not_modified
+from periskope_async.sandbox.faults import Body, HeaderChange, Redirect, ResetConnection, Slow, Status
+from periskope_async.sandbox.journal import RequestRecord
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+    from random import Random
+
+    from aiohttp import web
+
+    from periskope_async.sandbox.api import Api
+    from periskope_async.sandbox.faults import Fault, Script
+    from periskope_async.sandbox.journal import Journal
+    from periskope_async.sandbox.limiter import Limiter, Verdict
+
+__all__ = ["Service", "Timing"]
+
+# The node part of the trace ids, which are time-based UUIDs: that of a recorded one.
+_TRACE_NODE = 0xFDF10DD80279
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The server's clock, and how long things take in seconds."""
+
+    now: Callable[[], float]
+    window: float
+    keep_alive: float
+    latency: tuple[float, float]
+    latency_rng: Random
+
+
+class Service:
+    """Serves requests from start to close; the limiter, the script and the journal outlive it."""
+
+    def __init__(
+        self, *, api: Api, limiter: Limiter, script: Script, journal: Journal, timing: Timing, compress: bool
+    ) -> None:
+        self._api = api
+        self._limiter = limiter
+        self._script = script
+        self._journal = journal
+        self._timing = timing
+        self._compress = compress
+        self._delivery = Delivery()
+        # Weak, so that a connection that ended is forgotten with its transport.
+        self._connections: WeakKeyDictionary[asyncio.Transport, int] = WeakKeyDictionary()
+
+    def close(self) -> None:
+        """Let no answer wait any longer, and drop every connection."""
+        self._delivery.close()
+        for transport in list(self._connections):
+            transport.abort()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request."""
+        path, _, query = request.raw_path.partition("?")
+        asked = Asked(request.method, path, parse_qs(query, keep_blank_values=True), request.headers)
+        verdict = self._limiter.hit(bearer_of(request.headers), int(self._timing.now() * 1000))
+        number = self._note(request, asked, verdict)
+        fault = self._script.take(path)
+        await self._delivery.pause(self._timing.latency_rng.uniform(*self._timing.latency))
+        if isinstance(fault, Slow):
+            await self._delivery.pause(fault.seconds)
+        answer = _replaced(self._answer(asked, verdict), fault, verdict.limit)
+        if fresh(request.headers, answer):
+            answer = not_modified(answer)
+        elif self._compress:
+            answer = compressed(answer, request.headers.get("Accept-Encoding", ""))
+        headers = self._headers(request, answer, verdict)
+        if isinstance(fault, HeaderChange):
+            headers = _changed(headers, fault, verdict)
+        if not isinstance(fault, ResetConnection):
+            body_bytes = 0 if request.method == "HEAD" else len(answer.body)
+            self._journal.answered(number, status=answer.status, body_bytes=body_bytes)
+        return await self._delivery.send(request, answer, headers, fault)
+
+    def _answer(self, asked: Asked, verdict: Verdict) -> Answer:
+        if not verdict.refused:
+            return self._api.respond(asked)
+        span = "second" if self._timing.window == 1 else f"{self._timing.window:g} seconds"
+        refusal = error_answer(429, f"You can only make {verdict.limit} requests per {span}")
+        return replace(refusal, headers=(("Retry-After", str(verdict.retry_after)), *refusal.headers))
+
+    def _headers(self, request: web.Request, answer: Answer, verdict: Verdict) -> list[tuple[str, str]]:
+        """Give all headers in the order in which Express and its limiter set them."""
+        # The limiter sets Date itself, from the same reading of the clock as the reset; it is rounded down.
+        headers = [
+            ("X-Powered-By", "Express"),
+            ("Access-Control-Allow-Origin", "*"),
+            ("x-periskope-trace-id", str(uuid1(node=_TRACE_NODE))),
+            ("X-RateLimit-Limit", str(verdict.limit)),
+            ("X-RateLimit-Remaining", str(verdict.remaining)),
+            ("Date", formatdate(verdict.now_ms // 1000, usegmt=True)),
+            ("X-RateLimit-Reset", str(verdict.reset)),
+            *answer.headers,
+        ]
+        if not request.keep_alive:
+            return [*headers, ("Connection", "close")]
+        return [*headers, ("Connection", "keep-alive"), ("Keep-Alive", f"timeout={int(self._timing.keep_alive)}")]
+
+    def _note(self, request: web.Request, asked: Asked, verdict: Verdict) -> int:
+        """Write the request down at the moment when it was counted. Returns its number."""
+        at = time.monotonic()
+        transport = request.transport
+        if transport is not None and transport not in self._connections:
+            self._connections[transport] = self._journal.new_connection()
+        return self._journal.open(
+            RequestRecord(
+                at=at,
+                method=asked.method,
+                path=asked.path,
+                query={name: ",".join(values) for name, values in asked.query.items()},
+                phone=asked.headers.get("x-phone"),
+                connection=0 if transport is None else self._connections[transport],
+                remaining=verdict.remaining,
+            )
+        )
+
+
+def _replaced(answer: Answer, fault: Fault, limit: int) -> Answer:
+    """Give what the fault puts in the answer's place, or the answer."""
+    match fault:
+        case Status(status, body, headers):
+            message = f"You can only make {limit} requests per second" if status == 429 else None  # noqa: PLR2004 - HTTP
+            other = error_answer(status, message)
+            if body is not None:
+                other = json_answer(status, body)
+            return replace(other, headers=(*headers.items(), *other.headers))
+        case Body(content, content_type, status):
+            return Answer(status, (("Content-Type", content_type), ("Content-Length", str(len(content)))), content)
+        case Redirect(location, status):
+            return Answer(status, (("Location", location), ("Content-Type", HTML), ("Content-Length", "0")))
+        case _:
+            return answer
+
+
+def _changed(headers: list[tuple[str, str]], fault: HeaderChange, verdict: Verdict) -> list[tuple[str, str]]:
+    """Drop and set headers; what is set again keeps its place."""
+    facts = {
+        "limit": verdict.limit,
+        "remaining": verdict.remaining,
+        "reset": verdict.reset,
+        "reset_ms": verdict.resets_at_ms,
+        "resets_in": verdict.retry_after,
+        "date": formatdate(verdict.now_ms // 1000, usegmt=True),
+    }
+    dropped = {name.lower() for name in fault.drop}
+    wanted = {name.lower(): (name, text.format_map(facts)) for name, text in fault.set.items()}
+    kept = [wanted.pop(name.lower(), (name, text)) for name, text in headers if name.lower() not in dropped]
+    return [*kept, *wanted.values()]
