@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
+from msgspec import Struct
+from msgspec.structs import replace
 from yarl import URL
 
 from periskope_async.errors import APIError, ClosedError, RateLimitError, TransportError
@@ -37,8 +38,7 @@ _MOST_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-@dataclass(slots=True, kw_only=True)
-class Call:
+class Call(Struct, kw_only=True):
     """A request on its way, with what it has cost so far."""
 
     request: Request

@@ -9,9 +9,11 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from periskope_async.errors import ConfigError
 from periskope_async.retry import RetryPolicy
@@ -55,8 +57,7 @@ class Secret:
         raise TypeError("an API key is not pickled; read it from the environment where it is needed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeout:
+class Timeout(Struct, frozen=True, kw_only=True):
     """Three separate patiences, in seconds; None waits for ever.
 
     There is no limit on a whole answer: a page of thousands of chats over a slow line is no failure as long as bytes
@@ -81,15 +82,14 @@ class Timeout:
                 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(Struct, frozen=True, kw_only=True):
     """Everything that a client was told, checked."""
 
     api_key: Secret
     phone: str | None = None
     base_url: str = DEFAULT_BASE_URL
-    timeout: Timeout = field(default_factory=Timeout)
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    timeout: Timeout = Timeout()
+    retry: RetryPolicy = RetryPolicy()
     max_body: int = 256 * 1024 * 1024
     """Most bytes of a decoded body; a larger one raises BodyError instead of filling the memory."""
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import inspect
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from periskope_async.errors import ConfigError
 
@@ -34,8 +35,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestSent:
+class RequestSent(Struct, frozen=True, kw_only=True):
     """A request is about to be written."""
 
     method: str
@@ -45,8 +45,7 @@ class RequestSent:
     """1 for the first try of a call."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseReceived:
+class ResponseReceived(Struct, frozen=True, kw_only=True):
     """An answer was read to its end, whatever its status."""
 
     method: str
@@ -55,8 +54,7 @@ class ResponseReceived:
     meta: ResponseMeta
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Throttled:
+class Throttled(Struct, frozen=True, kw_only=True):
     """A request has to wait for the limit."""
 
     wait: float
@@ -70,8 +68,7 @@ class Throttled:
     """Requests in the queue, this one included."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retried:
+class Retried(Struct, frozen=True, kw_only=True):
     """A try failed and another one follows."""
 
     method: str
@@ -83,8 +80,7 @@ class Retried:
     error: Exception
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageRead:
+class PageRead(Struct, frozen=True, kw_only=True):
     """A page of a walk was read and its new rows placed."""
 
     offset: int

@@ -6,15 +6,14 @@ parsed limit headers, which are themselves a leaf.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
 from periskope_async.limits.headers import LimitHeaders
 
 __all__ = ["ResponseMeta"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseMeta:
+class ResponseMeta(Struct, frozen=True, kw_only=True):
     """The facts of one response that are not in its body.
 
     Header names are those of the recorded answers (https://docs.periskope.app/api-reference/chat/list-all-chats).
@@ -29,7 +28,7 @@ class ResponseMeta:
     """``x-periskope-org-id``, or the plain ``org_id`` that error answers carry."""
     phone_id: str | None = None
     """``x-periskope-phone-id``: the phone that the request was resolved to (``phone-…``)."""
-    rate_limit: LimitHeaders = field(default_factory=LimitHeaders)
+    rate_limit: LimitHeaders = LimitHeaders()
     """The ``X-RateLimit-*`` and ``Retry-After`` headers, parsed; every time in it is a difference in seconds."""
     date: str | None = None
     """The server's time of answering, as sent; whole seconds."""

@@ -8,8 +8,9 @@ bound: it is obeyed whole, or the call gives up; it is never cut to fit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from periskope_async.errors import APIError, ConfigError, TransportError
 
@@ -21,8 +22,7 @@ __all__ = ["RETRYABLE_STATUSES", "RetryPolicy", "next_wait"]
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
+class RetryPolicy(Struct, frozen=True, kw_only=True):
     """How often and how long a reading call is tried."""
 
     tries: int = 6

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from periskope_async.models.page import read_chat, read_chat_page, read_raw_page
 from periskope_async.paging.run import FetchedPage
@@ -29,6 +30,10 @@ class _Chats:
         """Tell what the limit allows, as well as it is known."""
         view = self._manager.limiter.snapshot()
         return view.limit / view.window
+
+    def _is_all(self, rows: int, *, limit: int, count: int | None) -> bool:
+        """Whether nothing can follow: one id names one chat, answered bare or as a list that does not fill its page."""
+        return self._query.chat_id is not None and (rows < limit or count is None)
 
     def _sort_time(self, chat: Chat) -> float | None:
         """Read what the list is sorted by, in Unix seconds."""
@@ -59,6 +64,7 @@ class ChatSource(_Chats):
             count=page.count,
             first_index=page.from_,
             meta=meta,
+            is_all=self._is_all(len(page.chats), limit=limit, count=page.count),
             sort_times=lambda: [self._sort_time(chat) for chat in page.chats],
         )
 
@@ -76,5 +82,6 @@ class RawChatSource(_Chats):
             count=page.count,
             first_index=page.from_,
             meta=meta,
+            is_all=self._is_all(len(page.rows), limit=limit, count=page.count),
             sort_times=lambda: [self._sort_time(read_chat(row.json)) for row in page.rows],
         )

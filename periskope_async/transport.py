@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
 import aiohttp
 from aiohttp import hdrs
+from msgspec import Struct
+from msgspec.structs import replace
 
 from periskope_async.errors import BodyError, ConfigError, ConnectError, TimeoutError_
 from periskope_async.wire.answer import read_meta
@@ -30,8 +31,7 @@ _KEEP_ALIVE_SECONDS = 4.0
 _READ_BUFFER_BYTES = 1 << 18
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A whole answer, of any status."""
 
     meta: ResponseMeta

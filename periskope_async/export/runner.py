@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from periskope_async.export.jsonl import JsonlWriter
 
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ExportResult", "export_chats"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportResult:
+class ExportResult(Struct, frozen=True, kw_only=True):
     """What an export wrote."""
 
     path: Path

@@ -15,8 +15,6 @@ import logging
 import random
 from typing import TYPE_CHECKING
 
-from aiolimiter import AsyncLimiter
-
 from periskope_async.errors import ClosedError, ConfigError, WaitTooLong, WrongLoopError
 from periskope_async.events import Throttled, announce
 from periskope_async.limits.ledger import Ledger, RateLimit, Token
@@ -26,6 +24,8 @@ from periskope_async.limits.snapshot import RateLimitSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from aiolimiter import AsyncLimiter
 
     from periskope_async.events import Hook
     from periskope_async.limits.headers import LimitHeaders
@@ -212,9 +212,12 @@ class RateLimiter:
         limit, window = self._ledger.limit, self._ledger.window
         burst = min(self._burst or limit, limit)
         if self._bucket is None or self._bucket_shape != (burst, window * burst / limit):
+            # Imported with the first request: it reads its package's metadata, a third of this package's import time.
+            from aiolimiter import AsyncLimiter as Bucket  # noqa: PLC0415
+
             # A new one, since aiolimiter's drip keeps the rate it was made with.
             self._bucket_shape = (burst, window * burst / limit)
-            self._bucket = AsyncLimiter(*self._bucket_shape)
+            self._bucket = Bucket(*self._bucket_shape)
         if burst < limit and not self._bucket.has_capacity(1):
             self._tell(window / limit, "shape", hooks)
         await self._bucket.acquire(1)

@@ -14,10 +14,11 @@ in :attr:`LimitHeaders.unusable`: a doubtful number must never widen or narrow a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,8 +37,7 @@ _UNIX_MILLISECONDS_FROM = 1e11
 _MOST_SECONDS_BEFORE_DATE = 120.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LimitHeaders:
+class LimitHeaders(Struct, frozen=True, kw_only=True):
     """The limit's headers of one response; None where a header was absent or unusable."""
 
     limit: int | None = None

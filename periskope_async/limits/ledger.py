@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from periskope_async.errors import ConfigError
 from periskope_async.limits.window import WindowEstimate
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["ASSUMED", "Ledger", "RateLimit", "Token"]
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
+class RateLimit(Struct, frozen=True):
     """So many requests in so many seconds."""
 
     limit: int
@@ -45,8 +45,7 @@ ASSUMED = RateLimit(10, 1.0)
 """What both recorded answers show; it holds until the headers of the first answer say otherwise."""
 
 
-@dataclass(slots=True, eq=False)
-class Token:
+class Token(Struct, eq=False):
     """One request's share of the budget."""
 
     taken_at: float

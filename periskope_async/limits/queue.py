@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     import asyncio
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["WaitQueue", "Waiter"]
 
 
-@dataclass(slots=True, eq=False)
-class Waiter:
+class Waiter(Struct, eq=False):
     """A request in line; ``ready`` becomes its token, or the error that ends its wait."""
 
     ready: asyncio.Future[Token]

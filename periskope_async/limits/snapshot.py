@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 __all__ = ["RateLimitSnapshot"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateLimitSnapshot:
+class RateLimitSnapshot(Struct, frozen=True, kw_only=True):
     """How the limit stands at one moment. Times are differences in seconds."""
 
     limit: int

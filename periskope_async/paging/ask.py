@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +25,7 @@ class Phase(Enum):
     """Over the list once more, in the opposite order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """A page to ask for."""
 
     phase: Phase
@@ -43,8 +43,7 @@ class Ask:
         return self.phase is not Phase.MAIN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class Answered(Struct, frozen=True, kw_only=True):
     """A page as it came, told in what the walk needs to know."""
 
     keys: Sequence[int]
@@ -54,6 +53,8 @@ class Answered:
     """The answer's ``from``: the first row's place, counted from 1."""
     resumed_after: int | None = None
     """While the walk resumes: the index of the last row that was delivered before the cut, if it is on this page."""
+    is_all: bool = False
+    """Whether the answer is known to be everything: the one chat that was asked for by its id."""
     times: Sequence[float | None] = ()
     """When catching up: each row's sort time in Unix seconds; None where it has none."""
     date: float | None = None

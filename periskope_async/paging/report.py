@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 __all__ = ["WalkReport"]
 
 
-@dataclass(slots=True, kw_only=True)
-class WalkReport:
+class WalkReport(Struct, kw_only=True):
     """The account of one walk. It grows while the walk runs; ``complete`` is None until it has ended."""
 
     requests: int = 0

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast, get_args
 from urllib.parse import quote, urlencode
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from periskope_async.errors import ConfigError
 
@@ -48,8 +50,7 @@ _CHAT_ID = re.compile(r"[A-Za-z0-9._:-]+@[a-z0-9.]+", re.ASCII)
 _DIGITS = re.compile(r"[1-9][0-9]{6,14}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """A request, ready to be sent: all but the base URL and the key."""
 
     method: str
@@ -58,18 +59,17 @@ class Request:
     params: tuple[tuple[str, str], ...] = ()
     phone: str | None = None
     """The ``x-phone`` header; None sends none."""
-    target: str = field(init=False)
+    target: str = ""
     """Path and query, encoded: what logs and hooks show. It holds no secret."""
 
     def __post_init__(self) -> None:
         """Encode once; a request may be sent many times."""
         # "@" and ":" may stand bare in a query (RFC 3986, 3.4): the ids and times stay readable in logs.
         query = urlencode(self.params, quote_via=quote, safe="@:")
-        object.__setattr__(self, "target", f"{self.path}?{query}" if query else self.path)
+        force_setattr(self, "target", f"{self.path}?{query}" if query else self.path)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatQuery:
+class ChatQuery(Struct, frozen=True, kw_only=True):
     """What to list, without where in the list: made by :func:`chat_query`, which checks it."""
 
     sort_by: SortBy | None = None
