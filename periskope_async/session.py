@@ -102,6 +102,12 @@ class SessionManager:
     def _open(self) -> aiohttp.ClientSession:
         if self._is_closed:
             raise ClosedError("the client is closed; make a new PeriskopeClient")
+        if self._pid not in {None, os.getpid()}:
+            # Asked first: to a forked child, its parent's running loop is none.
+            raise WrongLoopError(
+                "this client was used before the process forked, so its connections belong to the parent; "
+                "make a PeriskopeClient in each process, after the fork"
+            )
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = loop
@@ -109,11 +115,6 @@ class SessionManager:
             self._closing = asyncio.Event()
             if self._session is None:
                 self._session = open_session()
-        elif self._pid != os.getpid():
-            raise WrongLoopError(
-                "this client was used before the process forked, so its connections belong to the parent; "
-                "make a PeriskopeClient in each process, after the fork"
-            )
         elif self._loop is not loop:
             raise WrongLoopError(
                 "this client was first used in another event loop, and its connections live there; "

@@ -33,10 +33,10 @@ class HeadCatchUp:
         self.limit = min(page_size, _FIRST_LIMIT)
         self._page_size = page_size
         self._since = since
-        self._began: float | None = None
         self._sweeps = 1
-        self._pages = 0
-        self._found = 0
+        # Of the present sweep: when it began, its pages, its new rows, and the rows without a time at the very top.
+        self._began: float | None = None
+        self._pages = self._found = self._timeless = 0
 
     def met(self, times: Sequence[float | None], *, fresh: int, limit: int, date: float | None) -> None:
         """Take a page's sort times (None where a row has none), and the server's time of answering.
@@ -45,21 +45,35 @@ class HeadCatchUp:
         """
         if self._pages == 0:
             self._began = date
+            if self.offset > 0 and times and times[0] is not None:
+                # The rows without a time, which this sweep began behind, have become fewer.
+                self._begin(at=0)
+                return
         self._pages += 1
         self._found += fresh
+        for index, time in enumerate(times):
+            if time is not None:
+                break
+            self._timeless = max(self._timeless, self.offset + index + 1)
         if len(times) >= limit and not self._is_old(times[-1]):
             # Overlap by one: a row that came in above meanwhile must not open a gap.
             self.offset += max(1, len(times) - 1)
             self.limit = self._page_size
-            return
-        if self._pages == 1 and self._found == 0:
+        elif self._pages == 1 and self._found == 0:
             self.is_over = self.is_proven = True
         elif self._sweeps >= _MOST_SWEEPS:
             self.is_over = True
         else:
-            self._sweeps += 1
-            self._since, self._pages, self._found = self._began, 0, 0
-            self.offset, self.limit = 0, self._page_size
+            self._since = self._began
+            # Rows that have no time stand first in a descending order, and none of them can have woken up: what did
+            # lies right behind them.
+            self._begin(at=max(0, self._timeless - 1))
+
+    def _begin(self, *, at: int) -> None:
+        self._sweeps += 1
+        self.offset, self.limit = at, self._page_size
+        self._began = None
+        self._pages = self._found = self._timeless = 0
 
     def _is_old(self, time: float | None) -> bool:
         return time is not None and self._since is not None and time < self._since - _CLOCK_SLACK_SECONDS

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from periskope_async.errors import ConfigError
-from periskope_async.paging.ask import Consistency
 from periskope_async.paging.report import WalkReport
 from periskope_async.paging.run import Page, WalkRun
 from periskope_async.paging.token import Place, mark, read_token
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from periskope_async.events import Hook
+    from periskope_async.paging.ask import Consistency
     from periskope_async.paging.run import Source
 
 __all__ = ["Pager", "WalkOptions"]
@@ -29,8 +31,7 @@ _CONSISTENCIES = ("exact", "dedupe", "none")
 _TAIL_ROWS = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WalkOptions:
+class WalkOptions(Struct, frozen=True, kw_only=True):
     """How to walk: checked once, before anything is sent."""
 
     page_size: int
@@ -86,7 +87,8 @@ class WalkOptions:
             max_items=self.max_items,
             consistency=self.consistency,
             is_newest_first=self.is_newest_first,
-            resume_at=None if self.resume is None else self.resume.offset,
+            # A token taken before the first row was handed over names no row to look for: begin at the beginning.
+            resume_at=self.resume.offset if self.resume is not None and self.resume.tail else None,
         )
 
 

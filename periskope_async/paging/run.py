@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from msgspec import Struct
 
 from periskope_async.errors import ClosedError, ValidationError
 from periskope_async.events import PageRead, announce
@@ -30,8 +31,7 @@ _MOST_BYTES_AHEAD = 64 * 1024 * 1024
 _MOST_PAGES_AHEAD = 256
 
 
-@dataclass(frozen=True, slots=True)
-class FetchedPage(Generic[T]):
+class FetchedPage(Struct, Generic[T], frozen=True):
     """A page as it came."""
 
     rows: Sequence[T]
@@ -41,6 +41,8 @@ class FetchedPage(Generic[T]):
     count: int | None
     first_index: int | None
     meta: ResponseMeta
+    is_all: bool
+    """Whether this is known to be everything: the one chat that was asked for by its id."""
     sort_times: Callable[[], Sequence[float | None]]
     """Reads each row's sort time in Unix seconds; called only where rows are looked for that woke up meanwhile."""
 
@@ -57,8 +59,7 @@ class Source(Protocol[T]):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(Struct, Generic[T], frozen=True):
     """The rows of one answer that had not been met before, in order."""
 
     items: Sequence[T]
@@ -127,6 +128,9 @@ class WalkRun(Generic[T]):
             self._out.popleft()
             page = await self._place(ask, fetched, loop.time() - self._began)
             if page is not None:
+                if self._depth() > 1:
+                    # The next pages are on their way while the caller works on this one.
+                    self._fill()
                 return page
         return None
 
@@ -169,6 +173,7 @@ class WalkRun(Generic[T]):
                     keys=[hash(identity) for identity in identities],
                     count=fetched.count,
                     first_index=fetched.first_index,
+                    is_all=fetched.is_all,
                     resumed_after=self._find_cut(identities) if walk.is_resuming else None,
                     times=fetched.sort_times() if ask.phase is Phase.HEAD else (),
                     date=meta.rate_limit.server_time,

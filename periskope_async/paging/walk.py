@@ -64,6 +64,7 @@ class Walk:
         self._passes_left = passes
         self._phase: Phase | None = Phase.MAIN
         self._cursor = offset if resume_at is None else max(offset, resume_at)  # one past the last row placed
+        self._given = page_size  # rows of a full page: fewer than asked for where the server clamps the limit
         self._next_offset = max(offset, self._cursor - self._overlap())
         self._asked: list[Ask] = []
         self._count = Count()
@@ -77,8 +78,6 @@ class Walk:
         self._doubt: str | None = None
         if self.is_resuming:
             self._doubt = "it was resumed: what was read before the cut is not known any more"
-        elif page_size == 1:
-            self._doubt = "pages of one row cannot overlap, so what moved between them went unseen"
         if max_items == 0:
             self._finish(complete=False, why="max_items is 0")
 
@@ -96,12 +95,13 @@ class Walk:
                 return None
             ask = Ask(Phase.HEAD, self._head.offset, self._head.limit)
         else:
-            wanted = self._wanted() - sum(ask.limit - self._overlap() for ask in self._asked)
-            if wanted <= 0 or (self._asked and self._count.is_passed_by(self._next_offset + self._overlap())):
+            reach = self._reach()
+            wanted = self._wanted() - (reach - self._cursor)
+            if wanted <= 0 or (self._asked and self._count.is_passed_by(reach)):
                 return None
-            known_ahead = max(0, self._cursor - self._next_offset)
+            known_ahead = max(0, reach - self._next_offset)
             ask = Ask(self._phase, self._next_offset, min(self.page_size, wanted + known_ahead))
-            self._next_offset += max(1, ask.limit - self._overlap())
+            self._next_offset += max(1, min(ask.limit, self._given) - self._overlap())
         self._asked.append(ask)
         return ask
 
@@ -114,7 +114,7 @@ class Walk:
 
     def halve_page(self, ask: Ask) -> bool:
         """Ask for half from now on, since the server refused ``limit``. False where half of it is nothing."""
-        self.page_size = max(1, ask.limit // 2)
+        self.page_size = self._given = max(1, ask.limit // 2)
         return ask.limit > 1
 
     def place(self, ask: Ask, answer: Answered) -> list[int]:
@@ -129,6 +129,8 @@ class Walk:
             self._go_back(ask)
             return []
         fresh = self._fresh(ask, answer)
+        if fresh and ask.offset > self._base and self._overlap() == 0:
+            self._doubt = "pages of one row cannot overlap, so what moved between them went unseen"
         del fresh[self._wanted() :]
         if self._consistency != "none":
             self._seen.update(answer.keys[index] for index in fresh)
@@ -140,7 +142,7 @@ class Walk:
         elif self._head is not None:
             self._catch_up(self._head, ask, answer, len(fresh))
         else:
-            self._advance(ask, answer.keys, has_fresh=bool(fresh))
+            self._advance(ask, answer, has_fresh=bool(fresh))
         return fresh
 
     # -- what a page says ------------------------------------------------------------------------------------------
@@ -242,9 +244,10 @@ class Walk:
 
     # -- where to go next ------------------------------------------------------------------------------------------
 
-    def _advance(self, ask: Ask, keys: Sequence[int], *, has_fresh: bool) -> None:
+    def _advance(self, ask: Ask, answer: Answered, *, has_fresh: bool) -> None:
+        keys = answer.keys
         end = ask.offset + len(keys)
-        is_short = len(keys) < ask.limit
+        is_short = len(keys) < min(ask.limit, self._given)
         nothing_beyond = not has_fresh and end <= self._cursor
         self._step_back = 0
         self._cursor = max(self._cursor, end) if keys else self._cursor
@@ -254,11 +257,11 @@ class Walk:
         # A first page that is short of its own count proves no end: a server that clamps the limit and counts the page
         # looks the same. The exact walk asks once more then.
         is_told = self._count.is_passed_by(end) and (self._consistency != "exact" or self._count.is_proven)
-        if not keys or (is_short and (is_told or nothing_beyond)):
+        if not keys or answer.is_all or (is_short and (is_told or nothing_beyond)):
             self._end_phase(ask.phase)
         elif is_short:
-            # The server gives fewer rows than asked for: what is out beyond this page would leave gaps.
-            self.page_size = max(1, len(keys))
+            # The server may give fewer rows than asked for: what is out beyond this page would leave gaps.
+            self._given = len(keys)
             self._go_on_from(end)
         elif not self._asked:
             self._go_on_from(end)
@@ -308,8 +311,15 @@ class Walk:
     def _wanted(self) -> int:
         return _NO_BOUND if self._max_items is None else self._max_items - self.report.rows_placed
 
+    def _reach(self) -> int:
+        """One past the last row that has been placed or asked for."""
+        if not self._asked:
+            return self._cursor
+        last = self._asked[-1]
+        return max(self._cursor, last.offset + min(last.limit, self._given))
+
     def _overlap(self) -> int:
         """Rows that a page shares with the one before: a few, and never so many that small pages get nowhere."""
-        if self._consistency != "exact" or self.page_size == 1:
+        if self._consistency != "exact" or self._given == 1:
             return 0
-        return min(_SEAM, max(1, self.page_size // 10))
+        return min(_SEAM, max(1, self._given // 10))
