@@ -65,8 +65,8 @@ def _summarise(result: ExportResult) -> None:
         soft_wrap=True,
     )
     console.print(
-        f"  {report.requests} requests in {report.seconds:.1f} s, {report.seconds_waited:.1f} s waited for the rate limit "
-        f"(over all requests); {report.why}",
+        f"  {report.requests} requests in {report.seconds:.1f} s; their waits for the limit sum up to "
+        f"{report.seconds_waited:.1f} s; {report.why}",
         style="dim",
         soft_wrap=True,
     )

@@ -19,6 +19,7 @@ from periskope_async.errors import PaginationError
 from periskope_async.paging.ask import Answered, Ask, Consistency, Phase
 from periskope_async.paging.catch_up import HeadCatchUp
 from periskope_async.paging.count import Count
+from periskope_async.paging.offset_watch import OffsetWatch
 from periskope_async.paging.report import WalkReport
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ __all__ = ["Walk"]
 
 _SEAM = 3
 _NO_BOUND = 1 << 62
-# A list that gains a whole page between two requests shows a full page of known rows; thrice in a row is no list.
-_MOST_BARREN_PAGES = 3
 
 
 class Walk:
@@ -68,11 +67,10 @@ class Walk:
         self._next_offset = max(offset, self._cursor - self._overlap())
         self._asked: list[Ask] = []
         self._count = Count()
-        self._index_base: int | None = None
+        self._watch = OffsetWatch()
         self._seen: set[int] = set()
         self._tail: tuple[int, ...] = ()
         self._step_back = 0
-        self._barren = 0
         self._head: HeadCatchUp | None = None
         self._began_at: float | None = None
         self._doubt: str | None = None
@@ -124,7 +122,7 @@ class Walk:
         """
         self._asked.remove(ask)
         self._book(answer)
-        self._check_offset_was_heeded(ask, answer)
+        self._watch.check(ask, answer)
         if ask.phase is Phase.MAIN and self._is_adrift(ask, answer):
             self._go_back(ask)
             return []
@@ -159,19 +157,6 @@ class Walk:
             report.count_at_end = answer.count
         self._count.was_told(answer.count)
 
-    def _check_offset_was_heeded(self, ask: Ask, answer: Answered) -> None:
-        if not answer.keys or answer.first_index is None:
-            return
-        # "from" counts from 1 where the offset counts from 0; the first page shows it, and no other may differ.
-        base = answer.first_index - ask.offset
-        if self._index_base is None and base in {0, 1}:
-            self._index_base = base
-        if base != self._index_base:
-            raise PaginationError(
-                f"the server ignored offset={ask.offset}: its answer begins with row {answer.first_index}; "
-                "going on would lose rows or never end"
-            )
-
     def _is_adrift(self, ask: Ask, answer: Answered) -> bool:
         """Whether rows may lie between this page and what was placed: its first row is not a known one."""
         if ask.offset <= self._base or self._is_searching:
@@ -202,7 +187,9 @@ class Walk:
         if self._consistency == "none":
             # Without memory, only an answer that repeats the one before can be told from a new one.
             page = tuple(keys)
-            self._count_barren(ask, is_barren=page == self._tail and len(page) == ask.limit and ask.offset > self._base)
+            self._watch.count_barren(
+                ask, is_barren=page == self._tail and len(page) == ask.limit and ask.offset > self._base
+            )
             self._tail = page
             return list(range(start, len(keys)))
         fresh: list[int] = []
@@ -227,20 +214,12 @@ class Walk:
         """Compare the rows that this page shares with what was placed, and account for what moved."""
         expected = max(0, min(self._cursor - ask.offset, len(keys)))
         self.report.duplicates += max(0, known - expected)
-        self._count_barren(ask, is_barren=known == len(keys) == ask.limit)
+        self._watch.count_barren(ask, is_barren=known == len(keys) == ask.limit)
         tail = self._tail[-expected:] if expected else ()
         if tail and tail[-1] in keys:
             sunk = keys.index(tail[-1]) - (len(tail) - 1)
             self.report.inserted += max(0, sunk)
             self.report.removed += max(0, -sunk)
-
-    def _count_barren(self, ask: Ask, *, is_barren: bool) -> None:
-        self._barren = self._barren + 1 if is_barren else 0
-        if self._barren >= _MOST_BARREN_PAGES:
-            raise PaginationError(
-                f"{self._barren} full pages in a row, the last at offset {ask.offset}, held nothing new: "
-                "the server ignores the offset, or the list moves faster than it can be read"
-            )
 
     # -- where to go next ------------------------------------------------------------------------------------------
 

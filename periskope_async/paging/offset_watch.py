@@ -1,0 +1,46 @@
+"""Whether the server heeds the offset at all: one that does not would be read for ever, or rows would be lost (pure)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from periskope_async.errors import PaginationError
+
+if TYPE_CHECKING:
+    from periskope_async.paging.ask import Answered, Ask
+
+__all__ = ["OffsetWatch"]
+
+# A list that gains a whole page between two requests shows a full page of known rows; thrice in a row is no list.
+_MOST_BARREN_PAGES = 3
+
+
+class OffsetWatch:
+    """What the pages so far have shown."""
+
+    def __init__(self) -> None:
+        self._index_base: int | None = None
+        self._barren = 0
+
+    def check(self, ask: Ask, answer: Answered) -> None:
+        """Compare the answer's own word on where it begins with what was asked. Raises PaginationError."""
+        if not answer.keys or answer.first_index is None:
+            return
+        # "from" counts from 1 where the offset counts from 0; the first page shows it, and no other may differ.
+        base = answer.first_index - ask.offset
+        if self._index_base is None and base in {0, 1}:
+            self._index_base = base
+        if base != self._index_base:
+            raise PaginationError(
+                f"the server ignored offset={ask.offset}: its answer begins with row {answer.first_index}; "
+                "going on would lose rows or never end"
+            )
+
+    def count_barren(self, ask: Ask, *, is_barren: bool) -> None:
+        """Take note of a page: was it full of rows that are known? Raises PaginationError after several of them."""
+        self._barren = self._barren + 1 if is_barren else 0
+        if self._barren >= _MOST_BARREN_PAGES:
+            raise PaginationError(
+                f"{self._barren} full pages in a row, the last at offset {ask.offset}, held nothing new: "
+                "the server ignores the offset, or the list moves faster than it can be read"
+            )
