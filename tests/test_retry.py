@@ -14,7 +14,9 @@ from periskope_async.retry import next_wait
 POLICY = RetryPolicy(tries=6, base=0.5, ceiling=20.0, max_elapsed=180.0)
 
 
-def wait(error: Exception, *, method: str = "GET", attempt: int = 1, elapsed: float = 0.0, seed: int = 1) -> float | None:
+def wait(
+    error: Exception, *, method: str = "GET", attempt: int = 1, elapsed: float = 0.0, seed: int = 1
+) -> float | None:
     return next_wait(POLICY, method=method, attempt=attempt, error=error, elapsed=elapsed, rng=random.Random(seed))
 
 
@@ -24,12 +26,12 @@ def status(code: int, retry_after: float | None = None) -> APIError:
 
 
 @pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504])
-def test_passing_statuses_are_tried_again(code: int):
+def test_passing_statuses_are_tried_again(code: int) -> None:
     assert wait(status(code)) is not None
 
 
 @pytest.mark.parametrize("code", [301, 400, 401, 403, 404, 409, 422, 501, 505])
-def test_lasting_statuses_are_not(code: int):
+def test_lasting_statuses_are_not(code: int) -> None:
     assert wait(status(code)) is None
 
 
@@ -45,43 +47,45 @@ def test_lasting_statuses_are_not(code: int):
         (ServerError("x", status=500), True),
     ],
 )
-def test_transport_errors(error: Exception, again: bool):  # noqa: FBT001 - a table's column
+def test_transport_errors(error: Exception, again: bool) -> None:  # noqa: FBT001 - a table's column
     assert (wait(error) is not None) is again
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE", "PUT"])
-def test_only_reading_is_tried_again(method: str):
+def test_only_reading_is_tried_again(method: str) -> None:
     assert wait(ConnectError("x"), method=method) is None
 
 
-def test_the_jitter_is_full_and_the_ceiling_doubles():
+def test_the_jitter_is_full_and_the_ceiling_doubles() -> None:
     for attempt, most in [(1, 0.5), (2, 1.0), (3, 2.0), (5, 8.0)]:
         drawn = [wait(ConnectError("x"), attempt=attempt, seed=seed) or 0.0 for seed in range(500)]
         assert 0 <= min(drawn) < most * 0.02
         assert most * 0.98 < max(drawn) <= most
 
 
-def test_the_ceiling_holds_for_any_number_of_tries():
+def test_the_ceiling_holds_for_any_number_of_tries() -> None:
     policy = RetryPolicy(tries=10_000, max_elapsed=1e9)
     rng = random.Random(1)
-    waits = [next_wait(policy, method="GET", attempt=n, error=ConnectError("x"), elapsed=0, rng=rng) for n in range(1, 9999)]
+    waits = [
+        next_wait(policy, method="GET", attempt=n, error=ConnectError("x"), elapsed=0, rng=rng) for n in range(1, 9999)
+    ]
     assert max(each for each in waits if each is not None) <= policy.ceiling
 
 
-def test_retry_after_is_a_lower_bound_and_jitter_adds_to_it():
+def test_retry_after_is_a_lower_bound_and_jitter_adds_to_it() -> None:
     drawn = [wait(status(503, retry_after=7.0), seed=seed) for seed in range(100)]
     assert all(each is not None and 7.0 <= each <= 7.5 for each in drawn)
 
 
-def test_a_retry_after_that_is_too_long_is_not_cut_but_given_up():
+def test_a_retry_after_that_is_too_long_is_not_cut_but_given_up() -> None:
     assert wait(status(503, retry_after=181.0)) is None
 
 
-def test_the_last_try_is_the_last():
+def test_the_last_try_is_the_last() -> None:
     assert wait(ConnectError("x"), attempt=5) is not None
     assert wait(ConnectError("x"), attempt=6) is None
 
 
-def test_no_wait_is_begun_that_ends_too_late():
+def test_no_wait_is_begun_that_ends_too_late() -> None:
     assert wait(ConnectError("x"), elapsed=179.4) is not None
     assert wait(ConnectError("x"), elapsed=180.0) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,8 @@ TEN = RateLimit(10, 1.0)
 NOTHING_SAID = LimitHeaders()
 
 
-def limiter(assume: RateLimit | None = TEN, **kwargs: object) -> RateLimiter:
-    return RateLimiter(assume=assume, rng=random.Random(1), **kwargs)  # type: ignore[arg-type]
+def limiter(assume: RateLimit | None = TEN, **kwargs: Any) -> RateLimiter:
+    return RateLimiter(assume=assume, rng=random.Random(1), **kwargs)
 
 
 async def send(gate: RateLimiter, sent: list[float], answer_after: float = 0.01) -> None:
@@ -30,21 +31,23 @@ async def send(gate: RateLimiter, sent: list[float], answer_after: float = 0.01)
     permit.answered(NOTHING_SAID, is_refusal=False)
 
 
-async def test_ten_calls_into_an_idle_budget_all_go_at_once(looptime):
-    gate, sent = limiter(), []
+async def test_ten_calls_into_an_idle_budget_all_go_at_once() -> None:
+    gate = limiter()
+    sent: list[float] = []
     await asyncio.gather(*(send(gate, sent) for _ in range(10)))
     assert sent == [sent[0]] * 10
 
 
-async def test_no_eleven_in_a_row_fit_into_one_window():
-    gate, sent = limiter(), []
+async def test_no_eleven_in_a_row_fit_into_one_window() -> None:
+    gate = limiter()
+    sent: list[float] = []
     await asyncio.gather(*(send(gate, sent) for _ in range(45)))
     assert all(later - earlier >= 1.0 for earlier, later in zip(sent, sent[10:], strict=False))
     # Four full windows and the answers between them.
     assert sent[-1] - sent[0] == pytest.approx(4 * 1.01, abs=0.02)
 
 
-async def test_first_come_first_served():
+async def test_first_come_first_served() -> None:
     gate = limiter(RateLimit(1, 1.0))
     order: list[int] = []
 
@@ -57,7 +60,7 @@ async def test_first_come_first_served():
     assert order == list(range(6))
 
 
-async def test_a_retry_goes_to_the_head_of_the_line():
+async def test_a_retry_goes_to_the_head_of_the_line() -> None:
     gate = limiter(RateLimit(1, 1.0))
     order: list[str] = []
 
@@ -74,7 +77,7 @@ async def test_a_retry_goes_to_the_head_of_the_line():
     assert order == ["retry", "a", "b"]
 
 
-async def test_before_the_limit_is_known_one_probe_goes_alone():
+async def test_before_the_limit_is_known_one_probe_goes_alone() -> None:
     gate = limiter(None)
     first = await gate.acquire()
     second = asyncio.create_task(gate.acquire())
@@ -87,7 +90,7 @@ async def test_before_the_limit_is_known_one_probe_goes_alone():
     assert (view.limit, view.window, view.is_known) == (3, 1.0, True)
 
 
-async def test_a_probe_that_is_lost_lets_the_next_one_probe():
+async def test_a_probe_that_is_lost_lets_the_next_one_probe() -> None:
     gate = limiter(None)
     first = await gate.acquire()
     second = asyncio.create_task(gate.acquire())
@@ -96,7 +99,7 @@ async def test_a_probe_that_is_lost_lets_the_next_one_probe():
     (await second).unused()
 
 
-async def test_a_cancelled_waiter_gives_its_place_back():
+async def test_a_cancelled_waiter_gives_its_place_back() -> None:
     gate = limiter(RateLimit(1, 1.0))
     (await gate.acquire()).answered(NOTHING_SAID, is_refusal=False)
     waiting = [asyncio.create_task(gate.acquire()) for _ in range(3)]
@@ -112,7 +115,7 @@ async def test_a_cancelled_waiter_gives_its_place_back():
     assert gate.snapshot().waiting == 0
 
 
-async def test_a_token_handed_over_in_the_step_of_the_cancel_is_not_lost():
+async def test_a_token_handed_over_in_the_step_of_the_cancel_is_not_lost() -> None:
     gate = limiter(RateLimit(1, 1.0))
     holder = await gate.acquire()
     waiter = asyncio.create_task(gate.acquire())
@@ -125,7 +128,7 @@ async def test_a_token_handed_over_in_the_step_of_the_cancel_is_not_lost():
     assert (view.in_flight, view.remaining, view.waiting) == (0, 1, 0)
 
 
-async def test_a_refusal_holds_everyone_until_the_servers_wait_is_over():
+async def test_a_refusal_holds_everyone_until_the_servers_wait_is_over() -> None:
     gate = limiter()
     permit = await gate.acquire()
     permit.answered(LimitHeaders(retry_after=2.0), is_refusal=True)
@@ -138,7 +141,7 @@ async def test_a_refusal_holds_everyone_until_the_servers_wait_is_over():
     assert gate.snapshot().refusals == 1
 
 
-async def test_a_wait_above_max_wait_raises_at_once_with_all_the_numbers():
+async def test_a_wait_above_max_wait_raises_at_once_with_all_the_numbers() -> None:
     gate = limiter(RateLimit(2, 60.0), max_wait=5.0)
     for _ in range(2):
         (await gate.acquire()).answered(NOTHING_SAID, is_refusal=False)
@@ -150,7 +153,7 @@ async def test_a_wait_above_max_wait_raises_at_once_with_all_the_numbers():
     assert (caught.value.limit, caught.value.remaining) == (2, 0)
 
 
-async def test_a_refusal_longer_than_their_patience_fails_those_who_wait():
+async def test_a_refusal_longer_than_their_patience_fails_those_who_wait() -> None:
     gate = limiter(RateLimit(1, 1.0), max_wait=5.0)
     permit = await gate.acquire()
     waiting = asyncio.create_task(gate.acquire())
@@ -161,7 +164,7 @@ async def test_a_refusal_longer_than_their_patience_fails_those_who_wait():
     assert gate.snapshot().waiting == 0
 
 
-async def test_closing_fails_all_who_wait_and_all_who_come():
+async def test_closing_fails_all_who_wait_and_all_who_come() -> None:
     gate = limiter(RateLimit(1, 10.0))
     (await gate.acquire()).answered(NOTHING_SAID, is_refusal=False)
     waiting = [asyncio.create_task(gate.acquire()) for _ in range(3)]
@@ -173,7 +176,7 @@ async def test_closing_fails_all_who_wait_and_all_who_come():
         await gate.acquire()
 
 
-async def test_hooks_are_told_why_a_request_waits():
+async def test_hooks_are_told_why_a_request_waits() -> None:
     gate = limiter(RateLimit(1, 1.0))
     told: list[Event] = []
     (await gate.acquire()).answered(NOTHING_SAID, is_refusal=False)
@@ -184,14 +187,14 @@ async def test_hooks_are_told_why_a_request_waits():
     assert event.wait == pytest.approx(1.0, abs=0.01)
 
 
-async def test_the_wait_is_summed_up():
+async def test_the_wait_is_summed_up() -> None:
     gate = limiter(RateLimit(1, 1.0))
     for _ in range(3):
         (await gate.acquire()).answered(NOTHING_SAID, is_refusal=False)
     assert gate.snapshot().seconds_waited == pytest.approx(2.0, abs=0.02)
 
 
-def test_another_loop_is_told_so():
+def test_another_loop_is_told_so() -> None:
     gate = limiter()
 
     async def use() -> None:
@@ -203,6 +206,6 @@ def test_another_loop_is_told_so():
 
 
 @pytest.mark.parametrize("kwargs", [{"burst": 0}, {"max_wait": -1.0}, {"reserve": 1.0}])
-def test_settings_that_make_no_sense_are_refused(kwargs):
+def test_settings_that_make_no_sense_are_refused(kwargs: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         limiter(**kwargs)

@@ -15,13 +15,11 @@ def read(**headers: str) -> LimitHeaders:
     return parse_limit_headers({name.replace("_", "-"): value for name, value in headers.items()})
 
 
-def test_the_recorded_answer():
+def test_the_recorded_answer() -> None:
     told = read(
         Date=DATE, **{"X-RateLimit-Limit": "10", "X-RateLimit-Remaining": "9", "X-RateLimit-Reset": "1737697834"}
     )
-    assert told == LimitHeaders(
-        limit=10, remaining=9, resets_in=2.0, reset_mark=1737697834.0, server_time=float(EPOCH)
-    )
+    assert told == LimitHeaders(limit=10, remaining=9, resets_in=2.0, reset_mark=1737697834.0, server_time=float(EPOCH))
     assert told
 
 
@@ -40,7 +38,7 @@ def test_the_recorded_answer():
         (str(EPOCH - 1), 0.0),  # a slow handler writes its Date after the window has ended
     ],
 )
-def test_a_reset_in_any_form_becomes_a_difference(reset: str, resets_in: float):
+def test_a_reset_in_any_form_becomes_a_difference(reset: str, resets_in: float) -> None:
     told = parse_limit_headers({"Date": DATE, "X-RateLimit-Reset": reset})
     assert told.resets_in == resets_in
     assert told.unusable == ()
@@ -49,13 +47,13 @@ def test_a_reset_in_any_form_becomes_a_difference(reset: str, resets_in: float):
 @pytest.mark.parametrize(
     "reset", ["soon", "-2", "nan", "inf", "1e9", "1_737_697_834", "", "12345678", str(EPOCH - 7200), "١٢٣", "9" * 400]
 )
-def test_a_reset_that_cannot_be_trusted_reads_as_none_and_is_named(reset: str):
+def test_a_reset_that_cannot_be_trusted_reads_as_none_and_is_named(reset: str) -> None:
     told = parse_limit_headers({"Date": DATE, "X-RateLimit-Reset": reset})
     assert told.resets_in is None
     assert "X-RateLimit-Reset" in told.unusable[0]
 
 
-def test_an_epoch_without_a_date_is_never_compared_with_our_clock():
+def test_an_epoch_without_a_date_is_never_compared_with_our_clock() -> None:
     told = parse_limit_headers({"X-RateLimit-Reset": str(EPOCH)})
     assert (told.resets_in, told.reset_mark) == (None, float(EPOCH))
     assert "no Date header" in told.unusable[0]
@@ -75,7 +73,7 @@ def test_an_epoch_without_a_date_is_never_compared_with_our_clock():
         ("10", "9.5", (10, None)),
     ],
 )
-def test_limit_and_remaining(limit: str, remaining: str, expected: tuple[int | None, int | None]):
+def test_limit_and_remaining(limit: str, remaining: str, expected: tuple[int | None, int | None]) -> None:
     told = parse_limit_headers({"X-RateLimit-Limit": limit, "X-RateLimit-Remaining": remaining})
     assert (told.limit, told.remaining) == expected
     assert bool(told.unusable) is (None in expected)
@@ -85,24 +83,24 @@ def test_limit_and_remaining(limit: str, remaining: str, expected: tuple[int | N
     ("text", "seconds"),
     [("1", 1.0), ("2.5", 2.5), ("120", 120.0), ("Fri, 24 Jan 2025 05:50:35 GMT", 3.0), ("0", 0.0)],
 )
-def test_retry_after_in_both_forms(text: str, seconds: float):
+def test_retry_after_in_both_forms(text: str, seconds: float) -> None:
     assert parse_limit_headers({"Date": DATE, "Retry-After": text}).retry_after == seconds
 
 
 @pytest.mark.parametrize("text", ["-1", "later", "", "1m"])
-def test_a_retry_after_that_makes_no_sense_is_named(text: str):
+def test_a_retry_after_that_makes_no_sense_is_named(text: str) -> None:
     told = parse_limit_headers({"Date": DATE, "Retry-After": text})
     assert told.retry_after is None
     assert "Retry-After" in told.unusable[0]
 
 
-def test_a_retry_after_date_without_a_date_header_is_not_guessed():
+def test_a_retry_after_date_without_a_date_header_is_not_guessed() -> None:
     told = parse_limit_headers({"Retry-After": DATE})
     assert told.retry_after is None
     assert "no Date header" in told.unusable[0]
 
 
-def test_no_headers_at_all_say_nothing():
+def test_no_headers_at_all_say_nothing() -> None:
     told = parse_limit_headers({})
     assert told == LimitHeaders()
     assert not told
@@ -112,7 +110,7 @@ NAMES = ["Date", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Rese
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.text() | st.integers().map(str) | st.floats().map(str)))
-def test_no_junk_raises_or_gives_a_number_that_makes_no_sense(headers: dict[str, str]):
+def test_no_junk_raises_or_gives_a_number_that_makes_no_sense(headers: dict[str, str]) -> None:
     told = parse_limit_headers(headers)
     assert told.resets_in is None or 0 <= told.resets_in < float("inf")
     assert told.retry_after is None or 0 <= told.retry_after < float("inf")

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from periskope_async.errors import ConfigError
 from periskope_async.limits.headers import LimitHeaders
-from periskope_async.limits.ledger import Ledger, RateLimit
+from periskope_async.limits.ledger import Ledger, RateLimit, Token
 
 
 class FixedWindow:
@@ -53,32 +53,32 @@ class SlidingLog:
         )
 
 
-def simulate(server: FixedWindow | SlidingLog, ledger: Ledger, *, requests: int, rng: random.Random, latency: float) -> float:
+def simulate(
+    server: FixedWindow | SlidingLog, ledger: Ledger, *, requests: int, rng: random.Random, latency: float
+) -> float:
     """Send as fast as the ledger allows, with random ways there and back; give the seconds that it took."""
     now = 1_000.25
     began = now
-    heap: list[tuple[float, int, str, object]] = []
+    heap: list[tuple[float, int, Token, LimitHeaders | None]] = []
     sent = arrived = 0
     number = 0
     while arrived < requests:
         while sent < requests and (token := ledger.take(now)) is not None:
             sent += 1
             number += 1
-            heap.append((now + rng.uniform(0, latency), number, "count", token))
+            heap.append((now + rng.uniform(0, latency), number, token, None))
         if heap:
             heap.sort(key=lambda entry: entry[:2])
         next_event = heap[0][0] if heap else math.inf
         next_free = now + ledger.wait_for(1, now) if sent < requests else math.inf
         now = max(now + 1e-9, min(next_event, next_free))
         while heap and heap[0][0] <= now:
-            at, _, kind, payload = heap.pop(0)
-            if kind == "count":
+            at, _, token, headers = heap.pop(0)
+            if headers is None:
                 number += 1
-                headers = server.count(at)
-                heap.append((at + rng.uniform(0, latency), number, "answer", (payload, headers)))
+                heap.append((at + rng.uniform(0, latency), number, token, server.count(at)))
                 heap.sort(key=lambda entry: entry[:2])
             else:
-                token, headers = payload  # type: ignore[misc]
                 ledger.settle(token, now, headers)
                 arrived += 1
     return now - began
@@ -92,20 +92,22 @@ def simulate(server: FixedWindow | SlidingLog, ledger: Ledger, *, requests: int,
     seed=st.integers(0, 10_000),
 )
 @settings(max_examples=150)
-def test_no_server_of_either_kind_ever_refuses(limit, window, latency, kind, seed):
+def test_no_server_of_either_kind_ever_refuses(
+    limit: int, window: float, latency: float, kind: type[FixedWindow | SlidingLog], seed: int
+) -> None:
     server = kind(limit, window)
     ledger = Ledger(assume=RateLimit(limit, window))
     simulate(server, ledger, requests=3 * limit + 2, rng=random.Random(seed), latency=latency)
     assert server.refusals == 0
 
 
-def test_the_ceiling_is_reached_but_for_the_way_there_and_back():
+def test_the_ceiling_is_reached_but_for_the_way_there_and_back() -> None:
     server = FixedWindow(10, 1.0)
     seconds = simulate(server, Ledger(assume=RateLimit(10, 1.0)), requests=100, rng=random.Random(1), latency=0.005)
     assert 9.0 <= seconds <= 9.0 * 1.03
 
 
-def test_one_probe_goes_before_the_limit_is_known():
+def test_one_probe_goes_before_the_limit_is_known() -> None:
     ledger = Ledger()
     probe = ledger.take(0.0)
     assert probe is not None
@@ -114,7 +116,7 @@ def test_one_probe_goes_before_the_limit_is_known():
     assert [ledger.take(0.1) is not None for _ in range(4)] == [True, True, True, False]
 
 
-def test_an_answer_without_headers_ends_the_probe_with_the_assumption():
+def test_an_answer_without_headers_ends_the_probe_with_the_assumption() -> None:
     ledger = Ledger()
     probe = ledger.take(0.0)
     assert probe is not None
@@ -122,7 +124,7 @@ def test_an_answer_without_headers_ends_the_probe_with_the_assumption():
     assert ledger.remaining(0.1) == 9
 
 
-def test_a_refusal_closes_the_budget_for_the_longer_of_both_waits():
+def test_a_refusal_closes_the_budget_for_the_longer_of_both_waits() -> None:
     ledger = Ledger(assume=RateLimit(10, 1.0))
     token = ledger.take(0.0)
     assert token is not None
@@ -133,7 +135,7 @@ def test_a_refusal_closes_the_budget_for_the_longer_of_both_waits():
     assert ledger.refusals == 1
 
 
-def test_a_later_shorter_refusal_opens_nothing():
+def test_a_later_shorter_refusal_opens_nothing() -> None:
     ledger = Ledger(assume=RateLimit(10, 1.0))
     first, second = ledger.take(0.0), ledger.take(0.0)
     assert first is not None
@@ -143,7 +145,7 @@ def test_a_later_shorter_refusal_opens_nothing():
     assert ledger.closed_for(0.2) == pytest.approx(29.9)
 
 
-def test_what_others_spent_is_not_ours_to_spend():
+def test_what_others_spent_is_not_ours_to_spend() -> None:
     ledger = Ledger(assume=RateLimit(10, 1.0))
     token = ledger.take(0.0)
     assert token is not None
@@ -152,7 +154,7 @@ def test_what_others_spent_is_not_ours_to_spend():
     assert ledger.remaining(1.2) == 10
 
 
-def test_an_older_answer_that_comes_late_raises_nothing():
+def test_an_older_answer_that_comes_late_raises_nothing() -> None:
     ledger = Ledger(assume=RateLimit(10, 1.0))
     first, second = ledger.take(0.0), ledger.take(0.0)
     assert first is not None
@@ -163,7 +165,7 @@ def test_an_older_answer_that_comes_late_raises_nothing():
     assert ledger.remaining(0.3) == 2
 
 
-def test_a_token_of_a_request_that_was_never_sent_comes_back_at_once():
+def test_a_token_of_a_request_that_was_never_sent_comes_back_at_once() -> None:
     ledger = Ledger(assume=RateLimit(1, 1.0))
     token = ledger.take(0.0)
     assert token is not None
@@ -171,7 +173,7 @@ def test_a_token_of_a_request_that_was_never_sent_comes_back_at_once():
     assert ledger.remaining(0.0) == 1
 
 
-def test_a_lost_request_counts_until_it_was_lost():
+def test_a_lost_request_counts_until_it_was_lost() -> None:
     ledger = Ledger(assume=RateLimit(1, 1.0))
     token = ledger.take(0.0)
     assert token is not None
@@ -180,12 +182,12 @@ def test_a_lost_request_counts_until_it_was_lost():
     assert ledger.take(6.0) is not None
 
 
-def test_a_reserve_leaves_its_share():
+def test_a_reserve_leaves_its_share() -> None:
     ledger = Ledger(assume=RateLimit(10, 1.0), reserve=0.2)
     assert sum(ledger.take(0.0) is not None for _ in range(20)) == 8
 
 
-def test_the_wait_of_the_nth_in_line():
+def test_the_wait_of_the_nth_in_line() -> None:
     ledger = Ledger(assume=RateLimit(2, 1.0))
     for now in (0.0, 0.25):
         token = ledger.take(now)
@@ -195,13 +197,13 @@ def test_the_wait_of_the_nth_in_line():
     assert waits == pytest.approx([0.5, 0.75, 1.5, 1.75, 2.5])
 
 
-@pytest.mark.parametrize("kwargs", [{"reserve": 1.0}, {"reserve": -0.1}])
-def test_a_reserve_of_everything_is_refused(kwargs):
+@pytest.mark.parametrize("reserve", [1.0, -0.1])
+def test_a_reserve_of_everything_is_refused(reserve: float) -> None:
     with pytest.raises(ConfigError, match="reserve"):
-        Ledger(**kwargs)
+        Ledger(reserve=reserve)
 
 
 @pytest.mark.parametrize(("limit", "window"), [(0, 1.0), (1, 0.0), (1, float("nan"))])
-def test_a_limit_that_nothing_could_pass_is_refused(limit, window):
+def test_a_limit_that_nothing_could_pass_is_refused(limit: int, window: float) -> None:
     with pytest.raises(ConfigError):
         RateLimit(limit, window)

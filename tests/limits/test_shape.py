@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -25,18 +26,18 @@ async def times_of(gate: RateLimiter, requests: int) -> list[float]:
     return sent
 
 
-async def test_a_burst_of_one_spreads_the_requests():
+async def test_a_burst_of_one_spreads_the_requests() -> None:
     sent = await times_of(RateLimiter(assume=RateLimit(20, 1.0), burst=1), 5)
     # A lower bound only: a busy machine may add to a gap, and nothing may take from it.
-    assert all(later - earlier > 0.04 for earlier, later in zip(sent, sent[1:], strict=False))
+    assert all(later - earlier > 0.04 for earlier, later in pairwise(sent))
 
 
-async def test_without_a_burst_the_whole_limit_goes_at_once():
+async def test_without_a_burst_the_whole_limit_goes_at_once() -> None:
     sent = await times_of(RateLimiter(assume=RateLimit(20, 60.0)), 20)
     assert sent[-1] - sent[0] < 2.0
 
 
-async def test_a_cancel_while_the_bucket_holds_a_request_gives_its_place_back():
+async def test_a_cancel_while_the_bucket_holds_a_request_gives_its_place_back() -> None:
     gate = RateLimiter(assume=RateLimit(2, 4.0), burst=1)
     (await gate.acquire()).answered(LimitHeaders(), is_refusal=False)
     held = asyncio.create_task(gate.acquire())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -11,6 +12,11 @@ from hypothesis import given, settings, strategies as st
 from periskope_async.errors import PaginationError
 from periskope_async.paging.ask import Answered, Ask
 from periskope_async.paging.walk import Walk
+
+if TYPE_CHECKING:
+    from periskope_async.paging.ask import Consistency
+
+EXAMPLES = max(1000, settings.default.max_examples) if settings.default else 1000
 
 
 @dataclass
@@ -24,9 +30,9 @@ class MovingList:
     shuffles: bool = False
     requests: int = 0
     next_row: int = 1_000_000
-    gone: set[int] = field(default_factory=set)
+    gone: set[int] = field(default_factory=set[int])
     clock: float = 1_000_000.0
-    times: dict[int, float] = field(default_factory=dict)
+    times: dict[int, float] = field(default_factory=dict[int, float])
 
     def page(self, ask: Ask) -> Answered:
         self.requests += 1
@@ -93,7 +99,9 @@ def run(walk: Walk, moving: MovingList, *, depth: int, moves: list[str], per_pag
     # Only the exact walk can tell a server that clamps the limit and counts the page from a list that ends.
     [("exact", 10_000), ("exact", 7), ("dedupe", 10_000), ("none", 10_000)],
 )
-def test_a_list_at_rest_is_read_once_and_in_order(size, depth, counts, max_limit, consistency):
+def test_a_list_at_rest_is_read_once_and_in_order(
+    size: int, depth: int, counts: str, max_limit: int, consistency: Consistency
+) -> None:
     moving = MovingList(list(range(size)), random.Random(1), max_limit=max_limit, counts=counts)
     walk = Walk(page_size=10, consistency=consistency)
     assert run(walk, moving, depth=depth, moves=[]) == list(range(size))
@@ -110,10 +118,10 @@ def test_a_list_at_rest_is_read_once_and_in_order(size, depth, counts, max_limit
     seed=st.integers(0, 1000),
     counts=st.sampled_from(["total", "total", "page", "none"]),
 )
-@settings(max_examples=max(1000, settings.default.max_examples))
+@settings(max_examples=EXAMPLES)
 def test_what_was_there_all_along_is_delivered_exactly_once_or_the_report_says_so(
-    size, page_size, depth, moves, per_page, seed, counts
-):
+    size: int, page_size: int, depth: int, moves: list[str], per_page: int, seed: int, counts: str
+) -> None:
     moving = MovingList(list(range(size)), random.Random(seed), counts=counts)
     walk = Walk(page_size=page_size)
     try:

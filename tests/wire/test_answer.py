@@ -14,20 +14,24 @@ from periskope_async.errors import APIError, DecodeError
 from periskope_async.meta import ResponseMeta
 from periskope_async.models.page import read_chat_page
 from periskope_async.wire.answer import read_answer, read_meta, status_error
-from periskope_async.wire.query import chat_query
+from periskope_async.wire.query import Request, chat_query
 
 DATA = Path(__file__).parent.parent / "data"
 REQUEST = chat_query(phone="919876543210").page(offset=0, limit=10_000)
 ALL_PHONES = chat_query().page(offset=0, limit=10)
 
 
-def error_of(status: int, body: bytes | str | dict[str, object], request=ALL_PHONES, **headers: str) -> APIError:
+def error_of(
+    status: int, body: bytes | str | dict[str, object], request: Request = ALL_PHONES, /, **headers: str
+) -> APIError:
     encoded = json.dumps(body).encode() if isinstance(body, dict) else body.encode() if isinstance(body, str) else body
     return status_error(read_meta(status, headers), encoded, request)
 
 
-def test_the_recorded_422():
-    error = error_of(422, (DATA / "chats-422.json").read_bytes(), org_id="2997dd64", **{"x-periskope-trace-id": "3afe7fa0"})
+def test_the_recorded_422() -> None:
+    error = error_of(
+        422, (DATA / "chats-422.json").read_bytes(), org_id="2997dd64", **{"x-periskope-trace-id": "3afe7fa0"}
+    )
     assert type(error) is errors.ValidationError
     assert error.code == "VALIDATION_ERROR"
     assert error.fields == {"limit": "Limit should be less than 2000 (sent '10000')"}
@@ -52,13 +56,13 @@ def test_the_recorded_422():
         (304, errors.APIError),
     ],
 )
-def test_each_status_has_its_class(status: int, kind: type[APIError]):
+def test_each_status_has_its_class(status: int, kind: type[APIError]) -> None:
     error = error_of(status, {"code": "X_ERROR", "message": "no", "status": status})
     assert type(error) is kind
     assert str(error).startswith(f"{status} X_ERROR on GET /chats?offset=0&limit=10: no")
 
 
-def test_a_401_says_which_cause_is_likely():
+def test_a_401_says_which_cause_is_likely() -> None:
     bad_key = error_of(401, {"code": "UNAUTHORIZED_ERROR", "message": "Invalid bearer auth token"}, REQUEST)
     assert "PERISKOPE_API_KEY" in str(bad_key)
     foreign_phone = error_of(401, {"code": "UNAUTHORIZED_ERROR", "message": "not in scope"}, REQUEST)
@@ -81,7 +85,7 @@ def test_a_401_says_which_cause_is_likely():
     ],
 )
 @pytest.mark.parametrize("status", [401, 422, 502])
-def test_an_error_with_any_body_is_typed(status: int, body: bytes):
+def test_an_error_with_any_body_is_typed(status: int, body: bytes) -> None:
     error = error_of(status, body)
     assert error.status == status
     assert error.body == body
@@ -89,7 +93,7 @@ def test_an_error_with_any_body_is_typed(status: int, body: bytes):
 
 
 @given(st.binary(), st.sampled_from([400, 401, 404, 422, 429, 500]))
-def test_no_body_breaks_the_reading_of_an_error(body: bytes, status: int):
+def test_no_body_breaks_the_reading_of_an_error(body: bytes, status: int) -> None:
     assert error_of(status, body).status == status
 
 
@@ -107,7 +111,7 @@ def test_no_body_breaks_the_reading_of_an_error(body: bytes, status: int):
         (b'{"chats": [{"chat_id": "1@c.us"}', "$"),
     ],
 )
-def test_a_success_that_is_none_becomes_a_decode_error_that_shows_it(body: bytes, said: str):
+def test_a_success_that_is_none_becomes_a_decode_error_that_shows_it(body: bytes, said: str) -> None:
     meta = ResponseMeta(status=200, trace_id="1fe1cf10", content_type="text/html")
     with pytest.raises(DecodeError) as caught:
         read_answer(meta, body, read_chat_page)
@@ -117,7 +121,7 @@ def test_a_success_that_is_none_becomes_a_decode_error_that_shows_it(body: bytes
     assert "[trace 1fe1cf10]" in str(caught.value)
 
 
-def test_meta_reads_both_spellings_of_the_organisation():
+def test_meta_reads_both_spellings_of_the_organisation() -> None:
     assert read_meta(200, {"x-periskope-org-id": "a"}).org_id == "a"
     assert read_meta(422, {"org_id": "b"}).org_id == "b"
 
@@ -140,14 +144,14 @@ def all_errors() -> list[errors.PeriskopeError]:
 
 
 @pytest.mark.parametrize("error", all_errors(), ids=lambda error: type(error).__name__)
-def test_errors_travel_between_processes(error: errors.PeriskopeError):
+def test_errors_travel_between_processes(error: errors.PeriskopeError) -> None:
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
     assert type(copy) is type(error)
     assert str(copy) == str(error)
     assert copy.__dict__ == error.__dict__
 
 
-def test_the_tree_in_the_docstring_is_the_tree_there_is():
+def test_the_tree_in_the_docstring_is_the_tree_there_is() -> None:
     drawn = errors.__doc__ or ""
     for name in errors.__all__:
         if isinstance(getattr(errors, name), type):

@@ -14,7 +14,7 @@ from periskope_async.wire.query import MAX_LIMIT, chat_query, check_page, get_ch
 INDIA = timezone(timedelta(hours=5, minutes=30))
 
 
-def test_the_whole_query_in_the_documents_order():
+def test_the_whole_query_in_the_documents_order() -> None:
     query = chat_query(
         sort_by="latest_message_timestamp",
         sort_order="asc",
@@ -34,7 +34,7 @@ def test_the_whole_query_in_the_documents_order():
     assert (request.method, request.phone) == ("GET", "919876543210")
 
 
-def test_offset_and_limit_are_always_said():
+def test_offset_and_limit_are_always_said() -> None:
     assert chat_query().page(offset=0, limit=1).target == "/chats?offset=0&limit=1"
 
 
@@ -52,7 +52,7 @@ def test_offset_and_limit_are_always_said():
         (datetime(2025, 4, 25, 10, 0, 0, 1, tzinfo=UTC), "2025-04-25T10:00:00.000001Z"),
     ],
 )
-def test_a_start_time_is_sent_in_full(given_time: Any, sent: str):
+def test_a_start_time_is_sent_in_full(given_time: Any, sent: str) -> None:
     assert chat_query(start_time=given_time).start_time == sent
 
 
@@ -73,14 +73,14 @@ def test_a_start_time_is_sent_in_full(given_time: Any, sent: str):
         ("label", "  "),
     ],
 )
-def test_a_value_that_no_server_could_take_is_refused_by_name(parameter: str, value: Any):
+def test_a_value_that_no_server_could_take_is_refused_by_name(parameter: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=parameter) as caught:
         chat_query(**{parameter: value})
     assert caught.value.parameter == parameter
     assert isinstance(caught.value, ValueError)
 
 
-def test_a_start_after_the_end_is_refused():
+def test_a_start_after_the_end_is_refused() -> None:
     with pytest.raises(ConfigError, match="lies after"):
         chat_query(start_time="2025-05-01", end_time="2025-04-30")
     chat_query(start_time="2025-04-30", end_time="2025-04-30")
@@ -88,9 +88,15 @@ def test_a_start_after_the_end_is_refused():
 
 @pytest.mark.parametrize(
     ("offset", "limit", "named"),
-    [(-1, 1, "offset"), (0, 0, "page_size"), (0, MAX_LIMIT + 1, "page_size"), (1.5, 1, "offset"), (0, True, "page_size")],
+    [
+        (-1, 1, "offset"),
+        (0, 0, "page_size"),
+        (0, MAX_LIMIT + 1, "page_size"),
+        (1.5, 1, "offset"),
+        (0, True, "page_size"),
+    ],
 )
-def test_a_page_that_no_server_could_give_is_refused(offset: Any, limit: Any, named: str):
+def test_a_page_that_no_server_could_give_is_refused(offset: Any, limit: Any, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         check_page(offset=offset, limit=limit, limit_name="page_size")
 
@@ -106,13 +112,13 @@ def test_a_page_that_no_server_could_give_is_refused(offset: Any, limit: Any, na
         ("12345678901234@lid", "12345678901234@lid"),
     ],
 )
-def test_chat_ids(typed: str, sent: str):
+def test_chat_ids(typed: str, sent: str) -> None:
     assert normal_chat_id(typed) == sent
     assert get_chat_request(typed, phone=None).path == f"/chats/{sent}"
 
 
 @given(st.text(min_size=1))
-def test_any_label_survives_the_way_into_the_url(label: str):
+def test_any_label_survives_the_way_into_the_url(label: str) -> None:
     from urllib.parse import parse_qs, urlsplit
 
     try:
@@ -124,7 +130,7 @@ def test_any_label_survives_the_way_into_the_url(label: str):
     assert parse_qs(parts.query, strict_parsing=True)["label"] == [label.strip()]
 
 
-def test_a_fingerprint_tells_queries_apart_and_shows_nothing():
+def test_a_fingerprint_tells_queries_apart_and_shows_nothing() -> None:
     queries = [chat_query(), chat_query(label="a"), chat_query(chat_type="group"), chat_query(phone="919876543210")]
     fingerprints = [query.fingerprint for query in queries]
     assert len(set(fingerprints)) == len(queries)
