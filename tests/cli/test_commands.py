@@ -1,0 +1,217 @@
+"""The command line, as a user runs it: in a process of its own, against the embedded sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from periskope_async.sandbox import Sandbox
+
+
+def periskope(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PERISKOPE_")}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "periskope_async", *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=50,
+        check=False,
+        env={**env, "COLUMNS": "140", "PYTHONIOENCODING": "utf-8", **environ},
+    )
+
+
+def test_chats_shows_a_table() -> None:
+    ran = periskope("chats", "--sandbox", "--max-items", "12")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    lines = ran.stdout.splitlines()
+    assert "Chat" in lines[0]
+    assert "Last message" in lines[0]
+    assert sum("@g.us" in line or "@c.us" in line for line in lines) == 12
+    assert "12 of 5,000 chats" in lines[-1]
+
+
+def test_chats_as_json_for_programs() -> None:
+    ran = periskope("chats", "--sandbox", "--sandbox-chats", "40", "--json")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    rows = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert len({row["chat_id"] for row in rows}) == 40
+
+
+def test_chats_that_match_nothing() -> None:
+    ran = periskope("chats", "--sandbox", "--label", "no such label")
+    assert ran.returncode == 0
+    assert "no chats match" in ran.stderr
+
+
+def test_export_writes_every_row_whole(tmp_path: Path) -> None:
+    out = tmp_path / "chats.jsonl"
+    ran = periskope("export", "chats", str(out), "--sandbox", "--page-size", "500")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == ""
+    assert "5,000 chats" in ran.stderr
+    assert "the end was reached" in ran.stderr
+    rows = [json.loads(line) for line in out.read_bytes().splitlines()]
+    assert len({row["chat_id"] for row in rows}) == len(rows) == 5_000
+    assert {"chat_id", "chat_name", "custom_properties", "label_ids"} <= set(rows[0])
+    assert [path.name for path in tmp_path.iterdir()] == ["chats.jsonl"]
+
+
+def test_export_quiet_and_json(tmp_path: Path) -> None:
+    out = tmp_path / "chats.jsonl"
+    quiet = periskope("export", "chats", str(out), "--sandbox", "--sandbox-chats", "5", "--quiet")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+    ran = periskope("export", "chats", str(out), "--sandbox", "--sandbox-chats", "7", "--json")
+    account = json.loads(ran.stdout)
+    assert account["rows"] == account["report"]["rows_placed"] == 7
+    assert account["report"]["complete"] is True
+    assert ran.stderr == ""
+
+
+def test_a_failed_export_leaves_what_was_there(tmp_path: Path, periskope_sandbox: Sandbox) -> None:
+    out = tmp_path / "chats.jsonl"
+    out.write_text("of yesterday\n")
+    ran = periskope(
+        "export", "chats", str(out), "--phone", "12025550123",
+        PERISKOPE_API_KEY=periskope_sandbox.api_key, PERISKOPE_BASE_URL=periskope_sandbox.base_url,
+    )  # fmt: skip
+    assert ran.returncode == 1
+    assert "401" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert out.read_text() == "of yesterday\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["chats.jsonl"]
+
+
+def test_an_export_to_nowhere_says_so(tmp_path: Path) -> None:
+    ran = periskope("export", "chats", str(tmp_path / "no" / "such" / "chats.jsonl"), "--sandbox")
+    assert ran.returncode == 1
+    assert "cannot write in" in ran.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to a process there")
+def test_ctrl_c_stops_with_130_and_leaves_no_part(tmp_path: Path) -> None:
+    out = tmp_path / "chats.jsonl"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "periskope_async", "export", "chats", str(out), "--sandbox", "--page-size", "20"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 20
+    while not any(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_on_the_sandbox() -> None:
+    ran = periskope("doctor", "--sandbox")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for said in ("accepted", "10 requests in 1 s", "agrees with the server's", "5,000", "✓"):
+        assert said in ran.stdout
+    assert "✗" not in ran.stdout
+
+
+def test_doctor_finds_a_wrong_key(periskope_sandbox: Sandbox) -> None:
+    ran = periskope("doctor", "--json", PERISKOPE_API_KEY="wrong", PERISKOPE_BASE_URL="http://127.0.0.1:9/v1")
+    assert ran.returncode == 1
+    findings = json.loads(ran.stdout)
+    assert {finding["check"]: finding["state"] for finding in findings}["connection"] == "failed"
+
+
+def test_doctor_without_a_key_says_where_to_get_one() -> None:
+    ran = periskope("doctor")
+    assert ran.returncode == 1
+    assert "PERISKOPE_API_KEY" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["chats", "--chat-type", "channel", "--sandbox"], "chat-type"),
+        (["chats", "--until", "2025-04-31", "--sandbox"], "end_time"),
+        (["chats", "--page-size", "5000", "--sandbox"], "page_size"),
+        (["chats", "--no-such-option"], "no-such-option"),
+        (["chats"], "PERISKOPE_API_KEY"),
+        (["chats", "--api-key-file", "/no/such/file"], "--api-key-file"),
+        (["frobnicate"], "frobnicate"),
+        (["export", "chats", "--sandbox"], "OUT"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_says_what(arguments: list[str], said: str) -> None:
+    ran = periskope(*arguments)
+    assert ran.returncode == 2, ran.stdout + ran.stderr
+    assert said in ran.stderr + ran.stdout
+    assert "Traceback" not in ran.stderr
+
+
+def test_the_key_comes_from_a_file(tmp_path: Path, periskope_sandbox: Sandbox) -> None:
+    key = tmp_path / "key"
+    key.write_text(f"{periskope_sandbox.api_key}\n")
+    ran = periskope("chats", "--api-key-file", str(key), "--max-items", "2", "--base-url", periskope_sandbox.base_url)
+    assert ran.returncode == 0, ran.stderr
+    assert "@" in ran.stdout
+
+
+def test_sandbox_prints_where_it_is_and_serves_until_ctrl_c() -> None:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "periskope_async",
+            "sandbox",
+            "--port",
+            "0",
+            "--chats",
+            "30",
+            "--limit",
+            "5",
+            "--api-key",
+            "k",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    said = ""
+    while "PERISKOPE_API_KEY" not in said:
+        line = process.stdout.readline()
+        assert line, process.communicate()
+        said += line
+    url = said.split("PERISKOPE_BASE_URL=")[1].split()[0]
+    assert "30 chats, 5 requests in 1 s" in said
+    ran = periskope("chats", PERISKOPE_API_KEY="k", PERISKOPE_BASE_URL=url)
+    assert "25 of 30 chats" in ran.stdout
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+
+
+def test_help_names_the_commands_and_version_is_told() -> None:
+    ran = periskope("--help")
+    assert ran.returncode == 0
+    for command in ("chats", "export", "doctor", "sandbox"):
+        assert command in ran.stdout
+    assert periskope("--version").stdout.strip()[0].isdigit()
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    code = "import sys\nsys.modules['cyclopts'] = None\nfrom periskope_async.cli import main\nmain()\n"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert "periskope-async[cli]" in ran.stderr

@@ -1,0 +1,161 @@
+"""The README's code is run as it stands there, against a sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import re
+import types
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import httpx
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from periskope_async import PeriskopeClient
+from periskope_async.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+BLOCKS: list[tuple[str, str]] = re.findall(r"(?:<!-- guide: (\w+) -->\n)?```python\n(.+?)```", README, re.DOTALL)
+
+
+def guide(name: str) -> dict[str, Any]:
+    """Run one named block as a module; give what it defines."""
+    (code,) = [code for title, code in BLOCKS if title == name]
+    return run(code, name)
+
+
+def block_with(text: str) -> str:
+    (code,) = [code for _, code in BLOCKS if text in code]
+    return code
+
+
+def run(code: str, name: str) -> dict[str, Any]:
+    module = types.ModuleType(name)
+    module.__dict__["PeriskopeClient"] = PeriskopeClient  # some blocks go on where an earlier one stopped
+    exec(compile(code, f"README.md ({name})", "exec"), module.__dict__)  # noqa: S102 - it is our own README
+    return module.__dict__
+
+
+@asynccontextmanager
+async def sandbox(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> AsyncGenerator[Sandbox]:
+    chosen: dict[str, Any] = {"chats": 60, "limit": 1000, **settings}
+    async with Sandbox(**chosen) as running:
+        monkeypatch.setenv("PERISKOPE_API_KEY", running.api_key)
+        monkeypatch.setenv("PERISKOPE_BASE_URL", running.base_url)
+        yield running
+
+
+def test_the_ten_lines(
+    capsys: pytest.CaptureFixture[str], periskope_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERISKOPE_API_KEY", periskope_sandbox.api_key)
+    monkeypatch.setenv("PERISKOPE_BASE_URL", periskope_sandbox.base_url)
+    code = block_with("asyncio.run(main())\n")
+    run(code, "ten_lines")
+    # A message's body may hold line breaks, so not every line begins with an id.
+    printed = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "@g.us" in line]
+    assert printed == periskope_sandbox.chat_ids(chat_type="group", label="vip")
+    assert periskope_sandbox.refusals == 0
+
+
+async def test_reading_chats(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    async with sandbox(monkeypatch), PeriskopeClient() as client:
+        await run(block_with("async def read("), "read")["read"](client)
+    assert "WalkReport(" in capsys.readouterr().out
+
+
+async def test_the_web_app_with_fastapi(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = guide("fastapi")["app"]
+    async with sandbox(monkeypatch) as running, app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://app") as browser:
+            chat_id = running.chat_ids()[0]
+            found = await browser.get(f"/chats/{chat_id}")
+            assert (found.status_code, set(found.json())) == (200, {"name", "members"})
+            assert (await browser.get("/chats/99999999999@c.us")).status_code == 404
+            many = await asyncio.gather(*(browser.get(f"/chats/{chat_id}") for _ in range(30)))
+            assert {answer.status_code for answer in many} == {200}
+        assert running.refusals == 0
+
+
+async def test_the_web_app_says_busy_rather_than_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = guide("fastapi")["app"]
+    async with sandbox(monkeypatch, limit=2, window=30.0) as running, app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://app") as browser:
+            chat_id = running.chat_ids()[0]
+            answers = [await browser.get(f"/chats/{chat_id}") for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 503, 503]
+        assert int(answers[-1].headers["Retry-After"]) > 2
+        assert running.refusals == 0
+
+
+async def test_the_web_app_with_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with sandbox(monkeypatch), TestClient(TestServer(guide("aiohttp")["make_app"]())) as browser:
+        answer = await browser.get("/groups")
+        groups = await answer.json()
+        assert len(groups) == 20
+        assert all(group["id"].endswith("@g.us") for group in groups)
+
+
+async def test_the_bulk_job(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with sandbox(monkeypatch) as running:
+        async with PeriskopeClient() as client:
+            chats = await client.iter_chats().collect()
+        phones = sorted({chat.org_phone for chat in chats if chat.org_phone})
+        main = guide("bulk")["main"]
+        assert await main([None, *phones], tmp_path) == 0
+        assert await main(["12025550123"], tmp_path) == 1
+        assert running.refusals == 0
+    assert len((tmp_path / "all.jsonl").read_bytes().splitlines()) == 60
+    # A chat that several phones take part in is in the file of each.
+    by_phone = [(tmp_path / f"{phone}.jsonl").read_bytes().splitlines() for phone in phones]
+    assert {json.loads(row)["chat_id"] for rows in by_phone for row in rows} == {chat.chat_id for chat in chats}
+    assert not (tmp_path / "12025550123.jsonl").exists()
+    assert "complete: True" in capsys.readouterr().out
+
+
+async def test_the_worker(monkeypatch: pytest.MonkeyPatch, nothing_left_over: None) -> None:
+    async with sandbox(monkeypatch) as running:
+        ids = running.chat_ids()[:12]
+        names = await guide("worker")["main"]([*ids, "99999999999@c.us"])
+        assert set(names) == {*ids, "99999999999@c.us"}
+        assert names["99999999999@c.us"] is None
+        assert running.refusals == 0
+
+
+async def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with sandbox(monkeypatch), PeriskopeClient() as client:
+        await run(block_with("async def explain("), "explain")["explain"](client)
+
+
+async def test_the_users_own_test() -> None:
+    defined = run(block_with("from periskope_async.testing import Sandbox"), "own")
+    await defined["test_against_the_sandbox"]()
+
+
+def test_no_block_is_left_out() -> None:
+    tested = inspect.getsource(inspect.getmodule(test_no_block_is_left_out) or pytest)
+    for name, code in BLOCKS:
+        assert f'guide("{name}")' in tested if name else code, code
+    assert len(BLOCKS) == 8
+
+
+def test_the_changelog_speaks_of_this_version() -> None:
+    import periskope_async
+
+    assert f"### {periskope_async.__version__}" in README
+
+
+def test_lent_sessions_need_no_special_aiohttp() -> None:
+    assert int(aiohttp.__version__.split(".")[1]) >= 12

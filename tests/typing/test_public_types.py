@@ -1,0 +1,49 @@
+"""The types that users see, asserted by mypy and pyright, and run as well."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, assert_type
+
+from periskope_async import UNSET, Chat, ChatPage, PeriskopeClient, RateLimitSnapshot, WalkReport
+from periskope_async.testing import Sandbox
+
+if TYPE_CHECKING:
+    from periskope_async import Pager
+
+
+async def test_what_a_reader_of_chats_gets() -> None:
+    async with Sandbox(chats=5) as sandbox, PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url) as client:
+        assert_type(client, PeriskopeClient)
+        pager = client.iter_chats(chat_type="group", sort_by="created_at")
+        if TYPE_CHECKING:
+            assert_type(pager, Pager[Chat])
+            assert_type(pager.raw(), Pager[bytes])
+        async for chat in pager:
+            assert_type(chat, Chat)
+            assert_type(chat.chat_id, str)
+            name = chat.chat_name or None
+            assert_type(name, str | None)
+            message = chat.latest_message
+            if message:
+                assert_type(message.from_me or False, bool)
+            if chat.created_at:
+                assert_type(chat.created_at, datetime)
+            if chat.member_count is not UNSET:
+                assert_type(chat.member_count, int | None)
+        assert_type(await pager.first(), Chat | None)
+        assert_type(await pager.collect(), list[Chat])
+        assert_type(await pager.count(), int | None)
+        assert_type(pager.report, WalkReport)
+        assert_type(pager.token, str)
+        async for page in pager.pages():
+            assert_type(page.count, int | None)
+            for item in page.items:
+                assert_type(item, Chat)
+        async for row in pager.raw():
+            assert_type(row, bytes)
+        listed = await client.list_chats()
+        assert_type(listed, ChatPage)
+        assert_type(await client.get_chat(listed.chats[0].chat_id), Chat)
+        assert_type(client.rate_limit, RateLimitSnapshot)
+        assert_type(client.with_phone(None), PeriskopeClient)
