@@ -1,16 +1,36 @@
-"""For the tests of programs that use the client: ``Sandbox``, a Periskope to run against.
+"""For the tests of programs that use the client: ``Sandbox``, a Periskope to run against, and ``no_waiting()``.
 
 The pytest fixture ``periskope_sandbox`` needs no import; it comes with the installed package.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from periskope_async.limits.gate import no_limits
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from periskope_async.sandbox import Sandbox
 
-__all__ = ["Sandbox"]
+__all__ = ["Sandbox", "no_waiting"]
+
+
+@contextmanager
+def no_waiting() -> Iterator[None]:
+    """Send at once, whatever the limit says, and retry without a pause; for tests against fakes that know no limit.
+
+    It holds for every client of this process until the block ends. Requests that are out when it begins are booked as
+    ever; a server that does have a limit will refuse.
+    """
+    before = no_limits.is_open
+    no_limits.is_open = True
+    try:
+        yield
+    finally:
+        no_limits.is_open = before
 
 
 def __getattr__(name: str) -> Any:

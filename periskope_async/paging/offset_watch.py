@@ -1,4 +1,4 @@
-"""Whether the server heeds the offset at all: one that does not would be read for ever, or rows would be lost (pure)."""
+"""Whether the server heeds the offset at all: one that does not would be read for ever, or lose rows (pure)."""
 
 from __future__ import annotations
 
