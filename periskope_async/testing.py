@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from periskope_async.limits.gate import no_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from periskope_async.sandbox import Sandbox
 
@@ -19,7 +19,7 @@ __all__ = ["Sandbox", "no_waiting"]
 
 
 @contextmanager
-def no_waiting() -> Iterator[None]:
+def no_waiting() -> Generator[None]:
     """Send at once, whatever the limit says, and retry without a pause; for tests against fakes that know no limit.
 
     It holds for every client of this process until the block ends. Requests that are out when it begins are booked as

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -25,11 +25,16 @@ from periskope_async.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from periskope_async.models import Maybe
     from periskope_async.models.chat import Chat
 
 __all__ = ["chats"]
 
 _ROWS_SHOWN = 25
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_GAP = 2
+_LEAST_NAME = 12
+_LEAST_MESSAGE = 16
 
 
 async def chats(
@@ -64,32 +69,49 @@ async def chats(
     if not rows:
         error_console().print("no chats match")
         return Exit.OK
-    output_console().print(_table(rows, total))
+    console = output_console()
+    console.print(_table(rows, total, width=console.width))
     return Exit.OK
 
 
-def _table(rows: Sequence[Chat], total: int | None) -> Table:
+def _table(rows: Sequence[Chat], total: int | None, *, width: int) -> Table:
     now = datetime.now(UTC)
     caption = f"{len(rows):,} of {total:,} chats" if total is not None and total > len(rows) else f"{len(rows):,} chats"
     table = Table(box=None, header_style="bold dim", caption=caption, caption_justify="left", pad_edge=False)
-    table.add_column("Chat", max_width=34, no_wrap=True)
-    table.add_column("Type", style="cyan", no_wrap=True)
-    table.add_column("Members", justify="right")
-    table.add_column("Last message", justify="right", style="green", no_wrap=True)
-    table.add_column("", ratio=1, no_wrap=True, overflow="ellipsis", style="dim")
-    table.add_column("Id", style="dim", no_wrap=True)
-    for chat in rows:
-        message = chat.latest_message or None
-        sent = (message.timestamp or None) if message is not None else None
-        table.add_row(
-            Text(chat.chat_name or "(no name)", style="" if chat.chat_name else "dim"),
-            chat.chat_type or "",
-            f"{chat.member_count:,}" if chat.member_count else "",
-            _ago(now, sent) if sent is not None else "",
-            escape(" ".join(((message.body if message is not None else None) or "").split())),
-            chat.chat_id,
-        )
+    names = [Text(_plain(chat.chat_name) or "(no name)", style="" if chat.chat_name else "dim") for chat in rows]
+    ids = [Text(_plain(chat.chat_id), style="dim") for chat in rows]
+    # An id is there to be copied, so it is never cut; where the terminal is narrow, other columns give way to it.
+    room = width - max(text.cell_len for text in ids) - _GAP
+    columns: list[tuple[str, int, list[Text]]] = []
+    for title, least, texts in (
+        ("Type", 8, [Text(_plain(chat.chat_type), style="cyan") for chat in rows]),
+        ("Last", 9, [Text(_last(chat, now), style="green", justify="right") for chat in rows]),
+        ("Members", 7, [Text(f"{chat.member_count or ''}", justify="right") for chat in rows]),
+    ):
+        if room - least - _GAP >= _LEAST_NAME:
+            room -= least + _GAP
+            columns.append((title, least, texts))
+    name = min(room, 34, max(_LEAST_NAME, *(text.cell_len for text in names)))
+    columns.insert(0, ("Chat", name, names))
+    if room - name - _GAP >= _LEAST_MESSAGE:
+        bodies = [_plain(chat.latest_message.body if chat.latest_message else None) for chat in rows]
+        columns.append(("Message", room - name - _GAP, [Text(body, style="dim") for body in bodies]))
+    columns.append(("Id", max(text.cell_len for text in ids), ids))
+    for title, size, texts in columns:
+        table.add_column(title, width=size, no_wrap=True, justify=texts[0].justify or "left")
+    for cells in zip(*(texts for _, _, texts in columns), strict=True):
+        table.add_row(*cells)
     return table
+
+
+def _plain(text: Maybe[str]) -> str:
+    """One line of what strangers wrote; no control character of theirs reaches the terminal."""
+    return " ".join(_CONTROLS.sub(" ", text or "").split())
+
+
+def _last(chat: Chat, now: datetime) -> str:
+    sent = (chat.latest_message.timestamp if chat.latest_message else None) or None
+    return _ago(now, sent) if sent is not None else ""
 
 
 def _ago(now: datetime, then: datetime) -> str:

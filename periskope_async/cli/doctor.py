@@ -8,10 +8,10 @@ import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
+from aiohttp import ClientRequest, hdrs
 from cyclopts import Parameter
 
 from periskope_async.cli.options import Connection, Exit, open_client, output_console
@@ -47,7 +47,7 @@ async def doctor(
     connection: Connection = Connection(),  # noqa: B008 - frozen
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
-    """Check key, connection, limit, clock and one page; costs three requests.
+    """Check key, connection, limit, clock and one page; costs two requests.
 
     Parameters
     ----------
@@ -76,10 +76,7 @@ async def doctor(
 def _look_at_installation(findings: Findings) -> None:
     own = ", ".join(f"{name} {version(name)}" for name in ("periskope-async", "aiohttp", "msgspec", "aiolimiter"))
     findings.add("ok", "versions", f"Python {platform.python_version()}, {own}")
-    encodings = ["gzip", "deflate"]
-    encodings += ["br"] if find_spec("brotli") or find_spec("brotlicffi") else []
-    encodings += ["zstd"] if find_spec("backports.zstd") or sys.version_info >= (3, 14) else []
-    findings.add("ok", "encodings", ", ".join(encodings))
+    findings.add("ok", "encodings", ClientRequest.DEFAULT_HEADERS[hdrs.ACCEPT_ENCODING])
 
 
 async def _look_at_server(client: PeriskopeClient, findings: Findings) -> None:

@@ -43,23 +43,23 @@ async def chats(
     json
         Print the account of the walk as JSON.
     """
-    progress = WalkProgress(is_quiet=quiet or json)
+    progress = WalkProgress(max_items=walking.max_items, is_quiet=quiet or json)
     async with open_client(connection, hooks=(progress,)) as client:
         with progress:
             result = await export_chats(walk(client, selection, walking, max_items=walking.max_items), out)
+    is_as_asked = result.report.complete is True or result.rows == walking.max_items
     if json:
         account = {"path": str(result.path), "rows": result.rows, "bytes": result.bytes, "report": result.report}
         sys.stdout.buffer.write(msgspec.json.encode(account) + b"\n")
     elif not quiet:
-        _summarise(result)
-    is_partial = result.report.complete is False and walking.max_items is None
-    return Exit.PARTIAL if is_partial else Exit.OK
+        _summarise(result, is_as_asked=is_as_asked)
+    return Exit.PARTIAL if result.report.complete is False and not is_as_asked else Exit.OK
 
 
-def _summarise(result: ExportResult) -> None:
+def _summarise(result: ExportResult, *, is_as_asked: bool) -> None:
     report = result.report
     console = error_console()
-    sign = {True: "[green]✓[/]", False: "[red]![/]", None: "[yellow]?[/]"}[report.complete]
+    sign = {True: "[green]✓[/]", False: "[red]![/]", None: "[yellow]?[/]"}[is_as_asked or report.complete]
     console.print(
         f"{sign} {result.rows:,} chats, {result.bytes / 1e6:,.1f} MB → {result.path}",
         soft_wrap=True,

@@ -22,7 +22,8 @@ _SHOWN_WAIT_SECONDS = 0.05
 class WalkProgress:
     """A hook that draws: pass it to a client, and enter it while the walk runs. Off a terminal it draws nothing."""
 
-    def __init__(self, *, is_quiet: bool = False) -> None:
+    def __init__(self, *, max_items: int | None = None, is_quiet: bool = False) -> None:
+        self._max_items = max_items
         console = error_console()
         self._progress = Progress(
             SpinnerColumn(),
@@ -41,6 +42,8 @@ class WalkProgress:
         match event:
             case PageRead(delivered=delivered, count=count):
                 total = None if count is None else max(count, delivered)
+                if self._max_items is not None:
+                    total = min(self._max_items, total or self._max_items)
                 self._progress.update(self._task, completed=delivered, total=total, rows=f"{delivered:,}", note="")
             case Throttled(wait=wait, reason=reason, waiting=waiting) if wait > _SHOWN_WAIT_SECONDS:
                 why = "refused by the server" if reason == "refused" else "rate limit"

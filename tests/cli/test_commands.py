@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,9 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.cells import cell_len
+
+from periskope_async.sandbox import Body
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +40,7 @@ def test_chats_shows_a_table() -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
     lines = ran.stdout.splitlines()
     assert "Chat" in lines[0]
-    assert "Last message" in lines[0]
+    assert "Message" in lines[0]
     assert sum("@g.us" in line or "@c.us" in line for line in lines) == 12
     assert "12 of 5,000 chats" in lines[-1]
 
@@ -215,3 +219,25 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ran.returncode == 2
     assert "periskope-async[cli]" in ran.stderr
+
+
+@pytest.mark.parametrize("columns", [30, 60, 80, 200])
+def test_an_id_is_never_cut_and_no_line_is_too_long(columns: int) -> None:
+    ran = periskope("chats", "--sandbox", "--chat-type", "group", COLUMNS=str(columns))
+    rows = ran.stdout.splitlines()[1:-1]
+    assert len(rows) == 25
+    assert all(re.search(r"\d+@g\.us\s*$", row) for row in rows)
+    assert all(cell_len(row) <= columns for row in rows)
+
+
+def test_no_control_character_of_a_stranger_reaches_the_terminal(periskope_sandbox: Sandbox) -> None:
+    row = {"chat_id": "1@c.us", "chat_name": "\x1b]0;owned\x07\x9b31mred", "chat_type": "user\x1b[2J"}
+    body = json.dumps({"chats": [{**row, "latest_message": {"body": "a\x1b[1A\nb"}}], "count": 1, "from": 1, "to": 1})
+    periskope_sandbox.script(Body(body.encode(), "application/json"))
+    ran = periskope(
+        *("chats", "--max-items", "1", "--base-url", periskope_sandbox.base_url),
+        PERISKOPE_API_KEY=periskope_sandbox.api_key,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "owned" in ran.stdout
+    assert not [character for character in ran.stdout if not character.isprintable() and character != "\n"]
