@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from random import Random
 from typing import TYPE_CHECKING, Self
@@ -221,6 +222,9 @@ class Sandbox:
         """Stop at once: answers under way are dropped, connections closed. Harmless when repeated."""
         runner, self._runner = self._runner, None
         if runner is not None and self._service is not None:
+            # A connection accepted in this very turn of the loop has no transport yet; asyncio would lose it with its
+            # listener. Timers come after sockets in a turn, so that it has one when this sleep is over.
+            await asyncio.sleep(0.001)
             self._service.close()
             await runner.cleanup()
 
