@@ -31,7 +31,7 @@ from periskope_async.errors import (
     WrongLoopError,
 )
 from periskope_async.limits.gate import RateLimiter
-from periskope_async.limits.ledger import RateLimit
+from periskope_async.limits.rate import RateLimit
 from periskope_async.limits.snapshot import RateLimitSnapshot
 from periskope_async.meta import ResponseMeta
 from periskope_async.models import (

@@ -48,6 +48,7 @@ class Call(Struct, kw_only=True):
     closing: asyncio.Event
     hooks: Sequence[Hook]
     rng: random.Random
+    is_bulk: bool
     tries: int = 0
     requests: int = 0
     waited: float = 0.0
@@ -95,7 +96,7 @@ class Call(Struct, kw_only=True):
     async def _send(self, url: URL) -> Answer:
         loop = asyncio.get_running_loop()
         asked = loop.time()
-        permit = await self.limiter.acquire(is_retry=self.requests > 0, hooks=self.hooks)
+        permit = await self.limiter.acquire(is_retry=self.requests > 0, is_bulk=self.is_bulk, hooks=self.hooks)
         self.waited += loop.time() - asked
         self.requests += 1
         request = self.request

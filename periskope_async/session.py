@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from periskope_async.call import Call
 from periskope_async.errors import ClosedError, PeriskopeError, TimeoutError_, WrongLoopError
-from periskope_async.transport import open_session
+from periskope_async.transport import open_session, unwatch, watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,14 +49,17 @@ class SessionManager:
         self._owns_limiter = owns_limiter
         self._session = session
         self._owns_session = session is None
+        self._trace: aiohttp.TraceConfig | None = None
         self._rng = rng or random.Random()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid: int | None = None
         self._closing: asyncio.Event | None = None
         self._is_closed = False
 
-    async def fetch(self, request: Request) -> tuple[ResponseMeta, bytes]:
+    async def fetch(self, request: Request, *, is_bulk: bool = False) -> tuple[ResponseMeta, bytes]:
         """Send a request until it is answered with a success; give the answer's facts and its whole body.
+
+        ``is_bulk`` is for pages of walks: while requests wait for the limit, single calls go ahead of them.
 
         May wait for the limit and between tries. Raises TransportError, APIError, ClosedError, WrongLoopError; a
         cancel leaves no connection and no place in the queue behind.
@@ -71,6 +74,7 @@ class SessionManager:
             closing=self._closing,
             hooks=self.hooks,
             rng=self._rng,
+            is_bulk=is_bulk,
         )
         total = self._config.timeout.total
         deadline = asyncio.timeout(total)
@@ -95,6 +99,8 @@ class SessionManager:
             self._closing.set()
         if self._owns_limiter:
             self.limiter.close()
+        if self._session is not None and self._trace is not None:
+            unwatch(self._session, self._trace)
         # After a fork the sockets are the parent's: closing them here would shut down its connections.
         if self._owns_session and self._session is not None and self._pid == os.getpid():
             await self._session.close()
@@ -115,6 +121,7 @@ class SessionManager:
             self._closing = asyncio.Event()
             if self._session is None:
                 self._session = open_session()
+            self._trace = watch(self._session)
         elif self._loop is not loop:
             raise WrongLoopError(
                 "this client was first used in another event loop, and its connections live there; "

@@ -48,7 +48,7 @@ class _Chats:
         query = self._query
         if is_reversed:
             query = replace(query, sort_order="asc" if query.is_newest_first else "desc")
-        return await self._manager.fetch(query.page(offset=offset, limit=limit))
+        return await self._manager.fetch(query.page(offset=offset, limit=limit), is_bulk=True)
 
 
 class ChatSource(_Chats):

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
+import struct
+import sys
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, NoReturn
 
 import aiohttp
@@ -23,12 +27,18 @@ if TYPE_CHECKING:
     from periskope_async.meta import ResponseMeta
     from periskope_async.wire.query import Request
 
-__all__ = ["Answer", "exchange", "open_session"]
+__all__ = ["Answer", "exchange", "open_session", "unwatch", "watch"]
 
 # The server's keep-alive is 5 s (its Keep-Alive header): a connection it is about to close must not be picked.
 _KEEP_ALIVE_SECONDS = 4.0
 # Fewer wake-ups on a body of megabytes than aiohttp's older default of 64 KiB gives.
 _READ_BUFFER_BYTES = 1 << 18
+_TCP_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
+_RTTVAR_OFFSET = 72
+
+
+# Of the request that the current task sends: told by the session's trace when it is written.
+_permit: ContextVar[Permit | None] = ContextVar("periskope_permit", default=None)
 
 
 class Answer(Struct, frozen=True):
@@ -49,6 +59,30 @@ def open_session() -> aiohttp.ClientSession:
     )
 
 
+def watch(session: aiohttp.ClientSession) -> aiohttp.TraceConfig:
+    """Have a session tell a request's permit when it was written to its connection; give what :func:`unwatch` takes.
+
+    A new connection's handshake lies between asking for a request and writing it, so nothing else tells that moment.
+    Requests of others on a lent session are not looked at.
+    """
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(_note_sent)
+    trace.freeze()
+    session.trace_configs.append(trace)
+    return trace
+
+
+def unwatch(session: aiohttp.ClientSession, trace: aiohttp.TraceConfig) -> None:
+    """Leave a session as it was lent."""
+    if trace in session.trace_configs:
+        session.trace_configs.remove(trace)
+
+
+async def _note_sent(_session: object, _context: object, _params: object) -> None:
+    if permit := _permit.get():
+        permit.sent()
+
+
 async def exchange(
     session: aiohttp.ClientSession, request: Request, url: URL, config: Config, permit: Permit
 ) -> Answer:
@@ -59,6 +93,7 @@ async def exchange(
     loop = asyncio.get_running_loop()
     began = loop.time()
     meta: ResponseMeta | None = None
+    sending = _permit.set(permit)
     try:
         async with session.request(
             request.method,
@@ -71,7 +106,11 @@ async def exchange(
             timeout=aiohttp.ClientTimeout(total=None, connect=config.timeout.connect, sock_read=config.timeout.read),
         ) as response:
             meta = read_meta(response.status, response.headers)
-            permit.answered(meta.rate_limit, is_refusal=response.status == 429)  # noqa: PLR2004 - HTTP's own
+            permit.answered(
+                meta.rate_limit,
+                is_refusal=response.status == 429,  # noqa: PLR2004 - HTTP's own
+                variation=_round_trip_variation(response),
+            )
             body = await _read_body(response, meta, config.max_body)
             meta = replace(meta, body_bytes=len(body), seconds=loop.time() - began)
             return Answer(meta, body, response.headers.get(hdrs.LOCATION))
@@ -81,6 +120,24 @@ async def exchange(
         _raise_typed(error, request, meta, config)
     except (aiohttp.ClientError, _ConnectionBroke, OSError) as error:
         _raise_typed(error, request, meta, config)
+    finally:
+        _permit.reset(sending)
+
+
+def _round_trip_variation(response: aiohttp.ClientResponse) -> float | None:
+    """Ask TCP for the mean deviation of the connection's round trip, in seconds; None where it cannot be had.
+
+    Linux tells it in ``tcp_info.tcpi_rttvar``, in microseconds (linux/tcp.h).
+    """
+    transport = response.connection.transport if response.connection else None
+    sock = transport.get_extra_info("socket") if transport else None
+    if sock is None or _TCP_INFO is None:
+        return None
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _RTTVAR_OFFSET + 4)
+        return float(struct.unpack_from("=I", info, _RTTVAR_OFFSET)[0]) / 1e6
+    except (OSError, struct.error):
+        return None
 
 
 async def _once(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:

@@ -1,8 +1,9 @@
 """The gate that every request passes: one queue for one API key, shared by all its tasks, phones and clients.
 
-First come, first served. The :class:`~periskope_async.limits.ledger.Ledger` decides *whether* a request may go, and
-aiolimiter's bucket *how evenly*: its drip alone would let a full burst and a window's drip into one window of the
-server, so it only shapes what the ledger allows.
+First come, first served, with single calls ahead of the pages of walks. The
+:class:`~periskope_async.limits.ledger.Ledger` decides *whether* a request may go, and aiolimiter's bucket *how evenly*:
+its drip alone would let a full burst and a window's drip into one window of the server, so it only shapes what the
+ledger allows.
 
 A waiter that is cancelled gives its place back, a refusal closes the gate for everyone, and a finished answer is
 never held back: the wait belongs to the next request.
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from periskope_async.errors import ClosedError, ConfigError, WaitTooLong, WrongLoopError
 from periskope_async.events import Throttled, announce
-from periskope_async.limits.ledger import Ledger, RateLimit, Token
+from periskope_async.limits.ledger import Ledger
 from periskope_async.limits.permit import Permit
 from periskope_async.limits.queue import Waiter, WaitQueue
 from periskope_async.limits.snapshot import RateLimitSnapshot
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from periskope_async.events import Hook
     from periskope_async.limits.headers import LimitHeaders
+    from periskope_async.limits.rate import RateLimit
+    from periskope_async.limits.tokens import Token
 
 __all__ = ["RateLimiter", "no_limits"]
 
@@ -85,8 +88,8 @@ class RateLimiter:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
 
-    async def acquire(self, *, is_retry: bool = False, hooks: Sequence[Hook] = ()) -> Permit:
-        """Wait for leave to send one request; a retry goes to the head of the queue.
+    async def acquire(self, *, is_retry: bool = False, is_bulk: bool = False, hooks: Sequence[Hook] = ()) -> Permit:
+        """Wait for leave to send one request; a retry goes to the head of the queue, bulk lets single calls go ahead.
 
         Raises WaitTooLong before waiting in vain, ClosedError once the limiter is closed, WrongLoopError in another
         event loop than the first.
@@ -97,7 +100,7 @@ class RateLimiter:
         now = loop.time()
         token = None if self._queue else self._ledger.take(now)
         if token is None:
-            token = await self._wait_in_queue(loop, now, is_retry=is_retry, hooks=hooks)
+            token = await self._wait_in_queue(loop, now, is_retry=is_retry, is_bulk=is_bulk, hooks=hooks)
         permit = Permit(self, token)
         try:
             await self._shape(hooks)
@@ -123,6 +126,10 @@ class RateLimiter:
             refusals=ledger.refusals,
             seconds_waited=self._seconds_waited,
             is_known=ledger.is_known,
+            is_window_sure=ledger.is_window_sure,
+            is_fixed=ledger.is_fixed,
+            margin=ledger.margin,
+            foreign=ledger.foreign(now),
         )
 
     def close(self) -> None:
@@ -142,15 +149,20 @@ class RateLimiter:
         return loop
 
     async def _wait_in_queue(
-        self, loop: asyncio.AbstractEventLoop, now: float, *, is_retry: bool, hooks: Sequence[Hook]
+        self, loop: asyncio.AbstractEventLoop, now: float, *, is_retry: bool, is_bulk: bool, hooks: Sequence[Hook]
     ) -> Token:
-        needed = self._ledger.wait_for(1 if is_retry else len(self._queue) + 1, now)
-        if self._max_wait is not None and needed > self._max_wait:
-            raise self._too_long(needed)
-        waiter = Waiter(loop.create_future(), now, self._max_wait)
+        is_told = bool(hooks) or logger.isEnabledFor(logging.INFO)
+        needed = 0.0
+        if is_told or self._max_wait is not None:
+            needed = self._ledger.wait_for(1 if is_retry else len(self._queue) + 1, now)
+            if self._max_wait is not None and needed > self._max_wait:
+                raise self._too_long(needed)
+        waiter = Waiter(loop.create_future(), now, self._max_wait, is_bulk)
         self._queue.join(waiter, at_head=is_retry)
-        self._tell(needed, self._reason(), hooks)
-        self._serve()
+        if is_told:
+            self._tell(needed, self._reason(), hooks)
+        if self._timer is None:
+            self._serve()
         try:
             return await waiter.ready
         except asyncio.CancelledError:
@@ -163,7 +175,6 @@ class RateLimiter:
 
     def _serve(self) -> None:
         """Hand out what is free, and set the timer for what comes next."""
-        self._stop_timer()
         loop = self._loop
         if loop is None or self._is_closed:
             return
@@ -172,13 +183,32 @@ class RateLimiter:
             token = self._ledger.take(now)
             if token is None:
                 # Where only an answer can free a token, the estimate is a window off: an early look costs nothing.
-                self._timer = loop.call_later(max(self._ledger.wait_for(1, now), 1e-3), self._serve)
+                self._look_again(loop, now + max(self._ledger.wait_for(1, now), 1e-3))
                 return
             self._queue.serve(waiter, token)
+        self._stop_timer()
 
-    def settle(self, token: Token, headers: LimitHeaders, *, is_refusal: bool) -> None:
+    def _look_again(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
+        """Have a timer that rings at a moment, or earlier: it is asked for far more often than it changes."""
+        if self._timer is None or self._timer.when() > at:
+            self._stop_timer()
+            self._timer = loop.call_at(at, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._serve()
+
+    def sent(self, token: Token) -> None:
+        """Book the moment of sending, for a permit: from now on it is known when the token is back."""
+        self._ledger.sent(token, self._now())
+        if self._queue and self._timer is None:
+            self._serve()
+
+    def settle(self, token: Token, headers: LimitHeaders, *, is_refusal: bool, variation: float | None) -> None:
         """Book an answer's headers, for its permit; a refusal closes the gate for everyone."""
         now = self._now()
+        if variation is not None:
+            self._ledger.observe_way(variation)
         wait = self._ledger.window * _REOPENING_JITTER
         self._ledger.settle(
             token,
@@ -195,7 +225,8 @@ class RateLimiter:
                 closed_for,
             )
             self._fail_impatient(now + closed_for)
-        self._serve()
+        if self._queue:
+            self._serve()
 
     def lose(self, token: Token) -> None:
         """Book a request whose headers never came, for its permit."""
@@ -210,7 +241,8 @@ class RateLimiter:
     async def _shape(self, hooks: Sequence[Hook]) -> None:
         """Spread requests as ``burst`` asks for. Always one unit: aiolimiter starves larger ones."""
         limit, window = self._ledger.limit, self._ledger.window
-        burst = min(self._burst or limit, limit)
+        # Two windows may meet: the last requests of one and all of the next at once are the ledger's to allow.
+        burst = min(self._burst, limit) if self._burst else 2 * limit
         if self._bucket is None or self._bucket_shape != (burst, window * burst / limit):
             # Imported with the first request: it reads its package's metadata, a third of this package's import time.
             from aiolimiter import AsyncLimiter as Bucket  # noqa: PLC0415

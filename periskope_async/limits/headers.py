@@ -50,7 +50,8 @@ class LimitHeaders(Struct, frozen=True, kw_only=True):
     """How much longer than the truth ``resets_in`` may be, exclusive: 2 where both ends were rounded to a second, as
     the server does it; 1 where only one was (seconds left, or a reset in fractions)."""
     reset_mark: float | None = None
-    """The reset in Unix seconds by the server's clock: to tell one window from the next, never to wait for."""
+    """The reset in Unix seconds by the server's clock, where it sent a moment: the same on all answers of one window,
+    so it tells one window from the next. Never to wait for."""
     retry_after: float | None = None
     """Seconds that the server asks to stay away, from ``Retry-After`` in either of its forms."""
     server_time: float | None = None
@@ -106,7 +107,8 @@ def _reset(text: str | None, date: float | None, unusable: list[str]) -> tuple[f
         return None, 2.0, None
     number = _number(text)
     if number is not None and 0 <= number < _SECONDS_LEFT_BELOW:
-        return number, 1.0, None if date is None else date + number
+        # No mark: from answer to answer, Date plus seconds left varies by one in the same window.
+        return number, 1.0, None
     moment: float | None = None
     if number is None:
         moment = _date(text)

@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from periskope_async.limits.headers import LimitHeaders
-    from periskope_async.limits.ledger import Token
+    from periskope_async.limits.tokens import Token
 
 __all__ = ["Books", "Permit"]
 
 
 class Books(Protocol):
-    """Where a permit's end is written down."""
+    """Where a permit's way is written down."""
 
-    def settle(self, token: Token, headers: LimitHeaders, *, is_refusal: bool) -> None:
+    def sent(self, token: Token) -> None:
+        """Book the moment of writing the request to its connection."""
+        ...
+
+    def settle(self, token: Token, headers: LimitHeaders, *, is_refusal: bool, variation: float | None) -> None:
         """Book an answer's headers."""
         ...
 
@@ -36,10 +40,18 @@ class Permit:
         self._books = books
         self._token = token
 
-    def answered(self, headers: LimitHeaders, *, is_refusal: bool) -> None:
-        """Book the answer's headers, as soon as they are there and before the body is read."""
+    def sent(self) -> None:
+        """Book the moment of writing the request to its connection, where that can be seen."""
+        if self._token:
+            self._books.sent(self._token)
+
+    def answered(self, headers: LimitHeaders, *, is_refusal: bool, variation: float | None = None) -> None:
+        """Book the answer's headers, as soon as they are there and before the body is read.
+
+        ``variation`` is the mean deviation of the connection's round trip in seconds, where TCP tells it.
+        """
         if token := self._spend():
-            self._books.settle(token, headers, is_refusal=is_refusal)
+            self._books.settle(token, headers, is_refusal=is_refusal, variation=variation)
 
     def lost(self) -> None:
         """Book a request that was sent and got no headers. The way out where nothing better is known."""

@@ -1,4 +1,4 @@
-"""The line at the gate: first come, first served, with places that can be left at no cost."""
+"""The line at the gate: first come, first served, in two lanes, with places that can be left at no cost."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
 
-    from periskope_async.limits.ledger import Token
+    from periskope_async.limits.tokens import Token
 
 __all__ = ["WaitQueue", "Waiter"]
+
+# Of the tokens, while both lanes wait: so many calls go before one page of a walk.
+_CALLS_BEFORE_A_PAGE = 3
 
 
 class Waiter(Struct, eq=False):
@@ -24,40 +27,53 @@ class Waiter(Struct, eq=False):
     """When it joined, by the loop's clock."""
     max_wait: float | None
     """Seconds that it may wait; None for as long as it takes."""
+    is_bulk: bool
+    """Whether it is a page of a walk, behind which more of the kind stand, and not a call that somebody waits for."""
 
 
 class WaitQueue:
-    """A deque of waiters. One that left stays as a husk until its turn, so that leaving costs O(1)."""
+    """Two lines: single calls go ahead of the pages of walks, but for every fourth place.
+
+    So an interactive call does not wait behind an export that stands in line with hundreds of pages, and the export
+    never starves. One that left stays as a husk until its turn, so that leaving costs O(1).
+    """
 
     def __init__(self) -> None:
-        self._line: deque[Waiter] = deque()
+        self._calls: deque[Waiter] = deque()
+        self._pages: deque[Waiter] = deque()
         self._husks = 0
+        self._calls_in_a_row = 0
 
     def __len__(self) -> int:
         """How many still wait."""
-        return len(self._line) - self._husks
+        return len(self._calls) + len(self._pages) - self._husks
 
     def __iter__(self) -> Iterator[Waiter]:
-        """Those who still wait, the next one first."""
-        return (waiter for waiter in self._line if not waiter.ready.done())
+        """Those who still wait, calls first."""
+        return (waiter for line in (self._calls, self._pages) for waiter in line if not waiter.ready.done())
 
     def join(self, waiter: Waiter, *, at_head: bool) -> None:
-        """Take a place: at the end, or at the head for a request that was in line before."""
+        """Take a place in its lane: at the end, or at the head for a request that was in line before."""
+        line = self._line_of(waiter)
         if at_head:
-            self._line.appendleft(waiter)
+            line.appendleft(waiter)
         else:
-            self._line.append(waiter)
+            line.append(waiter)
 
     def first(self) -> Waiter | None:
         """Find the next one to be served; it stays in line."""
-        while self._line and self._line[0].ready.done():
-            self._line.popleft()
-            self._husks -= 1
-        return self._line[0] if self._line else None
+        for line in (self._calls, self._pages):
+            while line and line[0].ready.done():
+                line.popleft()
+                self._husks -= 1
+        if self._calls and (not self._pages or self._calls_in_a_row < _CALLS_BEFORE_A_PAGE):
+            return self._calls[0]
+        return self._pages[0] if self._pages else None
 
     def serve(self, waiter: Waiter, token: Token) -> None:
         """Let the first one go, with its token."""
-        self._line.popleft()
+        self._line_of(waiter).popleft()
+        self._calls_in_a_row = 0 if waiter.is_bulk else self._calls_in_a_row + 1
         waiter.ready.set_result(token)
 
     def leave(self, waiter: Waiter) -> bool:
@@ -76,5 +92,9 @@ class WaitQueue:
         """End every wait, each with an error of its own."""
         for waiter in self:
             waiter.ready.set_exception(error())
-        self._line.clear()
+        self._calls.clear()
+        self._pages.clear()
         self._husks = 0
+
+    def _line_of(self, waiter: Waiter) -> deque[Waiter]:
+        return self._pages if waiter.is_bulk else self._calls

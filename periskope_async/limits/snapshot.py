@@ -28,3 +28,11 @@ class RateLimitSnapshot(Struct, frozen=True, kw_only=True):
     """Summed over all requests."""
     is_known: bool
     """Whether an answer (or an ``assume=``) has told the limit."""
+    is_window_sure: bool
+    """Whether the headers leave no other likely length of the window."""
+    is_fixed: bool
+    """Whether the server is proven to count in fixed windows, so that a window's end frees its whole budget."""
+    margin: float
+    """Seconds that one request may take longer to the server than another: what each window is thought longer by."""
+    foreign: int
+    """Requests that others on the same key are expected to spend of a window."""

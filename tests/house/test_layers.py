@@ -39,7 +39,8 @@ FLOORS = [
 
 # No clock, no loop, no network, no chance: `now` and `rng` come in as arguments.
 PURE = (
-    *("errors", "events", "meta", "retry", "wire", "models", "limits.headers", "limits.window", "limits.ledger"),
+    *("errors", "events", "meta", "retry", "wire", "models", "limits.headers", "limits.window"),
+    *("limits.ledger", "limits.tokens", "limits.way", "limits.fixed", "limits.foreign", "limits.rate"),
     *("paging.ask", "paging.catch_up", "paging.count", "paging.offset_watch", "paging.walk", "paging.token"),
     *("paging.report", "sandbox.data", "sandbox.limiter", "sandbox.faults"),
 )

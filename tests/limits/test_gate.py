@@ -12,7 +12,7 @@ from periskope_async.errors import ClosedError, ConfigError, WaitTooLong, WrongL
 from periskope_async.events import Event, Throttled
 from periskope_async.limits.gate import RateLimiter
 from periskope_async.limits.headers import LimitHeaders
-from periskope_async.limits.ledger import RateLimit
+from periskope_async.limits.rate import RateLimit
 
 pytestmark = [pytest.mark.looptime, pytest.mark.usefixtures("nothing_left_over")]
 
@@ -58,6 +58,46 @@ async def test_first_come_first_served() -> None:
 
     await asyncio.gather(*(one(number) for number in range(6)))
     assert order == list(range(6))
+
+
+async def test_single_calls_go_ahead_of_pages_which_never_starve() -> None:
+    gate = limiter(RateLimit(1, 1.0))
+    order: list[str] = []
+
+    async def one(name: str, *, is_bulk: bool) -> None:
+        permit = await gate.acquire(is_bulk=is_bulk)
+        order.append(name)
+        permit.answered(NOTHING_SAID, is_refusal=False)
+
+    (await gate.acquire()).answered(NOTHING_SAID, is_refusal=False)
+    pages = [asyncio.create_task(one(f"page {number}", is_bulk=True)) for number in range(4)]
+    await asyncio.sleep(0)
+    calls = [asyncio.create_task(one(f"call {number}", is_bulk=False)) for number in range(8)]
+    await asyncio.gather(*pages, *calls)
+    # The call that opened the gate is none of those that overtook a page.
+    assert order[:8] == ["call 0", "call 1", "call 2", "page 0", "call 3", "call 4", "call 5", "page 1"]
+    assert [name for name in order if name.startswith("page")] == [f"page {number}" for number in range(4)]
+
+
+async def test_a_request_counts_from_when_it_was_sent_not_from_when_it_was_answered() -> None:
+    gate = limiter(RateLimit(1, 1.0))
+    slow = await gate.acquire()
+    slow.sent()
+    started = asyncio.get_running_loop().time()
+    (await gate.acquire()).unused()
+    assert 1.0 <= asyncio.get_running_loop().time() - started <= 1.1
+    slow.lost()
+
+
+async def test_a_request_that_waits_for_its_connection_keeps_its_token() -> None:
+    gate = limiter(RateLimit(1, 1.0))
+    stuck = await gate.acquire()
+    other = asyncio.create_task(gate.acquire())
+    await asyncio.sleep(5.0)
+    assert not other.done()
+    stuck.sent()
+    (await other).unused()
+    stuck.lost()
 
 
 async def test_a_retry_goes_to_the_head_of_the_line() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from periskope_async.limits.gate import RateLimiter
 from periskope_async.limits.headers import LimitHeaders
-from periskope_async.limits.ledger import RateLimit
+from periskope_async.limits.rate import RateLimit
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 

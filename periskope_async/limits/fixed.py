@@ -1,0 +1,120 @@
+"""Whether the server counts in fixed windows, and when each of them ends (pure).
+
+A fixed window forgets all its requests at once when it ends; a sliding log forgets each on its own, and a token bucket
+drips. As long as a client stays within what all three allow, they look alike. What tells them apart is an answer that
+counts fewer requests than a bucket could: with ``n`` requests surely counted in the ``s`` seconds before this one, a
+bucket that refills ``limit`` in ``window`` still shows at least ``n + 1 - s * limit / window`` used. Where it is fewer,
+what was counted has been forgotten at once: the windows are fixed. (A sliding log forgets later than a bucket does.)
+
+A window that is known to be fixed ends, for all requests that its reset marks as its own, one window's length after
+the earliest of them was counted, and at the latest when the server's own difference of reset and Date has passed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from periskope_async.limits.headers import LimitHeaders
+    from periskope_async.limits.tokens import Token
+
+__all__ = ["FixedWindows"]
+
+# A count in whole tokens may be rounded either way.
+_ROUNDED_TOKENS = 1
+# With shorter windows, two in a row may end in the same second and bear the same mark.
+_SHORTEST_SECONDS = 1.0
+_MOST_PROOFS_WANTED = 64
+# Past windows, to be asked what was counted in them.
+_WINDOWS_KEPT = 3.0
+
+
+class FixedWindows:
+    """The windows that are open, and the proofs that they are fixed."""
+
+    def __init__(self) -> None:
+        self._proofs = 0
+        self._proofs_wanted = 1
+        self._used = 0
+        self._windows: dict[float, _Window] = {}
+
+    @property
+    def are_proven(self) -> bool:
+        """Whether window ends may be trusted."""
+        return self._proofs >= self._proofs_wanted
+
+    def weigh(self, token: Token, headers: LimitHeaders, recent: Iterable[Token], window: float) -> None:
+        """Look for a proof in an answer; ``recent`` are the requests of the last few windows."""
+        if headers.limit is None or headers.remaining is None:
+            return
+        used, used_before = headers.limit - headers.remaining, self._used
+        self._used = used
+        if self.are_proven or used >= used_before:
+            return
+        rate = headers.limit / window
+        surely_before = sorted((other.sent_at for other in recent if other.upper <= token.sent_at), reverse=True)
+        least = max(
+            (n - rate * (token.upper - sent_at) for n, sent_at in enumerate(surely_before, 1)), default=-math.inf
+        )
+        if used + _ROUNDED_TOKENS < least + 1:
+            self._proofs += 1
+
+    def place(self, token: Token, headers: LimitHeaders, now: float, window: float, *, is_refusal: bool) -> None:
+        """Put an answered request into its window, and learn from it when windows end."""
+        mark = headers.reset_mark
+        if mark is None or window < _SHORTEST_SECONDS:
+            return
+        opened = self._windows.get(mark)
+        if opened is None:
+            self._forget(now, window)
+            opened = self._windows[mark] = _Window()
+        opened.tokens.append(token)
+        opened.accepted += not is_refusal
+        opened.ends_by = min(opened.ends_by, token.upper + window)
+        if headers.resets_in is not None:
+            opened.ends_by = min(opened.ends_by, now + headers.resets_in)
+        for earlier, other in self._windows.items():
+            if earlier < mark:
+                # There is one window at a time.
+                other.ends_by = min(other.ends_by, token.upper)
+
+    def ends(self) -> Iterable[tuple[Sequence[Token], float]]:
+        """Give the requests of each window, and the moment it ends by; nothing unless windows are proven fixed."""
+        return [(opened.tokens, opened.ends_by) for opened in self._windows.values()] if self.are_proven else ()
+
+    def _forget(self, now: float, window: float) -> None:
+        for mark, opened in list(self._windows.items()):
+            if opened.ends_by < now - window:
+                opened.tokens.clear()  # they are back, whatever the kind
+            if opened.ends_by < now - _WINDOWS_KEPT * window:
+                del self._windows[mark]
+
+    def accepted_in(self, mark: float | None) -> int | None:
+        """Count our requests that a window let through, as far as they were answered; None where it is not known."""
+        opened = self._windows.get(mark) if mark is not None else None
+        return None if opened is None else opened.accepted
+
+    def recount(self, longer_by: float) -> None:
+        """Have the windows end later, since their length turned out to be longer by so many seconds (or shorter)."""
+        for opened in self._windows.values():
+            opened.ends_by += max(0.0, longer_by)
+
+    def was_wrong(self) -> None:
+        """Trust no window's end until more proofs than before have come: a refusal that nothing else explains."""
+        if self.are_proven:
+            self._proofs = 0
+            self._proofs_wanted = min(_MOST_PROOFS_WANTED, self._proofs_wanted * 4)
+
+
+class _Window:
+    """One window of the server."""
+
+    __slots__ = ("accepted", "ends_by", "tokens")
+
+    def __init__(self) -> None:
+        self.ends_by = math.inf
+        self.accepted = 0
+        self.tokens: list[Token] = []

@@ -1,0 +1,90 @@
+"""Three servers that count requests, each in its own way; they share no code with what they test."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import msgspec
+
+from periskope_async.limits.headers import LimitHeaders
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """What became of a request: refused or not, and what the limiter knew when it counted it."""
+
+    is_refused: bool
+    limit: int
+    used: int
+    ends_at: float
+    retry_after: float
+
+
+class FixedWindow:
+    """A window is opened by the first request after the last one has ended, as express-rate-limit has it."""
+
+    def __init__(self, limit: int, window: float) -> None:
+        self.limit, self.window = limit, window
+        self.ends_at = -math.inf
+        self.hits = 0
+
+    def count(self, now: float) -> Counted:
+        if now >= self.ends_at:
+            self.ends_at, self.hits = now + self.window, 0
+        self.hits += 1
+        is_refused = self.hits > self.limit
+        return Counted(is_refused, self.limit, min(self.hits, self.limit), self.ends_at, self.ends_at - now)
+
+
+class SlidingLog:
+    """At most so many requests in any stretch of one window."""
+
+    def __init__(self, limit: int, window: float) -> None:
+        self.limit, self.window = limit, window
+        self.log: deque[float] = deque()
+
+    def count(self, now: float) -> Counted:
+        while self.log and self.log[0] <= now - self.window:
+            self.log.popleft()
+        is_refused = len(self.log) >= self.limit
+        if not is_refused:
+            self.log.append(now)
+        ends_at = self.log[0] + self.window
+        return Counted(is_refused, self.limit, min(len(self.log), self.limit), ends_at, ends_at - now)
+
+
+class TokenBucket:
+    """So many tokens, refilled evenly."""
+
+    def __init__(self, limit: int, window: float) -> None:
+        self.limit, self.window = limit, window
+        self.tokens = float(limit)
+        self.at = -math.inf
+
+    def count(self, now: float) -> Counted:
+        rate = self.limit / self.window
+        if self.at > -math.inf:
+            self.tokens = min(self.limit, self.tokens + (now - self.at) * rate)
+        self.at = now
+        is_refused = self.tokens < 1 - 1e-9
+        if not is_refused:
+            self.tokens -= 1
+        full_at = now + (self.limit - self.tokens) / rate
+        used = self.limit - math.floor(self.tokens + 1e-9)
+        return Counted(is_refused, self.limit, used, full_at, (1 - self.tokens) / rate)
+
+
+Server = FixedWindow | SlidingLog | TokenBucket
+
+
+def headers_of(counted: Counted, answered_at: float) -> LimitHeaders:
+    """Give what the client reads: the reset rounded up, Date at the answer and rounded down."""
+    mark, date = float(math.ceil(counted.ends_at)), float(math.floor(answered_at))
+    return LimitHeaders(
+        limit=counted.limit,
+        remaining=counted.limit - counted.used,
+        resets_in=max(0.0, mark - date),
+        reset_mark=mark,
+        retry_after=float(math.ceil(counted.retry_after)) if counted.is_refused else None,
+        server_time=date,
+    )
