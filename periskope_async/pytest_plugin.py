@@ -1,6 +1,7 @@
 """The pytest fixture ``periskope_sandbox``: a Periskope for one test, whatever async plugin the test uses, or none.
 
-This module is loaded by every pytest run where the package is installed, so it imports nothing that costs time.
+This module is loaded by every pytest run where the package is installed, so it leaves the server alone until a test
+asks for it.
 """
 
 from __future__ import annotations

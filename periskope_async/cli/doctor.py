@@ -113,6 +113,11 @@ async def _look_at_server(client: PeriskopeClient, findings: Findings) -> None:
 def _look_at_limit(client: PeriskopeClient, unusable: tuple[str, ...], findings: Findings) -> None:
     view = client.rate_limit
     findings.add("ok", "limit", f"{view.limit} requests in {view.window:g} s, {view.remaining} left right now")
+    sure = "no other length fits the headers" if view.is_window_sure else "most likely; more answers will tell"
+    kind = "fixed, proven" if view.is_fixed else "fixed, sliding or a bucket: not told apart yet, and served alike"
+    findings.add("ok", "window", f"{view.window:g} s long, {sure}; its kind: {kind}")
+    others = f"others spend {view.foreign} a window" if view.foreign else "nobody else was seen to spend any of it"
+    findings.add("ok", "budget", f"{others}; requests are timed to within {view.margin * 1000:.0f} ms")
     for said in unusable:
         findings.add("warning", "limit", said)
 
