@@ -55,7 +55,8 @@ no_limits = _Switch()
 class RateLimiter:
     """A budget of requests for one API key.
 
-    ``assume`` skips the probe (else the first request goes alone, and the others wait for its headers).
+    ``assume`` skips the probe. Else the first request goes alone, and the others wait for its headers, or for a quarter
+    of a second, after which 10 requests in 1 s are assumed: what every answer on record has shown.
     ``reserve`` leaves that share of each window to others on the same key. ``max_wait`` is the most seconds that a
     request may wait before WaitTooLong is raised; None waits as long as it takes. ``burst`` is how many requests may go
     at once after a rest: None for the whole limit, 1 for an even flow. ``rng`` draws the jitter.

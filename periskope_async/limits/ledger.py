@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Ledger"]
 
+# A probe that is not answered by then would cost more than it is worth: the assumption is what every answer on record
+# has shown, and slow answers are common.
+_PROBE_PATIENCE_SECONDS = 0.25
 # A refusal so few windows after the last one, and it is neither chance nor known: the window is taken for longer.
 _WINDOWS_OF_A_STREAK = 4.0
 _STRETCH = 1.25
@@ -57,7 +60,7 @@ class Ledger:
         rate = assume or ASSUMED
         self.limit = rate.limit
         self.is_known = assume is not None
-        """Whether an answer, or the caller's word, has told the limit; until then one request goes at a time."""
+        """Whether an answer, or the caller's word, has told the limit; until then one request goes ahead, alone."""
         self.refusals = 0
         self._share = 1 - reserve
         self._tokens = Tokens()
@@ -66,6 +69,7 @@ class Ledger:
         self._fixed = FixedWindows()
         self._foreign = ForeignUse()
         self._told_by = 0
+        self._probe_until = -math.inf
         self._closed_until = -math.inf
         self._calm_until = self._refused_at = -math.inf
         self._stretch = 1.0
@@ -111,7 +115,7 @@ class Ledger:
         """How many requests may go right now."""
         if self._closed_until > now:
             return 0
-        if not self.is_known:
+        if not self.is_known and (now < self._probe_until or not self._tokens.unanswered):
             return 0 if self._tokens.unanswered else 1
         return max(0, self._allowed(now) - self._tokens.out(now))
 
@@ -121,12 +125,14 @@ class Ledger:
         Exact while every request that is out is known to be sent; else it takes those to be sent right now.
         """
         closed = self.closed_for(now)
+        if not self.is_known and self._tokens.unanswered and now < self._probe_until:
+            return max(closed, self._probe_until - now)
         free = self._allowed(now) - self._tokens.out(now)
-        if place <= free and self.is_known:
+        if place <= free:
             return closed
         rounds, position = divmod(place - max(0, free) - 1, max(1, self._allowed(now)))
         # Where there is less to spend than is out, as many tokens more must be back before the next may go.
-        back_at = self._tokens.back_at(position + max(0, -free)) if self.is_known else None
+        back_at = self._tokens.back_at(position + max(0, -free))
         if back_at is None:
             back_at = now + self.margin + self.window
         if not self._foreign.is_quiet:
@@ -138,7 +144,11 @@ class Ledger:
 
     def take(self, now: float) -> Token | None:
         """Take a token if one is free."""
-        return self._tokens.take(now) if self.remaining(now) else None
+        if not self.remaining(now):
+            return None
+        if not self.is_known and not self._tokens.unanswered:
+            self._probe_until = now + _PROBE_PATIENCE_SECONDS
+        return self._tokens.take(now)
 
     def sent(self, token: Token, now: float) -> None:
         """Book the moment at which a request was written to its connection."""

@@ -121,13 +121,23 @@ async def test_before_the_limit_is_known_one_probe_goes_alone() -> None:
     gate = limiter(None)
     first = await gate.acquire()
     second = asyncio.create_task(gate.acquire())
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.2)
     assert not second.done()
     assert not gate.snapshot().is_known
     first.answered(LimitHeaders(limit=3, remaining=2, resets_in=2.0), is_refusal=False)
     (await second).unused()
     view = gate.snapshot()
     assert (view.limit, view.window, view.is_known) == (3, 1.0, True)
+
+
+async def test_a_probe_that_is_not_answered_soon_holds_nobody_up_for_long() -> None:
+    gate = limiter(None)
+    began = asyncio.get_running_loop().time()
+    permits = await asyncio.gather(*(gate.acquire() for _ in range(10)))
+    assert asyncio.get_running_loop().time() - began == pytest.approx(0.25, abs=0.01)
+    assert gate.snapshot().remaining == 0
+    for permit in permits:
+        permit.unused()
 
 
 async def test_a_probe_that_is_lost_lets_the_next_one_probe() -> None:

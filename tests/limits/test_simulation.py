@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.ledger import Ledger
-from periskope_async.limits.rate import RateLimit
+from periskope_async.limits.rate import ASSUMED, RateLimit
 from tests.limits.servers import FixedWindow, Server, SlidingLog, TokenBucket
 from tests.limits.simulation import Network, Outcome, floor, run
 
@@ -71,22 +71,29 @@ def test_at_the_ceiling_with_no_refusal(
     kwargs: dict[str, Any],
 ) -> None:
     network: Network = kwargs.get("network", Network())
-    # A probe costs one answer's time, once; where answers are slow, that is not what is looked at.
-    assume = RateLimit(limit, window) if sum(network.work) > 0.5 else None
     answer = sum(network.there + network.work + network.back) / 2
     for seed in SEEDS:
-        outcome = run(Ledger(assume=assume), kind(limit, window), requests=requests, rng=random.Random(seed), **kwargs)
+        outcome = run(Ledger(), kind(limit, window), requests=requests, rng=random.Random(seed), **kwargs)
         assert outcome.refused_at == []
         assert over_floor(outcome, requests, limit, window, answer) <= most_over
 
 
-def test_a_probe_costs_one_answer() -> None:
+def test_a_probe_costs_a_quarter_of_a_second_at_the_most() -> None:
     outcomes = [
         run(Ledger(assume=assume), FixedWindow(10, 1.0), requests=100, rng=random.Random(1), network=slow)
         for slow in [Network(work=(1.2, 1.2))]
         for assume in (None, TEN)
     ]
-    assert outcomes[0].seconds - outcomes[1].seconds <= 1.2 + 0.05
+    assert outcomes[0].seconds - outcomes[1].seconds <= 0.25 + 0.05
+
+
+def test_an_assumption_above_the_limit_is_refused_once() -> None:
+    for seed in SEEDS:
+        outcome = run(
+            Ledger(), FixedWindow(3, 1.0), requests=60, rng=random.Random(seed), network=Network(work=(0.5, 1.0))
+        )
+        assert 0 < len(outcome.refused_at) <= ASSUMED.limit
+        assert outcome.refusals(after=2.5) == 0
 
 
 @pytest.mark.parametrize("after", [5, 100])
@@ -168,7 +175,8 @@ def test_no_server_of_any_kind_refuses_while_the_way_there_varies_by_less_than_t
     seed: int,
 ) -> None:
     outcome = run(
-        Ledger(assume=RateLimit(limit, 1.0) if is_known else None),
+        # A probe that is not answered soon gives way to the assumption, which a lower limit would refuse.
+        Ledger(assume=RateLimit(limit, 1.0) if is_known or limit < ASSUMED.limit else None),
         kind(limit, 1.0),
         requests=4 * limit + 3,
         rng=random.Random(seed),

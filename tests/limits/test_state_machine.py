@@ -9,7 +9,7 @@ from hypothesis import settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from periskope_async.limits.ledger import Ledger
-from periskope_async.limits.rate import RateLimit
+from periskope_async.limits.rate import ASSUMED, RateLimit
 from tests.limits.servers import Counted, FixedWindow, SlidingLog, TokenBucket, headers_of
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ class Traffic(RuleBasedStateMachine):
         self.base = base
         self.server = kind(limit, 1.0)
         self.ledger = Ledger(assume=RateLimit(limit, 1.0) if is_known else None)
+        if not is_known:
+            # A probe that is not answered soon gives way to the assumption.
+            self.excused += max(0, ASSUMED.limit - limit)
 
     @rule(target=allowed)
     def ask(self) -> Token | None:

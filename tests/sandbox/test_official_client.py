@@ -42,12 +42,13 @@ pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")
-def package(request: pytest.FixtureRequest) -> Path:
-    """Install the client into pytest's cache, where later runs find it."""
+def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the client into pytest's cache, where later runs find it, or where there is none for this run."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("node and npm are not installed")
-    folder = request.config.cache.mkdir("periskope-official-client")
+    cache: pytest.Cache | None = getattr(request.config, "cache", None)
+    folder = cache.mkdir("periskope-official-client") if cache else tmp_path_factory.mktemp("official-client")
     name, _, version = PACKAGE.rpartition("@")
     manifest = folder / "node_modules" / name / "package.json"
     if not manifest.exists() or json.loads(manifest.read_bytes())["version"] != version:
