@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from benchmarks import import_time, main_job
+from benchmarks.limiter import command as limiter
 
-BENCHMARKS = {"import": import_time.run, "job": main_job.run}
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BENCHMARKS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "import": lambda arguments: import_time.run(is_smoke=arguments.smoke),
+    "job": lambda arguments: main_job.run(is_smoke=arguments.smoke),
+    "limiter": lambda arguments: limiter.run(is_smoke=arguments.smoke, options=arguments),
+}
 
 
 def main() -> None:
@@ -14,12 +23,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"which ones: {', '.join(BENCHMARKS)}; all by default")
     parser.add_argument("--smoke", action="store_true", help="run each for seconds, to see that it works")
+    limiter.add_arguments(parser)
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(BENCHMARKS)
     if unknown:
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     for name in arguments.names or BENCHMARKS:
-        BENCHMARKS[name](is_smoke=arguments.smoke)
+        BENCHMARKS[name](arguments)
 
 
 main()

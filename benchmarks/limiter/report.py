@@ -1,0 +1,113 @@
+"""What the runs come to: a table to read, and the same as JSON."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, json
+
+from benchmarks.limiter.contenders import OURS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from benchmarks.limiter.measure import Run
+    from benchmarks.limiter.scenarios import Scenario
+
+__all__ = ["HEADING", "Row", "explain", "machine", "to_text", "write_json"]
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """All runs of one contender in one scenario."""
+
+    scenario: Scenario
+    contender: str
+    runs: list[Run]
+
+    @property
+    def seconds(self) -> float:
+        """The median."""
+        return statistics.median(run.seconds for run in self.runs)
+
+    @property
+    def over(self) -> float:
+        """The share over the floor, the median."""
+        return statistics.median(run.over for run in self.runs)
+
+    @property
+    def worst(self) -> Run:
+        """The run with the most refusals."""
+        return max(self.runs, key=lambda run: (run.refused, run.seconds))
+
+    @property
+    def failure(self) -> str:
+        """The first failure of a run; empty where all did their job."""
+        return next((run.failure for run in self.runs if run.failure), "")
+
+    @property
+    def misses(self) -> list[str]:
+        """What our client owes in this scenario and does not keep; nothing for rivals, who owe nothing."""
+        if self.contender != OURS:
+            return []
+        if self.failure:
+            return [self.failure]
+        found: list[str] = []
+        if self.over > self.scenario.at_most_over:
+            found.append(f"over {self.scenario.at_most_over:.0%}")
+        for said, most, allowed in (
+            ("refused while learning", max(run.refused_learning for run in self.runs), self.scenario.at_most_learning),
+            ("refused", max(run.refused_steady for run in self.runs), self.scenario.at_most_refused),
+            ("in a window", max(run.most_refused_a_window for run in self.runs), self.scenario.at_most_a_window),
+        ):
+            if allowed is not None and most > allowed:
+                found.append(f"{most} {said}, {allowed} allowed")
+        return found
+
+
+HEADING = f"{'':<30}{'floor':>8}{'took':>8}{'over':>8}{'refused':>9}{'learning':>9}{'steady':>8}"
+
+
+def to_text(row: Row) -> str:
+    """Give one line of the table."""
+    worst = row.worst
+    over = "-" if row.failure else f"{row.over:+.1%}"
+    note = "; ".join(row.misses) or row.failure
+    mark = "" if row.contender != OURS else "  ok" if not row.misses else f"  MISSED: {note}"
+    if row.contender != OURS and row.failure:
+        mark = f"  {note}"
+    return (
+        f"  {row.contender:<28}{worst.floor:>6.2f} s{row.seconds:>6.2f} s{over:>8}{worst.refused:>9}"
+        f"{worst.refused_learning:>9}{worst.refused_steady:>8}{mark}"
+    )
+
+
+def explain(run: Run) -> list[str]:
+    """Say where a run lost its time, window by window."""
+    lines = [f"    {'opened':>10} {'idle before':>12} {'served':>7} {'of':>4} {'refused':>8} {'others':>7}"]
+    lines += [
+        f"    {window.opened:>7.1f} ms {window.idle:>9.1f} ms {window.served:>7} {window.limit:>4} {window.refused:>8}"
+        f" {window.foreign:>7}"
+        for window in run.windows
+    ]
+    return lines
+
+
+def machine(server: str) -> str:
+    """Say what ran on what."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("periskope-async", "aiohttp", "aiolimiter"))
+    return (
+        f"{platform.python_implementation()} {platform.python_version()}, {packages}; {server}; "
+        f"{platform.system()} {platform.machine()}"
+    )
+
+
+def write_json(path: Path, rows: Sequence[Row], said: str) -> None:
+    """Write every run with each of its requests, a line for each row."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    missed = {row.scenario.name: row.misses for row in rows if row.misses}
+    head = b'{"machine": %b,\n"missed": %b,\n"rows": [\n' % (json.encode(said), json.encode(missed))
+    path.write_bytes(head + b",\n".join(json.encode(row) for row in rows) + b"\n]}\n")

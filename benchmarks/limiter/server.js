@@ -1,0 +1,145 @@
+// A page of chats behind the real express-rate-limit, which counts; every request is written down as it is counted.
+"use strict";
+
+const options = JSON.parse(process.argv[2]);
+
+// Before anything else is loaded, so that the limiter's windows and headers are by this clock too.
+if (options.skewMs) {
+  const RealDate = Date;
+  globalThis.Date = class extends RealDate {
+    constructor(...parts) {
+      if (parts.length) super(...parts);
+      else super(RealDate.now() + options.skewMs);
+    }
+    static now() {
+      return RealDate.now() + options.skewMs;
+    }
+  };
+}
+
+const express = require("express");
+const { MemoryStore, rateLimit } = require("express-rate-limit");
+
+const records = [];
+let changeFrom = null;
+let answers = 0;
+
+// CLOCK_MONOTONIC in milliseconds: on Linux the same clock as Python's time.monotonic().
+const now = () => Number(process.hrtime.bigint()) / 1e6;
+
+// mulberry32: the same delays in every run.
+let state = options.seed;
+const random = () => {
+  state = (state + 0x6d2b79f5) | 0;
+  let t = Math.imul(state ^ (state >>> 15), 1 | state);
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+  return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+};
+const pause = ([least, most], next) => {
+  const ms = least + (most - least) * random();
+  if (ms > 0) setTimeout(next, ms);
+  else next();
+};
+
+const limitNow = () => {
+  let limit = options.limit;
+  for (const [afterMs, changed] of options.changes) {
+    if (now() - changeFrom >= afterMs) limit = changed;
+  }
+  return limit;
+};
+
+// Another program that is always there first: what it takes is counted with the request that opens a window.
+const store = new MemoryStore();
+const increment = store.increment.bind(store);
+store.increment = async (key) => {
+  const hit = await increment(key);
+  if (hit.totalHits > 1) return hit;
+  const own = { totalHits: hit.totalHits, resetTime: hit.resetTime };
+  for (let n = 0; n < options.foreignFirst; n += 1) {
+    const { totalHits, resetTime } = await increment(key);
+    const at = now();
+    const window = resetTime.getTime();
+    records.push({ who: "foreign", came: at, counted: at, status: 200, window, used: totalHits, limit: limitNow() });
+  }
+  return own;
+};
+
+const note = (req, status) => {
+  const { used, limit, resetTime } = req.rateLimit;
+  records.push({
+    who: req.get("x-who") ?? "",
+    came: req.came,
+    counted: req.counted,
+    status,
+    window: resetTime.getTime(),
+    used,
+    limit,
+  });
+};
+
+const tamper = (req, res) => {
+  answers += 1;
+  if (options.tamper === "down") {
+    res.set("X-RateLimit-Reset", String(Math.floor(req.rateLimit.resetTime.getTime() / 1000)));
+  }
+  if (answers % 3) return;
+  if (options.tamper === "missing") {
+    for (const name of ["Limit", "Remaining", "Reset"]) res.removeHeader(`X-RateLimit-${name}`);
+  }
+  if (options.tamper === "junk") {
+    res.set({ "X-RateLimit-Limit": "many", "X-RateLimit-Remaining": "-7", "X-RateLimit-Reset": "soon" });
+  }
+};
+
+const app = express();
+
+app.get("/control/records", (req, res) => res.json(records));
+
+app.use("/v1", (req, res, next) => {
+  req.came = now();
+  pause(options.delayMs, next);
+});
+
+app.use(
+  "/v1",
+  rateLimit({
+    windowMs: options.windowMs,
+    limit: limitNow,
+    legacyHeaders: true,
+    standardHeaders: false,
+    store,
+    keyGenerator: (req) => {
+      // The count follows in the same turn of the event loop.
+      req.counted = now();
+      changeFrom ??= req.counted;
+      return req.get("authorization") ?? "";
+    },
+    handler: (req, res) => {
+      note(req, 429);
+      tamper(req, res);
+      const message = `You can only make ${req.rateLimit.limit} requests per second`;
+      res.status(429).json({ code: "RATE_LIMIT_ERROR", message, status: 429 });
+    },
+  }),
+);
+
+app.get("/v1/chats", (req, res) => {
+  note(req, 200);
+  tamper(req, res);
+  const offset = Number(req.query.offset ?? 0);
+  const to = Math.min(offset + Number(req.query.limit ?? 2000), options.chats);
+  const chats = [];
+  for (let row = offset; row < to; row += 1) {
+    const created_at = new Date(1700000000000 - row * 60000).toISOString();
+    chats.push({ chat_id: `${120363000000000000n + BigInt(row)}@g.us`, chat_name: `Chat ${row}`, created_at });
+  }
+  pause(options.latencyMs, () => res.json({ from: offset + 1, to, count: options.chats, chats }));
+});
+
+const server = app.listen(0, "127.0.0.1", () => {
+  process.stdout.write(`${JSON.stringify({ port: server.address().port })}\n`);
+});
+
+// The benchmark holds the other end: when it is gone, however it went, so is this.
+process.stdin.on("end", () => process.exit(0)).resume();
