@@ -167,8 +167,10 @@ class Ledger:
 
         A refusal (429) closes the budget for everyone until the server's wait is over, plus ``jitter`` seconds.
         """
-        self._tokens.end(token, now, window=self.window)
-        self._way.observe_answer(now - token.sent_at, self.window)
+        is_seen = math.isfinite(token.sent_at)
+        self._tokens.end(token, now, window=self.window, head_start=self._way.head_start())
+        if is_seen:
+            self._way.observe_answer(now - token.sent_at, self.window)
         if self._refusal is not None and now >= self._closed_until:
             self._judge_refusal(now)
         if headers:

@@ -95,17 +95,19 @@ class Tokens:
         while self.recent[0].sent_at < now - _WINDOWS_REMEMBERED * window:
             self.recent.popleft()
 
-    def end(self, token: Token, now: float, *, window: float) -> None:
-        """Book that nothing more will be heard of a request: it was counted by now."""
+    def end(self, token: Token, now: float, *, window: float, head_start: float = 0.0) -> None:
+        """Book that nothing more will be heard of a request: it was counted ``head_start`` before now, or earlier."""
         if token in self._unsent:
             # Nobody saw it being sent (a session that was lent has no eyes of ours).
             self.sent(token, now, margin=0.0, window=window)
             token.sent_at = token.taken_at
+            head_start = 0.0
         self._unanswered.remove(token)
         token.ended_at = now
-        if now < token.upper:
-            token.upper = now
-            self.bring_back([token], now + window)
+        upper = max(token.sent_at, now - head_start)
+        if upper < token.upper:
+            token.upper = upper
+            self.bring_back([token], upper + window)
 
     def give_back(self, token: Token) -> None:
         """Have one less out, whose request was never sent."""
