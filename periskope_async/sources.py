@@ -65,7 +65,7 @@ class ChatSource(_Chats):
             first_index=page.from_,
             meta=meta,
             is_all=self._is_all(len(page.chats), limit=limit, count=page.count),
-            sort_times=lambda: [self._sort_time(chat) for chat in page.chats],
+            sort_time=lambda index: self._sort_time(page.chats[index]),
         )
 
 
@@ -83,5 +83,5 @@ class RawChatSource(_Chats):
             first_index=page.from_,
             meta=meta,
             is_all=self._is_all(len(page.rows), limit=limit, count=page.count),
-            sort_times=lambda: [self._sort_time(read_chat(row.json)) for row in page.rows],
+            sort_time=lambda index: self._sort_time(read_chat(page.rows[index].json)),
         )

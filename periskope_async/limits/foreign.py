@@ -9,7 +9,7 @@ __all__ = ["ForeignUse"]
 # Of what others are expected to do, what is still expected a window later in which less of it was seen. An answer shows
 # only what came before it, so most of it goes unseen; and what has ended must not be waited for much longer.
 _MEMORY = 0.9
-# Of what more was seen than was expected: one window's peak is not every window's.
+# Of what more was seen than was expected, after the first time: one window's peak is not every window's.
 _STEP = 0.5
 
 
@@ -36,7 +36,8 @@ class ForeignUse:
         """Take what turned out, too late for its own window."""
         self._turn(now, window)
         self.is_quiet = False
-        self._expected += max(0.0, _STEP * (count - self._expected))
+        step = 1.0 if round(self._expected) == 0 else _STEP
+        self._expected += max(0.0, step * (count - self._expected))
 
     def spent(self, now: float, window: float) -> int:
         """Give what is gone from this window's budget."""

@@ -55,7 +55,7 @@ no_limits = _Switch()
 class RateLimiter:
     """A budget of requests for one API key.
 
-    ``assume`` skips the probe. Else the first request goes alone, and the others wait for its headers, or for a quarter
+    ``assume`` skips the probe. Else the first request goes alone, and the others wait for its headers, or for a fifth
     of a second, after which 10 requests in 1 s are assumed: what every answer on record has shown.
     ``reserve`` leaves that share of each window to others on the same key. ``max_wait`` is the most seconds that a
     request may wait before WaitTooLong is raised; None waits as long as it takes. ``burst`` is how many requests may go

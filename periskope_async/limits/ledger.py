@@ -36,7 +36,7 @@ __all__ = ["Ledger"]
 
 # A probe that is not answered by then would cost more than it is worth: the assumption is what every answer on record
 # has shown, and slow answers are common.
-_PROBE_PATIENCE_SECONDS = 0.25
+_PROBE_PATIENCE_SECONDS = 0.2
 # A refusal so few windows after the last one, and it is neither chance nor known: the window is taken for longer.
 _WINDOWS_OF_A_STREAK = 4.0
 _STRETCH = 1.25

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["Answered", "Ask", "Consistency", "Phase"]
 
@@ -55,7 +55,7 @@ class Answered(Struct, frozen=True, kw_only=True):
     """While the walk resumes: the index of the last row that was delivered before the cut, if it is on this page."""
     is_all: bool = False
     """Whether the answer is known to be everything: the one chat that was asked for by its id."""
-    times: Sequence[float | None] = ()
-    """When catching up: each row's sort time in Unix seconds; None where it has none."""
+    time_of: Callable[[int], float | None] = lambda _: None
+    """Reads a row's sort time in Unix seconds, None where it has none; called for the few rows where that matters."""
     date: float | None = None
     """The server's time of answering in Unix seconds."""

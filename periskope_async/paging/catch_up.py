@@ -8,6 +8,7 @@ follow, each down to where the one before began, until one fits into a single an
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,57 +24,69 @@ _CLOCK_SLACK_SECONDS = 2.0
 
 
 class HeadCatchUp:
-    """The sweeps over the head of the list."""
+    """The sweeps over the head of the list: whatever has moved since ``since``.
 
-    def __init__(self, *, page_size: int, since: float | None) -> None:
+    Rows that have no time stand first in a descending order, and none of them can have woken up: what did lies right
+    behind them. ``timeless`` is how many there were.
+    """
+
+    def __init__(self, *, page_size: int, since: float | None, timeless: int = 0) -> None:
         self.is_over = False
         self.is_proven = False
         """Whether nothing can have been missed, once over."""
-        self.offset = 0
+        self.offset = max(0, timeless - 1)
         self.limit = min(page_size, _FIRST_LIMIT)
         self._page_size = page_size
         self._since = since
         self._sweeps = 1
-        # Of the present sweep: when it began, its pages, its new rows, and the rows without a time at the very top.
+        self._step_back = 0
+        # Of the present sweep: when it began, its pages, its new rows, and where the rows without a time end.
         self._began: float | None = None
-        self._pages = self._found = self._timeless = 0
+        self._pages = self._found = 0
+        self._timeless = self.offset
 
-    def met(self, times: Sequence[float | None], *, fresh: int, limit: int, date: float | None) -> None:
+    def met(self, times: Sequence[float | None], *, fresh: Sequence[int], date: float | None) -> None:
         """Take a page's sort times (None where a row has none), and the server's time of answering.
 
-        ``fresh`` is how many of its rows were new, ``limit`` how many were asked for.
+        ``fresh`` are the places of the rows in it that were new.
         """
+        self._found += len(fresh)
         if self._pages == 0:
             self._began = date
-            if self.offset > 0 and times and times[0] is not None:
-                # The rows without a time, which this sweep began behind, have become fewer.
-                self._begin(at=0)
+            if self.offset > 0 and (not times or times[0] is not None):
+                # The rows without a time have become fewer, and the head begins further up.
+                self._step_back = max(2 * self._step_back, self.limit)
+                self.offset = max(0, self.offset - self._step_back)
                 return
-        self._pages += 1
-        self._found += fresh
-        for index, time in enumerate(times):
-            if time is not None:
-                break
-            self._timeless = max(self._timeless, self.offset + index + 1)
-        if len(times) >= limit and not self._is_old(times[-1]):
+        elif 0 in fresh:
+            # It does not join the page before: rows above have left, and others slipped through between the two.
+            self._begin_again()
+            return
+        # Where it repeats a row at the most, the list had ended with the page before.
+        is_end = self._pages > 0 and len(times) <= 1
+        if not is_end:
+            self._pages += 1
+            if self.offset <= self._timeless + 1:
+                timeless = sum(1 for _ in takewhile(lambda time: time is None, times))
+                self._timeless = max(self._timeless, self.offset + timeless)
+        if times and not is_end and not self._is_old(times[-1]):
             # Overlap by one: a row that came in above meanwhile must not open a gap.
             self.offset += max(1, len(times) - 1)
             self.limit = self._page_size
-        elif self._pages == 1 and self._found == 0:
+        elif self._pages <= 1 and self._found == 0:
             self.is_over = self.is_proven = True
-        elif self._sweeps >= _MOST_SWEEPS:
-            self.is_over = True
         else:
             self._since = self._began
-            # Rows that have no time stand first in a descending order, and none of them can have woken up: what did
-            # lies right behind them.
-            self._begin(at=max(0, self._timeless - 1))
+            self._found = 0
+            self._begin_again()
 
-    def _begin(self, *, at: int) -> None:
+    def _begin_again(self) -> None:
+        self.is_over = self._sweeps >= _MOST_SWEEPS
         self._sweeps += 1
-        self.offset, self.limit = at, self._page_size
+        self.offset, self.limit = max(0, self._timeless - 1), self._page_size
+        self._timeless = self.offset
         self._began = None
-        self._pages = self._found = self._timeless = 0
+        self._pages = self._step_back = 0
 
     def _is_old(self, time: float | None) -> bool:
         return time is not None and self._since is not None and time < self._since - _CLOCK_SLACK_SECONDS

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from periskope_async.errors import ClosedError, ValidationError
 from periskope_async.events import PageRead, announce
-from periskope_async.paging.ask import Answered, Ask, Phase
+from periskope_async.paging.ask import Answered, Ask
 from periskope_async.paging.token import mark
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class FetchedPage(Struct, Generic[T], frozen=True):
     meta: ResponseMeta
     is_all: bool
     """Whether this is known to be everything: the one chat that was asked for by its id."""
-    sort_times: Callable[[], Sequence[float | None]]
-    """Reads each row's sort time in Unix seconds; called only where rows are looked for that woke up meanwhile."""
+    sort_time: Callable[[int], float | None]
+    """Reads a row's sort time in Unix seconds; called for the few rows where it matters."""
 
 
 class Source(Protocol[T]):
@@ -175,7 +175,7 @@ class WalkRun(Generic[T]):
                     first_index=fetched.first_index,
                     is_all=fetched.is_all,
                     resumed_after=self._find_cut(identities) if walk.is_resuming else None,
-                    times=fetched.sort_times() if ask.phase is Phase.HEAD else (),
+                    time_of=fetched.sort_time,
                     date=meta.rate_limit.server_time,
                 ),
             )

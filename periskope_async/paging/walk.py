@@ -19,8 +19,10 @@ from periskope_async.errors import PaginationError
 from periskope_async.paging.ask import Answered, Ask, Consistency, Phase
 from periskope_async.paging.catch_up import HeadCatchUp
 from periskope_async.paging.count import Count
+from periskope_async.paging.evidence import Evidence
 from periskope_async.paging.offset_watch import OffsetWatch
 from periskope_async.paging.report import WalkReport
+from periskope_async.paging.seam import Seam, Sorted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,13 +71,14 @@ class Walk:
         self._count = Count()
         self._watch = OffsetWatch()
         self._seen: set[int] = set()
-        self._tail: tuple[int, ...] = ()
+        self._seam = Seam()
+        self._last_page: Sequence[int] = ()
         self._step_back = 0
         self._head: HeadCatchUp | None = None
         self._began_at: float | None = None
-        self._doubt: str | None = None
+        self._evidence = Evidence(is_newest_first=is_newest_first)
         if self.is_resuming:
-            self._doubt = "it was resumed: what was read before the cut is not known any more"
+            self._evidence.doubt = "it was resumed: what was read before the cut is not known any more"
         if max_items == 0:
             self._finish(complete=False, why="max_items is 0")
 
@@ -100,6 +103,7 @@ class Walk:
             known_ahead = max(0, reach - self._next_offset)
             ask = Ask(self._phase, self._next_offset, min(self.page_size, wanted + known_ahead))
             self._next_offset += max(1, min(ask.limit, self._given) - self._overlap())
+        self._evidence.has_read_at_once |= bool(self._asked)
         self._asked.append(ask)
         return ask
 
@@ -123,12 +127,12 @@ class Walk:
         self._asked.remove(ask)
         self._book(answer)
         self._watch.check(ask, answer)
-        if ask.phase is Phase.MAIN and self._is_adrift(ask, answer):
+        if ask.phase is Phase.MAIN and self._is_adrift(ask, answer) and not self._has_changed_places(answer):
             self._go_back(ask)
             return []
         fresh = self._fresh(ask, answer)
-        if fresh and ask.offset > self._base and self._overlap() == 0:
-            self._doubt = "pages of one row cannot overlap, so what moved between them went unseen"
+        if ask.offset > self._base and self._overlap() == 0 and (fresh or self.page_size == 1):
+            self._evidence.doubt = "pages of one row cannot overlap, so what moved between them went unseen"
         del fresh[self._wanted() :]
         if self._consistency != "none":
             self._seen.update(answer.keys[index] for index in fresh)
@@ -138,7 +142,7 @@ class Walk:
         if self._wanted() <= 0:
             self._finish(complete=False, why=f"stopped at max_items={self._max_items}")
         elif self._head is not None:
-            self._catch_up(self._head, ask, answer, len(fresh))
+            self._catch_up(self._head, answer, fresh)
         else:
             self._advance(ask, answer, has_fresh=bool(fresh))
         return fresh
@@ -156,6 +160,7 @@ class Walk:
                 report.count_at_start = answer.count
             report.count_at_end = answer.count
         self._count.was_told(answer.count)
+        self._evidence.was_told(answer.count)
 
     def _is_adrift(self, ask: Ask, answer: Answered) -> bool:
         """Whether rows may lie between this page and what was placed: its first row is not a known one."""
@@ -166,7 +171,7 @@ class Walk:
         if self._overlap() == 0 or ask.offset >= self._cursor:
             return False
         # An empty page where known rows lay a moment ago says as much: the list has shrunk under the reader.
-        return not answer.keys or answer.keys[0] not in self._seen
+        return not self._seam.joins(answer.keys, self._seen)
 
     def _go_back(self, ask: Ask) -> None:
         self.report.steps_back += 1
@@ -186,21 +191,14 @@ class Walk:
             self._seen.update(keys[:start])
         if self._consistency == "none":
             # Without memory, only an answer that repeats the one before can be told from a new one.
-            page = tuple(keys)
-            self._watch.count_barren(
-                ask, is_barren=page == self._tail and len(page) == ask.limit and ask.offset > self._base
-            )
-            self._tail = page
+            repeats = len(keys) == ask.limit and ask.offset > self._base and list(keys) == list(self._last_page)
+            self._watch.count_barren(ask, is_barren=repeats)
+            self._last_page = keys
             return list(range(start, len(keys)))
-        fresh: list[int] = []
-        met: set[int] = set()
-        for index in range(start, len(keys)):
-            key = keys[index]
-            if key not in self._seen and key not in met:
-                met.add(key)
-                fresh.append(index)
+        told = self._seam.sort(keys[start:] if start else keys, self._seen)
+        fresh = [index + start for index in told.fresh] if start else told.fresh
         if ask.phase is Phase.MAIN and not start:
-            self._judge_seam(ask, keys, len(keys) - len(fresh))
+            self._judge_seam(ask, answer, told)
         return fresh
 
     def _search_on(self, ask: Ask, keys: Sequence[int]) -> list[int]:
@@ -210,16 +208,30 @@ class Walk:
             raise PaginationError("the list has changed too much to resume: no row of the token is in it any more")
         return []
 
-    def _judge_seam(self, ask: Ask, keys: Sequence[int], known: int) -> None:
+    def _has_changed_places(self, answer: Answered) -> bool:
+        """Whether a page that begins with a new row shows rows that changed places: then nothing was pulled up.
+
+        Once rows are known to change places, to step back finds nothing that going over the list again does not.
+        """
+        if not self._evidence.has_changed_places:
+            told = self._seam.sort(answer.keys, self._seen)
+            self._evidence.has_changed_places = told.has_changed_places(answer.time_of)
+        return self._evidence.has_changed_places
+
+    def _judge_seam(self, ask: Ask, answer: Answered, told: Sorted) -> None:
         """Compare the rows that this page shares with what was placed, and account for what moved."""
-        expected = max(0, min(self._cursor - ask.offset, len(keys)))
+        rows = len(answer.keys)
+        known = rows - len(told.fresh)
+        expected = max(0, min(self._cursor - ask.offset, rows))
         self.report.duplicates += max(0, known - expected)
-        self._watch.count_barren(ask, is_barren=known == len(keys) == ask.limit)
-        tail = self._tail[-expected:] if expected else ()
-        if tail and tail[-1] in keys:
-            sunk = keys.index(tail[-1]) - (len(tail) - 1)
-            self.report.inserted += max(0, sunk)
-            self.report.removed += max(0, -sunk)
+        self._watch.count_barren(ask, is_barren=known == rows == ask.limit)
+        if told.known_first:
+            self.report.inserted += max(0, told.known_first - expected)
+            self.report.removed += max(0, expected - told.known_first)
+        if told.has_changed_places(answer.time_of, expected=expected):
+            self._evidence.has_changed_places = True
+        self._seam.extend(answer.keys)
+        self._evidence.look_at(ask, answer)
 
     # -- where to go next ------------------------------------------------------------------------------------------
 
@@ -230,8 +242,6 @@ class Walk:
         nothing_beyond = not has_fresh and end <= self._cursor
         self._step_back = 0
         self._cursor = max(self._cursor, end) if keys else self._cursor
-        if self._consistency != "none" and keys:
-            self._tail = tuple(keys[-_SEAM:])
         self._count.was_reached(end, has_rows=bool(keys), is_full=not is_short)
         # A first page that is short of its own count proves no end: a server that clamps the limit and counts the page
         # looks the same. The exact walk asks once more then.
@@ -250,12 +260,14 @@ class Walk:
         self.must_restart = bool(self._asked)
         self._asked.clear()
 
-    def _catch_up(self, head: HeadCatchUp, ask: Ask, answer: Answered, fresh: int) -> None:
-        head.met(answer.times, fresh=fresh, limit=ask.limit, date=answer.date)
+    def _catch_up(self, head: HeadCatchUp, answer: Answered, fresh: Sequence[int]) -> None:
+        times = [answer.time_of(index) for index in range(len(answer.keys))]
+        times = [answer.time_of(index) for index in range(len(answer.keys))]
+        head.met(times, fresh=fresh, date=answer.date)
         if head.is_over:
             self._head = None
             if not head.is_proven:
-                self._doubt = "the list moves faster at its head than it can be caught up"
+                self._evidence.doubt = "the list moves faster at its head than it can be caught up"
             self._end_phase(Phase.HEAD)
 
     def _end_phase(self, phase: Phase) -> None:
@@ -265,19 +277,26 @@ class Walk:
         missing = self._count.beyond(self._base + len(self._seen))
         if self._consistency != "exact":
             self._finish(complete=None, why=f'consistency="{self._consistency}" does not look for what moved')
-        elif self._doubt is not None:
-            self._finish(complete=None, why=self._doubt)
-        elif phase is Phase.MAIN and self._is_newest_first and self.report.pages > 1 and self._base == 0:
+        elif self._is_head_to_be_read(phase):
             self._phase = Phase.HEAD
-            self._head = HeadCatchUp(page_size=self.page_size, since=self._began_at)
-        elif missing <= 0:
-            self._finish(complete=True, why="every page joined the one before, and the end was reached")
-        elif self._passes_left > 0:
+            self._evidence.is_head_read = True
+            self._head = HeadCatchUp(page_size=self.page_size, since=self._began_at, timeless=self._evidence.timeless)
+        elif missing > 0 and self._passes_left > 0 and self._evidence.doubt is None:
             self._passes_left -= 1
             self.report.passes += 1
             self._phase, self._next_offset, self._cursor = Phase.AGAIN, self._base, self._base
         else:
-            self._finish(complete=False, why=f"{missing} rows fewer were met than the server counts")
+            complete, why = self._evidence.verdict(
+                self.report,
+                missing=missing,
+                is_count_proven=self._count.is_proven,
+            )
+            self._finish(complete=complete, why=why)
+
+    def _is_head_to_be_read(self, phase: Phase) -> bool:
+        """Whether rows may have jumped behind the reader; one answer that holds all of them needs no second look."""
+        is_exposed = self._is_newest_first and self._base == 0 and self.report.pages > 1
+        return phase is Phase.MAIN and is_exposed and self._evidence.doubt is None
 
     def _finish(self, *, complete: bool | None, why: str) -> None:
         self._phase = None
@@ -285,17 +304,13 @@ class Walk:
         self.must_restart = True
         self.report.complete, self.report.why = complete, why
 
-    # -- small questions -------------------------------------------------------------------------------------------
-
     def _wanted(self) -> int:
         return _NO_BOUND if self._max_items is None else self._max_items - self.report.rows_placed
 
     def _reach(self) -> int:
         """One past the last row that has been placed or asked for."""
-        if not self._asked:
-            return self._cursor
-        last = self._asked[-1]
-        return max(self._cursor, last.offset + min(last.limit, self._given))
+        asked = self._asked[-1:]
+        return max(self._cursor, *(last.offset + min(last.limit, self._given) for last in asked), 0)
 
     def _overlap(self) -> int:
         """Rows that a page shares with the one before: a few, and never so many that small pages get nowhere."""

@@ -71,7 +71,7 @@ def test_a_refusal_that_nothing_explains_takes_the_proof_back() -> None:
     ledger.settle(token, 110.51, LimitHeaders())
     # Nine of ours were let through where ten may be: somebody else was there, and the windows are still fixed.
     assert ledger.is_fixed
-    assert ledger.foreign(110.52) == 0  # half of one, rounded: one window's peak is not every window's
+    assert ledger.foreign(110.52) == 1
     for number, token in enumerate([send(ledger, 115.0) for _ in range(9)]):
         headers = LimitHeaders(limit=9, remaining=max(0, 8 - number), resets_in=1.0, reset_mark=117.0)
         ledger.settle(token, 115.01, headers)

@@ -47,7 +47,7 @@ class MovingList:
             keys=keys,
             count={"total": len(self.rows), "page": len(keys), "none": None}[self.counts],
             first_index=ask.offset + 1 if keys else 0,
-            times=[self.times.get(key, 0.0) for key in keys],
+            time_of=lambda index: self.times.get(keys[index], -float(keys[index])),
             date=float(int(self.clock)),
         )
 

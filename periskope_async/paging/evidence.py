@@ -1,0 +1,79 @@
+"""What speaks for and against having met every row: the verdict that a report gives (pure)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from periskope_async.paging.ask import Answered, Ask
+    from periskope_async.paging.report import WalkReport
+
+__all__ = ["Evidence"]
+
+
+class Evidence:
+    """What was seen of a walk's surroundings that its pages alone do not tell."""
+
+    def __init__(self, *, is_newest_first: bool) -> None:
+        self._is_newest_first = is_newest_first
+        self._is_timeless = is_newest_first
+        self._counts: set[int | None] = set()
+        self.doubt: str | None = None
+        """Why it cannot be known whether the walk is complete."""
+        self.has_changed_places = False
+        """Whether known rows stood where they could not have come by waking up, arriving or leaving."""
+        self.is_head_read = False
+        """Whether the head was looked at again, after the end."""
+        self.has_read_at_once = False
+        """Whether pages were asked for while others were out."""
+        self._ends_timeless = False
+        """Whether rows without a sort time stand at the end, as they do oldest first: waking up, they jump back."""
+        self.timeless = 0
+        """How many rows without a sort time stand at the top of a newest-first order."""
+
+    def was_told(self, count: int | None) -> None:
+        """Take an answer's count."""
+        if len(self._counts) < 2:  # noqa: PLR2004 - two different ones say it all
+            self._counts.add(count)
+
+    def look_at(self, ask: Ask, answer: Answered) -> None:
+        """Look for rows without a sort time, at that end of the list where they stand."""
+        rows = len(answer.keys)
+        if self._is_timeless:
+            timeless = next((index for index in range(rows) if answer.time_of(index) is not None), rows)
+            self.timeless = ask.offset + timeless
+            self._is_timeless = timeless == rows
+        elif rows and not self._is_newest_first:
+            self._ends_timeless |= answer.time_of(rows - 1) is None
+
+    def verdict(self, report: WalkReport, *, missing: int, is_count_proven: bool) -> tuple[bool | None, str]:
+        """Judge a walk that has met its end: whether it is complete, and why.
+
+        ``missing`` is how many rows fewer were met than the server counts.
+        """
+        if self.doubt is not None:
+            return None, self.doubt
+        if missing > 0:
+            return False, f"{missing} rows fewer were met than the server counts"
+        may_jump = not self._is_newest_first and report.pages > 1 and (self.has_read_at_once or self._ends_timeless)
+        if may_jump and not self._is_at_rest(report):
+            return None, "oldest first, a row that wakes up may jump over pages that were read at once, or back"
+        if not self.has_changed_places:
+            return True, "every page joined the one before, and the end was reached"
+        if self._is_newest_first and is_count_proven and self._went(report) == 0:
+            return True, "rows of equal sort key changed places, and as many were met as the server counts"
+        return None, "rows of equal sort key may have changed places while others left; some may have been passed by"
+
+    def _is_at_rest(self, report: WalkReport) -> bool:
+        """Whether nothing at all was seen to move: the count was always the same, and is what was met."""
+        return self._counts == {report.rows_placed} and not (report.inserted or report.removed or report.duplicates)
+
+    def _went(self, report: WalkReport) -> int | None:
+        """Count the rows that left during the walk; None where that cannot be told.
+
+        Those that came are at the head, where they were met: but for rows without a sort time, which come anywhere.
+        """
+        start, end = report.count_at_start, report.count_at_end
+        if start is None or end is None or not self.is_head_read or self.timeless or report.steps_back:
+            return None
+        return start + report.caught_up - end

@@ -1,0 +1,95 @@
+"""What a page shares with the rows placed before it, and what that says of the list in between (pure)."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+__all__ = ["Seam", "Sorted"]
+
+# Known rows that sank deeper than this are not told from rows that changed places: a claim less, never one too many.
+_PAGES_REMEMBERED = 2
+
+
+class Sorted(Struct, frozen=True):
+    """A page's rows, told apart by what was known before; as indexes into the page."""
+
+    fresh: list[int]
+    known_first: int
+    """How many known rows it begins with."""
+    strays: list[int]
+    """Known rows behind new ones: they were above, and now are below."""
+    is_in_order: bool
+    """Whether the known rows that it begins with stand as they stood before."""
+
+    def has_changed_places(self, time_of: Callable[[int], float | None], *, expected: int | None = None) -> bool:
+        """Whether rows of equal sort key stand otherwise than before: only such rows change places among themselves.
+
+        ``expected`` is how many known rows a page at rest would begin with. That there are others is no wonder where
+        rows come and go, unless they are of equal sort key: then nobody can tell.
+        """
+        if not self.is_in_order or (expected is not None and self.known_first != expected):
+            times = [time_of(index) for index in range(self.known_first)]
+            times += [time_of(index) for index in self.fresh[:1]]
+            if any(one == other for one, other in pairwise(times)):
+                return True
+        # A known row behind a new one of equal key. (Of another key, it has woken up, or the new one has left since.)
+        return any(time_of(stray) == time_of(self.fresh[bisect_left(self.fresh, stray) - 1]) for stray in self.strays)
+
+
+class Seam:
+    """The order of the rows that were placed last."""
+
+    def __init__(self) -> None:
+        self._pages: deque[Sequence[int]] = deque(maxlen=_PAGES_REMEMBERED)
+
+    def sort(self, keys: Sequence[int], known: Collection[int]) -> Sorted:
+        """Tell a page's rows apart."""
+        fresh: list[int] = []
+        strays: list[int] = []
+        met: set[int] = set()
+        known_first = 0
+        for index, key in enumerate(keys):
+            if key in known or key in met:
+                if fresh:
+                    strays.append(index)
+                else:
+                    known_first += 1
+            else:
+                met.add(key)
+                fresh.append(index)
+        return Sorted(fresh, known_first, strays, self._is_in_order(keys[:known_first]))
+
+    def joins(self, keys: Sequence[int], known: Collection[int]) -> bool:
+        """Whether a page goes on where the last one ended: it begins with known rows, and some are of that page.
+
+        A known row of an older page is not enough: it may have woken up meanwhile, and this page be older than that.
+        """
+        last = set(self._pages[-1]) if self._pages else None
+        for key in keys:
+            if key not in known:
+                return False
+            if last is None or key in last:
+                return True
+        return bool(keys)
+
+    def extend(self, keys: Sequence[int]) -> None:
+        """Remember a page."""
+        if keys:
+            self._pages.append(keys)
+
+    def _is_in_order(self, first: Sequence[int]) -> bool:
+        if not first or not self._pages:
+            return True
+        if list(self._pages[-1][-len(first) :]) == list(first):
+            return True
+        # Rows that went away leave the others in their order.
+        before = iter(list(chain.from_iterable(self._pages)))
+        return all(key in before for key in first)

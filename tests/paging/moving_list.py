@@ -1,0 +1,129 @@
+"""A list that is changed between and during the requests of a walk, and the driver of such a walk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from periskope_async.paging.ask import Answered
+
+if TYPE_CHECKING:
+    import random
+
+    from periskope_async.paging.ask import Ask
+    from periskope_async.paging.walk import Walk
+
+Counts = Literal["total", "page", "none", "too few", "too many"]
+SortBy = Literal["created", "messaged"]
+Move = Literal["wake", "insert", "insert silent", "remove"]
+
+SECONDS_A_REQUEST = 5.0
+
+
+class Row(msgspec.Struct, eq=False):
+    key: int
+    created: float
+    messaged: float | None
+
+
+class MovingList(msgspec.Struct, kw_only=True):
+    """Rows that answer pages as the server does."""
+
+    rng: random.Random
+    size: int
+    sort_by: SortBy = "created"
+    is_descending: bool = True
+    ties: float = 0.8
+    """The share of rows that have the oldest time of all, as most chats do, or none."""
+    shuffles: bool = False
+    """Whether rows of equal sort key stand in another order at each request."""
+    max_limit: int = 10_000
+    counts: Counts = "total"
+    ignores_offset: bool = False
+    rows: list[Row] = []
+    gone: set[int] = set()
+    clock: float = 1_000_000.3
+    requests: int = 0
+    tells_from: bool = True
+
+    def __post_init__(self) -> None:
+        for key in range(self.size):
+            is_tied = self.rng.random() < self.ties
+            created = 0.0 if is_tied else 1_000.0 + key
+            self.rows.append(Row(key, created, None if is_tied else 500_000.0 + self.rng.random() * 1_000))
+
+    def order(self, *, is_descending: bool) -> list[Row]:
+        """Sort as Postgres does: newest first has the rows without a time in front, oldest first has them last."""
+        rows = list(self.rows)
+        if self.shuffles:
+            self.rng.shuffle(rows)
+
+        def key(row: Row) -> float:
+            time = row.created if self.sort_by == "created" else row.messaged
+            return float("inf") if time is None else time
+
+        rows.sort(key=lambda row: (key(row), 0 if self.shuffles else -row.key), reverse=is_descending)
+        return rows
+
+    def page(self, ask: Ask) -> Answered:
+        self.requests += 1
+        self.clock += SECONDS_A_REQUEST
+        order = self.order(is_descending=self.is_descending != ask.is_reversed)
+        offset = 0 if self.ignores_offset else ask.offset
+        rows = order[offset : offset + min(ask.limit, self.max_limit)]
+        count = {
+            "total": len(order),
+            "page": len(rows),
+            "none": None,
+            "too few": max(0, len(order) - 3),
+            "too many": len(order) + 3,
+        }[self.counts]
+        times = [row.created if self.sort_by == "created" else row.messaged for row in rows]
+        return Answered(
+            keys=[row.key for row in rows],
+            count=count,
+            first_index=offset + 1 if rows and self.tells_from else None,
+            time_of=times.__getitem__,
+            date=float(int(self.clock)),
+        )
+
+    def move(self, kind: Move) -> None:
+        self.clock += 0.1
+        if kind == "insert":
+            self.rows.append(Row(1_000_000 + self.size, self.clock, self.clock))
+            self.size += 1
+        elif kind == "insert silent":
+            self.rows.append(Row(1_000_000 + self.size, self.clock, None))
+            self.size += 1
+        elif self.rows:
+            row = self.rng.choice(self.rows)
+            if kind == "wake":
+                row.messaged = self.clock
+            else:
+                self.rows.remove(row)
+                self.gone.add(row.key)
+
+
+def drive(walk: Walk, moving: MovingList, *, depth: int, moves: list[Move], most_requests: int = 5_000) -> list[int]:
+    """Run a walk to its end; the server answers what is out in any order, and moves before each of its answers."""
+    out: list[tuple[Ask, list[Answered]]] = []
+    delivered: list[int] = []
+    turns = iter(moves)
+    while not walk.is_over:
+        assert moving.requests < most_requests, "the walk does not end"
+        while (ask := walk.next_ask(depth)) is not None:
+            out.append((ask, []))
+        assert out, "the walk is not over and asks for nothing"
+        while not out[0][1]:
+            ask, answered = moving.rng.choice([entry for entry in out if not entry[1]])
+            for _ in range(moving.rng.randrange(3)):
+                if (kind := next(turns, None)) is not None:
+                    moving.move(kind)
+            answered.append(moving.page(ask))
+        ask, (answer,) = out.pop(0)
+        delivered += [answer.keys[index] for index in walk.place(ask, answer)]
+        if walk.must_restart:
+            out.clear()
+            walk.drop_asked()
+    return delivered
