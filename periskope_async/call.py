@@ -52,6 +52,7 @@ class Call(Struct, kw_only=True):
     tries: int = 0
     requests: int = 0
     waited: float = 0.0
+    last_meta: ResponseMeta | None = None
 
     async def answer(self) -> tuple[ResponseMeta, bytes]:
         """Send until a success comes back, or nothing that a further try could mend."""
@@ -100,13 +101,14 @@ class Call(Struct, kw_only=True):
         self.waited += loop.time() - asked
         self.requests += 1
         request = self.request
-        announce(self.hooks, RequestSent(method=request.method, target=request.target, attempt=self.tries))
         try:
+            announce(self.hooks, RequestSent(method=request.method, target=request.target, attempt=self.tries))
             answer = await exchange(self.session, request, url, self.config, permit)
         finally:
             # Where nothing better was booked, the request may have been sent, and no headers came.
             permit.lost()
         answer = replace(answer, meta=replace(answer.meta, attempts=self.requests, waited=self.waited))
+        self.last_meta = answer.meta
         announce(
             self.hooks,
             ResponseReceived(method=request.method, target=request.target, attempt=self.tries, meta=answer.meta),
@@ -116,7 +118,8 @@ class Call(Struct, kw_only=True):
     def _onward(self, url: URL, answer: Answer) -> URL:
         """Where a redirect leads, on the same scheme, host and port. Raises APIError where it leads away."""
         try:
-            onward = url.join(URL(answer.location or ""))
+            # A user in the address would be a second credential beside the key, and of somebody else's choice.
+            onward = url.join(URL(answer.location or "")).with_user(None)
             if onward.origin() == url.origin():
                 return onward
         except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from periskope_async.config import load_config
+from periskope_async.errors import ConfigError
 from periskope_async.events import checked_hooks
 from periskope_async.limits.gate import RateLimiter
 from periskope_async.models.page import read_chat, read_chat_page
@@ -60,6 +61,12 @@ class PeriskopeClient:
         session: aiohttp.ClientSession | None = None,
         hooks: Iterable[Hook] = (),
     ) -> None:
+        if limiter is not None and not isinstance(limiter, RateLimiter):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigError(f"limiter is {limiter!r}; make a RateLimiter(…), or leave it out", parameter="limiter")
+        if session is not None and not hasattr(session, "trace_configs"):
+            raise ConfigError(
+                f"session is {session!r}; lend an aiohttp.ClientSession, or leave it out", parameter="session"
+            )
         self._config = load_config(
             api_key=api_key, phone=phone, base_url=base_url, timeout=timeout, retry=retry, max_body=max_body
         )
@@ -211,8 +218,12 @@ class PeriskopeClient:
         await self.close()
 
     def __repr__(self) -> str:
-        phone = f", phone={self._config.phone!r}" if self._config.phone else ""
-        return f"<PeriskopeClient {self._config.base_url}{phone}>"
+        config: Config | None = getattr(self, "_config", None)
+        if config is None:
+            # A report of the crash of its own making may ask.
+            return "<PeriskopeClient without settings>"
+        phone = f", phone={config.phone!r}" if config.phone else ""
+        return f"<PeriskopeClient {config.base_url}{phone}>"
 
     def _config_for(self, phone: str | None) -> Config:
         return self._config if phone is None else self._config.with_phone(phone)

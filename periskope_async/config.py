@@ -75,9 +75,9 @@ class Timeout(Struct, frozen=True, kw_only=True):
         """Refuse what could never succeed."""
         for name in ("connect", "read", "total"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if value is not None and not (isinstance(value, int | float) and value > 0):
                 raise ConfigError(
-                    f"timeout.{name} is {value}; give seconds above 0, or None for no limit",
+                    f"timeout.{name} is {value!r}; give seconds above 0, or None for no limit",
                     parameter="timeout",
                 )
 
@@ -141,6 +141,8 @@ def normal_phone(phone: str) -> str:
     ``+91 85271-84400`` and ``918527184400@c.us`` become ``918527184400``; a phone id (``phone-bqzvyibhmwkaergr``)
     stays as it is. Raises ConfigError for anything else.
     """
+    if not isinstance(phone, str):  # pyright: ignore[reportUnnecessaryIsInstance] - a number is the likeliest slip
+        raise ConfigError(f"phone is {phone!r}, a {type(phone).__name__}; give it as a str", parameter="phone")
     text = phone.strip()
     if _PHONE_ID.fullmatch(text):
         return text
@@ -155,6 +157,8 @@ def normal_phone(phone: str) -> str:
 
 
 def _secret(key: str | None) -> Secret:
+    if key is not None and not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"the API key is a {type(key).__name__}; give it as a str", parameter="api_key")
     key = (key or "").strip()
     if not key:
         raise ConfigError(
@@ -182,6 +186,8 @@ def _normal_url(url: str) -> str:
         raise ConfigError("base_url holds a user or password; the API key is all that is sent", parameter="base_url")
     if parts.scheme not in {"http", "https"} or not host:
         raise ConfigError(f"base_url {url!r} is not a URL such as {DEFAULT_BASE_URL}", parameter="base_url")
+    if any(character.isspace() for character in url.strip()):
+        raise ConfigError(f"base_url {url!r} holds a space or a line break", parameter="base_url")
     if parts.query or parts.fragment:
         raise ConfigError(f"base_url {url!r} has a query or fragment; give scheme, host and path", parameter="base_url")
     if parts.scheme == "http" and not _is_loopback(host):

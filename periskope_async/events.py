@@ -110,7 +110,8 @@ def checked_hooks(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
     """Refuse what could never work as a hook, when the client is made. Raises ConfigError."""
     checked = tuple(hooks)
     for hook in checked:
-        if not callable(hook) or inspect.iscoroutinefunction(hook):
+        is_async = inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(getattr(hook, "__call__", None))  # noqa: B004 - the method is looked at
+        if not callable(hook) or is_async:
             raise ConfigError(
                 f"hook {hook!r} is not a plain callable of one event; from an async one, put the event into a queue",
                 parameter="hooks",

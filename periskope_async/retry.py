@@ -36,9 +36,9 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse what would loop for ever or not at all."""
-        if self.tries < 1:
+        if not isinstance(self.tries, int) or self.tries < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigError(
-                f"retry.tries is {self.tries}; it counts the first request, so 1 is the least",
+                f"retry.tries is {self.tries!r}; it counts the first request, so 1 is the least",
                 parameter="retry",
             )
         for name in ("base", "ceiling", "max_elapsed"):

@@ -55,6 +55,8 @@ class SessionManager:
         self._pid: int | None = None
         self._closing: asyncio.Event | None = None
         self._is_closed = False
+        self._running: set[asyncio.Task[object]] = set()
+        self._ended: set[asyncio.Task[object]] = set()
 
     async def fetch(self, request: Request, *, is_bulk: bool = False) -> tuple[ResponseMeta, bytes]:
         """Send a request until it is answered with a success; give the answer's facts and its whole body.
@@ -66,6 +68,9 @@ class SessionManager:
         """
         session = self._open()
         assert self._closing is not None  # noqa: S101 - for the type checker: set by _open
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker: a coroutine runs in one
+        self._running.add(task)
         call = Call(
             request=request,
             session=session,
@@ -81,6 +86,11 @@ class SessionManager:
         try:
             async with deadline:
                 return await call.answer()
+        except asyncio.CancelledError:
+            # The client's closing ends a call by a cancel of its own, which the caller's task never asked for.
+            if task in self._ended and task.uncancel() == 0:
+                raise ClosedError(f"the client was closed during {request.method} {request.target}") from None
+            raise
         except TimeoutError as error:
             # An error of ours that is a TimeoutError has its own story to tell.
             if isinstance(error, PeriskopeError) or not deadline.expired():
@@ -88,7 +98,12 @@ class SessionManager:
             raise TimeoutError_(
                 f"{request.method} {request.target} took longer than the {total:g} s allowed by timeout.total",
                 phase="total",
+                attempts=call.requests,
+                meta=call.last_meta,
             ) from error
+        finally:
+            self._running.discard(task)
+            self._ended.discard(task)
 
     async def close(self) -> None:
         """Close what is owned. Calls that wait or run end with ClosedError. May be called twice."""
@@ -97,6 +112,7 @@ class SessionManager:
         self._is_closed = True
         if self._closing is not None:
             self._closing.set()
+        await self._end_calls()
         if self._owns_limiter:
             self.limiter.close()
         if self._session is not None and self._trace is not None:
@@ -104,6 +120,15 @@ class SessionManager:
         # After a fork the sockets are the parent's: closing them here would shut down its connections.
         if self._owns_session and self._session is not None and self._pid == os.getpid():
             await self._session.close()
+
+    async def _end_calls(self) -> None:
+        """Cancel the calls that run, and wait until they have let go of their connections and their places in line."""
+        mine = {task for task in (asyncio.current_task(),) if task}
+        for task in self._running - mine:
+            self._ended.add(task)
+            task.cancel()
+        while self._running - mine:  # noqa: ASYNC110 - it takes a turn or two of the loop
+            await asyncio.sleep(0)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._is_closed:
@@ -116,6 +141,11 @@ class SessionManager:
             )
         loop = asyncio.get_running_loop()
         if self._loop is None:
+            # aiohttp keeps its loop to itself and only fails, later, with a task "attached to a different loop".
+            if self._session is not None and getattr(self._session, "_loop", loop) is not loop:
+                raise WrongLoopError(
+                    "the aiohttp session that was lent belongs to another event loop; open it in this one"
+                )
             self._loop = loop
             self._pid = os.getpid()
             self._closing = asyncio.Event()

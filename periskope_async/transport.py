@@ -15,7 +15,7 @@ from aiohttp import hdrs
 from msgspec import Struct
 from msgspec.structs import replace
 
-from periskope_async.errors import BodyError, ConfigError, ConnectError, TimeoutError_
+from periskope_async.errors import BodyError, ClosedError, ConfigError, ConnectError, TimeoutError_
 from periskope_async.wire.answer import read_meta
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class Answer(Struct, frozen=True):
 def open_session() -> aiohttp.ClientSession:
     """Open a session of our own, in the running loop."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE_SECONDS),
+        # No bound on connections: the gate bounds what is out, and a wait here would be taken for a slow connection.
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         # Each request brings its own; aiohttp's default would end a long body after five minutes.
         timeout=aiohttp.ClientTimeout(total=None),
@@ -90,6 +91,9 @@ async def exchange(
 
     The permit is booked as soon as the headers are there. Raises TransportError; never for a status.
     """
+    if session.closed:
+        permit.unused()
+        raise ClosedError("the aiohttp session that was lent is closed; lend one that lives as long as the client")
     loop = asyncio.get_running_loop()
     began = loop.time()
     meta: ResponseMeta | None = None
@@ -100,6 +104,7 @@ async def exchange(
             url,
             headers=_headers(request, config),
             allow_redirects=False,
+            raise_for_status=False,  # whatever a lent session would do: a status is read with its body
             auto_decompress=True,
             middlewares=(_once,),
             read_bufsize=_READ_BUFFER_BYTES,
@@ -113,6 +118,9 @@ async def exchange(
             )
             body = await _read_body(response, meta, config.max_body)
             meta = replace(meta, body_bytes=len(body), seconds=loop.time() - began)
+            if not response.ok or "json" not in (meta.content_type or ""):
+                # Servers and proxies like to quote what they refuse, and errors end up in logs.
+                body = body.replace(config.api_key.reveal().encode(), b"***")
             return Answer(meta, body, response.headers.get(hdrs.LOCATION))
     except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
         # No connection, so nothing was sent and the server counted nothing.
@@ -195,6 +203,9 @@ def _refuse_body(response: aiohttp.ClientResponse, meta: ResponseMeta, most: int
 
 
 def _raise_typed(error: Exception, request: Request, meta: ResponseMeta | None, config: Config) -> NoReturn:
+    # Its frames hold the request's headers, and the key among them; reports of crashes show frames with their values.
+    error.with_traceback(None)
+    error.__context__ = error.__cause__ = None
     what = f"{request.method} {request.target}"
     said = str(error) or type(error).__name__
     if isinstance(error, aiohttp.InvalidURL):
@@ -205,6 +216,9 @@ def _raise_typed(error: Exception, request: Request, meta: ResponseMeta | None, 
     if isinstance(error, TimeoutError):
         message = f"{what}: no byte came for the {config.timeout.read} s allowed by timeout.read"
         raise TimeoutError_(message, phase="read", meta=meta) from error
+    if isinstance(error, aiohttp.ClientResponseError):
+        # This one holds the request itself.
+        raise ConnectError(f"{what}: what came is no HTTP: {error.status} {error.message}") from None
     if meta is not None:
         raise BodyError(f"{what}: the answer broke off or cannot be decompressed: {said}", meta=meta) from error
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):

@@ -17,4 +17,6 @@ def main() -> NoReturn:
             raise
         sys.stderr.write(f"periskope needs the package {error.name!r}: pip install 'periskope-async[cli]'\n")
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
     sys.exit(run(sys.argv[1:]))

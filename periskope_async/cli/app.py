@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from cyclopts import App, CycloptsError
+from rich.markup import escape
 
 from periskope_async.cli.chats import chats
 from periskope_async.cli.doctor import doctor
@@ -42,12 +45,13 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         error_console().print("[yellow]stopped[/]")
         return Exit.STOPPED
-    except ConfigError as error:
-        error_console().print(f"[red]✗[/] {error}", highlight=False)
-        return Exit.USAGE
-    except PeriskopeError as error:
-        error_console().print(f"[red]✗[/] {error}", highlight=False)
+    except BrokenPipeError:
+        # Who reads our output has had enough (`… | head`). Python would complain once more at exit.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - for the rest of the process
+        return Exit.OK
+    except (PeriskopeError, OSError) as error:
+        error_console().print(f"[red]✗[/] {escape(str(error))}", highlight=False)
         for note in getattr(error, "__notes__", ()):
-            error_console().print(f"  {note}", highlight=False)
-        return Exit.FAILED
+            error_console().print(f"  {escape(note)}", highlight=False)
+        return Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED
     return code if isinstance(code, int) else Exit.OK

@@ -42,31 +42,32 @@ async def chats(
     connection: Connection = Connection(),  # noqa: B008 - frozen
     selection: Selection = Selection(),  # noqa: B008
     walking: Walking = Walking(),  # noqa: B008
+    quiet: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Show chats: the first 25, or as many as --max-items says.
 
     Parameters
     ----------
+    quiet
+        Say nothing where no chat matches.
     json
         Print each chat's original JSON, one a line; all chats unless --max-items is given.
     """
     async with open_client(connection) as client:
         if json:
-            # What reads the lines has gone when this fails (`periskope chats --json | head`): no error of ours.
-            try:
-                async with walk(client, selection, walking, max_items=walking.max_items).raw() as raw:
-                    async for page in raw.pages():
-                        sys.stdout.buffer.write(b"".join(row.replace(b"\n", b" ") + b"\n" for row in page.items))
-                        sys.stdout.buffer.flush()
-            except BrokenPipeError:
-                sys.stderr.close()
+            async with walk(client, selection, walking, max_items=walking.max_items).raw() as raw:
+                async for page in raw.pages():
+                    sys.stdout.buffer.write(b"".join(row.replace(b"\n", b" ") + b"\n" for row in page.items))
+                    sys.stdout.buffer.flush()
             return Exit.OK
         wanted = _ROWS_SHOWN if walking.max_items is None else walking.max_items
         pager = walk(client, selection, walking, max_items=wanted)
         rows = await pager.collect()
         total = pager.report.count_at_start
     if not rows:
+        if quiet:
+            return Exit.OK
         error_console().print("no chats match")
         return Exit.OK
     console = output_console()

@@ -27,8 +27,11 @@ class JsonlWriter:
     """
 
     def __init__(self, target: Path) -> None:
-        self.target = target
+        # Through a link, to the file itself. What is no plain file (a pipe, a device) would be replaced by one.
+        self.target = target = target.resolve()
         self.bytes_written = 0
+        if target.exists() and not target.is_file():
+            raise ExportError(f"{str(target)!r} is no plain file; an export puts a whole file in place")
         try:
             # In the target's folder, since a rename is atomic within one file system only.
             self._file = NamedTemporaryFile(  # noqa: SIM115 - closed by commit or discard

@@ -38,7 +38,7 @@ async def export_chats(pager: Pager[Chat], path: str | os.PathLike[str]) -> Expo
     """
     raw = pager.raw()
     target = Path(path)
-    with await asyncio.to_thread(JsonlWriter, target) as writer:
+    with await _opened(target) as writer:
         async with raw:
             rows = 0
             async for page in raw.pages():
@@ -46,3 +46,13 @@ async def export_chats(pager: Pager[Chat], path: str | os.PathLike[str]) -> Expo
                 rows += len(page.items)
         await asyncio.to_thread(writer.commit)
         return ExportResult(path=target, rows=rows, bytes=writer.bytes_written, report=raw.report)
+
+
+async def _opened(target: Path) -> JsonlWriter:
+    """Open the writer in a thread; a cancel meanwhile leaves no file behind."""
+    opening = asyncio.ensure_future(asyncio.to_thread(JsonlWriter, target))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        (await opening).discard()
+        raise

@@ -83,6 +83,7 @@ class RateLimiter:
         self._rng = rng or random.Random()
         self._queue = WaitQueue()
         self._seconds_waited = 0.0
+        self._reported: set[str] = set()
         self._bucket: AsyncLimiter | None = None
         self._bucket_shape: tuple[float, float] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -208,6 +209,8 @@ class RateLimiter:
     def settle(self, token: Token, headers: LimitHeaders, *, is_refusal: bool, variation: float | None) -> None:
         """Book an answer's headers, for its permit; a refusal closes the gate for everyone."""
         now = self._now()
+        for said in headers.unusable:
+            self._report_once(said)
         if variation is not None:
             self._ledger.observe_way(variation)
         wait = self._ledger.window * _REOPENING_JITTER
@@ -228,6 +231,12 @@ class RateLimiter:
             self._fail_impatient(now + closed_for)
         if self._queue:
             self._serve()
+
+    def _report_once(self, said: str) -> None:
+        kind = said.partition(":")[0]
+        if kind not in self._reported:
+            self._reported.add(kind)
+            logger.warning("a header of the limit is not used, now and from now on: %s", said)
 
     def lose(self, token: Token) -> None:
         """Book a request whose headers never came, for its permit."""

@@ -35,6 +35,8 @@ _UNIX_MILLISECONDS_FROM = 1e11
 # A slow handler writes its Date after the window that counted the request has ended, so a reset shortly before
 # Date is honest and means "over"; one further back is a broken clock.
 _MOST_SECONDS_BEFORE_DATE = 120.0
+# Nobody's limit has longer windows than this, and a clock that is set to another time zone is off by more.
+_MOST_SECONDS_AHEAD = 900.0
 
 
 class LimitHeaders(Struct, frozen=True, kw_only=True):
@@ -108,24 +110,31 @@ def _reset(text: str | None, date: float | None, unusable: list[str]) -> tuple[f
     number = _number(text)
     if number is not None and 0 <= number < _SECONDS_LEFT_BELOW:
         # No mark: from answer to answer, Date plus seconds left varies by one in the same window.
-        return number, 1.0, None
-    moment: float | None = None
-    if number is None:
-        moment = _date(text)
-    elif number >= _UNIX_MILLISECONDS_FROM:
-        moment = number / 1000
-    elif number >= _UNIX_SECONDS_FROM:
-        moment = number
+        return _plausible(number, unusable), 1.0, None
+    moment = _date(text) if number is None else _unix_seconds(number)
     if moment is None:
         unusable.append(f"X-RateLimit-Reset: {text[:40]!r} is neither seconds left, nor a Unix time, nor a date")
-        return None, 2.0, None
-    if date is None:
+    elif date is None:
         unusable.append("X-RateLimit-Reset: a moment by the server's clock, and no Date header to compare it with")
-        return None, 2.0, moment
-    if moment - date < -_MOST_SECONDS_BEFORE_DATE:
-        unusable.append(f"X-RateLimit-Reset: lies {date - moment:.0f} s before the response's own Date")
-        return None, 2.0, None
-    return max(0.0, moment - date), 2.0 if moment.is_integer() else 1.0, moment
+    else:
+        left = _plausible(moment - date, unusable)
+        return left, 2.0 if moment.is_integer() else 1.0, None if left is None else moment
+    return None, 2.0, moment
+
+
+def _plausible(left: float, unusable: list[str]) -> float | None:
+    """Give the seconds left, at least 0; None where no window and no handler explains them."""
+    if -_MOST_SECONDS_BEFORE_DATE <= left <= _MOST_SECONDS_AHEAD:
+        return max(0.0, left)
+    where = "after" if left > 0 else "before"
+    unusable.append(f"X-RateLimit-Reset: lies {abs(left):.0f} s {where} the response's own Date")
+    return None
+
+
+def _unix_seconds(number: float) -> float | None:
+    if number >= _UNIX_MILLISECONDS_FROM:
+        return number / 1000
+    return number if number >= _UNIX_SECONDS_FROM else None
 
 
 def _retry_after(text: str | None, date: float | None, unusable: list[str]) -> float | None:

@@ -31,6 +31,10 @@ _CONSISTENCIES = ("exact", "dedupe", "none")
 _TAIL_ROWS = 5
 
 
+def _is_whole(value: object, *, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 class WalkOptions(Struct, frozen=True, kw_only=True):
     """How to walk: checked once, before anything is sent."""
 
@@ -57,11 +61,13 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
         resume: str | None,
     ) -> WalkOptions:
         """Check what a caller gave; ``page_size`` and ``offset`` were checked with the query. Raises ConfigError."""
-        if max_items is not None and max_items < 0:
-            raise ConfigError(f"max_items is {max_items}; give 0 or more, or None for all", parameter="max_items")
-        if prefetch is not None and prefetch < 1:
+        if max_items is not None and not _is_whole(max_items, least=0):
             raise ConfigError(
-                f"prefetch is {prefetch}; 1 reads one page after another, None chooses by limit and latency",
+                f"max_items is {max_items!r}; give a whole number from 0 up, or None for all", parameter="max_items"
+            )
+        if prefetch is not None and not _is_whole(prefetch, least=1):
+            raise ConfigError(
+                f"prefetch is {prefetch!r}; 1 reads one page after another, None chooses by limit and latency",
                 parameter="prefetch",
             )
         if consistency not in _CONSISTENCIES:

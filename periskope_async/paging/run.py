@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from periskope_async.errors import ClosedError, ValidationError
+from periskope_async.errors import ClosedError, PaginationError, ValidationError, WrongLoopError
 from periskope_async.events import PageRead, announce
 from periskope_async.paging.ask import Answered, Ask
 from periskope_async.paging.token import mark
@@ -98,6 +98,7 @@ class WalkRun(Generic[T]):
         self._latency = 0.0
         self._page_bytes = 0
         self._began: float | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
 
     async def next_page(self) -> Page[T] | None:
@@ -108,8 +109,10 @@ class WalkRun(Generic[T]):
         if self._is_closed:
             raise ClosedError("the pager was closed; iterate over it anew")
         loop = asyncio.get_running_loop()
-        if self._began is None:
-            self._began = loop.time()
+        if self._began is None or self._loop is None:
+            self._began, self._loop = loop.time(), loop
+        elif self._loop is not loop:
+            raise WrongLoopError("this walk was begun in another event loop; keep pager.token, and resume from it here")
         while not self.walk.is_over:
             self._fill()
             ask, task = self._out[0]
@@ -179,7 +182,8 @@ class WalkRun(Generic[T]):
                     date=meta.rate_limit.server_time,
                 ),
             )
-        except BaseException:
+        except PaginationError as error:
+            error.meta = meta
             await self._drop()
             raise
         if walk.must_restart or walk.is_over:

@@ -141,6 +141,9 @@ def _replaced(answer: Answer, fault: Fault, limit: int) -> Answer:
             other = error_answer(status, message)
             if body is not None:
                 other = json_answer(status, body)
+            if status in {204, 304}:
+                # These end with their headers; a body would be read as the next answer.
+                return Answer(status, tuple(headers.items()))
             return replace(other, headers=(*headers.items(), *other.headers))
         case Body(content, content_type, status):
             return Answer(status, (("Content-Type", content_type), ("Content-Length", str(len(content)))), content)

@@ -150,7 +150,7 @@ def check_page(*, offset: int, limit: int, limit_name: str = "limit") -> None:
 
 def normal_chat_id(chat_id: str) -> str:
     """Give the id as the server writes it: bare digits are a person's (``…@c.us``). Raises ConfigError."""
-    text = chat_id.strip()
+    text = _text("chat_id", chat_id)
     if _DIGITS.fullmatch(bare := text.removeprefix("+")):
         return f"{bare}@c.us"
     if not _CHAT_ID.fullmatch(text):
@@ -163,10 +163,17 @@ def normal_chat_id(chat_id: str) -> str:
 
 
 def _label(label: str) -> str:
-    text = label.strip()
-    if not text or "\n" in text:
+    text = _text("label", label)
+    if not text or "\n" in text or not text.isprintable():
         raise ConfigError(f"label {label!r} is not a label's name or id", parameter="label")
     return text
+
+
+def _text(name: str, value: str) -> str:
+    """Refuse what is no text: an id that was read as a number is the likeliest slip."""
+    if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"{name} is {value!r}, a {type(value).__name__}; give it as a str", parameter=name)
+    return value.strip()
 
 
 def _one_of(name: str, value: T | None, allowed: tuple[T, ...]) -> T | None:
@@ -192,6 +199,8 @@ def _moment(name: str, value: Moment, time_of_bare_date: time) -> datetime:
                     f"{name} {text!r} is not a time: {error}; give 2025-04-25 or 2025-04-25T00:00:00Z",
                     parameter=name,
                 ) from None
+    if not isinstance(value, date):  # pyright: ignore[reportUnnecessaryIsInstance] - see _text
+        raise ConfigError(f"{name} is {value!r}; give an ISO string, a date or a datetime", parameter=name)
     if not isinstance(value, datetime):
         return datetime.combine(value, time_of_bare_date, tzinfo=UTC)
     try:
