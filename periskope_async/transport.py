@@ -8,7 +8,7 @@ import socket
 import struct
 import sys
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import aiohttp
 from aiohttp import hdrs
@@ -217,7 +217,8 @@ def _raise_typed(error: Exception, request: Request, meta: ResponseMeta | None, 
         message = f"{what}: no byte came for the {config.timeout.read} s allowed by timeout.read"
         raise TimeoutError_(message, phase="read", meta=meta) from error
     if isinstance(error, aiohttp.ClientResponseError):
-        # This one holds the request itself.
+        # This one holds the request itself, and shows it.
+        error.args, error.request_info = (), cast("aiohttp.RequestInfo", None)
         raise ConnectError(f"{what}: what came is no HTTP: {error.status} {error.message}") from None
     if meta is not None:
         raise BodyError(f"{what}: the answer broke off or cannot be decompressed: {said}", meta=meta) from error

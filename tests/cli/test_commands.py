@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 
-from periskope_async.sandbox import Body
+from periskope_async.sandbox import Body, Sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from periskope_async.sandbox import Sandbox
 
 
 def periskope(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -241,3 +239,49 @@ def test_no_control_character_of_a_stranger_reaches_the_terminal(periskope_sandb
     assert ran.returncode == 0, ran.stderr
     assert "owned" in ran.stdout
     assert not [character for character in ran.stdout if not character.isprintable() and character != "\n"]
+
+
+def test_a_partial_export_has_an_exit_code_of_its_own(tmp_path: Path) -> None:
+    # More rows of equal sort key that change places at each request than going over the list twice can find.
+    with Sandbox(chats=600, limit=1000, ties="shuffled") as sandbox:
+        ran = periskope(
+            *("export", "chats", str(tmp_path / "out.jsonl"), "--page-size", "50", "--base-url", sandbox.base_url),
+            PERISKOPE_API_KEY=sandbox.api_key,
+        )
+    assert ran.returncode == 3, ran.stderr
+    assert "rows fewer" in " ".join(ran.stderr.split())
+
+
+def test_a_taken_port_is_one_line(periskope_sandbox: Sandbox) -> None:
+    ran = periskope("sandbox", "--port", periskope_sandbox.base_url.rpartition(":")[2].removesuffix("/v1"))
+    assert ran.returncode == 1
+    assert "Traceback" not in ran.stderr
+    assert "address" in ran.stderr
+
+
+def test_what_is_no_plain_file_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    began = time.monotonic()
+    ran = periskope("export", "chats", str(tmp_path), "--sandbox", "--sandbox-chats", "50000", "--page-size", "50")
+    assert ran.returncode == 1
+    assert "no plain file" in ran.stderr
+    assert time.monotonic() - began < 30
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "real.jsonl")
+    ran = periskope("export", "chats", str(tmp_path / "link.jsonl"), "--sandbox", "--sandbox-chats", "5")
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "link.jsonl").is_symlink()
+    assert len((tmp_path / "real.jsonl").read_bytes().splitlines()) == 5
+
+
+@pytest.mark.parametrize("command", [["chats", "--json"], ["doctor", "--json"]])
+def test_a_reader_that_has_had_enough_is_no_error(command: list[str]) -> None:
+    shell = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m periskope_async {' '.join(command)} --sandbox | true"],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert (shell.returncode, shell.stderr) == (0, "")
