@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from benchmarks import import_time, main_job
+from benchmarks import import_time, main_job, waiting
 from benchmarks.limiter import command as limiter
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], None]] = {
     "import": lambda arguments: import_time.run(is_smoke=arguments.smoke),
     "job": lambda arguments: main_job.run(is_smoke=arguments.smoke),
+    "queue": lambda arguments: waiting.run(is_smoke=arguments.smoke),
     "limiter": lambda arguments: limiter.run(is_smoke=arguments.smoke, options=arguments),
 }
 

@@ -120,7 +120,7 @@ class Call(Struct, kw_only=True):
         try:
             # A user in the address would be a second credential beside the key, and of somebody else's choice.
             onward = url.join(URL(answer.location or "")).with_user(None)
-            if onward.origin() == url.origin():
+            if (onward.scheme, onward.host, onward.port) == (url.scheme, url.host, url.port):
                 return onward
         except ValueError:
             pass

@@ -32,7 +32,8 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     ceiling: float = 20.0
     """Most seconds that a drawn wait may take. A Retry-After may be longer."""
     max_elapsed: float = 180.0
-    """No wait is begun that would end later than this many seconds after the call's start."""
+    """No back-off is begun that would end later than this many seconds after the call's start. A wait for the limit
+    is not counted: ``RateLimiter(max_wait=…)`` and ``Timeout(total=…)`` bound that."""
 
     def __post_init__(self) -> None:
         """Refuse what would loop for ever or not at all."""

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from benchmarks.limiter.measure import Run
     from benchmarks.limiter.scenarios import Scenario
 
-__all__ = ["HEADING", "Row", "explain", "machine", "to_text", "write_json"]
+__all__ = ["HEADING", "Row", "explain", "machine", "read_tables", "to_text", "write_json"]
+
+
+_SIDE_BY_SIDE = "forty"
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -111,3 +114,23 @@ def write_json(path: Path, rows: Sequence[Row], said: str) -> None:
     missed = {row.scenario.name: row.misses for row in rows if row.misses}
     head = b'{"machine": %b,\n"missed": %b,\n"rows": [\n' % (json.encode(said), json.encode(missed))
     path.write_bytes(head + b",\n".join(json.encode(row) for row in rows) + b"\n]}\n")
+
+
+def read_tables(path: Path) -> tuple[str, str]:
+    """Give the two tables that the README shows: all contenders at one job, and our client at every job."""
+    told = json.decode(path.read_bytes(), type=_Results)
+    side_by_side = ["| limiter | time over the fastest possible | refusals |", "|---|---|---|"]
+    ours = ["| our client, where | time over the fastest possible | refusals |", "|---|---|---|"]
+    for row in told.rows:
+        worst = row.worst
+        if row.scenario.name == _SIDE_BY_SIDE:
+            name = f"**{row.contender}**" if row.contender == OURS else row.contender
+            side_by_side.append(f"| {name} | {row.over:+.0%} | {worst.refused} |")
+        if row.contender == OURS:
+            ours.append(f"| {row.scenario.title} | {row.over:+.1%} | {worst.refused} |")
+    return "\n".join(side_by_side), "\n".join(ours)
+
+
+class _Results(Struct):
+    machine: str
+    rows: list[Row]

@@ -181,14 +181,13 @@ class RateLimiter:
         if loop is None or self._is_closed:
             return
         now = loop.time()
-        while waiter := self._queue.first():
-            token = self._ledger.take(now)
-            if token is None:
-                # Where only an answer can free a token, the estimate is a window off: an early look costs nothing.
-                self._look_again(loop, now + max(self._ledger.wait_for(1, now), 1e-3))
-                return
-            self._queue.serve(waiter, token)
-        self._stop_timer()
+        for token in self._ledger.take_up_to(len(self._queue), now):
+            self._queue.serve(token)
+        if self._queue:
+            # Where only an answer can free a token, the estimate is a window off: an early look costs nothing.
+            self._look_again(loop, now + max(self._ledger.wait_for(1, now), 1e-3))
+        else:
+            self._stop_timer()
 
     def _look_again(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
         """Have a timer that rings at a moment, or earlier: it is asked for far more often than it changes."""

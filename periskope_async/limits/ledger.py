@@ -144,11 +144,15 @@ class Ledger:
 
     def take(self, now: float) -> Token | None:
         """Take a token if one is free."""
-        if not self.remaining(now):
-            return None
-        if not self.is_known and not self._tokens.unanswered:
+        tokens = self.take_up_to(1, now)
+        return tokens[0] if tokens else None
+
+    def take_up_to(self, wanted: int, now: float) -> list[Token]:
+        """Take as many tokens as are wanted and free."""
+        free = min(wanted, self.remaining(now))
+        if free and not self.is_known and not self._tokens.unanswered:
             self._probe_until = now + _PROBE_PATIENCE_SECONDS
-        return self._tokens.take(now)
+        return [self._tokens.take(now) for _ in range(free)]
 
     def sent(self, token: Token, now: float) -> None:
         """Book the moment at which a request was written to its connection."""

@@ -60,20 +60,18 @@ class WaitQueue:
         else:
             line.append(waiter)
 
-    def first(self) -> Waiter | None:
-        """Find the next one to be served; it stays in line."""
+    def serve(self, token: Token) -> None:
+        """Let the next one go, with its token. One must be in line."""
         for line in (self._calls, self._pages):
             while line and line[0].ready.done():
                 line.popleft()
                 self._husks -= 1
         if self._calls and (not self._pages or self._calls_in_a_row < _CALLS_BEFORE_A_PAGE):
-            return self._calls[0]
-        return self._pages[0] if self._pages else None
-
-    def serve(self, waiter: Waiter, token: Token) -> None:
-        """Let the first one go, with its token."""
-        self._line_of(waiter).popleft()
-        self._calls_in_a_row = 0 if waiter.is_bulk else self._calls_in_a_row + 1
+            waiter = self._calls.popleft()
+            self._calls_in_a_row += 1
+        else:
+            waiter = self._pages.popleft()
+            self._calls_in_a_row = 0
         waiter.ready.set_result(token)
 
     def leave(self, waiter: Waiter) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -285,3 +286,29 @@ def test_a_reader_that_has_had_enough_is_no_error(command: list[str]) -> None:
         check=False,
     )
     assert (shell.returncode, shell.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pty")
+def test_progress_and_waits_are_drawn_on_a_terminal(tmp_path: Path) -> None:
+    import pty
+
+    arguments = ("export", "chats", str(tmp_path / "out.jsonl"), "--sandbox", "--sandbox-chats", "1500")
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "periskope_async", *arguments, "--page-size", "50"],
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "COLUMNS": "140", "TERM": "xterm"},
+    ) as process:
+        os.close(theirs)
+        drawn = b""
+        # Linux ends the read with an error once nobody holds the other end.
+        with contextlib.suppress(OSError):
+            while block := os.read(ours, 65_536):
+                drawn += block
+    os.close(ours)
+    assert process.returncode == 0
+    text = drawn.decode(errors="replace")
+    assert "100%" in text
+    assert "rate limit: next request in" in text
+    assert "1,500 chats" in text

@@ -225,12 +225,15 @@ async def test_no_report_of_a_crash_shows_the_key(unused_tcp_port: int) -> None:
         writer.write(b"HTTP/1.1 what\r\n\r\n")
         writer.close()
         await writer.wait_closed()
+        done.set()
 
+    done = asyncio.Event()
     server = await asyncio.start_server(no_http, "127.0.0.1", unused_tcp_port)
     url = f"http://127.0.0.1:{unused_tcp_port}/v1"
     async with server, PeriskopeClient(KEY, base_url=url, retry=1) as client:
         with pytest.raises(ConnectError) as caught:
             await client.list_chats(limit=1)
+        await done.wait()
     report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     assert KEY not in "".join(report.format())
     with pytest.raises(ConfigError) as refused:
