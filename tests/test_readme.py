@@ -16,13 +16,15 @@ import httpx
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from benchmarks.limiter.report import read_tables
 from periskope_async import PeriskopeClient
 from periskope_async.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS: list[tuple[str, str]] = re.findall(r"(?:<!-- guide: (\w+) -->\n)?```python\n(.+?)```", README, re.DOTALL)
 
 
@@ -149,6 +151,14 @@ def test_no_block_is_left_out() -> None:
     for name, code in BLOCKS:
         assert f'guide("{name}")' in tested if name else code, code
     assert len(BLOCKS) == 8
+
+
+def test_the_limiters_figures_are_those_of_the_last_run() -> None:
+    for title, table in zip(
+        ("side by side", "ours"), read_tables(ROOT / "benchmarks" / "results" / "limiter.json"), strict=True
+    ):
+        assert f"<!-- table: {title} -->\n{table}\n" in README
+    assert (ROOT / "benchmarks" / "results" / "limiter.svg").exists()
 
 
 def test_the_changelog_speaks_of_this_version() -> None:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, json
 
 from benchmarks.limiter.contenders import OURS
+from benchmarks.limiter.measure import Run  # noqa: TC001 - msgspec reads the annotations
+from benchmarks.limiter.scenarios import Scenario  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from benchmarks.limiter.measure import Run
-    from benchmarks.limiter.scenarios import Scenario
 
 __all__ = ["HEADING", "Row", "explain", "machine", "read_tables", "to_text", "write_json"]
 
