@@ -1,4 +1,4 @@
-"""Three servers that count requests, each in its own way; they share no code with what they test."""
+"""Servers that count requests, each in its own way; they share no code with what they test."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections import deque
 import msgspec
 
 from periskope_async.limits.headers import LimitHeaders
+from periskope_async.sandbox.limiter import FixedWindow as SandboxWindow
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -74,7 +75,20 @@ class TokenBucket:
         return Counted(is_refused, self.limit, used, full_at, (1 - self.tokens) / rate)
 
 
-Server = FixedWindow | SlidingLog | TokenBucket
+class Sandboxed:
+    """The fixed window of the package's own sandbox, which counts in whole milliseconds like the server's clock."""
+
+    def __init__(self, limit: int, window: float) -> None:
+        self.limit = limit
+        self.limiter = SandboxWindow(limit, round(window * 1000))
+
+    def count(self, now: float) -> Counted:
+        verdict = self.limiter.hit("key", int(now * 1000))
+        used = verdict.limit - verdict.remaining
+        return Counted(verdict.refused, verdict.limit, used, verdict.resets_at_ms / 1000, float(verdict.retry_after))
+
+
+Server = FixedWindow | SlidingLog | TokenBucket | Sandboxed
 
 
 def headers_of(counted: Counted, answered_at: float) -> LimitHeaders:
