@@ -58,7 +58,8 @@ class ForeignUse:
         if now < self._until:
             return
         passed = 1 + (now - self._until) // window if self._until > -math.inf else 1
-        self._expected *= _MEMORY**passed
+        # What was seen again is no less expected than before.
+        self._expected = max(self._expected * _MEMORY**passed, min(self._expected, self._spent))
         self.is_quiet = round(self._expected) == 0
         self._spent = 0
         self._until = now + window

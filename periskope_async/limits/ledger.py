@@ -115,6 +115,8 @@ class Ledger:
         """How many requests may go right now."""
         if self._closed_until > now:
             return 0
+        if self._refusal is not None:
+            self._judge_refusal(now)
         if not self.is_known and (now < self._probe_until or not self._tokens.unanswered):
             return 0 if self._tokens.unanswered else 1
         return max(0, self._allowed(now) - self._tokens.out(now))
