@@ -4,6 +4,7 @@ One decoder call reads a page that is as documented. Where that call fails, the 
 by the fast decoder again, and one that fails by :mod:`periskope_async.models.repair`.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
@@ -100,8 +101,17 @@ class _OpenPage(Struct, rename={"from_": "from"}):
 
 
 # strict=False takes '4' for an int and 'false' for a bool, which is how the wire has ack and member_add_mode.
-_TYPED_PAGE = json.Decoder(_TypedPage, strict=False, dec_hook=read_custom)
-_CHAT = json.Decoder(Chat, strict=False, dec_hook=read_custom)
+# Made when first used: working their types out is a tenth of what importing the package would take.
+@functools.cache
+def _typed_page() -> json.Decoder[_TypedPage]:
+    return json.Decoder(_TypedPage, strict=False, dec_hook=read_custom)
+
+
+@functools.cache
+def _one_chat() -> json.Decoder[Chat]:
+    return json.Decoder(Chat, strict=False, dec_hook=read_custom)
+
+
 _IDENTITY_PAGE = json.Decoder(_IdentityPage, strict=False)
 _IDENTITY = json.Decoder(_Identity)
 _OPEN_PAGE = json.Decoder(_OpenPage)
@@ -115,7 +125,7 @@ def read_chat_page(body: Body, meta: ResponseMeta) -> ChatPage:
     ``chat_id``. Nothing else fails a page: what cannot be read as its type is kept raw in ``undecoded``.
     """
     try:
-        page = _TYPED_PAGE.decode(body)
+        page = _typed_page().decode(body)
         if page.chats is not UNSET:
             return ChatPage(chats=page.chats, from_=page.from_, to=page.to, count=page.count, meta=meta)
     except _UNREAD:
@@ -128,7 +138,7 @@ def read_chat_page(body: Body, meta: ResponseMeta) -> ChatPage:
 def read_chat(body: Body) -> Chat:
     """Read one chat: bare, or as the only one of a list. Raises Unreadable as ``read_chat_page`` does."""
     try:
-        return _CHAT.decode(body)
+        return _one_chat().decode(body)
     except _UNREAD:
         chats = _chats(*_open(bytes(body), mend))
     if len(chats) != 1:
@@ -198,7 +208,7 @@ def _chats(body: bytes, opened: _OpenPage) -> list[Chat]:
 
 def _chat(row: bytes | Raw, path: str) -> Chat:
     try:
-        return _CHAT.decode(row)
+        return _one_chat().decode(row)
     except _UNREAD:
         return repair_json(Chat, mend(bytes(row)), path)
 
