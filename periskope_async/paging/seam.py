@@ -47,7 +47,9 @@ class Sorted(Struct, frozen=True):
 class Seam:
     """The order of the rows that were placed last."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_newest_first: bool) -> None:
+        self._is_newest_first = is_newest_first
+        self._times: dict[int, float | None] = {}
         self._pages: deque[Sequence[int]] = deque(maxlen=_PAGES_REMEMBERED)
 
     def sort(self, keys: Sequence[int], known: Collection[int]) -> Sorted:
@@ -67,23 +69,26 @@ class Seam:
                 fresh.append(index)
         return Sorted(fresh, known_first, strays, self._is_in_order(keys[:known_first]))
 
-    def joins(self, keys: Sequence[int], known: Collection[int]) -> bool:
+    def joins(self, keys: Sequence[int], known: Collection[int], time_of: Callable[[int], float | None]) -> bool:
         """Whether a page goes on where the last one ended: it begins with known rows, and some are of that page.
 
         A known row of an older page is not enough: it may have woken up meanwhile, and this page be older than that.
+        Oldest first, one that woke up is met again further on, so there a row has to have its sort time still.
         """
         last = set(self._pages[-1]) if self._pages else None
-        for key in keys:
+        for index, key in enumerate(keys):
             if key not in known:
                 return False
-            if last is None or key in last:
+            if last is None or (key in last and self._times.get(key, time_of(index)) == time_of(index)):
                 return True
-        return bool(keys)
+        return bool(keys) and self._is_newest_first
 
-    def extend(self, keys: Sequence[int]) -> None:
+    def extend(self, keys: Sequence[int], time_of: Callable[[int], float | None]) -> None:
         """Remember a page."""
         if keys:
             self._pages.append(keys)
+            if not self._is_newest_first:
+                self._times = {key: time_of(index) for index, key in enumerate(keys)}
 
     def _is_in_order(self, first: Sequence[int]) -> bool:
         if not first or not self._pages:

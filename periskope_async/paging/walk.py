@@ -71,7 +71,7 @@ class Walk:
         self._count = Count()
         self._watch = OffsetWatch()
         self._seen: set[int] = set()
-        self._seam = Seam()
+        self._seam = Seam(is_newest_first=is_newest_first)
         self._last_page: Sequence[int] = ()
         self._step_back = 0
         self._head: HeadCatchUp | None = None
@@ -171,7 +171,7 @@ class Walk:
         if self._overlap() == 0 or ask.offset >= self._cursor:
             return False
         # An empty page where known rows lay a moment ago says as much: the list has shrunk under the reader.
-        return not self._seam.joins(answer.keys, self._seen)
+        return not self._seam.joins(answer.keys, self._seen, answer.time_of)
 
     def _go_back(self, ask: Ask) -> None:
         self.report.steps_back += 1
@@ -230,7 +230,7 @@ class Walk:
             self.report.removed += max(0, expected - told.known_first)
         if told.has_changed_places(answer.time_of, expected=expected):
             self._evidence.has_changed_places = True
-        self._seam.extend(answer.keys)
+        self._seam.extend(answer.keys, answer.time_of)
         self._evidence.look_at(ask, answer)
 
     # -- where to go next ------------------------------------------------------------------------------------------
@@ -261,7 +261,6 @@ class Walk:
         self._asked.clear()
 
     def _catch_up(self, head: HeadCatchUp, answer: Answered, fresh: Sequence[int]) -> None:
-        times = [answer.time_of(index) for index in range(len(answer.keys))]
         times = [answer.time_of(index) for index in range(len(answer.keys))]
         head.met(times, fresh=fresh, date=answer.date)
         if head.is_over:
