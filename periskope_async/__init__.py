@@ -7,6 +7,7 @@ The sandbox (:mod:`periskope_async.sandbox`), the export and the command line ar
 neither.
 """
 
+from periskope_async.cache import PageCache
 from periskope_async.client import PeriskopeClient
 from periskope_async.config import Timeout
 from periskope_async.errors import (
@@ -65,6 +66,7 @@ __all__ = [
     "Message",
     "MessageId",
     "NotFoundError",
+    "PageCache",
     "Pager",
     "PaginationError",
     "PeriskopeClient",

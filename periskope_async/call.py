@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from periskope_async.cache import CacheSlot, PageCache
     from periskope_async.config import Config
     from periskope_async.limits.gate import RateLimiter
     from periskope_async.meta import ResponseMeta
@@ -49,13 +50,17 @@ class Call(Struct, kw_only=True):
     hooks: Sequence[Hook]
     rng: random.Random
     is_bulk: bool
+    cache: PageCache | None = None
     tries: int = 0
     requests: int = 0
     waited: float = 0.0
     last_meta: ResponseMeta | None = None
 
-    async def answer(self) -> tuple[ResponseMeta, bytes]:
-        """Send until a success comes back, or nothing that a further try could mend."""
+    async def answer(self) -> Answer:
+        """Send until a success comes back, or nothing that a further try could mend.
+
+        A 304 for a page that is in the cache is a success, with that page's body.
+        """
         began = asyncio.get_running_loop().time()
         while True:
             self.tries += 1
@@ -81,7 +86,7 @@ class Call(Struct, kw_only=True):
                 self._announce_retry(wait, failure)
             await self._pause(wait)
 
-    async def _try(self) -> tuple[ResponseMeta, bytes]:
+    async def _try(self) -> Answer:
         """One try. A redirect on the way costs a request of the budget, as it does at the server."""
         url = URL(self.config.base_url + self.request.target, encoded=True)
         answer = await self._send(url)
@@ -90,8 +95,8 @@ class Call(Struct, kw_only=True):
                 break
             url = self._onward(url, answer)
             answer = await self._send(url)
-        if 200 <= answer.meta.status < 300:  # noqa: PLR2004 - HTTP's own
-            return answer.meta, answer.body
+        if 200 <= answer.meta.status < 300 or answer.meta.bytes_saved:  # noqa: PLR2004 - HTTP's own
+            return answer
         raise status_error(answer.meta, answer.body, self.request)
 
     async def _send(self, url: URL) -> Answer:
@@ -102,18 +107,30 @@ class Call(Struct, kw_only=True):
         self.requests += 1
         request = self.request
         try:
+            slot = self._slot(url)
             announce(self.hooks, RequestSent(method=request.method, target=request.target, attempt=self.tries))
-            answer = await exchange(self.session, request, url, self.config, permit)
+            etag = slot.etag if slot is not None else None
+            answer = await exchange(self.session, request, url, self.config, permit, etag=etag)
         finally:
             # Where nothing better was booked, the request may have been sent, and no headers came.
             permit.lost()
-        answer = replace(answer, meta=replace(answer.meta, attempts=self.requests, waited=self.waited))
+        answer = replace(answer, meta=replace(answer.meta, attempts=self.requests, waited=self.waited), slot=slot)
+        if slot is not None and (page := slot.page_for(answer.meta.status)) is not None:
+            meta = replace(answer.meta, content_type=page.content_type, bytes_saved=len(page.body))
+            answer = replace(answer, meta=meta, body=page.body)
         self.last_meta = answer.meta
         announce(
             self.hooks,
             ResponseReceived(method=request.method, target=request.target, attempt=self.tries, meta=answer.meta),
         )
         return answer
+
+    def _slot(self, url: URL) -> CacheSlot | None:
+        """Look up what the cache holds for one hop: an ETag speaks of one address, so a redirect's end has its own."""
+        if self.cache is None:
+            return None
+        config = self.config
+        return self.cache.slot(str(url), phone=self.request.phone, api_key=config.api_key, max_body=config.max_body)
 
     def _onward(self, url: URL, answer: Answer) -> URL:
         """Where a redirect leads, on the same scheme, host and port. Raises APIError where it leads away."""

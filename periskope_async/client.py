@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from periskope_async.cache import checked_cache
 from periskope_async.config import load_config
 from periskope_async.errors import ConfigError
 from periskope_async.events import checked_hooks
@@ -12,7 +13,6 @@ from periskope_async.models.page import read_chat, read_chat_page
 from periskope_async.paging.pager import Pager, WalkOptions
 from periskope_async.session import SessionManager
 from periskope_async.sources import ChatSource, RawChatSource
-from periskope_async.wire.answer import read_answer
 from periskope_async.wire.query import chat_query, check_page, get_chat_request
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from periskope_async.cache import PageCache
     from periskope_async.config import Config, Timeout
     from periskope_async.events import Hook
     from periskope_async.limits.snapshot import RateLimitSnapshot
@@ -97,6 +98,7 @@ class PeriskopeClient:
         prefetch: int | None = None,
         consistency: Consistency = "exact",
         resume: str | None = None,
+        cache: PageCache | None = None,
     ) -> Pager[Chat]:
         """Walk over all chats that match: ``async for chat in client.iter_chats(label="vip")``.
 
@@ -107,12 +109,14 @@ class PeriskopeClient:
         ``page_size`` is what one request asks for, ``max_items`` what you get. ``prefetch`` is how many pages are read
         at once: None chooses by limit and latency, 1 reads one after another. ``consistency="exact"`` proves page by
         page that nothing was lost or doubled; ``"dedupe"`` only drops what is met twice; ``"none"`` gives rows as they
-        come, at no memory. ``resume`` goes on behind a ``pager.token``.
+        come, at no memory. ``resume`` goes on behind a ``pager.token``. With a ``cache`` (:class:`PageCache`), pages
+        that have not changed since they were last read are not sent again.
 
         Nothing is sent before the first row is asked for. Raises ConfigError here; while iterating APIError,
         TransportError, DecodeError, PaginationError, ClosedError.
         """
         check_page(offset=offset, limit=page_size, limit_name="page_size")
+        cache = checked_cache(cache)
         config = self._config_for(phone)
         query = chat_query(
             sort_by=sort_by,
@@ -135,10 +139,10 @@ class PeriskopeClient:
             resume=resume,
         )
         return Pager(
-            ChatSource(self._manager, query),
+            ChatSource(self._manager, query, cache),
             options,
             hooks=self._manager.hooks,
-            raw=lambda: RawChatSource(self._manager, query),
+            raw=lambda: RawChatSource(self._manager, query, cache),
         )
 
     async def list_chats(
@@ -154,13 +158,15 @@ class PeriskopeClient:
         sort_order: SortOrder | None = None,
         start_time: Moment | None = None,
         end_time: Moment | None = None,
+        cache: PageCache | None = None,
     ) -> ChatPage:
         """Read one page of chats, as the server sends it: ``limit`` rows (1 to 2000) from ``offset`` (from 0) on.
 
-        Members are not in a list; :meth:`get_chat` has them. Waits for the limit. Raises ConfigError, APIError,
-        TransportError, DecodeError, ClosedError.
+        Members are not in a list; :meth:`get_chat` has them. ``cache`` is that of :meth:`iter_chats`. Waits for the
+        limit. Raises ConfigError, APIError, TransportError, DecodeError, ClosedError.
         """
         check_page(offset=offset, limit=limit)
+        cache = checked_cache(cache)
         query = chat_query(
             sort_by=sort_by,
             sort_order=sort_order,
@@ -171,8 +177,8 @@ class PeriskopeClient:
             end_time=end_time,
             phone=self._config_for(phone).phone,
         )
-        meta, body = await self._manager.fetch(query.page(offset=offset, limit=limit))
-        return read_answer(meta, body, read_chat_page)
+        answer = await self._manager.fetch(query.page(offset=offset, limit=limit), cache=cache)
+        return answer.read(read_chat_page)
 
     async def get_chat(self, chat_id: str, *, phone: str | None = None) -> Chat:
         """Read one chat, with its members. ``chat_id`` is ``…@g.us``, ``…@c.us``, or a person's digits.
@@ -180,8 +186,8 @@ class PeriskopeClient:
         Waits for the limit. Raises NotFoundError where there is none, ConfigError where ``chat_id`` cannot be one, and
         what :meth:`list_chats` raises.
         """
-        meta, body = await self._manager.fetch(get_chat_request(chat_id, phone=self._config_for(phone).phone))
-        return read_answer(meta, body, lambda body, _: read_chat(body))
+        answer = await self._manager.fetch(get_chat_request(chat_id, phone=self._config_for(phone).phone))
+        return answer.read(lambda body, _: read_chat(body))
 
     # -- the client itself -----------------------------------------------------------------------------------------
 

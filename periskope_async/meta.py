@@ -21,7 +21,7 @@ class ResponseMeta(Struct, frozen=True, kw_only=True):
     """
 
     status: int
-    """HTTP status code."""
+    """HTTP status code. 304: the server found the page of the caller's cache unchanged, and that one was read."""
     trace_id: str | None = None
     """``x-periskope-trace-id``: name it when you write to Periskope's support."""
     org_id: str | None = None
@@ -35,7 +35,9 @@ class ResponseMeta(Struct, frozen=True, kw_only=True):
     etag: str | None = None
     content_type: str | None = None
     body_bytes: int = 0
-    """Size of the decoded body in bytes."""
+    """Size of the decoded body in bytes, as it was received: 0 for a 304."""
+    bytes_saved: int = 0
+    """Size of the decoded body that was not sent again, because the caller's cache had it."""
     seconds: float = 0.0
     """From sending the request to the last byte of its answer; waiting for the limit is not in it."""
     waited: float = 0.0

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from periskope_async.cache import PageCache
     from periskope_async.config import Config
     from periskope_async.events import Hook
     from periskope_async.limits.gate import RateLimiter
-    from periskope_async.meta import ResponseMeta
+    from periskope_async.transport import Answer
     from periskope_async.wire.query import Request
 
 __all__ = ["SessionManager"]
@@ -58,10 +59,11 @@ class SessionManager:
         self._running: set[asyncio.Task[object]] = set()
         self._ended: set[asyncio.Task[object]] = set()
 
-    async def fetch(self, request: Request, *, is_bulk: bool = False) -> tuple[ResponseMeta, bytes]:
-        """Send a request until it is answered with a success; give the answer's facts and its whole body.
+    async def fetch(self, request: Request, *, cache: PageCache | None = None, is_bulk: bool = False) -> Answer:
+        """Send a request until it is answered with a success; give the answer with its whole body.
 
-        ``is_bulk`` is for pages of walks: while requests wait for the limit, single calls go ahead of them.
+        ``is_bulk`` is for pages of walks: while requests wait for the limit, single calls go ahead of them. With a
+        ``cache`` the body may come from there, and is kept there once it was read with :meth:`Answer.read`.
 
         May wait for the limit and between tries. Raises TransportError, APIError, ClosedError, WrongLoopError; a
         cancel leaves no connection and no place in the queue behind.
@@ -80,6 +82,7 @@ class SessionManager:
             hooks=self.hooks,
             rng=self._rng,
             is_bulk=is_bulk,
+            cache=cache,
         )
         total = self._config.timeout.total
         deadline = asyncio.timeout(total)

@@ -8,12 +8,12 @@ from msgspec.structs import replace
 
 from periskope_async.models.page import read_chat, read_chat_page, read_raw_page
 from periskope_async.paging.run import FetchedPage
-from periskope_async.wire.answer import read_answer
 
 if TYPE_CHECKING:
-    from periskope_async.meta import ResponseMeta
+    from periskope_async.cache import PageCache
     from periskope_async.models.chat import Chat
     from periskope_async.session import SessionManager
+    from periskope_async.transport import Answer
     from periskope_async.wire.query import ChatQuery
 
 __all__ = ["ChatSource", "RawChatSource"]
@@ -22,9 +22,10 @@ __all__ = ["ChatSource", "RawChatSource"]
 class _Chats:
     """Fetches the pages of one query."""
 
-    def __init__(self, manager: SessionManager, query: ChatQuery) -> None:
+    def __init__(self, manager: SessionManager, query: ChatQuery, cache: PageCache | None = None) -> None:
         self._manager = manager
         self._query = query
+        self._cache = cache
 
     def requests_per_second(self) -> float:
         """Tell what the limit allows, as well as it is known."""
@@ -44,11 +45,11 @@ class _Chats:
             time = chat.created_at
         return time.timestamp() if time else None
 
-    async def _page(self, offset: int, limit: int, *, is_reversed: bool) -> tuple[ResponseMeta, bytes]:
+    async def _page(self, offset: int, limit: int, *, is_reversed: bool) -> Answer:
         query = self._query
         if is_reversed:
             query = replace(query, sort_order="asc" if query.is_newest_first else "desc")
-        return await self._manager.fetch(query.page(offset=offset, limit=limit), is_bulk=True)
+        return await self._manager.fetch(query.page(offset=offset, limit=limit), cache=self._cache, is_bulk=True)
 
 
 class ChatSource(_Chats):
@@ -56,14 +57,14 @@ class ChatSource(_Chats):
 
     async def fetch(self, *, offset: int, limit: int, is_reversed: bool) -> FetchedPage[Chat]:
         """Fetch and decode one page."""
-        meta, body = await self._page(offset, limit, is_reversed=is_reversed)
-        page = read_answer(meta, body, read_chat_page)
+        answer = await self._page(offset, limit, is_reversed=is_reversed)
+        page = answer.read(read_chat_page)
         return FetchedPage(
             rows=page.chats,
             identities=[(chat.chat_id, chat.org_phone or None) for chat in page.chats],
             count=page.count,
             first_index=page.from_,
-            meta=meta,
+            meta=answer.meta,
             is_all=self._is_all(len(page.chats), limit=limit, count=page.count),
             sort_time=lambda index: self._sort_time(page.chats[index]),
         )
@@ -74,14 +75,14 @@ class RawChatSource(_Chats):
 
     async def fetch(self, *, offset: int, limit: int, is_reversed: bool) -> FetchedPage[bytes]:
         """Fetch one page and read no more of its rows than what tells them apart."""
-        meta, body = await self._page(offset, limit, is_reversed=is_reversed)
-        page = read_answer(meta, body, read_raw_page)
+        answer = await self._page(offset, limit, is_reversed=is_reversed)
+        page = answer.read(read_raw_page)
         return FetchedPage(
             rows=[row.json for row in page.rows],
             identities=[(row.chat_id, row.org_phone) for row in page.rows],
             count=page.count,
             first_index=page.from_,
-            meta=meta,
+            meta=answer.meta,
             is_all=self._is_all(len(page.rows), limit=limit, count=page.count),
             sort_time=lambda index: self._sort_time(read_chat(page.rows[index].json)),
         )

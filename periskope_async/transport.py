@@ -8,26 +8,32 @@ import socket
 import struct
 import sys
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 import aiohttp
 from aiohttp import hdrs
 from msgspec import Struct
 from msgspec.structs import replace
 
-from periskope_async.errors import BodyError, ClosedError, ConfigError, ConnectError, TimeoutError_
-from periskope_async.wire.answer import read_meta
+from periskope_async.errors import BodyError, ClosedError, ConfigError, ConnectError, DecodeError, TimeoutError_
+from periskope_async.wire.answer import read_answer, read_meta
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp.client_middlewares import ClientHandlerType
+    from multidict import CIMultiDictProxy
     from yarl import URL
 
+    from periskope_async.cache import CacheSlot
     from periskope_async.config import Config
     from periskope_async.limits.permit import Permit
     from periskope_async.meta import ResponseMeta
     from periskope_async.wire.query import Request
 
 __all__ = ["Answer", "exchange", "open_session", "unwatch", "watch"]
+
+T = TypeVar("T")
 
 # The server's keep-alive is 5 s (its Keep-Alive header): a connection it is about to close must not be picked.
 _KEEP_ALIVE_SECONDS = 4.0
@@ -47,6 +53,23 @@ class Answer(Struct, frozen=True):
     meta: ResponseMeta
     body: bytes
     location: str | None
+    is_no_store: bool = False
+    """Whether ``Cache-Control`` forbids to keep it."""
+    slot: CacheSlot | None = None
+    """Where the caller's cache would keep it."""
+
+    def read(self, reader: Callable[[bytes, ResponseMeta], T]) -> T:
+        """Read the body with ``reader``, and have the cache keep it if that went well. Raises DecodeError."""
+        try:
+            value = read_answer(self.meta, self.body, reader)
+        except DecodeError:
+            # What is broken must come anew, and not be found unchanged for ever.
+            if self.slot is not None:
+                self.slot.forget()
+            raise
+        if self.slot is not None:
+            self.slot.keep(self.meta, self.body, is_no_store=self.is_no_store)
+        return value
 
 
 def open_session() -> aiohttp.ClientSession:
@@ -85,9 +108,15 @@ async def _note_sent(_session: object, _context: object, _params: object) -> Non
 
 
 async def exchange(
-    session: aiohttp.ClientSession, request: Request, url: URL, config: Config, permit: Permit
+    session: aiohttp.ClientSession,
+    request: Request,
+    url: URL,
+    config: Config,
+    permit: Permit,
+    *,
+    etag: str | None = None,
 ) -> Answer:
-    """Send one request once, and read its answer to the end.
+    """Send one request once, and read its answer to the end. With an ``etag`` a 304 may be all that comes.
 
     The permit is booked as soon as the headers are there. Raises TransportError; never for a status.
     """
@@ -102,7 +131,7 @@ async def exchange(
         async with session.request(
             request.method,
             url,
-            headers=_headers(request, config),
+            headers=_headers(request, config, etag),
             allow_redirects=False,
             raise_for_status=False,  # whatever a lent session would do: a status is read with its body
             auto_decompress=True,
@@ -121,7 +150,9 @@ async def exchange(
             if not response.ok or "json" not in (meta.content_type or ""):
                 # Servers and proxies like to quote what they refuse, and errors end up in logs.
                 body = body.replace(config.api_key.reveal().encode(), b"***")
-            return Answer(meta, body, response.headers.get(hdrs.LOCATION))
+            return Answer(
+                meta, body, response.headers.get(hdrs.LOCATION), is_no_store=_forbids_keeping(response.headers)
+            )
     except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
         # No connection, so nothing was sent and the server counted nothing.
         permit.unused()
@@ -166,7 +197,7 @@ class _ConnectionBroke(Exception):  # noqa: N818 - it never leaves this module
     """A connection died under a request, before the answer's headers."""
 
 
-def _headers(request: Request, config: Config) -> dict[str, str]:
+def _headers(request: Request, config: Config, etag: str | None) -> dict[str, str]:
     headers: dict[str, str] = {
         hdrs.AUTHORIZATION: f"Bearer {config.api_key.reveal()}",
         hdrs.ACCEPT: "application/json",
@@ -174,7 +205,14 @@ def _headers(request: Request, config: Config) -> dict[str, str]:
     }
     if request.phone is not None:
         headers["x-phone"] = request.phone
+    if etag is not None:
+        headers[hdrs.IF_NONE_MATCH] = etag
     return headers
+
+
+def _forbids_keeping(headers: CIMultiDictProxy[str]) -> bool:
+    directives = ",".join(headers.getall(hdrs.CACHE_CONTROL, ())).split(",")
+    return any(directive.strip().lower() == "no-store" for directive in directives)
 
 
 async def _read_body(response: aiohttp.ClientResponse, meta: ResponseMeta, most: int) -> bytes:

@@ -74,6 +74,19 @@ async def test_reading_chats(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert "WalkReport(" in capsys.readouterr().out
 
 
+async def test_reading_the_same_list_again(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    async with sandbox(monkeypatch) as running, PeriskopeClient() as client:
+        await guide("again")["watch"](client, times=2, pause=0.0)
+        asked = [request.status for request in running.requests]
+    first, received, second, saved, cache = capsys.readouterr().out.splitlines()
+    pages = len(asked) // 2
+    assert asked == [200] * pages + [304] * pages
+    assert first == f"60 chats, 0 of {pages} pages not modified"
+    assert second == f"60 chats, {pages} of {pages} pages not modified"
+    assert saved == f"0 bytes received, {received.split()[0]} not sent again"
+    assert cache.startswith(f"<PageCache {pages} pages, ")
+
+
 async def test_the_web_app_with_fastapi(monkeypatch: pytest.MonkeyPatch) -> None:
     app = guide("fastapi")["app"]
     async with sandbox(monkeypatch) as running, app.router.lifespan_context(app):
@@ -150,7 +163,7 @@ def test_no_block_is_left_out() -> None:
     tested = inspect.getsource(inspect.getmodule(test_no_block_is_left_out) or pytest)
     for name, code in BLOCKS:
         assert f'guide("{name}")' in tested if name else code, code
-    assert len(BLOCKS) == 8
+    assert len(BLOCKS) == 9
 
 
 def test_the_limiters_figures_are_those_of_the_last_run() -> None:

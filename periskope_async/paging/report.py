@@ -34,7 +34,11 @@ class WalkReport(Struct, kw_only=True):
     count_at_end: int | None = None
     """The server's count on the last page read."""
     bytes: int = 0
-    """Decoded body bytes."""
+    """Decoded body bytes that were received."""
+    bytes_saved: int = 0
+    """Decoded body bytes that were not sent again, since the page in the cache had not changed."""
+    not_modified: int = 0
+    """Pages that the server found unchanged (304), so that the cache's were read."""
     seconds: float = 0.0
     """From the first request to the end of the last page, by the loop's clock."""
     seconds_waited: float = 0.0

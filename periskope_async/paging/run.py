@@ -215,10 +215,13 @@ class WalkRun(Generic[T]):
         report = self.walk.report
         report.requests += meta.attempts
         report.bytes += meta.body_bytes
+        report.bytes_saved += meta.bytes_saved
+        report.not_modified += meta.bytes_saved > 0
         report.seconds = seconds
         report.seconds_waited += meta.waited
         self._latency = meta.seconds if not self._latency else 0.7 * self._latency + 0.3 * meta.seconds
-        self._page_bytes = max(self._page_bytes, meta.body_bytes)
+        # A page that was not sent again takes as much memory when it is read.
+        self._page_bytes = max(self._page_bytes, meta.body_bytes + meta.bytes_saved)
 
     def _find_cut(self, identities: Sequence[tuple[str, str | None]]) -> int | None:
         """Find the last row on the page that the token names."""

@@ -21,6 +21,7 @@ FLOORS = [
     {"models"},
     {"events", "retry"},
     {"config"},
+    {"cache"},
     {"wire"},
     {"limits"},
     {"transport"},
@@ -39,7 +40,7 @@ FLOORS = [
 
 # No clock, no loop, no network, no chance: `now` and `rng` come in as arguments.
 PURE = (
-    *("errors", "events", "meta", "retry", "wire", "models", "limits.headers", "limits.window"),
+    *("cache", "errors", "events", "meta", "retry", "wire", "models", "limits.headers", "limits.window"),
     *("limits.ledger", "limits.tokens", "limits.way", "limits.fixed", "limits.foreign", "limits.rate"),
     *("paging.ask", "paging.catch_up", "paging.count", "paging.offset_watch", "paging.walk", "paging.token"),
     *("paging.report", "sandbox.data", "sandbox.limiter", "sandbox.faults"),
