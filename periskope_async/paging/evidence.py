@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
+
+from periskope_async.paging.catch_up import watermark
 
 if TYPE_CHECKING:
     from periskope_async.paging.ask import Answered, Ask
@@ -20,16 +23,21 @@ class Evidence:
         self._counts: set[int | None] = set()
         self.doubt: str | None = None
         """Why it cannot be known whether the walk is complete."""
-        self.has_changed_places = False
-        """Whether known rows stood where they could not have come by waking up, arriving or leaving."""
+        self.are_shuffled = False
+        """Whether rows of equal sort key were seen to change places."""
+        self.may_be_shuffled = False
+        """Whether known rows of equal sort key stood where they need not have come by waking up, arriving or leaving."""
         self.is_head_read = False
         """Whether the head was looked at again, after the end."""
         self.has_read_at_once = False
         """Whether pages were asked for while others were out."""
+        self._first_date: float | None = None
         self._ends_timeless = False
         """Whether rows without a sort time stand at the end, as they do oldest first: waking up, they jump back."""
         self.timeless = 0
         """How many rows without a sort time stand at the top of a newest-first order."""
+        self.began = -math.inf
+        """What has moved since the walk began is no older than this, by its sort time."""
 
     def was_told(self, count: int | None) -> None:
         """Take an answer's count."""
@@ -39,10 +47,13 @@ class Evidence:
     def look_at(self, ask: Ask, answer: Answered) -> None:
         """Look for rows without a sort time, at that end of the list where they stand."""
         rows = len(answer.keys)
+        if self._first_date is None:
+            self._first_date = answer.date
         if self._is_timeless:
             timeless = next((index for index in range(rows) if answer.time_of(index) is not None), rows)
             self.timeless = ask.offset + timeless
             self._is_timeless = timeless == rows
+            self.began = max(self.began, watermark(answer.time_of(timeless) if timeless < rows else None, self._first_date))
         elif rows and not self._is_newest_first:
             self._ends_timeless |= answer.time_of(rows - 1) is None
 
@@ -58,7 +69,7 @@ class Evidence:
         may_jump = not self._is_newest_first and report.pages > 1 and (self.has_read_at_once or self._ends_timeless)
         if may_jump and not self._is_at_rest(report):
             return None, "oldest first, a row that wakes up may jump over pages that were read at once, or back"
-        if not self.has_changed_places:
+        if not (self.are_shuffled or self.may_be_shuffled):
             return True, "every page joined the one before, and the end was reached"
         if self._is_newest_first and is_count_proven and self._went(report) == 0:
             return True, "rows of equal sort key changed places, and as many were met as the server counts"

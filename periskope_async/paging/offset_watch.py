@@ -19,11 +19,16 @@ class OffsetWatch:
     """What the pages so far have shown."""
 
     def __init__(self) -> None:
+        self.is_suspicious = False
+        """Whether the last page held nothing new, and nothing else vouches for the offset: ask for one page at a time,
+        since pages asked for at once may reach the server late, and a list that moves has sunk by then."""
         self._index_base: int | None = None
+        self._is_vouched_for = False
         self._barren = 0
 
     def check(self, ask: Ask, answer: Answered) -> None:
         """Compare the answer's own word on where it begins with what was asked. Raises PaginationError."""
+        self._is_vouched_for = answer.first_index is not None and ask.offset > 0
         if not answer.keys or answer.first_index is None:
             return
         # "from" counts from 1 where the offset counts from 0; the first page shows it, and no other may differ.
@@ -37,8 +42,12 @@ class OffsetWatch:
             )
 
     def count_barren(self, ask: Ask, *, is_barren: bool) -> None:
-        """Take note of a page: was it full of rows that are known? Raises PaginationError after several of them."""
-        self._barren = self._barren + 1 if is_barren else 0
+        """Take note of a page: was it full of rows that are known? Raises PaginationError after several of them.
+
+        Where the answer's own word has vouched for the offset, the list has sunk under the reader, and will end.
+        """
+        self.is_suspicious = is_barren and not self._is_vouched_for
+        self._barren = self._barren + 1 if self.is_suspicious else 0
         if self._barren >= _MOST_BARREN_PAGES:
             raise PaginationError(
                 f"{self._barren} full pages in a row, the last at offset {ask.offset}, held nothing new: "

@@ -75,7 +75,6 @@ class Walk:
         self._last_page: Sequence[int] = ()
         self._step_back = 0
         self._head: HeadCatchUp | None = None
-        self._began_at: float | None = None
         self._evidence = Evidence(is_newest_first=is_newest_first)
         if self.is_resuming:
             self._evidence.doubt = "it was resumed: what was read before the cut is not known any more"
@@ -89,7 +88,8 @@ class Walk:
 
     def next_ask(self, depth: int) -> Ask | None:
         """Give the next page to ask for, or None while ``depth`` pages are out or no more is worth asking."""
-        if self._phase is None or len(self._asked) >= min(depth, self._count.look_ahead):
+        most = 1 if self._watch.is_suspicious else min(depth, self._count.look_ahead)
+        if self._phase is None or len(self._asked) >= most:
             return None
         if self._head is not None:
             if self._asked:
@@ -116,7 +116,10 @@ class Walk:
 
     def halve_page(self, ask: Ask) -> bool:
         """Ask for half from now on, since the server refused ``limit``. False where half of it is nothing."""
-        self.page_size = self._given = max(1, ask.limit // 2)
+        if self._head is not None:
+            self._head.clamp(ask.limit // 2)
+        else:
+            self.page_size = self._given = max(1, ask.limit // 2)
         return ask.limit > 1
 
     def place(self, ask: Ask, answer: Answered) -> list[int]:
@@ -153,8 +156,6 @@ class Walk:
         report = self.report
         report.pages += 1
         report.rows_received += len(answer.keys)
-        if self._began_at is None:
-            self._began_at = answer.date
         if answer.count is not None:
             if report.pages == 1:
                 report.count_at_start = answer.count
@@ -211,12 +212,12 @@ class Walk:
     def _has_changed_places(self, answer: Answered) -> bool:
         """Whether a page that begins with a new row shows rows that changed places: then nothing was pulled up.
 
-        Once rows are known to change places, to step back finds nothing that going over the list again does not.
+        Once rows are seen to change places, to step back finds nothing that going over the list again does not.
         """
-        if not self._evidence.has_changed_places:
+        if not self._evidence.are_shuffled:
             told = self._seam.sort(answer.keys, self._seen)
-            self._evidence.has_changed_places = told.has_changed_places(answer.time_of)
-        return self._evidence.has_changed_places
+            self._evidence.are_shuffled = told.has_changed_places(answer.time_of)
+        return self._evidence.are_shuffled
 
     def _judge_seam(self, ask: Ask, answer: Answered, told: Sorted) -> None:
         """Compare the rows that this page shares with what was placed, and account for what moved."""
@@ -229,7 +230,7 @@ class Walk:
             self.report.inserted += max(0, told.known_first - expected)
             self.report.removed += max(0, expected - told.known_first)
         if told.has_changed_places(answer.time_of, expected=expected):
-            self._evidence.has_changed_places = True
+            self._evidence.may_be_shuffled = True
         self._seam.extend(answer.keys, answer.time_of)
         self._evidence.look_at(ask, answer)
 
@@ -252,7 +253,7 @@ class Walk:
             # The server may give fewer rows than asked for: what is out beyond this page would leave gaps.
             self._given = len(keys)
             self._go_on_from(end)
-        elif not self._asked:
+        elif not self._asked or self._watch.is_suspicious:
             self._go_on_from(end)
 
     def _go_on_from(self, end: int) -> None:
@@ -279,7 +280,7 @@ class Walk:
         elif self._is_head_to_be_read(phase):
             self._phase = Phase.HEAD
             self._evidence.is_head_read = True
-            self._head = HeadCatchUp(page_size=self.page_size, since=self._began_at, timeless=self._evidence.timeless)
+            self._head = HeadCatchUp(since=self._evidence.began, timeless=self._evidence.timeless)
         elif missing > 0 and self._passes_left > 0 and self._evidence.doubt is None:
             self._passes_left -= 1
             self.report.passes += 1
