@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -30,13 +30,20 @@ if TYPE_CHECKING:
     from periskope_async.transport import Answer
     from periskope_async.wire.query import Request
 
-__all__ = ["Call"]
+__all__ = ["Account", "Call"]
 
 # Named for the room that users know: the session is what sends.
 logger = logging.getLogger("periskope_async.session")
 
 _MOST_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class Account(Protocol):
+    """Where the costs of a call are booked as they arise, whatever becomes of it."""
+
+    requests: int
+    seconds_waited: float
 
 
 class Call(Struct, kw_only=True):
@@ -51,6 +58,7 @@ class Call(Struct, kw_only=True):
     rng: random.Random
     is_bulk: bool
     cache: PageCache | None = None
+    account: Account | None = None
     tries: int = 0
     requests: int = 0
     waited: float = 0.0
@@ -103,8 +111,10 @@ class Call(Struct, kw_only=True):
         loop = asyncio.get_running_loop()
         asked = loop.time()
         permit = await self.limiter.acquire(is_retry=self.requests > 0, is_bulk=self.is_bulk, hooks=self.hooks)
-        self.waited += loop.time() - asked
+        self._book_wait(loop.time() - asked)
         self.requests += 1
+        if self.account is not None:
+            self.account.requests += 1
         request = self.request
         try:
             slot = self._slot(url)
@@ -149,6 +159,11 @@ class Call(Struct, kw_only=True):
             meta=answer.meta,
         )
 
+    def _book_wait(self, seconds: float) -> None:
+        self.waited += seconds
+        if self.account is not None:
+            self.account.seconds_waited += seconds
+
     def _announce_retry(self, wait: float, failure: TransportError | APIError) -> None:
         announce(
             self.hooks,
@@ -169,7 +184,7 @@ class Call(Struct, kw_only=True):
         """Sleep between two tries, or until the client closes."""
         if no_limits.is_open or seconds <= 0:
             return
-        self.waited += seconds
+        self._book_wait(seconds)
         try:
             async with asyncio.timeout(seconds):
                 await self.closing.wait()

@@ -9,7 +9,7 @@ from periskope_async.config import load_config
 from periskope_async.errors import ConfigError
 from periskope_async.events import checked_hooks
 from periskope_async.limits.gate import RateLimiter
-from periskope_async.models.page import read_chat, read_chat_page
+from periskope_async.models.page import chat_page_steps, read_chat
 from periskope_async.paging.pager import Pager, WalkOptions
 from periskope_async.session import SessionManager
 from periskope_async.sources import ChatSource, RawChatSource
@@ -178,7 +178,7 @@ class PeriskopeClient:
             phone=self._config_for(phone).phone,
         )
         answer = await self._manager.fetch(query.page(offset=offset, limit=limit), cache=cache)
-        return answer.read(read_chat_page)
+        return await answer.read_in_turns(chat_page_steps)
 
     async def get_chat(self, chat_id: str, *, phone: str | None = None) -> Chat:
         """Read one chat, with its members. ``chat_id`` is ``…@g.us``, ``…@c.us``, or a person's digits.

@@ -7,7 +7,7 @@ import os
 import random
 from typing import TYPE_CHECKING
 
-from periskope_async.call import Call
+from periskope_async.call import Account, Call
 from periskope_async.errors import ClosedError, PeriskopeError, TimeoutError_, WrongLoopError
 from periskope_async.transport import open_session, unwatch, watch
 
@@ -59,11 +59,19 @@ class SessionManager:
         self._running: set[asyncio.Task[object]] = set()
         self._ended: set[asyncio.Task[object]] = set()
 
-    async def fetch(self, request: Request, *, cache: PageCache | None = None, is_bulk: bool = False) -> Answer:
+    async def fetch(
+        self,
+        request: Request,
+        *,
+        cache: PageCache | None = None,
+        is_bulk: bool = False,
+        account: Account | None = None,
+    ) -> Answer:
         """Send a request until it is answered with a success; give the answer with its whole body.
 
         ``is_bulk`` is for pages of walks: while requests wait for the limit, single calls go ahead of them. With a
-        ``cache`` the body may come from there, and is kept there once it was read with :meth:`Answer.read`.
+        ``cache`` the body may come from there, and is kept there once it was read with :meth:`Answer.read`. What the
+        call costs is booked in ``account`` as it arises.
 
         May wait for the limit and between tries. Raises TransportError, APIError, ClosedError, WrongLoopError; a
         cancel leaves no connection and no place in the queue behind.
@@ -83,6 +91,7 @@ class SessionManager:
             rng=self._rng,
             is_bulk=is_bulk,
             cache=cache,
+            account=account,
         )
         total = self._config.timeout.total
         deadline = asyncio.timeout(total)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from periskope_async.models.page import read_chat, read_chat_page, read_raw_page
-from periskope_async.paging.run import FetchedPage
+from periskope_async.models.page import chat_page_steps, raw_page_steps, read_chat
+from periskope_async.paging.run import FetchedPage, UnreadPage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from periskope_async.cache import PageCache
+    from periskope_async.call import Account
     from periskope_async.models.chat import Chat
     from periskope_async.session import SessionManager
     from periskope_async.transport import Answer
@@ -29,8 +33,7 @@ class _Chats:
 
     def requests_per_second(self) -> float:
         """Tell what the limit allows, as well as it is known."""
-        view = self._manager.limiter.snapshot()
-        return view.limit / view.window
+        return self._manager.limiter.requests_per_second
 
     def _is_all(self, rows: int, *, limit: int, count: int | None) -> bool:
         """Whether nothing can follow: one id names one chat, answered bare or as a list that does not fill its page."""
@@ -45,44 +48,64 @@ class _Chats:
             time = chat.created_at
         return time.timestamp() if time else None
 
-    async def _page(self, offset: int, limit: int, *, is_reversed: bool) -> Answer:
+    async def _answer(self, offset: int, limit: int, *, is_reversed: bool, account: Account) -> Answer:
         query = self._query
         if is_reversed:
             query = replace(query, sort_order="asc" if query.is_newest_first else "desc")
-        return await self._manager.fetch(query.page(offset=offset, limit=limit), cache=self._cache, is_bulk=True)
+        request = query.page(offset=offset, limit=limit)
+        return await self._manager.fetch(request, cache=self._cache, is_bulk=True, account=account)
 
 
 class ChatSource(_Chats):
     """Pages of typed chats."""
 
-    async def fetch(self, *, offset: int, limit: int, is_reversed: bool) -> FetchedPage[Chat]:
-        """Fetch and decode one page."""
-        answer = await self._page(offset, limit, is_reversed=is_reversed)
-        page = answer.read(read_chat_page)
-        return FetchedPage(
-            rows=page.chats,
-            identities=[(chat.chat_id, chat.org_phone or None) for chat in page.chats],
-            count=page.count,
-            first_index=page.from_,
-            meta=answer.meta,
-            is_all=self._is_all(len(page.chats), limit=limit, count=page.count),
-            sort_time=lambda index: self._sort_time(page.chats[index]),
-        )
+    async def fetch(self, *, offset: int, limit: int, is_reversed: bool, account: Account) -> UnreadPage[Chat]:
+        """Fetch one page."""
+        answer = await self._answer(offset, limit, is_reversed=is_reversed, account=account)
+
+        async def read() -> FetchedPage[Chat]:
+            page = await answer.read_in_turns(chat_page_steps)
+            return FetchedPage(
+                rows=page.chats,
+                identities=_identities(page.chats),
+                count=page.count,
+                first_index=page.from_,
+                meta=answer.meta,
+                is_all=self._is_all(len(page.chats), limit=limit, count=page.count),
+                sort_time=lambda index: self._sort_time(page.chats[index]),
+            )
+
+        return UnreadPage(answer.meta, read)
 
 
 class RawChatSource(_Chats):
     """Pages of chats as the server wrote them."""
 
-    async def fetch(self, *, offset: int, limit: int, is_reversed: bool) -> FetchedPage[bytes]:
-        """Fetch one page and read no more of its rows than what tells them apart."""
-        answer = await self._page(offset, limit, is_reversed=is_reversed)
-        page = answer.read(read_raw_page)
-        return FetchedPage(
-            rows=[row.json for row in page.rows],
-            identities=[(row.chat_id, row.org_phone) for row in page.rows],
-            count=page.count,
-            first_index=page.from_,
-            meta=answer.meta,
-            is_all=self._is_all(len(page.rows), limit=limit, count=page.count),
-            sort_time=lambda index: self._sort_time(read_chat(page.rows[index].json)),
-        )
+    async def fetch(self, *, offset: int, limit: int, is_reversed: bool, account: Account) -> UnreadPage[bytes]:
+        """Fetch one page; no more is read of its rows than what tells them apart."""
+        answer = await self._answer(offset, limit, is_reversed=is_reversed, account=account)
+
+        async def read() -> FetchedPage[bytes]:
+            page = await answer.read_in_turns(raw_page_steps)
+            return FetchedPage(
+                rows=[row.json for row in page.rows],
+                identities=[(row.chat_id, row.org_phone) for row in page.rows],
+                count=page.count,
+                first_index=page.from_,
+                meta=answer.meta,
+                is_all=self._is_all(len(page.rows), limit=limit, count=page.count),
+                sort_time=lambda index: self._sort_time(read_chat(page.rows[index].json)),
+            )
+
+        return UnreadPage(answer.meta, read)
+
+
+_identity = attrgetter("chat_id", "org_phone")
+
+
+def _identities(chats: Sequence[Chat]) -> list[tuple[str, str | None]]:
+    """Tell rows apart; a phone that is empty, null or absent is one and the same."""
+    identities = list(map(_identity, chats))
+    if all(map(itemgetter(1), identities)):
+        return identities
+    return [(chat_id, phone or None) for chat_id, phone in identities]

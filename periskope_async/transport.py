@@ -16,7 +16,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from periskope_async.errors import BodyError, ClosedError, ConfigError, ConnectError, DecodeError, TimeoutError_
-from periskope_async.wire.answer import read_answer, read_meta
+from periskope_async.models.repair import Unreadable
+from periskope_async.wire.answer import decode_error, read_answer, read_meta
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from periskope_async.config import Config
     from periskope_async.limits.permit import Permit
     from periskope_async.meta import ResponseMeta
+    from periskope_async.models.page import Steps
     from periskope_async.wire.query import Request
 
 __all__ = ["Answer", "exchange", "open_session", "unwatch", "watch"]
@@ -63,13 +65,37 @@ class Answer(Struct, frozen=True):
         try:
             value = read_answer(self.meta, self.body, reader)
         except DecodeError:
-            # What is broken must come anew, and not be found unchanged for ever.
-            if self.slot is not None:
-                self.slot.forget()
+            self._forget()
             raise
+        self._keep()
+        return value
+
+    async def read_in_turns(self, reader: Callable[[bytes, ResponseMeta], Steps[T]]) -> T:
+        """Read the body likewise, and let other tasks have their turn after each step."""
+        steps = reader(self.body, self.meta)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                self._keep()
+                value: T = done.value
+                return value
+            except Unreadable as error:
+                self._forget()
+                failure = decode_error(error, self.meta, self.body)
+            else:
+                await asyncio.sleep(0)
+                continue
+            raise failure
+
+    def _keep(self) -> None:
         if self.slot is not None:
             self.slot.keep(self.meta, self.body, is_no_store=self.is_no_store)
-        return value
+
+    def _forget(self) -> None:
+        """Have the cache forget the page: what is broken must come anew, and not be found unchanged for ever."""
+        if self.slot is not None:
+            self.slot.forget()
 
 
 def open_session() -> aiohttp.ClientSession:

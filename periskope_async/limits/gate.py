@@ -113,6 +113,11 @@ class RateLimiter:
             self._seconds_waited += loop.time() - now
         return permit
 
+    @property
+    def requests_per_second(self) -> float:
+        """What the limit allows, as well as it is known."""
+        return self._ledger.limit / self._ledger.window
+
     def snapshot(self) -> RateLimitSnapshot:
         """Give a frozen view of how the limit stands now."""
         ledger = self._ledger

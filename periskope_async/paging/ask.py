@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Answered", "Ask", "Consistency", "Phase"]
+__all__ = ["Answered", "Ask", "Consistency", "Phase", "pick"]
+
+T = TypeVar("T")
 
 Consistency: TypeAlias = Literal["exact", "dedupe", "none"]
 
@@ -31,6 +33,8 @@ class Ask(Struct, frozen=True):
     phase: Phase
     offset: int
     limit: int
+    is_gap: bool = False
+    """Whether it only joins what was placed with a page that has come already."""
 
     @property
     def is_reversed(self) -> bool:
@@ -52,10 +56,17 @@ class Answered(Struct, frozen=True, kw_only=True):
     first_index: int | None = None
     """The answer's ``from``: the first row's place, counted from 1."""
     resumed_after: int | None = None
-    """While the walk resumes: the index of the last row that was delivered before the cut, if it is on this page."""
+    """While the walk resumes: the index of the last row that the token names and that stands where it stood."""
+    named: Sequence[int] = ()
+    """The indexes of all rows that the token names: they were delivered before the cut."""
     is_all: bool = False
     """Whether the answer is known to be everything: the one chat that was asked for by its id."""
     time_of: Callable[[int], float | None] = lambda _: None
     """Reads a row's sort time in Unix seconds, None where it has none; called for the few rows where that matters."""
     date: float | None = None
     """The server's time of answering in Unix seconds."""
+
+
+def pick(indexes: Sequence[int], rows: Sequence[T]) -> Sequence[T]:
+    """Give the rows of these indexes; a run of rows, as most are, in one piece."""
+    return rows[indexes.start : indexes.stop] if isinstance(indexes, range) else [rows[index] for index in indexes]

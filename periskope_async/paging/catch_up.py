@@ -20,9 +20,9 @@ __all__ = ["HeadCatchUp", "watermark"]
 
 # A first look: enough for a list at rest, and cheap.
 _LEAST_ROWS = 100
-# The most that the API gives in one answer.
-_MOST_ROWS = 2000
-_MOST_SWEEPS = 12
+_MOST_LOOKS = 40
+# So far above the place where it began the head is looked for, and further: rows without a time become fewer.
+_LEAST_MARGIN = 20
 # Rows may carry whole seconds, and the times of several machines.
 _ROWS_SLACK_SECONDS = 1.0
 # Date has whole seconds too, and is the time of yet another machine.
@@ -47,51 +47,50 @@ class HeadCatchUp:
     behind them. ``timeless`` is how many there were.
     """
 
-    def __init__(self, *, since: float, timeless: int = 0, most: int = _MOST_ROWS) -> None:
+    def __init__(self, *, since: float, timeless: int = 0, most: int) -> None:
         self.is_over = False
         self.is_proven = False
         """Whether nothing can have been missed, once over."""
-        self.offset = max(0, timeless - 1)
         self.limit = min(most, _LEAST_ROWS)
         self._most = most
         self._since = since
-        self._sweeps = 1
-        self._step_back = 0
-        # Of the present sweep: what has moved since it began, its pages and rows, and where the rows without a time end.
-        self._began = -math.inf
-        self._pages = self._rows = 0
-        self._timeless = self.offset
+        self._timeless = timeless
+        self._margin = _LEAST_MARGIN
+        self._looks = 0
+        self._begin()
 
     def clamp(self, limit: int) -> None:
         """Never ask for more than so many rows: the server refused to give them."""
-        self._most = max(1, limit)
-        self.limit = min(self.limit, self._most)
+        self._most = limit
+        self.limit = min(self.limit, limit)
 
     def met(self, times: Sequence[float | None], *, fresh: Sequence[int], date: float | None) -> None:
         """Take a page's sort times (None where a row has none), and the server's time of answering.
 
         ``fresh`` are the places of the rows in it that were new.
         """
-        if self._pages == 0:
-            if self.offset > 0 and (not times or times[0] is not None):
-                # The rows without a time have become fewer, and the head begins further up.
-                self._step_back = max(2 * self._step_back, self.limit)
-                self.offset = max(0, self.offset - self._step_back)
-                return
-        elif 0 in fresh:
-            # It does not join the page before: rows above have left, and others slipped through between the two.
-            self._begin_again()
+        self._looks += 1
+        self.is_over = self._looks >= _MOST_LOOKS
+        if self._pages == 0 and self.offset > 0 and (not times or times[0] is not None):
+            # The rows without a time have become fewer, and the head begins further up.
+            self._margin *= 4
+            self.offset = max(0, self.offset - self._margin)
             return
+        if self._pages > 0 and 0 in fresh:
+            # It does not join the page before: rows above have left, and others slipped through between the two.
+            self._begin()
+            return
+        timeless = sum(1 for _ in takewhile(lambda time: time is None, times))
+        if timeless or self.offset == 0:
+            self._timeless = self.offset + timeless
         # Where it repeats a row at the most, the list had ended with the page before.
-        is_end = self._pages > 0 and len(times) <= 1
+        is_end = self._rows > 0 and len(times) <= 1
         if not is_end:
             if self._pages == 0:
-                self._began = watermark(next((time for time in times if time is not None), None), date)
-            self._pages += 1
+                self._began = watermark(times[timeless] if timeless < len(times) else None, date)
+            # A page of rows without a time is none of the head.
+            self._pages += timeless < len(times)
             self._rows += len(times)
-            if self.offset <= self._timeless + 1:
-                timeless = sum(1 for _ in takewhile(lambda time: time is None, times))
-                self._timeless = max(self._timeless, self.offset + timeless)
         if times and not is_end and not self._is_reached_by(times[-1]):
             # Overlap by one: a row that came in above meanwhile must not open a gap.
             self.offset += max(1, len(times) - 1)
@@ -100,16 +99,15 @@ class HeadCatchUp:
             self.is_over = self.is_proven = True
         else:
             self._since = self._began
-            self.limit = min(self._most, max(_LEAST_ROWS, self._rows))
-            self._begin_again()
+            self.limit = min(self._most, max(_LEAST_ROWS, self._rows + self._margin))
+            self._margin = max(_LEAST_MARGIN, self._margin // 4)
+            self._begin()
 
-    def _begin_again(self) -> None:
-        self.is_over = self._sweeps >= _MOST_SWEEPS
-        self._sweeps += 1
-        self.offset = max(0, self._timeless - 1)
-        self._timeless = self.offset
+    def _begin(self) -> None:
+        self.offset = max(0, self._timeless - self._margin)
+        # Of this sweep: what is older has not moved since, its pages of the head, and its rows.
         self._began = -math.inf
-        self._pages = self._rows = self._step_back = 0
+        self._pages = self._rows = 0
 
     def _is_reached_by(self, time: float | None) -> bool:
         return time is not None and time < self._since

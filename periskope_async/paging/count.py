@@ -19,14 +19,24 @@ class Count:
         """Pages that are worth having out at once, as far as the end is known."""
         self.is_proven = False
         """Whether it was seen to count more than what had been read: a page's own number never does."""
+        self._is_first_whole = False
+        self._is_not_of_page = False
         self._value: int | None = None
         self._is_refuted = False
         self._pages = 0
 
-    def was_told(self, value: int | None) -> None:
-        """Take an answer's count."""
+    @property
+    def was_one_page(self) -> bool:
+        """Whether the first page was all there was: fewer rows than it might have held, and as many as are counted."""
+        return self._is_first_whole and self._is_not_of_page and not self._is_refuted
+
+    def was_told(self, value: int | None, *, rows: int, asked: int) -> None:
+        """Take an answer's count, how many rows it held, and how many were asked for."""
+        if self._pages == 0:
+            self._is_first_whole = rows == value and rows < asked
         if value is not None:
             self._value = value
+            self._is_not_of_page |= value > rows
 
     def was_reached(self, end: int, *, has_rows: bool, is_full: bool) -> None:
         """Learn from a page that ended one before ``end``."""

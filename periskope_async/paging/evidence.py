@@ -26,7 +26,7 @@ class Evidence:
         self.are_shuffled = False
         """Whether rows of equal sort key were seen to change places."""
         self.may_be_shuffled = False
-        """Whether known rows of equal sort key stood where they need not have come by waking up, arriving or leaving."""
+        """Whether known rows of equal sort key stood where nobody can tell what brought them."""
         self.is_head_read = False
         """Whether the head was looked at again, after the end."""
         self.has_read_at_once = False
@@ -53,7 +53,8 @@ class Evidence:
             timeless = next((index for index in range(rows) if answer.time_of(index) is not None), rows)
             self.timeless = ask.offset + timeless
             self._is_timeless = timeless == rows
-            self.began = max(self.began, watermark(answer.time_of(timeless) if timeless < rows else None, self._first_date))
+            newest = None if self._is_timeless else answer.time_of(timeless)
+            self.began = max(self.began, watermark(newest, self._first_date))
         elif rows and not self._is_newest_first:
             self._ends_timeless |= answer.time_of(rows - 1) is None
 

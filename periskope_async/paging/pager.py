@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -87,14 +88,17 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
 
     def walk(self) -> Walk:
         """Begin a fresh walk."""
+        resume = self.resume
+        # A token taken before the first row was handed over names no row to look for, only where the walk began.
+        is_cut = resume is not None and bool(resume.tail)
         return Walk(
             page_size=self.page_size,
-            offset=self.offset,
+            offset=self.offset if is_cut or resume is None else max(self.offset, resume.offset),
             max_items=self.max_items,
             consistency=self.consistency,
             is_newest_first=self.is_newest_first,
-            # A token taken before the first row was handed over names no row to look for: begin at the beginning.
-            resume_at=self.resume.offset if self.resume is not None and self.resume.tail else None,
+            resume_at=resume.offset if is_cut and resume is not None else None,
+            resume_time=resume.time if resume is not None else None,
         )
 
 
@@ -123,6 +127,7 @@ class Pager(Generic[T]):
         self._report = WalkReport()
         self._cut = _Cut(options)
         self._runs: weakref.WeakSet[WalkRun[T]] = weakref.WeakSet()
+        self._leaving: set[asyncio.Task[Any]] = set()
 
     def __aiter__(self) -> AsyncIterator[T]:
         """Begin a fresh walk, row by row."""
@@ -160,8 +165,8 @@ class Pager(Generic[T]):
         That the count is a total is what the documents say; no recorded answer proves it.
         """
         options = self._options
-        fetched = await self._source.fetch(offset=options.offset, limit=1, is_reversed=False)
-        return fetched.count
+        unread = await self._source.fetch(offset=options.offset, limit=1, is_reversed=False, account=WalkReport())
+        return (await unread.read()).count
 
     @property
     def report(self) -> WalkReport:
@@ -177,6 +182,8 @@ class Pager(Generic[T]):
         """End every walk of this pager, and wait until nothing of it is left."""
         for run in list(self._runs):
             await run.close()
+        if self._leaving:
+            await asyncio.wait(set(self._leaving))
 
     async def __aenter__(self) -> Self:
         return self
@@ -192,7 +199,12 @@ class Pager(Generic[T]):
     def _begin(self) -> tuple[WalkRun[T], _Cut]:
         walk = self._options.walk()
         run = WalkRun(
-            walk, self._source, prefetch=self._options.prefetch, hooks=self._hooks, resume=self._options.resume
+            walk,
+            self._source,
+            prefetch=self._options.prefetch,
+            hooks=self._hooks,
+            resume=self._options.resume,
+            leaving=self._leaving,
         )
         self._report = walk.report
         self._cut = _Cut(self._options)
@@ -206,32 +218,36 @@ class Pager(Generic[T]):
 class _Cut:
     """How far rows have been handed over, kept at next to no cost a row."""
 
-    __slots__ = ("_before", "_delivered", "_offset", "_options", "_page", "in_page")
+    __slots__ = ("_page", "_settled", "in_page")
 
     def __init__(self, options: WalkOptions) -> None:
-        resume = options.resume
-        self._options = options
-        self._offset = options.offset if resume is None else resume.offset
-        self._delivered = 0 if resume is None else resume.delivered
-        self._before: tuple[str, ...] = () if resume is None else resume.tail
+        self._settled = options.resume or Place(options.fingerprint, options.offset, 0, ())
         self._page: Page[Any] | None = None
         self.in_page = 0
         """Items of the current page that were handed over."""
 
     def turn_to(self, page: Page[Any]) -> None:
         """Begin a new page: what was handed over of the last one is settled."""
-        place = self.place()
-        self._offset, self._delivered, self._before = place.offset, place.delivered, place.tail
+        self._settled = self.place()
         self._page, self.in_page = page, 0
 
     def place(self) -> Place:
         """Where the last row that was handed over lay."""
-        offset, tail, done = self._offset, self._before, self.in_page
-        if self._page is not None and self._page.ends is not None and done:
-            offset = self._page.ends[done - 1]
-            marks = tuple(mark(identity) for identity in self._page.identities[max(0, done - _TAIL_ROWS) : done])
-            tail = (*tail, *marks)[-_TAIL_ROWS:]
-        return Place(self._options.fingerprint, offset, self._delivered + done, tail)
+        before, page, done = self._settled, self._page, self.in_page
+        if page is None or not done:
+            return before
+        if page.ends is None:
+            # It was caught up behind the reader: to go on from there would be to go back.
+            return replace(before, delivered=before.delivered + done)
+        named = range(max(0, done - _TAIL_ROWS), done)
+        marks = tuple(mark(page.identities[index], page.sort_time(index)) for index in named)
+        return Place(
+            before.query,
+            page.ends[done - 1],
+            before.delivered + done,
+            (*before.tail, *marks)[-_TAIL_ROWS:],
+            page.sort_time(done - 1),
+        )
 
 
 class _Iterator(Generic[T]):

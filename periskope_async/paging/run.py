@@ -1,34 +1,35 @@
-"""One run of a walk: pages fetched at once, delivered in order, and nothing left behind when it ends early."""
+"""One run of a walk: pages fetched at once, delivered in order, and nothing left behind when it ends early.
+
+A page that waits for its turn waits as bytes, and is decoded when it is next: it takes a third of the memory that its
+rows would take, and the garbage collector need not look at it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import deque
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
 from periskope_async.errors import ClosedError, PaginationError, ValidationError, WrongLoopError
 from periskope_async.events import PageRead, announce
-from periskope_async.paging.ask import Answered, Ask
-from periskope_async.paging.token import mark
+from periskope_async.paging.ask import Answered, Ask, pick
+from periskope_async.paging.pace import Pace
+from periskope_async.paging.token import NamedRows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from periskope_async.call import Account
     from periskope_async.events import Hook
     from periskope_async.meta import ResponseMeta
     from periskope_async.paging.token import Place
     from periskope_async.paging.walk import Walk
 
-__all__ = ["FetchedPage", "Page", "Source", "WalkRun"]
+__all__ = ["FetchedPage", "Page", "Source", "UnreadPage", "WalkRun"]
 
 T = TypeVar("T")
-
-# Decoded rows take several times the bytes they came in; what is out at once stays far from the memory's end.
-_MOST_BYTES_AHEAD = 64 * 1024 * 1024
-_MOST_PAGES_AHEAD = 256
 
 
 class FetchedPage(Struct, Generic[T], frozen=True):
@@ -47,10 +48,18 @@ class FetchedPage(Struct, Generic[T], frozen=True):
     """Reads a row's sort time in Unix seconds; called for the few rows where it matters."""
 
 
+class UnreadPage(Struct, Generic[T], frozen=True):
+    """An answer that came, not decoded yet."""
+
+    meta: ResponseMeta
+    read: Callable[[], Awaitable[FetchedPage[T]]]
+    """Decodes it, letting other tasks have their turn now and then. Raises DecodeError. May be called again."""
+
+
 class Source(Protocol[T]):
     """Where pages come from: the client, bound to one query."""
 
-    async def fetch(self, *, offset: int, limit: int, is_reversed: bool) -> FetchedPage[T]:
+    async def fetch(self, *, offset: int, limit: int, is_reversed: bool, account: Account) -> UnreadPage[T]:
         """Fetch one page; retries and the limit are its own business."""
         ...
 
@@ -72,6 +81,8 @@ class Page(Struct, Generic[T], frozen=True):
     """``(chat_id, org_phone)`` of each item."""
     ends: Sequence[int] | None
     """One past each item's place in the list; None for rows caught up behind the reader."""
+    sort_time: Callable[[int], float | None]
+    """Reads an item's sort time in Unix seconds, None where it has none."""
 
 
 class WalkRun(Generic[T]):
@@ -88,15 +99,16 @@ class WalkRun(Generic[T]):
         prefetch: int | None,
         hooks: Sequence[Hook] = (),
         resume: Place | None = None,
+        leaving: set[asyncio.Task[Any]] | None = None,
     ) -> None:
         self.walk = walk
         self._source = source
         self._prefetch = prefetch
         self._hooks = hooks
-        self._marks = frozenset(resume.tail) if resume is not None else frozenset[str]()
-        self._out: deque[tuple[Ask, asyncio.Task[FetchedPage[T]]]] = deque()
-        self._latency = 0.0
-        self._page_bytes = 0
+        self._named = NamedRows(resume.tail) if resume is not None else None
+        self._leaving: set[asyncio.Task[Any]] = set() if leaving is None else leaving
+        self._out: deque[tuple[Ask, asyncio.Task[UnreadPage[T]]]] = deque()
+        self._pace = Pace()
         self._began: float | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
@@ -104,22 +116,26 @@ class WalkRun(Generic[T]):
     async def next_page(self) -> Page[T] | None:
         """Give the next page that holds new rows, or None when the walk is over.
 
-        Raises what fetching raises; a further call tries the same page again.
+        Raises what fetching and decoding raise; a further call tries the same page again.
         """
-        if self._is_closed:
-            raise ClosedError("the pager was closed; iterate over it anew")
+        self._check_open()
         loop = asyncio.get_running_loop()
         if self._began is None or self._loop is None:
             self._began, self._loop = loop.time(), loop
         elif self._loop is not loop:
             raise WrongLoopError("this walk was begun in another event loop; keep pager.token, and resume from it here")
+        self._pace.came_back(loop.time())
         while not self.walk.is_over:
             self._fill()
             ask, task = self._out[0]
             try:
                 # Unlike awaiting the task itself, this leaves it whole when the caller is cancelled.
                 await asyncio.wait((task,))
-                fetched = task.result()
+                self._check_open()
+                unread = task.result()
+                began = loop.time()
+                fetched = await unread.read()
+                self._check_open()
             except ValidationError as error:
                 await self._drop()
                 if "limit" not in error.fields or not self.walk.halve_page(ask):
@@ -128,12 +144,13 @@ class WalkRun(Generic[T]):
             except BaseException:
                 await self._drop()
                 raise
-            self._out.popleft()
-            page = await self._place(ask, fetched, loop.time() - self._began)
+            page = await self._place(ask, fetched, loop.time())
+            self._pace.was_read(loop.time() - began)
             if page is not None:
                 if self._depth() > 1:
                     # The next pages are on their way while the caller works on this one.
                     self._fill()
+                self._pace.went_out(loop.time())
                 return page
         return None
 
@@ -147,47 +164,62 @@ class WalkRun(Generic[T]):
         for _, task in self._out:
             # A task of a loop that has ended cannot be cancelled, and need not be.
             if not task.get_loop().is_closed():
-                task.cancel()
+                self._leave(task)
         self._out.clear()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ClosedError("the pager was closed; iterate over it anew")
 
     def _fill(self) -> None:
         depth = self._depth()
         while (ask := self.walk.next_ask(depth)) is not None:
-            fetching = self._source.fetch(offset=ask.offset, limit=ask.limit, is_reversed=ask.is_reversed)
-            task = asyncio.create_task(fetching, name=f"periskope page at {ask.offset}")
-            task.add_done_callback(_note_error)
-            self._out.append((ask, task))
+            self._out.append((ask, self._fetch(ask)))
+
+    def _fetch(self, ask: Ask) -> asyncio.Task[UnreadPage[T]]:
+        fetching = self._source.fetch(
+            offset=ask.offset, limit=ask.limit, is_reversed=ask.is_reversed, account=self.walk.report
+        )
+        task = asyncio.create_task(fetching, name=f"periskope page at {ask.offset}")
+        task.add_done_callback(_note_error)
+        return task
 
     def _depth(self) -> int:
-        """How many pages to have out at once: what the limit allows during one answer (Little's law), and a spare."""
+        """How many pages to have out at once."""
         if self._prefetch is not None:
             return self._prefetch
-        wanted = math.ceil(self._source.requests_per_second() * self._latency) + 1
-        affordable = _MOST_BYTES_AHEAD // max(1, self._page_bytes)
-        return max(1, min(wanted, affordable, _MOST_PAGES_AHEAD))
+        return self._pace.depth(requests_per_second=self._source.requests_per_second())
 
-    async def _place(self, ask: Ask, fetched: FetchedPage[T], seconds: float) -> Page[T] | None:
+    async def _place(self, ask: Ask, fetched: FetchedPage[T], now: float) -> Page[T] | None:
         walk, meta, identities = self.walk, fetched.meta, fetched.identities
-        self._learn(meta, seconds)
+        _, task = self._out.popleft()
+        named, cut = self._named.find(identities, fetched.sort_time) if self._named is not None else ((), None)
+        answer = Answered(
+            keys=list(map(hash, identities)),
+            count=fetched.count,
+            first_index=fetched.first_index,
+            is_all=fetched.is_all,
+            named=named,
+            resumed_after=cut,
+            time_of=fetched.sort_time,
+            date=meta.rate_limit.server_time,
+        )
+        pages = walk.report.pages
         try:
-            fresh = walk.place(
-                ask,
-                Answered(
-                    keys=[hash(identity) for identity in identities],
-                    count=fetched.count,
-                    first_index=fetched.first_index,
-                    is_all=fetched.is_all,
-                    resumed_after=self._find_cut(identities) if walk.is_resuming else None,
-                    time_of=fetched.sort_time,
-                    date=meta.rate_limit.server_time,
-                ),
-            )
+            fresh = walk.place(ask, answer)
         except PaginationError as error:
             error.meta = meta
             await self._drop()
             raise
+        if walk.report.pages > pages:
+            self._learn(meta, now)
         if walk.must_restart or walk.is_over:
             await self._drop()
+        elif walk.gap is not None:
+            if walk.is_out(ask):
+                # It waits, as bytes again, until what lies before it has come.
+                self._out.appendleft((ask, task))
+            self._out.appendleft((walk.gap, self._fetch(walk.gap)))
         announce(
             self._hooks,
             PageRead(
@@ -199,36 +231,15 @@ class WalkRun(Generic[T]):
                 meta=meta,
             ),
         )
-        if not fresh:
-            return None
-        is_whole = len(fresh) == len(fetched.rows)
-        return Page(
-            items=fetched.rows if is_whole else [fetched.rows[index] for index in fresh],
-            offset=ask.offset,
-            count=fetched.count,
-            meta=meta,
-            identities=identities if is_whole else [identities[index] for index in fresh],
-            ends=None if ask.is_behind else [ask.offset + index + 1 for index in fresh],
-        )
+        return _page_of(ask, fetched, fresh) if fresh else None
 
-    def _learn(self, meta: ResponseMeta, seconds: float) -> None:
+    def _learn(self, meta: ResponseMeta, now: float) -> None:
         report = self.walk.report
-        report.requests += meta.attempts
         report.bytes += meta.body_bytes
         report.bytes_saved += meta.bytes_saved
         report.not_modified += meta.bytes_saved > 0
-        report.seconds = seconds
-        report.seconds_waited += meta.waited
-        self._latency = meta.seconds if not self._latency else 0.7 * self._latency + 0.3 * meta.seconds
-        # A page that was not sent again takes as much memory when it is read.
-        self._page_bytes = max(self._page_bytes, meta.body_bytes + meta.bytes_saved)
-
-    def _find_cut(self, identities: Sequence[tuple[str, str | None]]) -> int | None:
-        """Find the last row on the page that the token names."""
-        for index in range(len(identities) - 1, -1, -1):
-            if mark(identities[index]) in self._marks:
-                return index
-        return None
+        report.seconds = now - (now if self._began is None else self._began)
+        self._pace.was_answered(meta.seconds, size=meta.body_bytes + meta.bytes_saved)
 
     async def _drop(self) -> None:
         """Cancel what is out, and tell the walk to ask for it again."""
@@ -236,12 +247,37 @@ class WalkRun(Generic[T]):
         tasks = [task for _, task in self._out]
         self._out.clear()
         for task in tasks:
-            task.cancel()
+            self._leave(task)
         if tasks:
             await asyncio.wait(tasks)
 
+    def _leave(self, task: asyncio.Task[UnreadPage[T]]) -> None:
+        """Cancel a task, and let the pager know of it until it has ended."""
+        task.cancel()
+        if not task.done():
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
 
-def _note_error(task: asyncio.Task[FetchedPage[T]]) -> None:
+
+def _page_of(ask: Ask, fetched: FetchedPage[T], fresh: Sequence[int]) -> Page[T]:
+    return Page(
+        items=pick(fresh, fetched.rows),
+        offset=ask.offset,
+        count=fetched.count,
+        meta=fetched.meta,
+        identities=pick(fresh, fetched.identities),
+        ends=None if ask.is_behind else _shifted(fresh, ask.offset + 1),
+        sort_time=lambda index: fetched.sort_time(fresh[index]),
+    )
+
+
+def _shifted(indexes: Sequence[int], by: int) -> Sequence[int]:
+    if isinstance(indexes, range):
+        return range(indexes.start + by, indexes.stop + by)
+    return [index + by for index in indexes]
+
+
+def _note_error(task: asyncio.Task[UnreadPage[T]]) -> None:
     """Keep asyncio from complaining of an error on a page that nobody came to read any more."""
     if not task.cancelled():
         task.exception()

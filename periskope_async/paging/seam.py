@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence, Set as AbstractSet
 
 __all__ = ["Seam", "Sorted"]
 
@@ -21,7 +21,7 @@ _PAGES_REMEMBERED = 2
 class Sorted(Struct, frozen=True):
     """A page's rows, told apart by what was known before; as indexes into the page."""
 
-    fresh: list[int]
+    fresh: Sequence[int]
     known_first: int
     """How many known rows it begins with."""
     strays: list[int]
@@ -52,24 +52,19 @@ class Seam:
         self._times: dict[int, float | None] = {}
         self._pages: deque[Sequence[int]] = deque(maxlen=_PAGES_REMEMBERED)
 
-    def sort(self, keys: Sequence[int], known: Collection[int]) -> Sorted:
+    def sort(self, keys: Sequence[int], known: AbstractSet[int]) -> Sorted:
         """Tell a page's rows apart."""
-        fresh: list[int] = []
-        strays: list[int] = []
-        met: set[int] = set()
         known_first = 0
-        for index, key in enumerate(keys):
-            if key in known or key in met:
-                if fresh:
-                    strays.append(index)
-                else:
-                    known_first += 1
-            else:
-                met.add(key)
-                fresh.append(index)
+        while known_first < len(keys) and keys[known_first] in known:
+            known_first += 1
+        rest = keys[known_first:]
+        if len(set(rest)) == len(rest) and known.isdisjoint(rest):
+            # The usual page, told in a few passes of C: a third of what a walk takes beside decoding, else.
+            return Sorted(range(known_first, len(keys)), known_first, [], self._is_in_order(keys[:known_first]))
+        fresh, strays = _told_apart(keys, known_first, known)
         return Sorted(fresh, known_first, strays, self._is_in_order(keys[:known_first]))
 
-    def joins(self, keys: Sequence[int], known: Collection[int], time_of: Callable[[int], float | None]) -> bool:
+    def joins(self, keys: Sequence[int], known: AbstractSet[int], time_of: Callable[[int], float | None]) -> bool:
         """Whether a page goes on where the last one ended: it begins with known rows, and some are of that page.
 
         A known row of an older page is not enough: it may have woken up meanwhile, and this page be older than that.
@@ -82,6 +77,19 @@ class Seam:
             if last is None or (key in last and self._times.get(key, time_of(index)) == time_of(index)):
                 return True
         return bool(keys) and self._is_newest_first
+
+    def is_shuffled_by(self, keys: Sequence[int], time_of: Callable[[int], float | None]) -> bool:
+        """Whether known rows of equal sort key stand in another order than before: nothing else brings that about.
+
+        (A new row among known ones proves nothing: pages may be cut in another order than they were asked for, and show
+        rows that have left since.)
+        """
+        places = {key: place for place, key in enumerate(chain.from_iterable(self._pages))}
+        met = [(places[key], index) for index, key in enumerate(keys) if key in places]
+        return any(
+            place > next_place and time_of(index) == time_of(next_index)
+            for (place, index), (next_place, next_index) in pairwise(met)
+        )
 
     def extend(self, keys: Sequence[int], time_of: Callable[[int], float | None]) -> None:
         """Remember a page."""
@@ -98,3 +106,17 @@ class Seam:
         # Rows that went away leave the others in their order.
         before = iter(list(chain.from_iterable(self._pages)))
         return all(key in before for key in first)
+
+
+def _told_apart(keys: Sequence[int], start: int, known: AbstractSet[int]) -> tuple[list[int], list[int]]:
+    """Give the new rows and the strays among those from ``start`` on; a row that stands there twice is new once."""
+    fresh: list[int] = []
+    strays: list[int] = []
+    met: set[int] = set()
+    for index in range(start, len(keys)):
+        if keys[index] in known or keys[index] in met:
+            strays.append(index)
+        else:
+            met.add(keys[index])
+            fresh.append(index)
+    return fresh, strays

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from periskope_async.wire.query import Request
 
-__all__ = ["body_start", "read_answer", "read_meta", "status_error"]
+__all__ = ["body_start", "decode_error", "read_answer", "read_meta", "status_error"]
 
 T = TypeVar("T")
 
@@ -52,12 +52,17 @@ def read_answer(meta: ResponseMeta, body: bytes, reader: Callable[[bytes, Respon
     try:
         return reader(body, meta)
     except Unreadable as error:
-        reason, path = error.reason, error.path
+        unreadable = error
+    raise decode_error(unreadable, meta, body)
+
+
+def decode_error(unreadable: Unreadable, meta: ResponseMeta, body: bytes) -> DecodeError:
+    """Make the typed error for a successful answer whose body is not what it should be."""
     kind = f" ({meta.content_type})" if meta.content_type else ""
-    what = "the answer is empty" if not body.strip() else f"{reason} at {path}"
-    raise DecodeError(
+    what = "the answer is empty" if not body.strip() else f"{unreadable.reason} at {unreadable.path}"
+    return DecodeError(
         f"{meta.status}: {what}{kind}; it begins with {body_start(body)!r}{_trace(meta)}",
-        path=path,
+        path=unreadable.path,
         body_start=body_start(body),
         meta=meta,
     )

@@ -42,8 +42,17 @@ FLOORS = [
 PURE = (
     *("cache", "errors", "events", "meta", "retry", "wire", "models", "limits.headers", "limits.window"),
     *("limits.ledger", "limits.tokens", "limits.way", "limits.fixed", "limits.foreign", "limits.rate"),
-    *("paging.ask", "paging.catch_up", "paging.count", "paging.offset_watch", "paging.walk", "paging.token"),
-    *("paging.report", "sandbox.data", "sandbox.limiter", "sandbox.faults"),
+    *("paging.ask", "paging.catch_up", "paging.count", "paging.cut", "paging.evidence", "paging.mending"),
+    *(
+        "paging.offset_watch",
+        "paging.pace",
+        "paging.plan",
+        "paging.report",
+        "paging.seam",
+        "paging.token",
+        "paging.walk",
+    ),
+    *("sandbox.data", "sandbox.limiter", "sandbox.faults"),
 )
 IMPURE_MODULES = {"asyncio", "aiohttp", "time", "random", "secrets", "socket", "os"}
 

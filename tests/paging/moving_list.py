@@ -126,4 +126,8 @@ def drive(walk: Walk, moving: MovingList, *, depth: int, moves: list[Move], most
         if walk.must_restart:
             out.clear()
             walk.drop_asked()
+        elif walk.gap is not None:
+            if walk.is_out(ask):
+                out.insert(0, (ask, [answer]))
+            out.insert(0, (walk.gap, []))
     return delivered

@@ -133,7 +133,7 @@ def test_what_moves_in_an_orderly_way_leaves_no_doubt(kind: Move, sort_by: SortB
 
 
 def test_oldest_first_a_known_row_that_woke_up_joins_no_page() -> None:
-    # The last row of the first page wakes up and goes to the end, another one leaves: the second page is that row alone.
+    # The last row of the first page wakes up and goes to the end, another leaves: the second page is that row alone.
     moving = MovingList(rng=random.Random(66), size=4, sort_by="messaged", is_descending=False, ties=0.0, counts="none")
     walk = Walk(page_size=3, is_newest_first=False)
     delivered = drive(walk, moving, depth=16, moves=["remove", "wake", "remove", "remove"])

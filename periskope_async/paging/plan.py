@@ -1,0 +1,94 @@
+"""Which pages to ask for next: where they begin, how far they overlap, and how many are worth having out (pure)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from periskope_async.paging.ask import Ask, Phase
+
+if TYPE_CHECKING:
+    from periskope_async.paging.count import Count
+
+__all__ = ["Plan"]
+
+# The most that the API gives in one answer.
+MAX_LIMIT = 2000
+# Rows that a page shares with the one before, where nothing leaves; and the most, as a part of a page.
+_SEAM = 3
+_MOST_OF_A_PAGE = 4
+
+
+class Plan:
+    """The pages that are out, oldest first, and the place at which the next one begins."""
+
+    def __init__(self, *, page_size: int, base: int, cursor: int, is_overlapping: bool) -> None:
+        self.page_size = page_size
+        self.given = page_size
+        """Rows of a full page: fewer than asked for where the server clamps the limit."""
+        self.most_rows = MAX_LIMIT
+        """Never to be asked for more than that."""
+        self.base = base
+        """Where the walk began."""
+        self.cursor = cursor
+        """One past the last row that was placed."""
+        self.out: list[Ask] = []
+        self._is_overlapping = is_overlapping
+        self._seam = _SEAM
+        self._next_offset = max(base, cursor - self.overlap)
+
+    @property
+    def overlap(self) -> int:
+        """Rows that a page shares with the one before: a few, and never so many that small pages get nowhere."""
+        if not self._is_overlapping or self.given == 1:
+            return 0
+        least = min(_SEAM, max(1, self.given // 10))
+        return least if self._seam <= _SEAM else max(least, min(self._seam, self.given // _MOST_OF_A_PAGE))
+
+    def rose(self, rows: int) -> None:
+        """Overlap by more from now on, where rows rise by so many between two pages; and by less again in time."""
+        self._seam = max(_SEAM, self._seam - 1, 2 * rows + 1)
+
+    def next_page(self, phase: Phase, *, wanted: int, count: Count) -> Ask | None:
+        """Plan the page behind the last one; None where no more rows are wanted, or none are likely to be there."""
+        reach = max(self.cursor, *(last.offset + min(last.limit, self.given) for last in self.out[-1:]), 0)
+        wanted -= reach - self.cursor
+        # Where the last page will be full, only one more says that it was the last.
+        if wanted <= 0 or (self.out and count.beyond(reach) < 0):
+            return None
+        known_ahead = max(0, reach - self._next_offset)
+        ask = Ask(phase, self._next_offset, min(self.page_size, wanted + known_ahead))
+        self._next_offset += max(1, min(ask.limit, self.given) - self.overlap)
+        self.out.append(ask)
+        return ask
+
+    def gap_before(self, ask: Ask, *, step: int) -> Ask:
+        """Plan a small page that joins what was placed with a page that is out, and have it out before that one.
+
+        It reaches well into that page, for rows may sink meanwhile.
+        """
+        start = max(self.base, ask.offset - step)
+        limit = ask.offset - start + max(2 * self.overlap, self.given // 4)
+        gap = Ask(Phase.MAIN, start, min(limit, self.most_rows), is_gap=True)
+        self.out.insert(self.out.index(ask), gap)
+        return gap
+
+    def refuse(self, limit: int) -> int:
+        """Never ask for so many rows again: the server refused to give them. Gives what to ask for."""
+        self.most_rows = max(1, limit // 2)
+        self.page_size = self.given = min(self.page_size, self.most_rows)
+        return self.most_rows
+
+    def go_on_from(self, offset: int) -> None:
+        """Drop what is out, and begin the next page there."""
+        self._next_offset = max(self.base, offset)
+        self.out.clear()
+
+    def ask_again(self) -> None:
+        """Drop what is out; the same pages are asked for anew."""
+        if self.out:
+            self.go_on_from(self.out[0].offset)
+
+    def turn_round(self) -> None:
+        """Begin again, in the opposite order."""
+        self.cursor = self.base
+        self.go_on_from(self.base)
