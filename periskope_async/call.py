@@ -57,6 +57,8 @@ class Call(Struct, kw_only=True):
     hooks: Sequence[Hook]
     rng: random.Random
     is_bulk: bool
+    is_lent: bool
+    """Whether the session is not ours."""
     cache: PageCache | None = None
     account: Account | None = None
     tries: int = 0
@@ -119,12 +121,20 @@ class Call(Struct, kw_only=True):
         try:
             slot = self._slot(url)
             announce(self.hooks, RequestSent(method=request.method, target=request.target, attempt=self.tries))
-            etag = slot.etag if slot is not None else None
-            answer = await exchange(self.session, request, url, self.config, permit, etag=etag)
+            answer = await exchange(
+                self.session,
+                request,
+                url,
+                self.config,
+                permit,
+                is_lent=self.is_lent,
+                slot=slot,
+                attempts=self.requests,
+                waited=self.waited,
+            )
         finally:
             # Where nothing better was booked, the request may have been sent, and no headers came.
             permit.lost()
-        answer = replace(answer, meta=replace(answer.meta, attempts=self.requests, waited=self.waited), slot=slot)
         if slot is not None and (page := slot.page_for(answer.meta.status)) is not None:
             meta = replace(answer.meta, content_type=page.content_type, bytes_saved=len(page.body))
             answer = replace(answer, meta=meta, body=page.body)

@@ -13,7 +13,7 @@ from periskope_async.limits.headers import LimitHeaders
 __all__ = ["ResponseMeta"]
 
 
-class ResponseMeta(Struct, frozen=True, kw_only=True):
+class ResponseMeta(Struct, frozen=True, kw_only=True, gc=False):
     """The facts of one response that are not in its body.
 
     Header names are those of the recorded answers (https://docs.periskope.app/api-reference/chat/list-all-chats).

@@ -8,8 +8,8 @@ import random
 from typing import TYPE_CHECKING
 
 from periskope_async.call import Account, Call
+from periskope_async.connection import open_session
 from periskope_async.errors import ClosedError, PeriskopeError, TimeoutError_, WrongLoopError
-from periskope_async.transport import open_session, unwatch, watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,6 @@ class SessionManager:
         self._owns_limiter = owns_limiter
         self._session = session
         self._owns_session = session is None
-        self._trace: aiohttp.TraceConfig | None = None
         self._rng = rng or random.Random()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid: int | None = None
@@ -90,6 +89,7 @@ class SessionManager:
             hooks=self.hooks,
             rng=self._rng,
             is_bulk=is_bulk,
+            is_lent=not self._owns_session,
             cache=cache,
             account=account,
         )
@@ -127,8 +127,6 @@ class SessionManager:
         await self._end_calls()
         if self._owns_limiter:
             self.limiter.close()
-        if self._session is not None and self._trace is not None:
-            unwatch(self._session, self._trace)
         # After a fork the sockets are the parent's: closing them here would shut down its connections.
         if self._owns_session and self._session is not None and self._pid == os.getpid():
             await self._session.close()
@@ -163,7 +161,6 @@ class SessionManager:
             self._closing = asyncio.Event()
             if self._session is None:
                 self._session = open_session()
-            self._trace = watch(self._session)
         elif self._loop is not loop:
             raise WrongLoopError(
                 "this client was first used in another event loop, and its connections live there; "

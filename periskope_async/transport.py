@@ -7,7 +7,6 @@ import functools
 import socket
 import struct
 import sys
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 import aiohttp
@@ -15,6 +14,7 @@ from aiohttp import hdrs
 from msgspec import Struct
 from msgspec.structs import replace
 
+from periskope_async.connection import ConnectionBroke, once, permit_of_task
 from periskope_async.errors import BodyError, ClosedError, ConfigError, ConnectError, DecodeError, TimeoutError_
 from periskope_async.models.repair import Unreadable
 from periskope_async.wire.answer import decode_error, read_answer, read_meta
@@ -22,31 +22,24 @@ from periskope_async.wire.answer import decode_error, read_answer, read_meta
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiohttp.client_middlewares import ClientHandlerType
     from multidict import CIMultiDictProxy
     from yarl import URL
 
     from periskope_async.cache import CacheSlot
-    from periskope_async.config import Config
+    from periskope_async.config import Config, Timeout
     from periskope_async.limits.permit import Permit
     from periskope_async.meta import ResponseMeta
     from periskope_async.models.page import Steps
     from periskope_async.wire.query import Request
 
-__all__ = ["Answer", "exchange", "open_session", "unwatch", "watch"]
+__all__ = ["Answer", "exchange"]
 
 T = TypeVar("T")
 
-# The server's keep-alive is 5 s (its Keep-Alive header): a connection it is about to close must not be picked.
-_KEEP_ALIVE_SECONDS = 4.0
 # Fewer wake-ups on a body of megabytes than aiohttp's older default of 64 KiB gives.
 _READ_BUFFER_BYTES = 1 << 18
 _TCP_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
 _RTTVAR_OFFSET = 72
-
-
-# Of the request that the current task sends: told by the session's trace when it is written.
-_permit: ContextVar[Permit | None] = ContextVar("periskope_permit", default=None)
 
 
 class Answer(Struct, frozen=True):
@@ -98,41 +91,6 @@ class Answer(Struct, frozen=True):
             self.slot.forget()
 
 
-def open_session() -> aiohttp.ClientSession:
-    """Open a session of our own, in the running loop."""
-    return aiohttp.ClientSession(
-        # No bound on connections: the gate bounds what is out, and a wait here would be taken for a slow connection.
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        # Each request brings its own; aiohttp's default would end a long body after five minutes.
-        timeout=aiohttp.ClientTimeout(total=None),
-    )
-
-
-def watch(session: aiohttp.ClientSession) -> aiohttp.TraceConfig:
-    """Have a session tell a request's permit when it was written to its connection; give what :func:`unwatch` takes.
-
-    A new connection's handshake lies between asking for a request and writing it, so nothing else tells that moment.
-    Requests of others on a lent session are not looked at.
-    """
-    trace = aiohttp.TraceConfig()
-    trace.on_request_headers_sent.append(_note_sent)
-    trace.freeze()
-    session.trace_configs.append(trace)
-    return trace
-
-
-def unwatch(session: aiohttp.ClientSession, trace: aiohttp.TraceConfig) -> None:
-    """Leave a session as it was lent."""
-    if trace in session.trace_configs:
-        session.trace_configs.remove(trace)
-
-
-async def _note_sent(_session: object, _context: object, _params: object) -> None:
-    if permit := _permit.get():
-        permit.sent()
-
-
 async def exchange(
     session: aiohttp.ClientSession,
     request: Request,
@@ -140,11 +98,15 @@ async def exchange(
     config: Config,
     permit: Permit,
     *,
-    etag: str | None = None,
+    is_lent: bool = False,
+    slot: CacheSlot | None = None,
+    attempts: int = 1,
+    waited: float = 0.0,
 ) -> Answer:
-    """Send one request once, and read its answer to the end. With an ``etag`` a 304 may be all that comes.
+    """Send one request once, and read its answer to the end. With a page in ``slot`` a 304 may be all that comes.
 
-    The permit is booked as soon as the headers are there. Raises TransportError; never for a status.
+    ``attempts`` and ``waited`` are what the call has cost by now; its answer tells them. The permit is booked when
+    the headers have come. Raises TransportError; never for a status.
     """
     if session.closed:
         permit.unused()
@@ -152,18 +114,18 @@ async def exchange(
     loop = asyncio.get_running_loop()
     began = loop.time()
     meta: ResponseMeta | None = None
-    sending = _permit.set(permit)
+    sending = permit_of_task.set(permit)
     try:
         async with session.request(
             request.method,
             url,
-            headers=_headers(request, config, etag),
+            headers=_headers(request, config, slot.etag if slot is not None else None),
             allow_redirects=False,
             raise_for_status=False,  # whatever a lent session would do: a status is read with its body
             auto_decompress=True,
-            middlewares=(_once,),
+            middlewares=(once,) if is_lent else None,
             read_bufsize=_READ_BUFFER_BYTES,
-            timeout=aiohttp.ClientTimeout(total=None, connect=config.timeout.connect, sock_read=config.timeout.read),
+            timeout=_timeouts(config.timeout),
         ) as response:
             meta = read_meta(response.status, response.headers)
             permit.answered(
@@ -172,21 +134,20 @@ async def exchange(
                 variation=_round_trip_variation(response),
             )
             body = await _read_body(response, meta, config.max_body)
-            meta = replace(meta, body_bytes=len(body), seconds=loop.time() - began)
+            meta = replace(meta, body_bytes=len(body), seconds=loop.time() - began, attempts=attempts, waited=waited)
             if not response.ok or "json" not in (meta.content_type or ""):
                 # Servers and proxies like to quote what they refuse, and errors end up in logs.
                 body = body.replace(config.api_key.reveal().encode(), b"***")
-            return Answer(
-                meta, body, response.headers.get(hdrs.LOCATION), is_no_store=_forbids_keeping(response.headers)
-            )
+            is_no_store = slot is not None and _forbids_keeping(response.headers)
+            return Answer(meta, body, response.headers.get(hdrs.LOCATION), is_no_store, slot)
     except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
         # No connection, so nothing was sent and the server counted nothing.
         permit.unused()
         _raise_typed(error, request, meta, config)
-    except (aiohttp.ClientError, _ConnectionBroke, OSError) as error:
+    except (aiohttp.ClientError, ConnectionBroke, OSError) as error:
         _raise_typed(error, request, meta, config)
     finally:
-        _permit.reset(sending)
+        permit_of_task.reset(sending)
 
 
 def _round_trip_variation(response: aiohttp.ClientResponse) -> float | None:
@@ -205,22 +166,9 @@ def _round_trip_variation(response: aiohttp.ClientResponse) -> float | None:
         return None
 
 
-async def _once(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending again, unseen, what met a connection that had just died.
-
-    Such a resend would be counted by the server and by nobody here. aiohttp tries again on these two only, so they
-    travel past it in disguise; our own retry goes through the gate.
-    """
-    try:
-        return await handler(request)
-    except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError):
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _ConnectionBroke(str(error) or "the server closed the connection") from error
-
-
-class _ConnectionBroke(Exception):  # noqa: N818 - it never leaves this module
-    """A connection died under a request, before the answer's headers."""
+@functools.lru_cache(maxsize=8)
+def _timeouts(timeout: Timeout) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=timeout.connect, sock_read=timeout.read)
 
 
 def _headers(request: Request, config: Config, etag: str | None) -> dict[str, str]:

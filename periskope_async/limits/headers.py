@@ -13,6 +13,7 @@ in :attr:`LimitHeaders.unusable`: a doubtful number must never widen or narrow a
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -39,7 +40,7 @@ _MOST_SECONDS_BEFORE_DATE = 120.0
 _MOST_SECONDS_AHEAD = 900.0
 
 
-class LimitHeaders(Struct, frozen=True, kw_only=True):
+class LimitHeaders(Struct, frozen=True, kw_only=True, gc=False):
     """The limit's headers of one response; None where a header was absent or unusable."""
 
     limit: int | None = None
@@ -154,6 +155,8 @@ def _retry_after(text: str | None, date: float | None, unusable: list[str]) -> f
     return number
 
 
+# On most answers it is the text of the answer before, and to parse a date takes as long as a whole page's seam.
+@functools.lru_cache(maxsize=256)
 def _number(text: str) -> float | None:
     text = text.strip()
     # float() alone would take "nan", "inf", "1_000" and the digits of every script. 18 digits keep it finite.
@@ -164,6 +167,7 @@ def _server_date(text: str | None) -> float | None:
     return None if text is None else _date(text)
 
 
+@functools.lru_cache(maxsize=64)
 def _date(text: str) -> float | None:
     """Unix seconds of an HTTP date or an ISO 8601 one; without a zone it is UTC, as HTTP dates are."""
     text = text.strip()

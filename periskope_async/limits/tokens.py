@@ -19,7 +19,7 @@ __all__ = ["Token", "Tokens"]
 _WINDOWS_REMEMBERED = 2.0
 
 
-class Token(Struct, eq=False):
+class Token(Struct, eq=False, gc=False):
     """One request's share of the budget, with what bounds the moment at which the server counted it."""
 
     number: int

@@ -17,7 +17,7 @@ __all__ = ["AiMetadata", "Chat", "ChatMember", "PinnedMessage", "SnoozeMetadata"
 _GROUP_SUFFIX = "@g.us"
 
 
-class ChatMember(Part, frozen=True, kw_only=True, gc=False):
+class ChatMember(Part, frozen=True, kw_only=True):
     """One member of a chat, the value of its contact id in ``Chat.members``; one-to-one chats have members too."""
 
     chat_id: Maybe[str] = UNSET
@@ -34,7 +34,7 @@ class ChatMember(Part, frozen=True, kw_only=True, gc=False):
     org_phone: Maybe[str] = UNSET
 
 
-class PinnedMessage(Part, frozen=True, kw_only=True, gc=False):
+class PinnedMessage(Part, frozen=True, kw_only=True):
     """A message pinned in a chat."""
 
     expires_at: Maybe[FlexTime] = UNSET
@@ -42,7 +42,7 @@ class PinnedMessage(Part, frozen=True, kw_only=True, gc=False):
     pinned_at: Maybe[FlexTime] = UNSET
 
 
-class SnoozeMetadata(Part, frozen=True, kw_only=True, gc=False):
+class SnoozeMetadata(Part, frozen=True, kw_only=True):
     """Until when a chat is put aside, why and by whom."""
 
     snooze_by: Maybe[str] = UNSET
@@ -50,7 +50,7 @@ class SnoozeMetadata(Part, frozen=True, kw_only=True, gc=False):
     snooze_until: Maybe[FlexTime] = UNSET
 
 
-class AiMetadata(Part, frozen=True, kw_only=True, gc=False):
+class AiMetadata(Part, frozen=True, kw_only=True):
     """How the AI agent stands to a chat."""
 
     activation_state: Maybe[str] = UNSET

@@ -14,7 +14,7 @@ from periskope_async.models.unset import UNSET, Maybe
 __all__ = ["DeliveryInfo", "Dimensions", "FlagMetadata", "Media", "Message", "MessageId", "Reaction"]
 
 
-class MessageId(Part, frozen=True, kw_only=True, gc=False):
+class MessageId(Part, frozen=True, kw_only=True):
     """WhatsApp's compound id, in the lists' spelling or the webhooks' (``_serialized``, ``fromMe``)."""
 
     # These two have no default, so that an id in the webhooks' spelling leaves the fast path and is normalised.
@@ -52,7 +52,7 @@ class DeliveryInfo(Part, frozen=True, kw_only=True):
         return {contact: from_epoch_ms(at) for contact, at in (self.read or {}).items()}
 
 
-class Dimensions(Part, frozen=True, kw_only=True, gc=False):
+class Dimensions(Part, frozen=True, kw_only=True):
     """Pixels of an image or a video."""
 
     ar: Maybe[float] = UNSET
@@ -75,7 +75,7 @@ class Media(Part, frozen=True, kw_only=True):
     thumbnail: Maybe[str] = UNSET
 
 
-class FlagMetadata(Part, frozen=True, kw_only=True, gc=False):
+class FlagMetadata(Part, frozen=True, kw_only=True):
     """How a flagged message was flagged and answered."""
 
     flagged_at: Maybe[FlexTime] = UNSET

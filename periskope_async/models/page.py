@@ -159,23 +159,23 @@ def read_chat_page(body: Body, meta: ResponseMeta) -> ChatPage:
 def chat_page_steps(body: Body, meta: ResponseMeta) -> Steps[ChatPage]:
     """Read a page as :func:`read_chat_page` does, in steps."""
     body = bytes(body)
+    chats: list[Chat] = []
     try:
         if (cut := cut_rows(body)) is not None:
             envelope, slices = cut
             page = _typed_page().decode(envelope)
             if page.chats == []:
                 for rows in slices:
-                    page.chats += _typed_rows().decode(rows)
+                    chats += _typed_rows().decode(rows)
                     yield
-                return ChatPage(chats=page.chats, from_=page.from_, to=page.to, count=page.count, meta=meta)
+                return ChatPage(chats=chats, from_=page.from_, to=page.to, count=page.count, meta=meta)
         page = _typed_page().decode(body)
         if page.chats is not UNSET:
             return ChatPage(chats=page.chats, from_=page.from_, to=page.to, count=page.count, meta=meta)
     except _UNREAD:
-        pass
+        chats = []
     body, opened = _open(body, mend)
     numbers = _numbers(opened)
-    chats: list[Chat] = []
     for chat in _chats(body, opened):
         chats.append(chat)
         if len(chats) % _ROWS_A_STEP == 0:

@@ -57,7 +57,10 @@ class HeadCatchUp:
         self._timeless = timeless
         self._margin = _LEAST_MARGIN
         self._looks = 0
-        self._begin()
+        # Of the present sweep: what is older has not moved since, its pages of the head, and its rows.
+        self._began = -math.inf
+        self._pages = self._rows = 0
+        self.offset = max(0, timeless - self._margin)
 
     def clamp(self, limit: int) -> None:
         """Never ask for more than so many rows: the server refused to give them."""
@@ -105,7 +108,6 @@ class HeadCatchUp:
 
     def _begin(self) -> None:
         self.offset = max(0, self._timeless - self._margin)
-        # Of this sweep: what is older has not moved since, its pages of the head, and its rows.
         self._began = -math.inf
         self._pages = self._rows = 0
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from operator import length_hint
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -30,6 +31,8 @@ T = TypeVar("T")
 
 _CONSISTENCIES = ("exact", "dedupe", "none")
 _TAIL_ROWS = 5
+# What tells a row, and its sort time.
+_Named: TypeAlias = "list[tuple[tuple[str, str | None], float | None]]"
 
 
 def _is_whole(value: object, *, least: int) -> bool:
@@ -216,38 +219,49 @@ class Pager(Generic[T]):
 
 
 class _Cut:
-    """How far rows have been handed over, kept at next to no cost a row."""
+    """How far rows have been handed over, at no cost a row."""
 
-    __slots__ = ("_page", "_settled", "in_page")
+    __slots__ = ("_begun", "_delivered", "_named", "_offset", "_page", "_rows")
 
     def __init__(self, options: WalkOptions) -> None:
-        self._settled = options.resume or Place(options.fingerprint, options.offset, 0, ())
+        self._begun = options.resume or Place(options.fingerprint, options.offset, 0, ())
+        self._offset, self._delivered = self._begun.offset, self._begun.delivered
+        # Of the last rows that were settled: what tells them, and their sort times.
+        self._named: _Named = []
         self._page: Page[Any] | None = None
-        self.in_page = 0
-        """Items of the current page that were handed over."""
+        self._rows: Iterator[Any] = iter(())
 
-    def turn_to(self, page: Page[Any]) -> None:
-        """Begin a new page: what was handed over of the last one is settled."""
-        self._settled = self.place()
-        self._page, self.in_page = page, 0
+    def turn_to(self, page: Page[T], *, is_handed_over: bool = False) -> Iterator[T]:
+        """Begin a page; give its rows, to be handed over one by one."""
+        rows = iter(page.items)
+        self._page, self._rows = page, iter(()) if is_handed_over else rows
+        return rows
+
+    def settle(self) -> None:
+        """Note how far the page was handed over, and let go of it: its memory serves the next one."""
+        self._offset, self._delivered, self._named = self._reached()
+        self._page = None
 
     def place(self) -> Place:
         """Where the last row that was handed over lay."""
-        before, page, done = self._settled, self._page, self.in_page
+        begun = self._begun
+        offset, delivered, named = self._reached()
+        if not named:
+            return replace(begun, delivered=delivered)
+        marks = tuple(mark(identity, time) for identity, time in named)
+        return Place(begun.query, offset, delivered, (*begun.tail, *marks)[-_TAIL_ROWS:], named[-1][1])
+
+    def _reached(self) -> tuple[int, int, _Named]:
+        page = self._page
+        done = 0 if page is None else len(page.items) - length_hint(self._rows)
         if page is None or not done:
-            return before
+            return self._offset, self._delivered, self._named
         if page.ends is None:
             # It was caught up behind the reader: to go on from there would be to go back.
-            return replace(before, delivered=before.delivered + done)
-        named = range(max(0, done - _TAIL_ROWS), done)
-        marks = tuple(mark(page.identities[index], page.sort_time(index)) for index in named)
-        return Place(
-            before.query,
-            page.ends[done - 1],
-            before.delivered + done,
-            (*before.tail, *marks)[-_TAIL_ROWS:],
-            page.sort_time(done - 1),
-        )
+            return self._offset, self._delivered + done, self._named
+        rows = range(max(0, done - _TAIL_ROWS), done)
+        named = [(page.identity(index), page.sort_time(index)) for index in rows]
+        return page.ends[done - 1], self._delivered + done, (self._named + named)[-_TAIL_ROWS:]
 
 
 class _Iterator(Generic[T]):
@@ -256,6 +270,7 @@ class _Iterator(Generic[T]):
     def __init__(self, run: WalkRun[T], cut: _Cut) -> None:
         self._run = run
         self._cut = cut
+        self._rows: Iterator[T] = iter(())
 
     def __aiter__(self) -> Self:
         return self
@@ -268,27 +283,28 @@ class _Iterator(Generic[T]):
         """End the walk and wait until nothing of it is left, as an async generator would."""
         await self._run.close()
 
+    async def _next_page(self) -> Page[T]:
+        self._rows = iter(())
+        self._cut.settle()
+        page = await self._run.next_page()
+        if page is None:
+            raise StopAsyncIteration
+        return page
+
 
 class _Rows(_Iterator[T]):
-    _rows: Iterator[T] = iter(())
-
     async def __anext__(self) -> T:
+        for row in self._rows:
+            return row
         while True:
+            page = await self._next_page()
+            self._rows = self._cut.turn_to(page)
             for row in self._rows:
-                self._cut.in_page += 1
                 return row
-            page = await self._run.next_page()
-            if page is None:
-                raise StopAsyncIteration
-            self._cut.turn_to(page)
-            self._rows = iter(page.items)
 
 
 class _Pages(_Iterator[T]):
     async def __anext__(self) -> Page[T]:
-        page = await self._run.next_page()
-        if page is None:
-            raise StopAsyncIteration
-        self._cut.turn_to(page)
-        self._cut.in_page = len(page.items)
+        page = await self._next_page()
+        self._cut.turn_to(page, is_handed_over=True)
         return page

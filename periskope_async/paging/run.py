@@ -36,8 +36,10 @@ class FetchedPage(Struct, Generic[T], frozen=True):
     """A page as it came."""
 
     rows: Sequence[T]
-    identities: Sequence[tuple[str, str | None]]
-    """What tells each row from the others: ``chat_id`` and ``org_phone``, since no document says whether a chat on two
+    keys: Sequence[int]
+    """Each row's identity, hashed."""
+    identity: Callable[[int], tuple[str, str | None]]
+    """What tells a row from the others: ``chat_id`` and ``org_phone``, since no document says whether a chat on two
     phones is one row or two."""
     count: int | None
     first_index: int | None
@@ -77,8 +79,8 @@ class Page(Struct, Generic[T], frozen=True):
     count: int | None
     """The server's count of all rows, where it gave one: a plan, never a promise."""
     meta: ResponseMeta
-    identities: Sequence[tuple[str, str | None]]
-    """``(chat_id, org_phone)`` of each item."""
+    identity: Callable[[int], tuple[str, str | None]]
+    """Gives an item's ``(chat_id, org_phone)``."""
     ends: Sequence[int] | None
     """One past each item's place in the list; None for rows caught up behind the reader."""
     sort_time: Callable[[int], float | None]
@@ -191,11 +193,13 @@ class WalkRun(Generic[T]):
         return self._pace.depth(requests_per_second=self._source.requests_per_second())
 
     async def _place(self, ask: Ask, fetched: FetchedPage[T], now: float) -> Page[T] | None:
-        walk, meta, identities = self.walk, fetched.meta, fetched.identities
+        walk, meta, keys = self.walk, fetched.meta, fetched.keys
         _, task = self._out.popleft()
-        named, cut = self._named.find(identities, fetched.sort_time) if self._named is not None else ((), None)
+        named, cut = (
+            ((), None) if self._named is None else self._named.find(fetched.identity, fetched.sort_time, len(keys))
+        )
         answer = Answered(
-            keys=list(map(hash, identities)),
+            keys=keys,
             count=fetched.count,
             first_index=fetched.first_index,
             is_all=fetched.is_all,
@@ -224,7 +228,7 @@ class WalkRun(Generic[T]):
             self._hooks,
             PageRead(
                 offset=ask.offset,
-                rows=len(identities),
+                rows=len(keys),
                 placed=len(fresh),
                 delivered=walk.report.rows_placed,
                 count=fetched.count,
@@ -265,7 +269,7 @@ def _page_of(ask: Ask, fetched: FetchedPage[T], fresh: Sequence[int]) -> Page[T]
         offset=ask.offset,
         count=fetched.count,
         meta=fetched.meta,
-        identities=pick(fresh, fetched.identities),
+        identity=lambda index: fetched.identity(fresh[index]),
         ends=None if ask.is_behind else _shifted(fresh, ask.offset + 1),
         sort_time=lambda index: fetched.sort_time(fresh[index]),
     )

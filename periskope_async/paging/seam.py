@@ -17,6 +17,9 @@ __all__ = ["Seam", "Sorted"]
 # Known rows that sank deeper than this are not told from rows that changed places: a claim less, never one too many.
 _PAGES_REMEMBERED = 2
 
+# Of the known rows that a page begins with, those next to the new ones: a known and a new row may have swapped there.
+_ROWS_NEAR = 6
+
 
 class Sorted(Struct, frozen=True):
     """A page's rows, told apart by what was known before; as indexes into the page."""
@@ -36,8 +39,8 @@ class Sorted(Struct, frozen=True):
         rows come and go, unless they are of equal sort key: then nobody can tell.
         """
         if not self.is_in_order or (expected is not None and self.known_first != expected):
-            times = [time_of(index) for index in range(self.known_first)]
-            times += [time_of(index) for index in self.fresh[:1]]
+            near = range(max(0, self.known_first - _ROWS_NEAR), self.known_first)
+            times = [time_of(index) for index in (*near, *self.fresh[:1])]
             if any(one == other for one, other in pairwise(times)):
                 return True
         # A known row behind a new one of equal key. (Of another key, it has woken up, or the new one has left since.)

@@ -86,11 +86,11 @@ class NamedRows:
         self._known = {row[:_IDENTITY_BYTES] for row in tail}
 
     def find(
-        self, identities: Sequence[Iterable[str | None]], time_of: Callable[[int], float | None]
+        self, identity_of: Callable[[int], Iterable[str | None]], time_of: Callable[[int], float | None], rows: int
     ) -> tuple[list[int], int | None]:
         """Give the indexes of the named rows on a page, and that of the last one that has its sort time still."""
-        found = [index for index, identity in enumerate(identities) if _mark_of(identity) in self._known]
-        standing = [index for index in found if mark(identities[index], time_of(index)) in self._tail]
+        found = [index for index in range(rows) if _mark_of(identity_of(index)) in self._known]
+        standing = [index for index in found if mark(identity_of(index), time_of(index)) in self._tail]
         return found, standing[-1] if standing else None
 
 

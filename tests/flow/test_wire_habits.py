@@ -126,6 +126,7 @@ def test_the_key_follows_a_redirect_on_the_same_origin_only(location: str, *, is
         hooks=(),
         rng=nothing,
         is_bulk=False,
+        is_lent=False,
     )
     answer = Answer(ResponseMeta(status=307, rate_limit=LimitHeaders()), b"", location)
     url = URL("https://api.example.com/v1/chats")

@@ -24,6 +24,7 @@ FLOORS = [
     {"cache"},
     {"wire"},
     {"limits"},
+    {"connection"},
     {"transport"},
     {"call"},
     {"session"},

@@ -133,7 +133,8 @@ def _read(rows: Rows, answer: Answered, meta: ResponseMeta) -> FetchedPage[int]:
 
     return FetchedPage(
         rows=rows,
-        identities=[(f"{key}@g.us", PHONE) for key in rows],
+        keys=[hash((f"{key}@g.us", PHONE)) for key in rows],
+        identity=lambda index: (f"{rows[index]}@g.us", PHONE),
         count=answer.count,
         first_index=answer.first_index,
         meta=meta,
