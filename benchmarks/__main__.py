@@ -6,7 +6,9 @@ import argparse
 from typing import TYPE_CHECKING
 
 from benchmarks import import_time, main_job, waiting
+from benchmarks.compare import command as compare
 from benchmarks.limiter import command as limiter
+from benchmarks.walk import command as walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +17,8 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], None]] = {
     "import": lambda arguments: import_time.run(is_smoke=arguments.smoke),
     "job": lambda arguments: main_job.run(is_smoke=arguments.smoke),
     "queue": lambda arguments: waiting.run(is_smoke=arguments.smoke),
+    "compare": lambda arguments: compare.run(is_smoke=arguments.smoke),
+    "walk": lambda arguments: walk.run(is_smoke=arguments.smoke),
     "limiter": lambda arguments: limiter.run(is_smoke=arguments.smoke, options=arguments),
 }
 

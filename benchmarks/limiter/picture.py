@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from benchmarks.limiter.contenders import OURS
+from benchmarks.svg import INK, PALE, RED, SOFT, STRONG, open_card
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,31 +18,22 @@ __all__ = ["draw"]
 
 _WIDTH, _LEFT, _RIGHT, _TOP = 1120, 226, 150, 92
 _LANE, _BAND, _FOOT = 50, 34, 56
-_INK, _SOFT, _FAINT, _BAND_FILL, _PASSED, _REFUSED = "#1f2328", "#59636e", "#d1d9e0", "#e3ecf7", "#1f5fae", "#d1242f"
-_FONT = "font-family=\"system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif\""
 
 
 def draw(scenario: Scenario, runs: Sequence[Run]) -> str:
     """Draw one scenario as SVG, on a white card of its own, so that it reads on any page."""
     height = _TOP + _LANE * len(runs) + _FOOT
     longest = max(run.seconds for run in runs)
-    opening = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" '
-        f'role="img" aria-labelledby="title" {_FONT} font-size="13" fill="{_INK}">'
-    )
     parts = [
-        opening,
-        f'<title id="title">{escape(_title(scenario))}</title>',
-        f'<rect x="0.5" y="0.5" width="{_WIDTH - 1}" height="{height - 1}" rx="10" fill="#ffffff" stroke="{_FAINT}"/>',
-        f'<text x="24" y="34" font-size="17" font-weight="600">{escape(_title(scenario))}</text>',
+        *open_card(_WIDTH, height, _title(scenario)),
         *_legend(),
         *_axis(longest, _TOP + _LANE * len(runs)),
     ]
     x_floor = _x(scenario.floor(), longest)
     bottom = _TOP + _LANE * len(runs)
     parts.append(
-        f'<path d="M{x_floor:.1f} {_TOP - 12}V{bottom}" stroke="{_SOFT}" stroke-dasharray="4 3" fill="none"/>'
-        f'<text x="{x_floor:.1f}" y="{_TOP - 17}" text-anchor="middle" font-size="12" fill="{_SOFT}">'
+        f'<path d="M{x_floor:.1f} {_TOP - 12}V{bottom}" stroke="{SOFT}" stroke-dasharray="4 3" fill="none"/>'
+        f'<text x="{x_floor:.1f}" y="{_TOP - 17}" text-anchor="middle" font-size="12" fill="{SOFT}">'
         f"the fastest allowed: {scenario.floor():.1f} s</text>"
     )
     for number, run in enumerate(runs):
@@ -62,23 +54,23 @@ def _x(seconds: float, longest: float) -> float:
 
 def _legend() -> Iterator[str]:
     y = 52
-    yield f'<g font-size="12" fill="{_SOFT}">'
-    yield f'<rect x="24" y="{y - 2}" width="22" height="13" fill="{_BAND_FILL}"/>'
+    yield f'<g font-size="12" fill="{SOFT}">'
+    yield f'<rect x="24" y="{y - 2}" width="22" height="13" fill="{PALE}"/>'
     yield f'<text x="52" y="{y + 9}">a window of the server</text>'
-    yield f'<path d="M214 {y - 2}v13" stroke="{_PASSED}" stroke-width="1.6"/>'
+    yield f'<path d="M214 {y - 2}v13" stroke="{STRONG}" stroke-width="1.6"/>'
     yield f'<text x="222" y="{y + 9}">a request</text>'
-    yield f'<path d="M300 {y - 2}v13" stroke="{_REFUSED}" stroke-width="1.6"/>'
+    yield f'<path d="M300 {y - 2}v13" stroke="{RED}" stroke-width="1.6"/>'
     yield f'<text x="308" y="{y + 9}">a refused one (429)</text></g>'
 
 
 def _axis(longest: float, y: float) -> Iterator[str]:
-    yield f'<g font-size="12" fill="{_SOFT}" text-anchor="middle">'
+    yield f'<g font-size="12" fill="{SOFT}" text-anchor="middle">'
     step = next(step for step in (1, 2, 5, 10, 20, 60, 120) if longest / step <= 14 or step == 120)
     for second in range(0, int(longest) + 1, step):
-        yield f'<path d="M{_x(second, longest):.1f} {y}v5" stroke="{_SOFT}"/>'
+        yield f'<path d="M{_x(second, longest):.1f} {y}v5" stroke="{SOFT}"/>'
         yield f'<text x="{_x(second, longest):.1f}" y="{y + 20}">{second} s</text>'
     yield "</g>"
-    yield f'<path d="M{_LEFT} {y}H{_WIDTH - _RIGHT}" stroke="{_SOFT}" fill="none"/>'
+    yield f'<path d="M{_LEFT} {y}H{_WIDTH - _RIGHT}" stroke="{SOFT}" fill="none"/>'
 
 
 def _lane(scenario: Scenario, run: Run, top: float, longest: float) -> Iterator[str]:
@@ -92,13 +84,13 @@ def _lane(scenario: Scenario, run: Run, top: float, longest: float) -> Iterator[
         ends = min(_x(window.opened / 1000 + scenario.window, longest), _WIDTH - _RIGHT)
         # A hair of white between one window and the next.
         width = max(ends - begins - 1.2, 0.5)
-        yield f'<rect x="{begins:.1f}" y="{y:.1f}" width="{width:.1f}" height="{_BAND}" fill="{_BAND_FILL}"/>'
-    for moments, colour, inset in ((run.passed_at, _PASSED, 5), (run.refused_at, _REFUSED, 1)):
+        yield f'<rect x="{begins:.1f}" y="{y:.1f}" width="{width:.1f}" height="{_BAND}" fill="{PALE}"/>'
+    for moments, colour, inset in ((run.passed_at, STRONG, 5), (run.refused_at, RED, 1)):
         marks = "".join(f"M{_x(at / 1000, longest):.1f} {y + inset:.1f}v{_BAND - 2 * inset}" for at in moments)
         if marks:
             yield f'<path d="{marks}" stroke="{colour}" stroke-width="1" stroke-opacity="0.75" fill="none"/>'
     x = _WIDTH - _RIGHT + 14
-    colour = _REFUSED if run.refused else _INK
+    colour = RED if run.refused else INK
     took = run.failure or f"{run.seconds:.1f} s ({run.over:+.0%})"
     yield f'<text x="{x}" y="{middle - 3:.1f}"{weight}>{escape(took)}</text>'
     yield f'<text x="{x}" y="{middle + 13:.1f}" font-size="12" fill="{colour}">{run.refused} refused</text>'

@@ -1,0 +1,1 @@
+"""This client beside what a user would pick instead, and beside what the machine allows."""

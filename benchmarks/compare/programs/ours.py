@@ -1,0 +1,43 @@
+"""This package as its README shows it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from benchmarks.compare.programs.harness import KEY, Job, main
+from periskope_async import PeriskopeClient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from periskope_async import Chat
+
+
+class _Ours:
+    def __init__(self, client: PeriskopeClient, job: Job) -> None:
+        self._client = client
+        self._job = job
+
+    async def one_page(self, limit: int) -> int:
+        return len(await self._client.list_chats(limit=limit))
+
+    async def walk(self, page_size: int, keep: Callable[[str], object]) -> None:
+        job = self._job
+        async for chat in self._client.iter_chats(
+            page_size=page_size, consistency=job.consistency, prefetch=job.prefetch
+        ):
+            keep(chat.chat_id)
+
+    async def collect(self, page_size: int) -> list[Chat]:
+        return await self._client.iter_chats(page_size=page_size).collect()
+
+
+@contextlib.asynccontextmanager
+async def _opened(job: Job) -> AsyncGenerator[_Ours]:
+    async with PeriskopeClient(KEY, base_url=job.base_url) as client:
+        yield _Ours(client, job)
+
+
+if __name__ == "__main__":
+    main(_opened)

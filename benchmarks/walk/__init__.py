@@ -1,0 +1,1 @@
+"""The walk over a list that moves: what it loses, doubles and costs, beside the loops that everybody writes."""
