@@ -77,6 +77,8 @@ class Answer(Struct, frozen=True):
                 self._forget()
                 failure = decode_error(error, self.meta, self.body)
             else:
+                # The loop's next turn begins with this task again; what came due meanwhile has its turn behind it.
+                await asyncio.sleep(0)
                 await asyncio.sleep(0)
                 continue
             raise failure

@@ -16,7 +16,9 @@ import httpx
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from benchmarks.compare.report import read_table as compare_table
 from benchmarks.limiter.report import read_tables
+from benchmarks.walk.report import read_table as walk_table
 from periskope_async import PeriskopeClient
 from periskope_async.sandbox import Sandbox
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS: list[tuple[str, str]] = re.findall(r"(?:<!-- guide: (\w+) -->\n)?```python\n(.+?)```", README, re.DOTALL)
 
@@ -167,11 +170,23 @@ def test_no_block_is_left_out() -> None:
 
 
 def test_the_limiters_figures_are_those_of_the_last_run() -> None:
-    for title, table in zip(
-        ("side by side", "ours"), read_tables(ROOT / "benchmarks" / "results" / "limiter.json"), strict=True
-    ):
+    for title, table in zip(("side by side", "ours"), read_tables(RESULTS / "limiter.json"), strict=True):
         assert f"<!-- table: {title} -->\n{table}\n" in README
-    assert (ROOT / "benchmarks" / "results" / "limiter.svg").exists()
+
+
+def test_the_walks_figures_are_those_of_the_last_run() -> None:
+    assert f"<!-- table: walk -->\n{walk_table(RESULTS / 'walk.json')}\n" in README
+
+
+def test_the_figures_of_what_it_costs_are_those_of_the_last_run() -> None:
+    assert f"<!-- table: compare -->\n{compare_table(RESULTS / 'compare.json')}\n" in README
+
+
+def test_every_picture_is_there() -> None:
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
+    assert len(pictures) == 3
+    for picture in pictures:
+        assert (ROOT / picture).read_text(encoding="utf-8").startswith("<svg ")
 
 
 def test_the_changelog_speaks_of_this_version() -> None:

@@ -57,7 +57,7 @@ def measure(sizes: Sizes) -> Results:
         machine=machine(),
         versions=versions(others),
         row=row,
-        lines=[*lines, *in_memory],
+        lines=[*lines, *in_memory, *questions.imports(sizes)],
         bars=bars,
         account=account,
         memory=memory,

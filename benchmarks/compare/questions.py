@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
+from benchmarks import import_time
 from benchmarks.compare.contest import BARE, BARE_UVLOOP, LIMIT, OFFICIAL, OURS, OURS_UVLOOP, PYDANTIC, STDLIB
 from benchmarks.compare.report import Line, Profile, Step
 from benchmarks.compare.stage import Stage, milliseconds
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.compare.programs.harness import Outcome
     from benchmarks.compare.stage import Sizes
 
-__all__ = ["account", "calls", "first_chat", "memory", "profiles", "stall", "walks"]
+__all__ = ["account", "calls", "first_chat", "imports", "memory", "profiles", "stall", "walks"]
 
 # What iter_chats asks for where nobody says otherwise.
 _DEFAULT_PAGE = 1_000
@@ -166,6 +167,29 @@ def memory(contest: Contest, sizes: Sizes) -> tuple[list[Line], dict[str, dict[s
         name: {str(rows): round(size / rows, 1) for rows, size in sizes_.items()} for name, sizes_ in grown.items()
     }
     return lines, a_row
+
+
+def imports(sizes: Sizes) -> list[Line]:
+    """Ask what the import costs, above that of aiohttp and beside that of httpx and pydantic."""
+    rounds = import_time.measure(("periskope_async", "aiohttp", "httpx, pydantic"), sizes.imports)
+    ours = f"{statistics.median(one[0] for one in rounds):,.0f} ms"
+    aiohttp, rivals = (f"{statistics.median(one[side] for one in rounds):,.0f} ms" for side in (1, 2))
+    return [
+        Line(
+            question="import time",
+            ours=ours,
+            beside=f"aiohttp alone: {aiohttp}",
+            pairs=[round(one[0] - one[1], 1) for one in rounds],
+            unit=" ms more",
+            at_most=import_time.TARGET_MS,
+        ),
+        Line(
+            question="import time",
+            ours=ours,
+            beside=f"httpx + pydantic: {rivals}",
+            pairs=[round(one[0] / one[2], 3) for one in rounds],
+        ),
+    ]
 
 
 def account(stage: Stage) -> list[Step]:

@@ -39,6 +39,7 @@ class Sizes(Struct, frozen=True, kw_only=True):
     copies: tuple[int, ...]
     list_copies: tuple[int, ...]
     """The same for the contender that collects a list."""
+    imports: int
     is_smoke: bool
 
 
@@ -54,6 +55,7 @@ FULL = Sizes(
     distinct=20_000,
     copies=(2, 10, 50),
     list_copies=(1, 2),
+    imports=15,
     is_smoke=False,
 )
 SMOKE = Sizes(
@@ -68,6 +70,7 @@ SMOKE = Sizes(
     distinct=500,
     copies=(1, 2),
     list_copies=(1, 2),
+    imports=1,
     is_smoke=True,
 )
 

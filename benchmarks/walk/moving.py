@@ -203,8 +203,10 @@ def tell_misses(row: Row) -> list[str]:
     if not scenario.is_knowable or any(run.failure for run in runs):
         return found
     overlaps = [run.placing - plain for run, plain in zip(runs, row.plain_requests, strict=True)]
+    # Where rows leave, pages overlap by more: that spares the requests that would fetch what was pulled up.
     if any(
-        more > max(1, _MOST_MORE_REQUESTS * plain) for more, plain in zip(overlaps, row.plain_requests, strict=True)
+        more > max(1, _MOST_MORE_REQUESTS * plain) and not report.removed
+        for more, plain, report in zip(overlaps, row.plain_requests, reports, strict=True)
     ):
         found.append(f"the overlap takes {_each(overlaps)}, more than {_MOST_MORE_REQUESTS:.0%}")
     allowed = [scenario.catch_up_allowed(run.placing + run.moved) for run in runs]

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import platform
+import statistics
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, json
 
 from benchmarks.walk import look_ahead
+from benchmarks.walk.contenders import CONTENDERS
 from benchmarks.walk.look_ahead import Costs, Walked  # noqa: TC001 - msgspec reads the annotations
 from benchmarks.walk.loop_hold import Held  # noqa: TC001 - as above
 from benchmarks.walk.memory import Kept  # noqa: TC001 - as above
-from benchmarks.walk.moving import Row  # noqa: TC001 - as above
+from benchmarks.walk.moving import Row, Run  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Line", "Results", "cost_lines", "held_lines", "kept_lines", "machine", "walked_lines", "write_json"]
+__all__ = [
+    "Line",
+    "Results",
+    "cost_lines",
+    "held_lines",
+    "kept_lines",
+    "machine",
+    "read_table",
+    "walked_lines",
+    "write_json",
+]
 
 _MOST_OVER = 1.1
 _MOST_BYTES_A_ROW = 100
@@ -146,6 +158,23 @@ def machine() -> str:
         f"{platform.python_implementation()} {platform.python_version()}, {packages}; "
         f"{platform.system()} {platform.machine()}"
     )
+
+
+def read_table(path: Path) -> str:
+    """Give part one as Markdown, for the README: the worst of the seeds, and the middle of their requests."""
+    rows = [row for row in json.decode(path.read_bytes(), type=Results).moving if not row.is_paced]
+    heads = ("before each request", *(f"{name}: lost / doubled / requests" for name in CONTENDERS))
+    lines = [heads, ("---",) * len(heads)]
+    for scenario in dict.fromkeys(row.scenario.title for row in rows):
+        of = {row.contender: row.runs for row in rows if row.scenario.title == scenario}
+        lines.append((scenario, *(_told(of[name]) for name in CONTENDERS)))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _told(runs: list[Run]) -> str:
+    lost, doubled = max(run.lost for run in runs), max(run.doubled for run in runs)
+    failed = " (fails)" if any(run.failure for run in runs) else ""
+    return f"{lost:,} / {doubled:,} / {statistics.median(run.requests for run in runs):,.0f}{failed}"
 
 
 def write_json(path: Path, results: Results) -> None:

@@ -22,7 +22,7 @@ class Phase(Enum):
 
     MAIN = "main"
     HEAD = "head"
-    """Catching up what jumped behind the reader."""
+    """Catching up what jumped behind the reader: newest first, whatever the order of the walk."""
     AGAIN = "again"
     """Over the list once more, in the opposite order."""
 
@@ -35,11 +35,8 @@ class Ask(Struct, frozen=True):
     limit: int
     is_gap: bool = False
     """Whether it only joins what was placed with a page that has come already."""
-
-    @property
-    def is_reversed(self) -> bool:
-        """Whether to ask in the opposite sort order."""
-        return self.phase is Phase.AGAIN
+    is_reversed: bool = False
+    """Whether to ask in the opposite sort order."""
 
     @property
     def is_behind(self) -> bool:

@@ -29,13 +29,9 @@ class Evidence:
         """Whether known rows of equal sort key stood where nobody can tell what brought them."""
         self.is_head_read = False
         """Whether the head was looked at again, after the end."""
-        self.has_read_at_once = False
-        """Whether pages were asked for while others were out."""
         self._first_date: float | None = None
-        self._ends_timeless = False
-        """Whether rows without a sort time stand at the end, as they do oldest first: waking up, they jump back."""
         self.timeless = 0
-        """How many rows without a sort time stand at the top of a newest-first order."""
+        """How many rows without a sort time stand at the top of the newest-first order."""
         self.began = -math.inf
         """What has moved since the walk began is no older than this, by its sort time."""
 
@@ -55,8 +51,11 @@ class Evidence:
             self._is_timeless = timeless == rows
             newest = None if self._is_timeless else answer.time_of(timeless)
             self.began = max(self.began, watermark(newest, self._first_date))
-        elif rows and not self._is_newest_first:
-            self._ends_timeless |= answer.time_of(rows - 1) is None
+        elif not self._is_newest_first:
+            self.began = watermark(None, self._first_date)
+            # Oldest first, they stand at the end.
+            timed = next((index for index in range(rows, 0, -1) if answer.time_of(index - 1) is not None), 0)
+            self.timeless = self.timeless + rows - timed if timed == 0 else rows - timed
 
     def verdict(self, report: WalkReport, *, missing: int, is_count_proven: bool) -> tuple[bool | None, str]:
         """Judge a walk that has met its end: whether it is complete, and why.
@@ -67,16 +66,16 @@ class Evidence:
             return None, self.doubt
         if missing > 0:
             return False, f"{missing} rows fewer were met than the server counts"
-        may_jump = not self._is_newest_first and report.pages > 1 and (self.has_read_at_once or self._ends_timeless)
-        if may_jump and not self._is_at_rest(report):
-            return None, "oldest first, a row that wakes up may jump over pages that were read at once, or back"
+        may_jump = not (self._is_newest_first or self.is_head_read or report.pages == 1)
+        if may_jump and not self.is_at_rest(report):
+            return None, "oldest first, a row that wakes up may jump over pages that were read already"
         if not (self.are_shuffled or self.may_be_shuffled):
             return True, "every page joined the one before, and the end was reached"
         if self._is_newest_first and is_count_proven and self._went(report) == 0:
             return True, "rows of equal sort key changed places, and as many were met as the server counts"
         return None, "rows of equal sort key may have changed places while others left; some may have been passed by"
 
-    def _is_at_rest(self, report: WalkReport) -> bool:
+    def is_at_rest(self, report: WalkReport) -> bool:
         """Whether nothing at all was seen to move: the count was always the same, and is what was met."""
         return self._counts == {report.rows_placed} and not (report.inserted or report.removed or report.duplicates)
 

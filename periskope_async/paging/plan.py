@@ -56,7 +56,8 @@ class Plan:
         if wanted <= 0 or (self.out and count.beyond(reach) < 0):
             return None
         known_ahead = max(0, reach - self._next_offset)
-        ask = Ask(phase, self._next_offset, min(self.page_size, wanted + known_ahead))
+        limit = min(self.page_size, wanted + known_ahead)
+        ask = Ask(phase, self._next_offset, limit, is_reversed=phase is Phase.AGAIN)
         self._next_offset += max(1, min(ask.limit, self.given) - self.overlap)
         self.out.append(ask)
         return ask

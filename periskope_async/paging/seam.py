@@ -20,6 +20,9 @@ _PAGES_REMEMBERED = 2
 # Of the known rows that a page begins with, those next to the new ones: a known and a new row may have swapped there.
 _ROWS_NEAR = 6
 
+# Newest first, so many rows more than the next page repeats keep their sort times: each takes a look at a row.
+_ROWS_TIMED = 32
+
 
 class Sorted(Struct, frozen=True):
     """A page's rows, told apart by what was known before; as indexes into the page."""
@@ -52,7 +55,10 @@ class Seam:
 
     def __init__(self, *, is_newest_first: bool) -> None:
         self._is_newest_first = is_newest_first
+        # Of the last page, as far from its end as the next one is likely to begin.
         self._times: dict[int, float | None] = {}
+        self.has_guessed = False
+        """Whether two pages were taken to join by a row whose sort time was not kept."""
         self._pages: deque[Sequence[int]] = deque(maxlen=_PAGES_REMEMBERED)
 
     def sort(self, keys: Sequence[int], known: AbstractSet[int]) -> Sorted:
@@ -68,18 +74,26 @@ class Seam:
         return Sorted(fresh, known_first, strays, self._is_in_order(keys[:known_first]))
 
     def joins(self, keys: Sequence[int], known: AbstractSet[int], time_of: Callable[[int], float | None]) -> bool:
-        """Whether a page goes on where the last one ended: it begins with known rows, and some are of that page.
+        """Whether a page goes on where the last one ended: it begins with known rows, and one of them stood there too.
 
-        A known row of an older page is not enough: it may have woken up meanwhile, and this page be older than that.
-        Oldest first, one that woke up is met again further on, so there a row has to have its sort time still.
+        A known row that has woken up meanwhile joins nothing: the two pages have met it at different places. (Pages may
+        be cut in another order than they were asked for, so either may be the older one.)
         """
-        last = set(self._pages[-1]) if self._pages else None
+        last = self._pages[-1] if self._pages else ()
+        has_moved = False
         for index, key in enumerate(keys):
             if key not in known:
                 return False
-            if last is None or (key in last and self._times.get(key, time_of(index)) == time_of(index)):
+            if not last:
                 return True
-        return bool(keys) and self._is_newest_first
+            if key in last:
+                if self._times.get(key, time_of(index)) == time_of(index):
+                    # So far from the end times are not kept, and a row is believed to stand.
+                    self.has_guessed |= key not in self._times
+                    return True
+                has_moved = True
+        # Newest first, rows of older pages alone mean that the list has sunk by more than a page.
+        return bool(keys) and self._is_newest_first and not has_moved
 
     def is_shuffled_by(self, keys: Sequence[int], time_of: Callable[[int], float | None]) -> bool:
         """Whether known rows of equal sort key stand in another order than before: nothing else brings that about.
@@ -94,12 +108,12 @@ class Seam:
             for (place, index), (next_place, next_index) in pairwise(met)
         )
 
-    def extend(self, keys: Sequence[int], time_of: Callable[[int], float | None]) -> None:
-        """Remember a page."""
+    def extend(self, keys: Sequence[int], time_of: Callable[[int], float | None], *, overlap: int = 0) -> None:
+        """Remember a page, of which the next one is to show ``overlap`` rows."""
         if keys:
             self._pages.append(keys)
-            if not self._is_newest_first:
-                self._times = {key: time_of(index) for index, key in enumerate(keys)}
+            kept = max(0, len(keys) - overlap - _ROWS_TIMED) if self._is_newest_first else 0
+            self._times = {keys[index]: time_of(index) for index in range(kept, len(keys))}
 
     def _is_in_order(self, first: Sequence[int]) -> bool:
         if not first or not self._pages:

@@ -101,9 +101,8 @@ class Walk:
         most = 1 if self._watch.is_suspicious else min(depth, self._count.look_ahead)
         if self._phase is None or len(out) >= most or (out and self._head is not None):
             return None
-        self._evidence.has_read_at_once |= bool(out)
         if self._head is not None:
-            ask = Ask(Phase.HEAD, self._head.offset, self._head.limit)
+            ask = Ask(Phase.HEAD, self._head.offset, self._head.limit, is_reversed=not self._is_newest_first)
             out.append(ask)
             return ask
         return self._plan.next_page(self._phase, wanted=self._wanted(), count=self._count)
@@ -205,7 +204,7 @@ class Walk:
         told = self._seam.sort(keys, self._seen)
         if ask.phase is Phase.MAIN:
             if start:
-                self._seam.extend(keys, answer.time_of)
+                self._seam.extend(keys, answer.time_of, overlap=self._plan.overlap)
             else:
                 self._judge_seam(ask, answer, told)
         return told.fresh
@@ -222,9 +221,9 @@ class Walk:
             self.report.removed += max(0, expected - told.known_first)
             if not ask.is_gap:
                 self._plan.rose(expected - told.known_first)
-        if told.has_changed_places(answer.time_of, expected=expected):
+        if told.has_changed_places(answer.time_of, expected=expected) or self._seam.has_guessed:
             self._evidence.may_be_shuffled = True
-        self._seam.extend(answer.keys, answer.time_of)
+        self._seam.extend(answer.keys, answer.time_of, overlap=self._plan.overlap)
         self._evidence.look_at(ask, answer)
 
     # -- where to go next ------------------------------------------------------------------------------------------
@@ -287,8 +286,12 @@ class Walk:
 
     def _is_head_to_be_read(self, phase: Phase) -> bool:
         """Whether rows may have jumped behind the reader; one answer that holds all of them needs no second look."""
-        is_exposed = self._is_newest_first and self._plan.base == 0 and self.report.pages > 1
-        return phase is Phase.MAIN and is_exposed and self._evidence.doubt is None and not self._count.was_one_page
+        if phase is not Phase.MAIN or self._plan.base > 0 or self.report.pages == 1 or self._evidence.doubt is not None:
+            return False
+        if self._is_newest_first:
+            return not self._count.was_one_page
+        # Oldest first, what wakes up goes to the end, and leaves a trace where it was.
+        return not self._evidence.is_at_rest(self.report)
 
     def _finish(self, *, complete: bool | None, why: str) -> None:
         self._phase = None

@@ -84,7 +84,7 @@ class ListSource:
         self.out += 1
         self.most_out = max(self.most_out, self.out)
         try:
-            return await self._answer(number, Ask(Phase.AGAIN if is_reversed else Phase.MAIN, offset, limit))
+            return await self._answer(number, Ask(Phase.MAIN, offset, limit, is_reversed=is_reversed))
         except asyncio.CancelledError:
             self.cancelled += 1
             raise

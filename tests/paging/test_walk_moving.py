@@ -140,6 +140,47 @@ def test_oldest_first_a_known_row_that_woke_up_joins_no_page() -> None:
     assert set(range(4)) - moving.gone <= set(delivered) or walk.report.complete is not True
 
 
+Found = tuple[int, SortBy, bool, float, bool, int, Counts, int, int, str]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        # A first page that a clamp cut short, and a count that lies, look like a list of one page.
+        (6, "messaged", True, 0.2, False, 10_000, "too few", 3, 16, "wwwwwwwrrwwrrr"),
+        (8, "messaged", True, 0.8, False, 10_000, "too few", 5, 16, "wwwwiwiw"),
+        # Pages cut in another order than asked for: a row that woke up joins none, neither as new nor as old.
+        (30, "messaged", True, 0.8, False, 7, "too few", 9, 3, "iiwiwiiiwwwiiwiwwwwwwiww"),
+        (7, "messaged", True, 0.8, False, 2, "page", 4, 8, "wiisw"),
+        # One row of a tied group, and it is not the neighbour of the first new one.
+        (7, "created", False, 0.8, True, 10_000, "page", 5, 16, ""),
+        (24, "created", False, 0.8, True, 10_000, "none", 20, 1, ""),
+    ],
+)
+def test_walks_that_are_easily_taken_for_complete(found: Found) -> None:
+    size, sort_by, is_descending, ties, shuffles, max_limit, counts, page_size, depth, letters = found
+    names: dict[str, Move] = {"w": "wake", "i": "insert", "s": "insert silent", "r": "remove"}
+    for seed in range(300):
+        moving = MovingList(
+            rng=random.Random(seed),
+            size=size,
+            sort_by=sort_by,
+            is_descending=is_descending,
+            ties=ties,
+            shuffles=shuffles,
+            max_limit=max_limit,
+            counts=counts,
+            tells_from=bool(seed % 2),
+        )
+        walk = Walk(page_size=page_size, is_newest_first=is_descending)
+        try:
+            delivered = drive(walk, moving, depth=depth, moves=[names[letter] for letter in letters])
+        except PaginationError:
+            continue
+        missing = set(range(size)) - moving.gone - set(delivered)
+        assert not missing or walk.report.complete is not True, (seed, walk.report)
+
+
 @pytest.mark.parametrize("sort_by", get_args(SortBy))
 def test_ties_that_change_places_at_rest_are_found_by_the_count(sort_by: SortBy) -> None:
     complete = 0

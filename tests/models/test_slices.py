@@ -1,0 +1,137 @@
+"""A large page in slices is the page in one piece: the same rows, or the same error."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from periskope_async.meta import ResponseMeta
+from periskope_async.models import Unreadable, read_chat_page, read_raw_page, slices
+from periskope_async.models.page import chat_page_steps, raw_page_steps
+from periskope_async.models.slices import cut_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+META = ResponseMeta(status=200)
+READERS: list[tuple[Any, Any]] = [(read_chat_page, chat_page_steps), (read_raw_page, raw_page_steps)]
+
+
+@pytest.fixture
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slices, "_SLICE_BYTES", 300)
+    monkeypatch.setattr(slices, "_LEAST_BYTES", 600)
+
+
+def page_of(rows: list[dict[str, Any]], **more: Any) -> bytes:
+    return msgspec.json.encode({"chats": rows, "from": 1, "to": len(rows), "count": len(rows), **more})
+
+
+def row(number: int, **more: Any) -> dict[str, Any]:
+    return {"chat_id": f"{number}@c.us", "org_phone": "1@c.us", "chat_name": "x" * (number % 50), **more}
+
+
+def drained(steps: Generator[None, None, Any]) -> tuple[int, Any]:
+    turns = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return turns, done.value
+        turns += 1
+
+
+def whole(monkeypatch: pytest.MonkeyPatch, reader: Any, body: bytes) -> Any:
+    with monkeypatch.context() as patch:
+        patch.setattr(slices, "_LEAST_BYTES", 1 << 40)
+        return reader(body, META)
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize(("reader", "steps"), READERS)
+def test_a_large_page_is_read_in_turns_and_is_the_same(
+    reader: Any, steps: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = page_of([row(number) for number in range(100)])
+    turns, page = drained(steps(body, META))
+    assert turns > 10
+    assert page == whole(monkeypatch, reader, body)
+    assert len(page) == 100
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize(("_", "steps"), READERS)
+def test_a_small_page_is_read_at_once(_: Any, steps: Any) -> None:
+    turns, page = drained(steps(page_of([row(1)]), META))
+    assert (turns, len(page)) == (0, 1)
+
+
+# What looks like the seam between two rows and is none, or hides it.
+NASTY: list[dict[str, Any]] = [
+    row(1, chat_name='"},{"chat_id":"2@c.us'),
+    row(2, custom_properties={"a": [{"chat_id": "3@c.us"}, {"chat_id": "4@c.us"}]}),
+    row(3, custom_properties={"chats": [{"chat_id": "5@c.us"}]}),
+    row(4, chat_name=']}}]},{\\"chat_id\\":'),
+    {"org_phone": "1@c.us", "chat_id": "6@c.us"},
+    row(5, custom_properties={}),
+]
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize(("reader", "steps"), READERS)
+@given(data=st.data(), seed=st.integers(0, 10_000))
+@settings(max_examples=150)
+def test_whatever_rows_hold_slices_give_the_same_page(reader: Any, steps: Any, data: st.DataObject, seed: int) -> None:
+    rng = random.Random(seed)
+    rows = [rng.choice([*NASTY, row(rng.randrange(10_000))]) for _ in range(data.draw(st.integers(0, 40)))]
+    more: dict[str, Any] = data.draw(
+        st.sampled_from([{}, {"meta": [{"chats": []}]}, {"last": {"chats": [{"chat_id": "9@c.us"}]}}])
+    )
+    body = page_of(rows, **more)
+    if data.draw(st.booleans()):
+        body = body.replace(b",", b", ")
+    _, page = drained(steps(body, META))
+    limit, slices._LEAST_BYTES = slices._LEAST_BYTES, 1 << 40
+    try:
+        assert page == reader(body, META)
+    finally:
+        slices._LEAST_BYTES = limit
+    assert [item.chat_id for item in page] == [item["chat_id"] for item in rows]
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize(("reader", "steps"), READERS)
+def test_a_row_that_cannot_be_read_is_repaired_or_named_as_without_slices(
+    reader: Any, steps: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row(number) for number in range(60)]
+    rows[40]["created_at"] = {"odd": True}
+    body = page_of(rows)
+    assert drained(steps(body, META))[1] == whole(monkeypatch, reader, body)
+    del rows[50]["chat_id"]
+    with pytest.raises(Unreadable) as caught:
+        drained(steps(page_of(rows), META))
+    assert caught.value.path.startswith("$.chats[50]")
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize("cut_at", [5, 900, -1])
+def test_a_body_cut_off_is_no_page(cut_at: int) -> None:
+    body = page_of([row(number) for number in range(60)])[:cut_at]
+    for _, steps in READERS:
+        with pytest.raises(Unreadable):
+            drained(steps(body, META))
+
+
+def test_what_is_cut_is_exactly_the_rows() -> None:
+    body = page_of([row(number) for number in range(40_000)])
+    cut = cut_rows(body)
+    assert cut is not None
+    envelope, parts = cut
+    assert msgspec.json.decode(envelope)["chats"] == []
+    found = [one for part in parts for one in msgspec.json.decode(part)]
+    assert found == msgspec.json.decode(body)["chats"]

@@ -1,0 +1,55 @@
+"""How many pages are worth having out, by the limit, the latency and whoever reads the rows."""
+
+from __future__ import annotations
+
+import pytest
+
+from periskope_async.paging.pace import Pace
+
+
+def paced(*, latency: float, work: float, size: int = 1_000, pages: int = 20) -> Pace:
+    """Have read pages that take ``latency`` to come and ``work`` seconds to read and to use."""
+    pace, now = Pace(), 0.0
+    for _ in range(pages):
+        pace.came_back(now)
+        pace.was_answered(latency, size=size)
+        pace.was_read(work / 2)
+        pace.went_out(now)
+        now += work / 2
+    return pace
+
+
+@pytest.mark.parametrize(
+    ("latency", "work", "per_second", "depth"),
+    [
+        # What the limit lets pass during one answer, and a spare.
+        (1.0, 0.0, 100.0, 101),
+        (0.02, 0.0, 10.0, 2),
+        (1.0, 0.001, 10.0, 11),
+        # Nobody can read as fast as a server without a limit answers: pages would only wait for each other.
+        (0.001, 0.005, 1e6, 3),
+        (0.1, 0.01, 1e6, 22),
+        # A caller that takes its time needs one page at hand, and one under way.
+        (0.5, 10.0, 100.0, 3),
+    ],
+)
+def test_as_many_as_the_limit_allows_and_the_reader_can_take(
+    latency: float, work: float, per_second: float, depth: int
+) -> None:
+    assert paced(latency=latency, work=work).depth(requests_per_second=per_second) == depth
+
+
+def test_nothing_is_known_before_the_first_answer() -> None:
+    assert Pace().depth(requests_per_second=10.0) == 1
+
+
+def test_what_waits_stays_far_from_the_memorys_end() -> None:
+    assert paced(latency=10.0, work=0.0, size=32 << 20).depth(requests_per_second=100.0) == 2
+    assert paced(latency=10.0, work=0.0, size=1).depth(requests_per_second=1e6) == 256
+
+
+def test_a_latency_that_pages_make_for_each_other_is_not_believed() -> None:
+    pace = paced(latency=0.001, work=0.005)
+    for _ in range(10):
+        pace.was_answered(0.5, size=1_000)
+    assert pace.depth(requests_per_second=1e6) == 3
