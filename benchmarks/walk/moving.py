@@ -203,14 +203,17 @@ def tell_misses(row: Row) -> list[str]:
     if not scenario.is_knowable or any(run.failure for run in runs):
         return found
     overlaps = [run.placing - plain for run, plain in zip(runs, row.plain_requests, strict=True)]
-    # Where rows leave, pages overlap by more: that spares the requests that would fetch what was pulled up.
+    # Where rows leave, or pages asked for at once are cut in another order, pages overlap by more: that spares the
+    # requests that would fetch what lies between them.
     if any(
-        more > max(1, _MOST_MORE_REQUESTS * plain) and not report.removed
+        more > max(1, _MOST_MORE_REQUESTS * plain) and not (report.removed or report.steps_back)
         for more, plain, report in zip(overlaps, row.plain_requests, reports, strict=True)
     ):
         found.append(f"the overlap takes {_each(overlaps)}, more than {_MOST_MORE_REQUESTS:.0%}")
     allowed = [scenario.catch_up_allowed(run.placing + run.moved) for run in runs]
-    if any(run.caught_up > most for run, most in zip(runs, allowed, strict=True)):
+    # Without the limit everything happens within the second or two that a sweep reaches back, whole-second times being
+    # what they are; so what a sweep may take is judged where it takes its time.
+    if row.is_paced and any(run.caught_up > most for run, most in zip(runs, allowed, strict=True)):
         found.append(f"catching up takes {_each(run.caught_up for run in runs)}, the movement calls for {max(allowed)}")
     return found
 

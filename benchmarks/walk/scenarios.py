@@ -44,13 +44,17 @@ class Scenario(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
         One sweep over all that has moved up, the pages of the sweep itself included, and one more to see that all of it
         is known; the look that even a list at rest gets; and two to find the head again, where it has moved up because
-        chats without a message, which stand before it, were deleted.
+        chats without a message, which stand before it, were deleted or got one.
         """
         share = self.moves_up / self.page_size
         sweep = 1 if share < 1 else main
         while share < 1 and sweep < share * (main + sweep):
             sweep += 1
-        return (2 * sweep if self.moves_up else 0) + (2 if self.removes else 0) + 1
+        return (
+            (2 * sweep if self.moves_up else 0)
+            + (2 if self.removes or (self.wakes and self.nulls == "first") else 0)
+            + 1
+        )
 
 
 SCENARIOS: tuple[Scenario, ...] = (

@@ -17,14 +17,13 @@ _MOST_FUTILE = 8
 class Mending:
     """Asks for what lies before such a page, and keeps that page for later.
 
-    Oldest first, a row in between may wake up after the page was cut, and jump behind it: there, and where a page in
-    between will not do, the walk goes back and reads everything from there again.
+    A row in between may wake up before the gap is filled: then it is found with all others that did, after the end.
+    Where a page in between will not do, the walk goes back and reads everything from there again.
     """
 
-    def __init__(self, *, is_newest_first: bool) -> None:
+    def __init__(self) -> None:
         self.held: Ask | None = None
         """The page that waits for the gap before it to be filled."""
-        self._is_newest_first = is_newest_first
         self._step = self._futile = 0
 
     @property
@@ -44,7 +43,7 @@ class Mending:
         plan.rose(plan.overlap)
         # A page of half the rows costs no more of the limit than one of a few.
         self._step = max(4 * self._step, plan.given // 2, 1)
-        if ask is self.held or not self._is_newest_first or self._step > plan.most_rows // 2:
+        if ask is self.held or self._step > plan.most_rows // 2:
             plan.go_on_from(ask.offset - self._step)
             return None
         if ask.is_gap:

@@ -79,21 +79,25 @@ class Seam:
         A known row that has woken up meanwhile joins nothing: the two pages have met it at different places. (Pages may
         be cut in another order than they were asked for, so either may be the older one.)
         """
-        last = self._pages[-1] if self._pages else ()
-        has_moved = False
+        if not self._pages or not keys:
+            return bool(keys) and keys[0] in known
+        times, last = self._times, set[int]()
+        has_moved = has_untimed = False
         for index, key in enumerate(keys):
             if key not in known:
-                return False
-            if not last:
-                return True
-            if key in last:
-                if self._times.get(key, time_of(index)) == time_of(index):
-                    # So far from the end times are not kept, and a row is believed to stand.
-                    self.has_guessed |= key not in self._times
+                self.has_guessed |= has_untimed
+                return has_untimed
+            if key in times:
+                if times[key] == time_of(index):
                     return True
                 has_moved = True
+            else:
+                # So far from the end times are not kept; one that is kept may follow.
+                last = last or set(self._pages[-1])
+                has_untimed |= key in last
+        self.has_guessed |= has_untimed
         # Newest first, rows of older pages alone mean that the list has sunk by more than a page.
-        return bool(keys) and self._is_newest_first and not has_moved
+        return has_untimed or (self._is_newest_first and not has_moved)
 
     def is_shuffled_by(self, keys: Sequence[int], time_of: Callable[[int], float | None]) -> bool:
         """Whether known rows of equal sort key stand in another order than before: nothing else brings that about.
@@ -101,12 +105,14 @@ class Seam:
         (A new row among known ones proves nothing: pages may be cut in another order than they were asked for, and show
         rows that have left since.)
         """
-        places = {key: place for place, key in enumerate(chain.from_iterable(self._pages))}
-        met = [(places[key], index) for index, key in enumerate(keys) if key in places]
-        return any(
-            place > next_place and time_of(index) == time_of(next_index)
-            for (place, index), (next_place, next_index) in pairwise(met)
-        )
+        places = {key: place for place, key in enumerate(self._times)}
+        met = [
+            (places[key], self._times[key])
+            for index, key in enumerate(keys)
+            # One that moved since proves nothing either, though it may be as old as its neighbours now.
+            if key in places and self._times[key] == time_of(index)
+        ]
+        return any(place > next_place and time == next_time for (place, time), (next_place, next_time) in pairwise(met))
 
     def extend(self, keys: Sequence[int], time_of: Callable[[int], float | None], *, overlap: int = 0) -> None:
         """Remember a page, of which the next one is to show ``overlap`` rows."""

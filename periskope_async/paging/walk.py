@@ -78,7 +78,7 @@ class Walk:
         self._seen: set[int] = set()
         self._seam = Seam(is_newest_first=is_newest_first)
         self._last_page: Sequence[int] = ()
-        self._mending = Mending(is_newest_first=is_newest_first)
+        self._mending = Mending()
         self._head: HeadCatchUp | None = None
         self._evidence = Evidence(is_newest_first=is_newest_first)
         if resume_at is not None:

@@ -28,7 +28,7 @@ def paced(*, latency: float, work: float, size: int = 1_000, pages: int = 20) ->
         (1.0, 0.001, 10.0, 11),
         # Nobody can read as fast as a server without a limit answers: pages would only wait for each other.
         (0.001, 0.005, 1e6, 3),
-        (0.1, 0.01, 1e6, 22),
+        (0.1, 0.01, 1e6, 23),
         # A caller that takes its time needs one page at hand, and one under way.
         (0.5, 10.0, 100.0, 3),
     ],
