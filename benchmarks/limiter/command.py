@@ -13,7 +13,7 @@ from benchmarks.limiter.measure import measure
 from benchmarks.limiter.picture import draw
 from benchmarks.limiter.report import HEADING, Row, explain, machine, to_text, write_json
 from benchmarks.limiter.scenarios import LONG, SCENARIOS, SMOKE
-from benchmarks.limiter.server import express_here
+from benchmarks.limiter.server import NoServerError, express_here
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ async def _measured(scenario: Scenario, express: Express | None, options: argpar
     for name, job in contenders(with_rivals=options.rivals and scenario.has_rivals).items():
         try:
             runs = [await measure(scenario, name, job, express) for _ in range(options.repeat)]
-        except NotImplementedError as error:
+        except NoServerError as error:
             print(f"  left out: {error}")
             break
         row = Row(scenario=scenario, contender=name, runs=runs)

@@ -73,7 +73,7 @@ class Run(Struct, frozen=True, kw_only=True):
 
 
 async def measure(scenario: Scenario, contender: str, job: Job, express: Express | None) -> Run:
-    """Run it. Raises :class:`NotImplementedError` where there is no server for the scenario."""
+    """Run it. Raises :class:`NoServerError` where there is no server for the scenario."""
     seen: set[str] = set()
     failure = ""
     async with serve(scenario, express) as server, _foreign(scenario, server):

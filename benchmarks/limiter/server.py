@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from benchmarks.limiter.scenarios import Scenario
 
-__all__ = ["FOREIGN", "PACKAGES", "Arrival", "Express", "Server", "express_here", "serve"]
+__all__ = ["FOREIGN", "PACKAGES", "Arrival", "Express", "NoServerError", "Server", "express_here", "serve"]
 
 PACKAGES = {"express": "4.21.2", "express-rate-limit": "8.5.2"}
 FOREIGN = "foreign"
@@ -33,6 +33,10 @@ _SERVER = Path(__file__).with_name("server.js")
 _INSTALL_SECONDS = 120
 _DROPPED = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 _JUNK: dict[str, str] = dict(zip(_DROPPED, ("many", "-7", "soon"), strict=True))
+
+
+class NoServerError(Exception):
+    """A scenario that needs Express, on a machine that has none."""
 
 
 class Arrival(Struct, frozen=True):
@@ -110,7 +114,7 @@ def _install(npm: str, wanted: list[str], home: Path) -> None:
 async def serve(scenario: Scenario, express: Express | None) -> AsyncGenerator[Server]:
     """Run a fresh server for one client. Express counts fixed windows; the sandbox does the rest.
 
-    Raises :class:`NotImplementedError` for a scenario that needs Express where there is none.
+    Raises :class:`NoServerError` for a scenario that needs Express where there is none.
     """
     if express is not None and scenario.kind == "fixed":
         async with _express(scenario, express) as server:
@@ -118,7 +122,7 @@ async def serve(scenario: Scenario, express: Express | None) -> AsyncGenerator[S
     elif (
         any(scenario.delay) or scenario.change or scenario.foreign + scenario.foreign_first or scenario.tamper == "down"
     ):
-        raise NotImplementedError(f"{scenario.title}: only Express does that")
+        raise NoServerError(f"{scenario.title}: only Express does that")
     else:
         async with _sandbox(scenario) as sandbox:
             yield _SandboxServer(sandbox, scenario)

@@ -146,7 +146,7 @@ class WalkRun(Generic[T]):
             except BaseException:
                 await self._drop()
                 raise
-            page = await self._place(ask, fetched, loop.time())
+            page = self._place(ask, fetched, loop.time())
             self._pace.was_read(loop.time() - began)
             if page is not None:
                 if self._depth() > 1:
@@ -154,6 +154,8 @@ class WalkRun(Generic[T]):
                     self._fill()
                 self._pace.went_out(loop.time())
                 return page
+        if self._leaving:
+            await asyncio.wait(set(self._leaving))
         return None
 
     async def close(self) -> None:
@@ -192,7 +194,8 @@ class WalkRun(Generic[T]):
             return self._prefetch
         return self._pace.depth(requests_per_second=self._source.requests_per_second())
 
-    async def _place(self, ask: Ask, fetched: FetchedPage[T], now: float) -> Page[T] | None:
+    def _place(self, ask: Ask, fetched: FetchedPage[T], now: float) -> Page[T] | None:
+        """Have the walk place a page. Nothing is awaited here: rows that were placed must reach the caller."""
         walk, meta, keys = self.walk, fetched.meta, fetched.keys
         _, task = self._out.popleft()
         named, cut = (
@@ -213,12 +216,12 @@ class WalkRun(Generic[T]):
             fresh = walk.place(ask, answer)
         except PaginationError as error:
             error.meta = meta
-            await self._drop()
+            self._let_go()
             raise
         if walk.report.pages > pages:
             self._learn(meta, now)
         if walk.must_restart or walk.is_over:
-            await self._drop()
+            self._let_go()
         elif walk.gap is not None:
             if walk.is_out(ask):
                 # It waits, as bytes again, until what lies before it has come.
@@ -246,14 +249,18 @@ class WalkRun(Generic[T]):
         self._pace.was_answered(meta.seconds, size=meta.body_bytes + meta.bytes_saved)
 
     async def _drop(self) -> None:
-        """Cancel what is out, and tell the walk to ask for it again."""
-        self.walk.drop_asked()
+        """Cancel what is out, wait until it has let go of its connections, and have the walk ask for it again."""
         tasks = [task for _, task in self._out]
-        self._out.clear()
-        for task in tasks:
-            self._leave(task)
+        self._let_go()
         if tasks:
             await asyncio.wait(tasks)
+
+    def _let_go(self) -> None:
+        """Cancel what is out, and tell the walk to ask for it again."""
+        self.walk.drop_asked()
+        for _, task in self._out:
+            self._leave(task)
+        self._out.clear()
 
     def _leave(self, task: asyncio.Task[UnreadPage[T]]) -> None:
         """Cancel a task, and let the pager know of it until it has ended."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -362,6 +363,33 @@ async def test_a_cancel_at_any_moment_loses_nothing_and_leaves_nothing(
     else:
         pytest.fail("the walk was never done before its cancel")
     assert moment > 10
+
+
+async def test_a_cancel_while_pages_beyond_the_end_are_let_go_loses_nothing() -> None:
+    # Without a count, pages are asked for beyond the end; its last rows are placed in the moment that shows it. Answers
+    # come at quarters of a second, and what follows takes a few turns of the loop.
+    moving = at_rest(38, counts="none")
+    began = asyncio.get_running_loop().time()
+    assert await pager_of(
+        ListSource(moving, latency=lambda number: 1.0 + number / 4), prefetch=4, consistency="dedupe"
+    ).collect()
+    seconds = asyncio.get_running_loop().time() - began
+    for quarter, turns in product(range(4, int(4 * seconds) + 1), range(16)):
+        source = ListSource(moving, latency=lambda number: 1.0 + number / 4)
+        rows = aiter(pager_of(source, prefetch=4, consistency="dedupe"))
+        taken: list[int] = []
+
+        async def consume(rows: AsyncIterator[int] = rows, taken: list[int] = taken) -> None:
+            async for row in rows:
+                taken.append(row)  # noqa: PERF401 - what was taken must outlive a cancel
+
+        consumer = asyncio.create_task(consume())
+        await asyncio.sleep(quarter / 4)
+        await ticks(turns)
+        consumer.cancel()
+        await asyncio.wait((consumer,))
+        await consume()
+        assert taken == order_of(moving), f"cancelled at {quarter / 4} s and {turns} turns of the loop"
 
 
 async def test_many_cancels_of_one_walk_lose_nothing() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, assert_type
 
-from periskope_async import UNSET, Chat, ChatPage, PeriskopeClient, RateLimitSnapshot, WalkReport
+from periskope_async import UNSET, Chat, ChatPage, PageCache, PeriskopeClient, RateLimitSnapshot, WalkReport
 from periskope_async.testing import Sandbox
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ async def test_what_a_reader_of_chats_gets() -> None:
         if TYPE_CHECKING:
             assert_type(pager, Pager[Chat])
             assert_type(pager.raw(), Pager[bytes])
+            assert_type(client.iter_chats(cache=PageCache()), Pager[Chat])
         async for chat in pager:
             assert_type(chat, Chat)
             assert_type(chat.chat_id, str)
