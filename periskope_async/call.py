@@ -132,6 +132,10 @@ class Call(Struct, kw_only=True):
                 attempts=self.requests,
                 waited=self.waited,
             )
+        except asyncio.CancelledError:
+            if self.account is not None and not permit.was_sent:
+                self.account.requests -= 1
+            raise
         finally:
             # Where nothing better was booked, the request may have been sent, and no headers came.
             permit.lost()

@@ -34,14 +34,17 @@ class Books(Protocol):
 class Permit:
     """Leave to send one request. It ends in :meth:`answered`, :meth:`lost` or :meth:`unused`; more calls do nothing."""
 
-    __slots__ = ("_books", "_token")
+    __slots__ = ("_books", "_token", "was_sent")
 
     def __init__(self, books: Books, token: Token | None) -> None:
         self._books = books
         self._token = token
+        self.was_sent = False
+        """Whether the request was written to its connection, where that can be seen."""
 
     def sent(self) -> None:
         """Book the moment of writing the request to its connection, where that can be seen."""
+        self.was_sent = True
         if self._token:
             self._books.sent(self._token)
 

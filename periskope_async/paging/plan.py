@@ -65,10 +65,10 @@ class Plan:
     def gap_before(self, ask: Ask, *, step: int) -> Ask:
         """Plan a small page that joins what was placed with a page that is out, and have it out before that one.
 
-        It reaches well into that page, for rows may sink meanwhile.
+        It reaches a page's length into that page, for rows may sink meanwhile.
         """
         start = max(self.base, ask.offset - step)
-        limit = ask.offset - start + max(2 * self.overlap, self.given // 4)
+        limit = ask.offset - start + self.given
         gap = Ask(Phase.MAIN, start, min(limit, self.most_rows), is_gap=True)
         self.out.insert(self.out.index(ask), gap)
         return gap

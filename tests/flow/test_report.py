@@ -215,7 +215,7 @@ async def test_more_rows_that_leave_than_pages_overlap_by(opened: Opened) -> Non
         # overlap by more.
         assert [page.offset for page in account.pages] == [0, 93, 45, 183, 0]
         assert moved(report) == {"removed": 5, "steps_back": 1}
-        assert report.rows_received == 96 + 96 + 72 + (245 - 183) + len(account.pages[-1].ids)
+        assert report.rows_received == 96 + 96 + 144 + (245 - 183) + len(account.pages[-1].ids)
         assert ids == before
         assert report.complete is True
 
