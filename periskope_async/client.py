@@ -106,11 +106,12 @@ class PeriskopeClient:
         a label's name or id, ``start_time`` and ``end_time`` an ISO string, a date (an end date means its whole day) or
         a datetime (a naive one is UTC). ``phone`` overrides the client's.
 
-        ``page_size`` is what one request asks for, ``max_items`` what you get. ``prefetch`` is how many pages are read
-        at once: None chooses by limit and latency, 1 reads one after another. ``consistency="exact"`` proves page by
-        page that nothing was lost or doubled; ``"dedupe"`` only drops what is met twice; ``"none"`` gives rows as they
-        come, at no memory. ``resume`` goes on behind a ``pager.token``. With a ``cache`` (:class:`PageCache`), pages
-        that have not changed since they were last read are not sent again.
+        ``page_size`` is what one request asks for (a look at what moved may ask for more), ``max_items`` what you get.
+        ``prefetch`` is how many pages are asked for at once: None chooses by limit, latency and your own pace, 1 asks
+        for one after another. ``consistency="exact"`` loses and doubles nothing, or ``pager.report`` says what cannot
+        be proven; ``"dedupe"`` only drops what is met twice; ``"none"`` gives rows as they come, at no memory.
+        ``resume`` goes on behind a ``pager.token``. With a ``cache`` (:class:`PageCache`), pages that have not changed
+        since they were last read are not sent again.
 
         Nothing is sent before the first row is asked for. Raises ConfigError here; while iterating APIError,
         TransportError, DecodeError, PaginationError, ClosedError.

@@ -69,7 +69,7 @@ class SessionManager:
         """Send a request until it is answered with a success; give the answer with its whole body.
 
         ``is_bulk`` is for pages of walks: while requests wait for the limit, single calls go ahead of them. With a
-        ``cache`` the body may come from there, and is kept there once it was read with :meth:`Answer.read`. What the
+        ``cache`` the body may come from there, and is kept there once the answer was read. What the
         call costs is booked in ``account`` as it arises.
 
         May wait for the limit and between tries. Raises TransportError, APIError, ClosedError, WrongLoopError; a

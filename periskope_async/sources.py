@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from periskope_async.models.page import chat_page_steps, raw_page_steps, read_chat
+from periskope_async.models.page import chat_page_steps, raw_page_steps
+from periskope_async.models.row_times import read_row_times
 from periskope_async.paging.run import FetchedPage, UnreadPage
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from periskope_async.call import Account
     from periskope_async.models.chat import Chat
     from periskope_async.models.page import RawRow
+    from periskope_async.models.row_times import RowTimes
     from periskope_async.session import SessionManager
     from periskope_async.transport import Answer
     from periskope_async.wire.query import ChatQuery
@@ -40,7 +42,7 @@ class _Chats:
         """Whether nothing can follow: one id names one chat, answered bare or as a list that does not fill its page."""
         return self._query.chat_id is not None and (rows < limit or count is None)
 
-    def _sort_time(self, chat: Chat) -> float | None:
+    def _sort_time(self, chat: Chat | RowTimes) -> float | None:
         """Read what the list is sorted by, in Unix seconds."""
         if self._query.sort_by == "latest_message_timestamp":
             message = chat.latest_message
@@ -99,7 +101,7 @@ class RawChatSource(_Chats):
                 first_index=page.from_,
                 meta=answer.meta,
                 is_all=self._is_all(len(page.rows), limit=limit, count=page.count),
-                sort_time=lambda index: self._sort_time(read_chat(page.rows[index].json)),
+                sort_time=lambda index: self._sort_time(read_row_times(page.rows[index].json)),
             )
 
         return UnreadPage(answer.meta, read)

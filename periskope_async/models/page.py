@@ -21,6 +21,7 @@ from periskope_async.models.slices import cut_rows
 from periskope_async.models.unset import UNSET, UnsetType
 
 __all__ = [
+    "UNREAD",
     "Body",
     "ChatPage",
     "RawPage",
@@ -44,7 +45,7 @@ Steps: TypeAlias = Generator[None, None, T]
 _ROWS_A_STEP = 50
 
 # A UnicodeDecodeError is a ValueError; msgspec's own errors are that since 0.22 only.
-_UNREAD = (MsgspecError, ValueError, RecursionError)
+UNREAD = (MsgspecError, ValueError, RecursionError)
 
 
 class ChatPage(Struct, frozen=True, kw_only=True):
@@ -172,7 +173,7 @@ def chat_page_steps(body: Body, meta: ResponseMeta) -> Steps[ChatPage]:
         page = _typed_page().decode(body)
         if page.chats is not UNSET:
             return ChatPage(chats=page.chats, from_=page.from_, to=page.to, count=page.count, meta=meta)
-    except _UNREAD:
+    except UNREAD:
         chats = []
     body, opened = _open(body, mend)
     numbers = _numbers(opened)
@@ -187,7 +188,7 @@ def read_chat(body: Body) -> Chat:
     """Read one chat: bare, or as the only one of a list. Raises Unreadable as ``read_chat_page`` does."""
     try:
         return _one_chat().decode(body)
-    except _UNREAD:
+    except UNREAD:
         chats = list(_chats(*_open(bytes(body), mend)))
     if len(chats) != 1:
         raise Unreadable("$.chats", f"found {len(chats)} chats instead of one")
@@ -216,7 +217,7 @@ def raw_page_steps(body: Body, meta: ResponseMeta) -> Steps[RawPage]:
         if page.chats is not UNSET and opened.chats is not UNSET:
             rows = _raw_rows_of(page.chats, opened.chats)
             return RawPage(rows=rows, from_=page.from_, to=page.to, count=page.count, meta=meta)
-    except _UNREAD:
+    except UNREAD:
         rows = []
     body = without_mark(body)
     mended, opened = _open(body, mend_escapes)
@@ -271,7 +272,7 @@ def _numbers(opened: _OpenPage) -> _Numbered:
     def number(raw: Raw | UnsetType) -> int | None:
         try:
             return None if raw is UNSET else _NUMBER.decode(raw)
-        except _UNREAD:
+        except UNREAD:
             return None
 
     return _Numbered(from_=number(opened.from_), to=number(opened.to), count=number(opened.count))
@@ -288,7 +289,7 @@ def _chats(body: bytes, opened: _OpenPage) -> Iterator[Chat]:
 def _chat(row: bytes | Raw, path: str) -> Chat:
     try:
         return _one_chat().decode(row)
-    except _UNREAD:
+    except UNREAD:
         return repair_json(Chat, mend(bytes(row)), path)
 
 
@@ -308,7 +309,7 @@ def _raw_rows(body: bytes, mended: bytes, opened: _OpenPage) -> Iterator[RawRow]
 def _raw_row(sent: bytes, row: bytes, path: str) -> RawRow:
     try:
         identity = _IDENTITY.decode(row)
-    except _UNREAD:
+    except UNREAD:
         # Reading the whole row says where its identity is missing; what else is wrong with it is not asked here.
         chat = repair_json(Chat, mend(row), path)
         return RawRow(chat.chat_id, chat.org_phone or None, sent)

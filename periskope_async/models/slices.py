@@ -3,7 +3,7 @@
 Rows begin alike: ``{"`` and the name of their first field. Where one row ends and the next begins is thus found by
 searching, which takes next to no time beside decoding. What is found is no guess in the end: where each slice is a
 JSON list, and what is left is a JSON object with an empty list in their place, then the whole can only have been these
-rows. Where any of them is not, the page is read in one piece.
+rows. Where any of them is not, the page is read without slices.
 """
 
 from collections.abc import Iterator

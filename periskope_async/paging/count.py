@@ -27,7 +27,10 @@ class Count:
 
     @property
     def was_one_page(self) -> bool:
-        """Whether the first page was all there was: fewer rows than it might have held, and as many as are counted."""
+        """Whether the first page was all there was: fewer rows than it might have held, and as many as were counted.
+
+        That the count is not a page's own must have shown on a later page.
+        """
         return self._is_first_whole and self._is_not_of_page and not self._is_refuted
 
     def was_told(self, value: int | None, *, rows: int, asked: int) -> None:
@@ -59,5 +62,5 @@ class Count:
         return self._value is not None and not self._is_refuted and offset >= self._value
 
     def beyond(self, rows: int) -> int:
-        """Rows that it counts beyond so many; 0 where it cannot be believed."""
+        """Rows that it counts beyond so many, below 0 where there are fewer; 0 where it cannot be believed."""
         return 0 if self._value is None or self._is_refuted else self._value - rows

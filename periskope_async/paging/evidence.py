@@ -17,7 +17,8 @@ __all__ = ["Evidence"]
 class Evidence:
     """What was seen of a walk's surroundings that its pages alone do not tell."""
 
-    def __init__(self, *, is_newest_first: bool) -> None:
+    def __init__(self, *, is_newest_first: bool, base: int = 0) -> None:
+        self._base = base
         self._is_newest_first = is_newest_first
         self._is_timeless = is_newest_first
         self._counts: set[int | None] = set()
@@ -66,9 +67,8 @@ class Evidence:
             return None, self.doubt
         if missing > 0:
             return False, f"{missing} rows fewer were met than the server counts"
-        may_jump = not (self._is_newest_first or self.is_head_read or report.pages == 1)
-        if may_jump and not self.is_at_rest(report):
-            return None, "oldest first, a row that wakes up may jump over pages that were read already"
+        if not (self.is_head_read or report.pages == 1 or self.is_at_rest(report)):
+            return None, "a row that wakes up may jump over pages that were read already, where they are not read again"
         if not (self.are_shuffled or self.may_be_shuffled):
             return True, "every page joined the one before, and the end was reached"
         if self._is_newest_first and is_count_proven and self._went(report) == 0:
@@ -77,7 +77,9 @@ class Evidence:
 
     def is_at_rest(self, report: WalkReport) -> bool:
         """Whether nothing at all was seen to move: the count was always the same, and is what was met."""
-        return self._counts == {report.rows_placed} and not (report.inserted or report.removed or report.duplicates)
+        return self._counts == {self._base + report.rows_placed} and not (
+            report.inserted or report.removed or report.duplicates
+        )
 
     def _went(self, report: WalkReport) -> int | None:
         """Count the rows that left during the walk; None where that cannot be told.

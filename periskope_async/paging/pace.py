@@ -11,7 +11,8 @@ __all__ = ["Pace"]
 _MOST_BYTES_AHEAD = 64 * 1024 * 1024
 _MOST_PAGES_AHEAD = 256
 _LATENCIES = 16
-_MEMORY = 0.7
+# Of what was known, in each mean that goes on.
+_WEIGHT_OF_OLD = 0.7
 
 
 class Pace:
@@ -47,6 +48,7 @@ class Pace:
     def was_read(self, seconds: float) -> None:
         """Take what it took to decode and place a page."""
         work = self._away + seconds
+        self._away = 0.0
         self._work = work if self._work is None else _mixed(self._work, work)
 
     def depth(self, *, requests_per_second: float) -> int:
@@ -59,4 +61,4 @@ class Pace:
 
 
 def _mixed(before: float, now: float) -> float:
-    return _MEMORY * before + (1 - _MEMORY) * now
+    return _WEIGHT_OF_OLD * before + (1 - _WEIGHT_OF_OLD) * now

@@ -31,8 +31,9 @@ T = TypeVar("T")
 
 _CONSISTENCIES = ("exact", "dedupe", "none")
 _TAIL_ROWS = 5
+_CAUGHT_UP_ROWS = 20
 # What tells a row, and its sort time.
-_Named: TypeAlias = "list[tuple[tuple[str, str | None], float | None]]"
+_Named: TypeAlias = "tuple[tuple[tuple[str, str | None], float | None], ...]"
 
 
 def _is_whole(value: object, *, least: int) -> bool:
@@ -218,16 +219,26 @@ class Pager(Generic[T]):
         return Pager(self._source, replace(self._options, max_items=max_items, prefetch=prefetch), hooks=self._hooks)
 
 
-class _Cut:
-    """How far rows have been handed over, at no cost a row."""
+class _Reached(Struct, frozen=True):
+    """How far a walk has handed its rows over."""
 
-    __slots__ = ("_begun", "_delivered", "_named", "_offset", "_page", "_rows")
+    offset: int
+    delivered: int
+    named: _Named = ()
+    """The last rows of the main pass."""
+    caught_up: _Named = ()
+    """The last rows that were caught up."""
+
+
+class _Cut:
+    """Where a walk would be cut now, kept at no cost a row."""
+
+    __slots__ = ("_begun", "_is_newest_first", "_page", "_rows", "_settled")
 
     def __init__(self, options: WalkOptions) -> None:
         self._begun = options.resume or Place(options.fingerprint, options.offset, 0, ())
-        self._offset, self._delivered = self._begun.offset, self._begun.delivered
-        # Of the last rows that were settled: what tells them, and their sort times.
-        self._named: _Named = []
+        self._is_newest_first = options.is_newest_first
+        self._settled = _Reached(self._begun.offset, self._begun.delivered)
         self._page: Page[Any] | None = None
         self._rows: Iterator[Any] = iter(())
 
@@ -239,29 +250,38 @@ class _Cut:
 
     def settle(self) -> None:
         """Note how far the page was handed over, and let go of it: its memory serves the next one."""
-        self._offset, self._delivered, self._named = self._reached()
+        self._settled = self._reached()
         self._page = None
 
     def place(self) -> Place:
         """Where the last row that was handed over lay."""
-        begun = self._begun
-        offset, delivered, named = self._reached()
-        if not named:
-            return replace(begun, delivered=delivered)
-        marks = tuple(mark(identity, time) for identity, time in named)
-        return Place(begun.query, offset, delivered, (*begun.tail, *marks)[-_TAIL_ROWS:], named[-1][1])
+        begun, now = self._begun, self._reached()
+        marks = tuple(mark(identity, time) for identity, time in now.named)
+        caught_up = tuple(mark(identity, time) for identity, time in now.caught_up)
+        return Place(
+            begun.query,
+            now.offset,
+            now.delivered,
+            (*begun.tail, *marks)[-_TAIL_ROWS:],
+            now.named[-1][1] if now.named else begun.time,
+            (*begun.caught_up, *caught_up)[-_CAUGHT_UP_ROWS:],
+        )
 
-    def _reached(self) -> tuple[int, int, _Named]:
-        page = self._page
+    def _reached(self) -> _Reached:
+        before, page = self._settled, self._page
         done = 0 if page is None else len(page.items) - length_hint(self._rows)
         if page is None or not done:
-            return self._offset, self._delivered, self._named
-        if page.ends is None:
+            return before
+        kept = _TAIL_ROWS if page.ends is not None else _CAUGHT_UP_ROWS
+        rows = tuple((page.identity(index), page.sort_time(index)) for index in range(max(0, done - kept), done))
+        delivered = before.delivered + done
+        if page.ends is not None:
+            return _Reached(page.ends[done - 1], delivered, (*before.named, *rows)[-kept:], before.caught_up)
+        if self._is_newest_first:
             # It was caught up behind the reader: to go on from there would be to go back.
-            return self._offset, self._delivered + done, self._named
-        rows = range(max(0, done - _TAIL_ROWS), done)
-        named = [(page.identity(index), page.sort_time(index)) for index in rows]
-        return page.ends[done - 1], self._delivered + done, (self._named + named)[-_TAIL_ROWS:]
+            return replace(before, delivered=delivered)
+        # It stands at the end, where a resumed walk would meet it again.
+        return replace(before, delivered=delivered, caught_up=(*before.caught_up, *rows)[-kept:])
 
 
 class _Iterator(Generic[T]):

@@ -18,15 +18,16 @@ class WalkReport(Struct, kw_only=True):
     rows_placed: int = 0
     """Rows given to the caller, or ready to be: each chat once, except under ``consistency="none"``."""
     duplicates: int = 0
-    """Rows met again, and not placed again, beyond the few that pages overlap by on purpose."""
+    """Rows met again in the main pass, and not placed again, beyond the few that pages overlap by on purpose."""
     inserted: int = 0
     """Places by which known rows had sunk: rows came in or woke up above."""
     removed: int = 0
     """Places by which known rows had risen: rows above went away."""
     steps_back: int = 0
-    """Times the walk went back because rows had moved out from under it."""
+    """Pages that did not join what was placed, so that what lies between was asked for."""
     caught_up: int = 0
-    """Rows placed after the main pass: they had jumped behind the reader, or tied rows had changed places."""
+    """Rows placed after the main pass: they had jumped behind the reader or come in there, or tied rows had changed
+    places."""
     passes: int = 1
     """1, and one more for each time the list was gone over again."""
     count_at_start: int | None = None
@@ -34,7 +35,7 @@ class WalkReport(Struct, kw_only=True):
     count_at_end: int | None = None
     """The server's count on the last page read."""
     bytes: int = 0
-    """Decoded body bytes that were received."""
+    """Decoded body bytes of the pages that were read."""
     bytes_saved: int = 0
     """Decoded body bytes that were not sent again, since the page in the cache had not changed."""
     not_modified: int = 0

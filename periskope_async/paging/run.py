@@ -71,11 +71,11 @@ class Source(Protocol[T]):
 
 
 class Page(Struct, Generic[T], frozen=True):
-    """The rows of one answer that had not been met before, in order."""
+    """The rows of one answer that had not been met before, in order; all of them under ``consistency="none"``."""
 
     items: Sequence[T]
     offset: int
-    """Where the page lay when it was asked for, counted from 0."""
+    """Where the page lay when it was asked for, counted from 0; in the opposite order where that was asked for."""
     count: int | None
     """The server's count of all rows, where it gave one: a plan, never a promise."""
     meta: ResponseMeta
@@ -107,7 +107,7 @@ class WalkRun(Generic[T]):
         self._source = source
         self._prefetch = prefetch
         self._hooks = hooks
-        self._named = NamedRows(resume.tail) if resume is not None else None
+        self._named = NamedRows(resume) if resume is not None else None
         self._leaving: set[asyncio.Task[Any]] = set() if leaving is None else leaving
         self._out: deque[tuple[Ask, asyncio.Task[UnreadPage[T]]]] = deque()
         self._pace = Pace()
@@ -218,8 +218,9 @@ class WalkRun(Generic[T]):
             error.meta = meta
             self._let_go()
             raise
-        if walk.report.pages > pages:
-            self._learn(meta, now)
+        finally:
+            if walk.report.pages > pages:
+                self._learn(meta, now)
         if walk.must_restart or walk.is_over:
             self._let_go()
         elif walk.gap is not None:
@@ -227,17 +228,18 @@ class WalkRun(Generic[T]):
                 # It waits, as bytes again, until what lies before it has come.
                 self._out.appendleft((ask, task))
             self._out.appendleft((walk.gap, self._fetch(walk.gap)))
-        announce(
-            self._hooks,
-            PageRead(
-                offset=ask.offset,
-                rows=len(keys),
-                placed=len(fresh),
-                delivered=walk.report.rows_placed,
-                count=fetched.count,
-                meta=meta,
-            ),
-        )
+        if walk.gap is None or not walk.is_out(ask):
+            announce(
+                self._hooks,
+                PageRead(
+                    offset=ask.offset,
+                    rows=len(keys),
+                    placed=len(fresh),
+                    delivered=walk.report.rows_placed,
+                    count=fetched.count,
+                    meta=meta,
+                ),
+            )
         return _page_of(ask, fetched, fresh) if fresh else None
 
     def _learn(self, meta: ResponseMeta, now: float) -> None:

@@ -20,7 +20,8 @@ _PAGES_REMEMBERED = 2
 # Of the known rows that a page begins with, those next to the new ones: a known and a new row may have swapped there.
 _ROWS_NEAR = 6
 
-# Newest first, so many rows more than the next page repeats keep their sort times: each takes a look at a row.
+# Newest first, so many rows more than the next page repeats keep their sort times: each takes a look at a row. Oldest
+# first, rows that wake up are met again further on, so there all of a page do.
 _ROWS_TIMED = 32
 
 

@@ -16,7 +16,7 @@ import msgspec
 from periskope_async.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
 __all__ = ["NamedRows", "Place", "mark", "read_token"]
 
@@ -40,6 +40,8 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
     """Marks of the last rows delivered, the latest last."""
     time: float | None = None
     """The sort time of the last one in Unix seconds, where it has one."""
+    caught_up: tuple[bytes, ...] = ()
+    """Marks of the last rows that were caught up, oldest first: they stand behind the cut, and shall not come again."""
 
     def token(self) -> str:
         """Give the string to keep."""
@@ -81,9 +83,9 @@ def mark(identity: Iterable[str | None], time: float | None) -> bytes:
 class NamedRows:
     """The rows that a token names, to be known again on the pages of the walk that resumes."""
 
-    def __init__(self, tail: Sequence[bytes]) -> None:
-        self._tail = frozenset(tail)
-        self._known = {row[:_IDENTITY_BYTES] for row in tail}
+    def __init__(self, place: Place) -> None:
+        self._tail = frozenset(place.tail)
+        self._known = {row[:_IDENTITY_BYTES] for row in (*place.tail, *place.caught_up)}
 
     def find(
         self, identity_of: Callable[[int], Iterable[str | None]], time_of: Callable[[int], float | None], rows: int

@@ -56,7 +56,6 @@ class Walk:
         is_newest_first: bool = True,
         resume_at: int | None = None,
         resume_time: float | None = None,
-        passes: int = 1,
     ) -> None:
         self.report = WalkReport()
         self.gap: Ask | None = None
@@ -65,7 +64,7 @@ class Walk:
         self._max_items = max_items
         self._consistency: Consistency = consistency
         self._is_newest_first = is_newest_first
-        self._passes_left = passes
+        self._passes_left = 1
         self._phase: Phase | None = Phase.MAIN
         self._plan = Plan(
             page_size=page_size,
@@ -80,7 +79,7 @@ class Walk:
         self._last_page: Sequence[int] = ()
         self._mending = Mending()
         self._head: HeadCatchUp | None = None
-        self._evidence = Evidence(is_newest_first=is_newest_first)
+        self._evidence = Evidence(is_newest_first=is_newest_first, base=offset)
         if resume_at is not None:
             self._evidence.doubt = "it was resumed: what was read before the cut is not known any more"
         if max_items == 0:
@@ -275,7 +274,7 @@ class Walk:
             self._phase = Phase.HEAD
             evidence.is_head_read = True
             self._head = HeadCatchUp(since=evidence.began, timeless=evidence.timeless, most=plan.most_rows)
-        elif missing > 0 and self._passes_left > 0 and evidence.doubt is None:
+        elif missing > 0 and self._passes_left > 0 and evidence.doubt is None and plan.base == 0:
             self._passes_left -= 1
             self.report.passes += 1
             self._phase = Phase.AGAIN
@@ -285,10 +284,12 @@ class Walk:
             self._finish(complete=complete, why=why)
 
     def _is_head_to_be_read(self, phase: Phase) -> bool:
-        """Whether rows may have jumped behind the reader; one answer that holds all of them needs no second look."""
+        """Whether rows may have jumped to where the head shows them; from an offset on, it does not."""
         if phase is not Phase.MAIN or self._plan.base > 0 or self.report.pages == 1 or self._evidence.doubt is not None:
             return False
         if self._is_newest_first:
+            # What was read in one answer needs no second look: it is as if that had been taken.
+            self._evidence.is_head_read = self._count.was_one_page
             return not self._count.was_one_page
         # Oldest first, what wakes up goes to the end, and leaves a trace where it was.
         return not self._evidence.is_at_rest(self.report)

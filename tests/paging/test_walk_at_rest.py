@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
 from periskope_async.paging.walk import Walk
-from tests.paging.moving_list import MovingList, drive
+from tests.paging.moving_list import Counts, MovingList, drive
 
 if TYPE_CHECKING:
     from periskope_async.paging.ask import Consistency
-    from tests.paging.moving_list import Counts
 
 
 @pytest.mark.parametrize("size", [0, 1, 4, 5, 9, 10, 11, 95, 99, 100, 101, 1000])
@@ -31,3 +30,31 @@ def test_every_row_once_and_in_order(
     assert drive(walk, moving, depth=depth, moves=[]) == [row.key for row in moving.order(is_descending=True)]
     assert walk.report.rows_placed == size
     assert walk.report.complete is (True if consistency == "exact" else None)
+
+
+@pytest.mark.parametrize("offset", [1, 8, 10, 37, 95, 99, 150])
+@pytest.mark.parametrize("depth", [1, 4])
+@pytest.mark.parametrize("counts", get_args(Counts))
+@pytest.mark.parametrize("is_descending", [True, False])
+def test_from_an_offset_on_no_row_before_it_is_given(
+    offset: int, depth: int, counts: Counts, *, is_descending: bool
+) -> None:
+    moving = MovingList(rng=random.Random(1), size=95, ties=0.0, counts=counts, is_descending=is_descending)
+    walk = Walk(page_size=10, offset=offset, is_newest_first=is_descending)
+    rows = [row.key for row in moving.order(is_descending=is_descending)]
+    assert drive(walk, moving, depth=depth, moves=[]) == rows[offset:]
+    assert walk.report.complete is (True if counts == "total" and offset < 95 else walk.report.complete)
+
+
+def test_from_an_offset_on_what_moves_leaves_a_doubt() -> None:
+    for seed in range(300):
+        moving = MovingList(rng=random.Random(seed), size=95, ties=0.0, sort_by="messaged")
+        before = [row.key for row in moving.order(is_descending=True)]
+        walk = Walk(page_size=10, offset=40)
+        first = walk.next_ask(1)
+        assert first is not None
+        answer = moving.page(first)
+        delivered = [answer.keys[index] for index in walk.place(first, answer)]
+        delivered += drive(walk, moving, depth=1, moves=["wake", "remove"])
+        missing = set(before[40:]) - moving.gone - set(delivered)
+        assert not missing or walk.report.complete is not True

@@ -1,0 +1,38 @@
+"""The times of a row that is left as bytes: what tells where it stands, and no more than that."""
+
+import functools
+
+from msgspec import Struct, json
+
+from periskope_async.models.chat import Chat
+from periskope_async.models.page import UNREAD, Body, read_chat
+from periskope_async.models.part import read_custom
+from periskope_async.models.times import FlexTime, Time
+from periskope_async.models.unset import UNSET, Maybe
+
+__all__ = ["RowTimes", "read_row_times"]
+
+
+class _MessageTime(Struct, frozen=True, gc=False):
+    timestamp: Maybe[Time] = UNSET
+
+
+class RowTimes(Struct, frozen=True, gc=False):
+    """What a row can be sorted by, as in :class:`Chat`."""
+
+    created_at: Maybe[Time] = UNSET
+    latest_message_timestamp: Maybe[FlexTime] = UNSET
+    latest_message: Maybe[_MessageTime] = UNSET
+
+
+@functools.cache
+def _decoder() -> json.Decoder[RowTimes]:
+    return json.Decoder(RowTimes, strict=False, dec_hook=read_custom)
+
+
+def read_row_times(row: Body) -> RowTimes | Chat:
+    """Read no more of a row than its times; raises Unreadable where it cannot be read at all."""
+    try:
+        return _decoder().decode(row)
+    except UNREAD:
+        return read_chat(row)
