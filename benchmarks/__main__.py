@@ -17,7 +17,9 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], None]] = {
     "import": lambda arguments: import_time.run(is_smoke=arguments.smoke),
     "job": lambda arguments: main_job.run(is_smoke=arguments.smoke),
     "queue": lambda arguments: waiting.run(is_smoke=arguments.smoke),
-    "compare": lambda arguments: compare.run(is_smoke=arguments.smoke),
+    "compare": lambda arguments: compare.run(
+        is_smoke=arguments.smoke, path=arguments.json if arguments.names == ["compare"] else None
+    ),
     "walk": lambda arguments: walk.run(is_smoke=arguments.smoke),
     "limiter": lambda arguments: limiter.run(is_smoke=arguments.smoke, options=arguments),
 }

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--repeat", type=int, default=1, help="runs of each; the median time and the worst refusals")
     group.add_argument("--long", action="store_true", help="windows of 3 to 60 s too, in real time")
     group.add_argument("--explain", action="store_true", help="print each window of our client's runs")
-    group.add_argument("--json", type=Path, help="where to write every request (results/limiter.json after a full run)")
+    group.add_argument("--json", type=Path, help="where to write all that was found, if it is this one alone")
 
 
 def run(*, is_smoke: bool, options: argparse.Namespace) -> None:

@@ -22,7 +22,7 @@ _ROWS_NEAR = 6
 
 # Newest first, so many rows more than the next page repeats keep their sort times: each takes a look at a row. Oldest
 # first, rows that wake up are met again further on, so there all of a page do.
-_ROWS_TIMED = 32
+_ROWS_TIMED = 8
 
 
 class Sorted(Struct, frozen=True):
