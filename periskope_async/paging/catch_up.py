@@ -44,22 +44,24 @@ class HeadCatchUp:
     """The sweeps over the head of the list, down to a row that is older than ``since``.
 
     Rows that have no time stand first in a descending order, and none of them can have woken up: what did lies right
-    behind them. ``timeless`` is how many there were.
+    behind them. ``timeless`` is how many there were, ``largest`` how many rows the server has given at once: fewer than
+    that are the end of the list, and as many may be all that it ever gives.
     """
 
-    def __init__(self, *, since: float, timeless: int = 0, most: int) -> None:
+    def __init__(self, *, since: float, timeless: int = 0, most: int, largest: int) -> None:
         self.is_over = False
         self.is_proven = False
         """Whether nothing can have been missed, once over."""
         self.limit = min(most, _LEAST_ROWS)
         self._most = most
+        self._largest = largest
         self._since = since
         self._timeless = timeless
         self._margin = _LEAST_MARGIN
         self._looks = 0
         # Of the present sweep: what is older has not moved since, its pages of the head, and its rows.
         self._began = -math.inf
-        self._pages = self._rows = 0
+        self._pages = self._rows = self._rows_before = 0
         self.offset = max(0, timeless - self._margin)
 
     def clamp(self, limit: int) -> None:
@@ -94,12 +96,15 @@ class HeadCatchUp:
             # A page of rows without a time is none of the head.
             self._pages += timeless < len(times)
             self._rows += len(times)
+            self._rows_before = len(times)
         if times and not is_end and not self._is_reached_by(times[-1]):
             # Overlap by one: a row that came in above meanwhile must not open a gap.
             self.offset += max(1, len(times) - 1)
             self.limit = min(self._most, 2 * self.limit)
         elif self._pages <= 1:
-            self.is_over = self.is_proven = True
+            # That the list had ended is told by a later answer; the page itself tells it by being short.
+            self.is_over = True
+            self.is_proven = not is_end or self._rows_before < self._largest
         else:
             self._since = self._began
             self.limit = min(self._most, max(_LEAST_ROWS, self._rows + self._margin))

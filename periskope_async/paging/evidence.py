@@ -33,6 +33,8 @@ class Evidence:
         self._first_date: float | None = None
         self.timeless = 0
         """How many rows without a sort time stand at the top of the newest-first order."""
+        self.largest = 0
+        """The rows of the largest page."""
         self.began = -math.inf
         """What has moved since the walk began is no older than this, by its sort time."""
 
@@ -42,8 +44,9 @@ class Evidence:
             self._counts.add(count)
 
     def look_at(self, ask: Ask, answer: Answered) -> None:
-        """Look for rows without a sort time, at that end of the list where they stand."""
+        """Take a page's size, and look for rows without a sort time, at that end of the list where they stand."""
         rows = len(answer.keys)
+        self.largest = max(self.largest, rows)
         if self._first_date is None:
             self._first_date = answer.date
         if self._is_timeless:

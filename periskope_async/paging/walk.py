@@ -273,7 +273,9 @@ class Walk:
         elif self._is_head_to_be_read(phase):
             self._phase = Phase.HEAD
             evidence.is_head_read = True
-            self._head = HeadCatchUp(since=evidence.began, timeless=evidence.timeless, most=plan.most_rows)
+            self._head = HeadCatchUp(
+                since=evidence.began, timeless=evidence.timeless, most=plan.most_rows, largest=evidence.largest
+            )
         elif missing > 0 and self._passes_left > 0 and evidence.doubt is None and plan.base == 0:
             self._passes_left -= 1
             self.report.passes += 1

@@ -152,6 +152,8 @@ Found = tuple[int, SortBy, bool, float, bool, int, Counts, int, int, str]
         # Pages cut in another order than asked for: a row that woke up joins none, neither as new nor as old.
         (30, "messaged", True, 0.8, False, 7, "too few", 9, 3, "iiwiwiiiwwwiiwiwwwwwwiww"),
         (7, "messaged", True, 0.8, False, 2, "page", 4, 8, "wiisw"),
+        # The end of the list, told by a later answer, says nothing of what lay behind an earlier one.
+        (5, "messaged", True, 0.2, False, 2, "none", 2, 8, "wwrwrwrwrrwrwr"),
         # One row of a tied group, and it is not the neighbour of the first new one.
         (7, "created", False, 0.8, True, 10_000, "page", 5, 16, ""),
         (24, "created", False, 0.8, True, 10_000, "none", 20, 1, ""),
