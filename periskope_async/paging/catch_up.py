@@ -102,9 +102,10 @@ class HeadCatchUp:
             self.offset += max(1, len(times) - 1)
             self.limit = min(self._most, 2 * self.limit)
         elif self._pages <= 1:
-            # That the list had ended is told by a later answer; the page itself tells it by being short.
+            # That the list had ended is told by a later answer; the page itself tells it by being short. (And where no
+            # row has a time, none has woken up until that later answer.)
             self.is_over = True
-            self.is_proven = not is_end or self._rows_before < self._largest
+            self.is_proven = not is_end or self._pages == 0 or self._rows_before < self._largest
         else:
             self._since = self._began
             self.limit = min(self._most, max(_LEAST_ROWS, self._rows + self._margin))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from operator import length_hint
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from periskope_async.errors import ConfigError
+from periskope_async.paging.handover import Handover
 from periskope_async.paging.report import WalkReport
 from periskope_async.paging.run import Page, WalkRun
-from periskope_async.paging.token import Place, mark, read_token
+from periskope_async.paging.token import Place, read_token
 from periskope_async.paging.walk import Walk
 
 if TYPE_CHECKING:
@@ -30,10 +30,6 @@ __all__ = ["Pager", "WalkOptions"]
 T = TypeVar("T")
 
 _CONSISTENCIES = ("exact", "dedupe", "none")
-_TAIL_ROWS = 5
-_CAUGHT_UP_ROWS = 20
-# What tells a row, and its sort time.
-_Named: TypeAlias = "tuple[tuple[tuple[str, str | None], float | None], ...]"
 
 
 def _is_whole(value: object, *, least: int) -> bool:
@@ -105,6 +101,11 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
             resume_time=resume.time if resume is not None else None,
         )
 
+    def handover(self) -> Handover:
+        """Begin to account for what a fresh walk hands over."""
+        begun = self.resume or Place(self.fingerprint, self.offset, 0, ())
+        return Handover(begun, is_newest_first=self.is_newest_first)
+
 
 class Pager(Generic[T]):
     """All rows of a query: ``async for row in pager``.
@@ -129,7 +130,7 @@ class Pager(Generic[T]):
         self._hooks = hooks
         self._raw = raw
         self._report = WalkReport()
-        self._cut = _Cut(options)
+        self._cut = options.handover()
         self._runs: weakref.WeakSet[WalkRun[T]] = weakref.WeakSet()
         self._leaving: set[asyncio.Task[Any]] = set()
 
@@ -200,7 +201,7 @@ class Pager(Generic[T]):
     def __repr__(self) -> str:
         return f"<Pager {self._report.rows_placed} rows placed, {self._report.why}>"
 
-    def _begin(self) -> tuple[WalkRun[T], _Cut]:
+    def _begin(self) -> tuple[WalkRun[T], Handover]:
         walk = self._options.walk()
         run = WalkRun(
             walk,
@@ -211,7 +212,7 @@ class Pager(Generic[T]):
             leaving=self._leaving,
         )
         self._report = walk.report
-        self._cut = _Cut(self._options)
+        self._cut = self._options.handover()
         self._runs.add(run)
         return run, self._cut
 
@@ -219,75 +220,10 @@ class Pager(Generic[T]):
         return Pager(self._source, replace(self._options, max_items=max_items, prefetch=prefetch), hooks=self._hooks)
 
 
-class _Reached(Struct, frozen=True):
-    """How far a walk has handed its rows over."""
-
-    offset: int
-    delivered: int
-    named: _Named = ()
-    """The last rows of the main pass."""
-    caught_up: _Named = ()
-    """The last rows that were caught up."""
-
-
-class _Cut:
-    """Where a walk would be cut now, kept at no cost a row."""
-
-    __slots__ = ("_begun", "_is_newest_first", "_page", "_rows", "_settled")
-
-    def __init__(self, options: WalkOptions) -> None:
-        self._begun = options.resume or Place(options.fingerprint, options.offset, 0, ())
-        self._is_newest_first = options.is_newest_first
-        self._settled = _Reached(self._begun.offset, self._begun.delivered)
-        self._page: Page[Any] | None = None
-        self._rows: Iterator[Any] = iter(())
-
-    def turn_to(self, page: Page[T], *, is_handed_over: bool = False) -> Iterator[T]:
-        """Begin a page; give its rows, to be handed over one by one."""
-        rows = iter(page.items)
-        self._page, self._rows = page, iter(()) if is_handed_over else rows
-        return rows
-
-    def settle(self) -> None:
-        """Note how far the page was handed over, and let go of it: its memory serves the next one."""
-        self._settled = self._reached()
-        self._page = None
-
-    def place(self) -> Place:
-        """Where the last row that was handed over lay."""
-        begun, now = self._begun, self._reached()
-        marks = tuple(mark(identity, time) for identity, time in now.named)
-        caught_up = tuple(mark(identity, time) for identity, time in now.caught_up)
-        return Place(
-            begun.query,
-            now.offset,
-            now.delivered,
-            (*begun.tail, *marks)[-_TAIL_ROWS:],
-            now.named[-1][1] if now.named else begun.time,
-            (*begun.caught_up, *caught_up)[-_CAUGHT_UP_ROWS:],
-        )
-
-    def _reached(self) -> _Reached:
-        before, page = self._settled, self._page
-        done = 0 if page is None else len(page.items) - length_hint(self._rows)
-        if page is None or not done:
-            return before
-        kept = _TAIL_ROWS if page.ends is not None else _CAUGHT_UP_ROWS
-        rows = tuple((page.identity(index), page.sort_time(index)) for index in range(max(0, done - kept), done))
-        delivered = before.delivered + done
-        if page.ends is not None:
-            return _Reached(page.ends[done - 1], delivered, (*before.named, *rows)[-kept:], before.caught_up)
-        if self._is_newest_first:
-            # It was caught up behind the reader: to go on from there would be to go back.
-            return replace(before, delivered=delivered)
-        # It stands at the end, where a resumed walk would meet it again.
-        return replace(before, delivered=delivered, caught_up=(*before.caught_up, *rows)[-kept:])
-
-
 class _Iterator(Generic[T]):
     """What both ways to iterate share: a run, and letting go of it when nobody iterates any more."""
 
-    def __init__(self, run: WalkRun[T], cut: _Cut) -> None:
+    def __init__(self, run: WalkRun[T], cut: Handover) -> None:
         self._run = run
         self._cut = cut
         self._rows: Iterator[T] = iter(())

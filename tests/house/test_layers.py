@@ -43,7 +43,8 @@ FLOORS = [
 PURE = (
     *("cache", "errors", "events", "meta", "retry", "wire", "models", "limits.headers", "limits.window"),
     *("limits.ledger", "limits.tokens", "limits.way", "limits.fixed", "limits.foreign", "limits.rate"),
-    *("paging.ask", "paging.catch_up", "paging.count", "paging.cut", "paging.evidence", "paging.mending"),
+    *("paging.ask", "paging.catch_up", "paging.count", "paging.cut", "paging.evidence", "paging.handover"),
+    *("paging.mending",),
     *(
         "paging.offset_watch",
         "paging.pace",
