@@ -12,12 +12,12 @@ from msgspec import Struct
 
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.meta import ResponseMeta
+from periskope_async.paging.ask import Consistency  # noqa: TC001 - msgspec reads the annotations
 from periskope_async.paging.pager import Pager, WalkOptions
 from periskope_async.paging.run import FetchedPage, UnreadPage
 
 if TYPE_CHECKING:
     from periskope_async.call import Account
-    from periskope_async.paging.ask import Consistency
 
 __all__ = ["Kept", "measure"]
 
