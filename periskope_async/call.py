@@ -120,7 +120,8 @@ class Call(Struct, kw_only=True):
         request = self.request
         try:
             slot = self._slot(url)
-            announce(self.hooks, RequestSent(method=request.method, target=request.target, attempt=self.tries))
+            if self.hooks:
+                announce(self.hooks, RequestSent(method=request.method, target=request.target, attempt=self.tries))
             answer = await exchange(
                 self.session,
                 request,
@@ -143,10 +144,11 @@ class Call(Struct, kw_only=True):
             meta = replace(answer.meta, content_type=page.content_type, bytes_saved=len(page.body))
             answer = replace(answer, meta=meta, body=page.body)
         self.last_meta = answer.meta
-        announce(
-            self.hooks,
-            ResponseReceived(method=request.method, target=request.target, attempt=self.tries, meta=answer.meta),
-        )
+        if self.hooks:
+            announce(
+                self.hooks,
+                ResponseReceived(method=request.method, target=request.target, attempt=self.tries, meta=answer.meta),
+            )
         return answer
 
     def _slot(self, url: URL) -> CacheSlot | None:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from periskope_async.connection import ConnectionBroke, once, permit_of_task
 from periskope_async.errors import BodyError, ClosedError, ConfigError, ConnectError, DecodeError, TimeoutError_
 from periskope_async.models.repair import Unreadable
+from periskope_async.turns import give_way
 from periskope_async.wire.answer import decode_error, read_answer, read_meta
 
 if TYPE_CHECKING:
@@ -77,9 +78,7 @@ class Answer(Struct, frozen=True):
                 self._forget()
                 failure = decode_error(error, self.meta, self.body)
             else:
-                # The loop's next turn begins with this task again; what came due meanwhile has its turn behind it.
-                await asyncio.sleep(0)
-                await asyncio.sleep(0)
+                await give_way()
                 continue
             raise failure
 

@@ -96,12 +96,10 @@ def _count(name: str, headers: Mapping[str, str], unusable: list[str]) -> int | 
     text = headers.get(name)
     if text is None:
         return None
-    # "100, 100;w=60": the drafts of the RateLimit headers append the policy after the number.
-    number = _number(text.partition(",")[0].partition(";")[0])
-    if number is None or number < 0 or not number.is_integer():
+    number = _whole_number(text)
+    if number is None:
         unusable.append(f"{name}: {text[:40]!r} is not a whole number from 0 up")
-        return None
-    return int(number)
+    return number
 
 
 def _reset(text: str | None, date: float | None, unusable: list[str]) -> tuple[float | None, float, float | None]:
@@ -161,6 +159,13 @@ def _number(text: str) -> float | None:
     text = text.strip()
     # float() alone would take "nan", "inf", "1_000" and the digits of every script. 18 digits keep it finite.
     return float(text) if len(text) <= 18 and _NUMBER.fullmatch(text) else None  # noqa: PLR2004
+
+
+@functools.lru_cache(maxsize=256)
+def _whole_number(text: str) -> int | None:
+    # "100, 100;w=60": the drafts of the RateLimit headers append the policy after the number.
+    number = _number(text.partition(",")[0].partition(";")[0])
+    return None if number is None or number < 0 or not number.is_integer() else int(number)
 
 
 def _server_date(text: str | None) -> float | None:

@@ -17,6 +17,7 @@ from periskope_async.events import PageRead, announce
 from periskope_async.paging.ask import Answered, Ask, pick
 from periskope_async.paging.pace import Pace
 from periskope_async.paging.token import NamedRows
+from periskope_async.turns import give_way
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -131,10 +132,7 @@ class WalkRun(Generic[T]):
             self._fill()
             ask, task = self._out[0]
             try:
-                # Unlike awaiting the task itself, this leaves it whole when the caller is cancelled.
-                await asyncio.wait((task,))
-                self._check_open()
-                unread = task.result()
+                unread = await self._answer_of(task)
                 began = loop.time()
                 fetched = await unread.read()
                 self._check_open()
@@ -157,6 +155,16 @@ class WalkRun(Generic[T]):
         if self._leaving:
             await asyncio.wait(set(self._leaving))
         return None
+
+    async def _answer_of(self, task: asyncio.Task[UnreadPage[T]]) -> UnreadPage[T]:
+        """Wait for an answer; where it is there already, let other tasks have their turn all the same."""
+        if task.done():
+            await give_way()
+        else:
+            # Unlike awaiting the task itself, this leaves it whole when the caller is cancelled.
+            await asyncio.wait((task,))
+        self._check_open()
+        return task.result()
 
     async def close(self) -> None:
         """Cancel what is out and wait until it has let go of its connections."""
@@ -228,7 +236,7 @@ class WalkRun(Generic[T]):
                 # It waits, as bytes again, until what lies before it has come.
                 self._out.appendleft((ask, task))
             self._out.appendleft((walk.gap, self._fetch(walk.gap)))
-        if walk.gap is None or not walk.is_out(ask):
+        if self._hooks and (walk.gap is None or not walk.is_out(ask)):
             announce(
                 self._hooks,
                 PageRead(

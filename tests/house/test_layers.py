@@ -19,7 +19,7 @@ FLOORS = [
     {"meta"},
     {"errors"},
     {"models"},
-    {"events", "retry"},
+    {"events", "retry", "turns"},
     {"config"},
     {"cache"},
     {"wire"},
@@ -40,22 +40,40 @@ FLOORS = [
 ]
 
 # No clock, no loop, no network, no chance: `now` and `rng` come in as arguments.
-PURE = (
-    *("cache", "errors", "events", "meta", "retry", "wire", "models", "limits.headers", "limits.window"),
-    *("limits.ledger", "limits.tokens", "limits.way", "limits.fixed", "limits.foreign", "limits.rate"),
-    *("paging.ask", "paging.catch_up", "paging.count", "paging.cut", "paging.evidence", "paging.handover"),
-    *("paging.mending",),
-    *(
-        "paging.offset_watch",
-        "paging.pace",
-        "paging.plan",
-        "paging.report",
-        "paging.seam",
-        "paging.token",
-        "paging.walk",
-    ),
-    *("sandbox.data", "sandbox.limiter", "sandbox.faults"),
-)
+PURE = [
+    "cache",
+    "errors",
+    "events",
+    "meta",
+    "models",
+    "retry",
+    "wire",
+    "limits.fixed",
+    "limits.foreign",
+    "limits.headers",
+    "limits.ledger",
+    "limits.rate",
+    "limits.tokens",
+    "limits.way",
+    "limits.window",
+    "paging.ask",
+    "paging.catch_up",
+    "paging.count",
+    "paging.cut",
+    "paging.evidence",
+    "paging.handover",
+    "paging.mending",
+    "paging.offset_watch",
+    "paging.pace",
+    "paging.plan",
+    "paging.report",
+    "paging.seam",
+    "paging.token",
+    "paging.walk",
+    "sandbox.data",
+    "sandbox.faults",
+    "sandbox.limiter",
+]
 IMPURE_MODULES = {"asyncio", "aiohttp", "time", "random", "secrets", "socket", "os"}
 
 
