@@ -78,12 +78,12 @@ class Chat(Part, frozen=True, kw_only=True):
     chat_labels: Maybe[str] = UNSET
     """Names of labels, with commas between them; only inside tickets."""
     chat_name: Maybe[str] = UNSET
-    chat_org_phones: Maybe[list[str]] = UNSET
+    chat_org_phones: Maybe[tuple[str, ...]] = UNSET
     """All of the organisation's phones that are in the chat."""
     chat_type: Maybe[str] = UNSET
     """``user``, ``group``, ``business``, ``unknown``, or a word not met yet."""
     closed_at: Maybe[FlexTime] = UNSET
-    common_chats: Maybe[list[str]] = UNSET
+    common_chats: Maybe[tuple[str, ...]] = UNSET
     """Ids of the groups shared with the person of a one-to-one chat."""
     created_at: Maybe[Time] = UNSET
     """1970-01-01T00:00:00Z means that it is not known, see ``created_at_known``."""
@@ -103,9 +103,9 @@ class Chat(Part, frozen=True, kw_only=True):
     is_exited: Maybe[bool] = UNSET
     is_muted: Maybe[bool] = UNSET
     is_pinned: Maybe[bool] = UNSET
-    label_ids: Maybe[dict[str, bool] | list[str]] = UNSET
+    label_ids: Maybe[dict[str, bool] | tuple[str, ...]] = UNSET
     """As sent: a map from label id to true, or a list of label ids; ``active_label_ids`` reads both."""
-    labels: Maybe[Annotated[list[str], Meta(extra={"comma_separated": True})]] = UNSET
+    labels: Maybe[Annotated[tuple[str, ...], Meta(extra={"comma_separated": True})]] = UNSET
     """Names of labels; lists of chats leave them out."""
     latest_mention_at: Maybe[FlexTime] = UNSET
     latest_message: Maybe[Message] = UNSET
@@ -126,7 +126,7 @@ class Chat(Part, frozen=True, kw_only=True):
     """The phone that this row belongs to, ``<digits>@c.us``."""
     override_chat_access: Any = UNSET
     parent_community_id: Maybe[str] = UNSET
-    pinned_messages: Maybe[list[PinnedMessage]] = UNSET
+    pinned_messages: Maybe[tuple[PinnedMessage, ...]] = UNSET
     snooze_metadata: Maybe[SnoozeMetadata] = UNSET
     unread_count: Maybe[dict[str, int]] = UNSET
     updated_at: Maybe[Time] = UNSET

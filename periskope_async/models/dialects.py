@@ -23,9 +23,9 @@ def load_json(text: str | bytes) -> Any:
     return json.loads(text, parse_int=_read_digits)
 
 
-def read_comma_separated(text: str) -> list[str]:
+def read_comma_separated(text: str) -> tuple[str, ...]:
     """Read names with commas between them."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def read_epoch_ms(value: object) -> int:

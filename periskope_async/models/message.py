@@ -36,7 +36,7 @@ class DeliveryInfo(Part, frozen=True, kw_only=True):
     delivered: Maybe[dict[str, EpochMs]] = UNSET
     """Contact id to epoch milliseconds."""
     delivered_count: Maybe[int] = UNSET
-    pending: Maybe[list[str]] = UNSET
+    pending: Maybe[tuple[str, ...]] = UNSET
     read: Maybe[dict[str, EpochMs]] = UNSET
     """Contact id to epoch milliseconds."""
     read_count: Maybe[int] = UNSET
@@ -160,7 +160,7 @@ class Message(Part, frozen=True, kw_only=True, rename={"from_": "from"}):
     location: Any = UNSET
     media: Maybe[Media] = UNSET
     media_key: Maybe[str] = UNSET
-    mentioned_ids: Maybe[list[str]] = UNSET
+    mentioned_ids: Maybe[tuple[str, ...]] = UNSET
     message_payload: Any = UNSET
     message_ticket_id: Maybe[str] = UNSET
     message_type: Maybe[str] = UNSET
@@ -179,7 +179,7 @@ class Message(Part, frozen=True, kw_only=True, rename={"from_": "from"}):
     quoted_message_id: Maybe[str] = UNSET
     """The whole id of the message that this one answers, or its ``<HEX>`` part."""
     raw_data: Any = UNSET
-    reactions: Maybe[list[Reaction]] = UNSET
+    reactions: Maybe[tuple[Reaction, ...]] = UNSET
     sender_phone: Maybe[str] = UNSET
     sent_message_id: Maybe[str] = UNSET
     """UUID of the job that sent it; null for incoming messages."""
@@ -189,7 +189,7 @@ class Message(Part, frozen=True, kw_only=True, rename={"from_": "from"}):
     unique_id: Maybe[str] = UNSET
     """The ``<HEX>`` part of ``message_id``."""
     updated_at: Maybe[Time] = UNSET
-    vcards: Maybe[list[str]] = UNSET
+    vcards: Maybe[tuple[str, ...]] = UNSET
 
     def __hash__(self) -> int:
         return hash(self.message_id)

@@ -52,7 +52,8 @@ class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, repr_omit_defa
     and what was kept raw stands apart, under ``undecoded``.
 
     The garbage collector does not look at these objects, since nothing that was decoded refers back to what holds it;
-    that saves a quarter of decoding. (A chat that is put into one of its own dicts is kept for ever.)
+    that saves a quarter of decoding. (A chat that is put into one of its own dicts is kept for ever.) JSON lists are
+    read as tuples, which it lets go of as soon as it has seen that they hold strings alone: that saves a tenth more.
     """
 
     undecoded: Undecoded = NOTHING

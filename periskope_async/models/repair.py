@@ -149,16 +149,16 @@ def _fit_dialect(value: Any, target: Any) -> Any:
 def _fit_container(value: Any, target: Any, marks: dict[str, Any]) -> Any:
     origin = get_origin(target) or target
     is_part = issubclass(origin, Part)
-    if isinstance(value, str) and (is_part or origin in {list, dict}):
+    if isinstance(value, str) and (is_part or origin in {tuple, dict}):
         if "comma_separated" in marks and not value.lstrip().startswith("["):
             return read_comma_separated(value)
         # A JSON column that went through one encoder too many: "[]" for [].
         return _fit(load_json(value), target)
     if is_part:
         return repair(origin, value, "$")
-    if origin is list and isinstance(value, list):
-        (of,) = get_args(target)
-        return [_fit(item, of) for item in cast("list[object]", value)]
+    if origin is tuple and isinstance(value, list):
+        of, _ = get_args(target)
+        return tuple(_fit(item, of) for item in cast("list[object]", value))
     if origin is dict and isinstance(value, dict):
         _, of = get_args(target)
         return {key: _fit(item, of) for key, item in cast("dict[str, object]", value).items()}

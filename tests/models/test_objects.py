@@ -39,7 +39,7 @@ def test_types_narrow_for_both_checkers(body: bytes) -> None:
     assert_type(chat.created_at, datetime | None | UnsetType)
     assert_type(chat.closed_at, datetime | None | UnsetType)
     assert_type(chat.members, dict[str, ChatMember] | None | UnsetType)
-    assert_type(chat.label_ids, dict[str, bool] | list[str] | None | UnsetType)
+    assert_type(chat.label_ids, dict[str, bool] | tuple[str, ...] | None | UnsetType)
     assert_type(chat.latest_message, Maybe[Message])
     text = chat.latest_message and chat.latest_message.body
     assert_type(text, str | None | UnsetType)

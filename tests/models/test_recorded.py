@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
@@ -31,6 +31,12 @@ READ_AS: dict[str, Callable[[str], Any]] = {
 }
 
 
+def read_as(key: str, sent: Any, value: object) -> Any:
+    if isinstance(value, tuple) and isinstance(sent, list):
+        return tuple(cast("list[object]", sent))
+    return READ_AS[key](sent) if key in READ_AS and sent is not None else sent
+
+
 def differences(wire: Any, value: Any, path: str = "$") -> list[str]:
     if isinstance(value, msgspec.Struct):
         names = {name for name in value.__struct_fields__ if name != "undecoded"}
@@ -41,8 +47,8 @@ def differences(wire: Any, value: Any, path: str = "$") -> list[str]:
                 found.append(f"{path}.{key} has no field")
                 continue
             names.discard(name)
-            expected = READ_AS[key](sent) if key in READ_AS and sent is not None else sent
-            found += differences(expected, getattr(value, name), f"{path}.{key}")
+            read = getattr(value, name)
+            found += differences(read_as(key, sent, read), read, f"{path}.{key}")
         return found + [f"{path}.{name} is not UNSET" for name in names if getattr(value, name) is not UNSET]
     if type(value) is not type(wire) or value != wire:
         return [f"{path}: {value!r} is not {wire!r}"]
