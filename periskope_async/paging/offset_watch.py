@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 __all__ = ["OffsetWatch"]
 
 # A list that gains a whole page between two requests shows a full page of known rows; thrice in a row is no list.
-_MOST_BARREN_PAGES = 3
+_MOST_FULL_PAGES = 3
+# At the end of the list a single new row does it, where no count says that this is the end.
+_MOST_SHORT_PAGES = 30
 
 
 class OffsetWatch:
@@ -24,7 +26,7 @@ class OffsetWatch:
         since pages asked for at once may reach the server late, and a list that moves has sunk by then."""
         self._index_base: int | None = None
         self._is_vouched_for = False
-        self._barren = 0
+        self._barren = self._full = 0
 
     def check(self, ask: Ask, answer: Answered) -> None:
         """Compare the answer's own word on where it begins with what was asked. Raises PaginationError."""
@@ -41,15 +43,17 @@ class OffsetWatch:
                 "going on would lose rows or never end"
             )
 
-    def count_barren(self, ask: Ask, *, is_barren: bool) -> None:
-        """Take note of a page: was it full of rows that are known? Raises PaginationError after several of them.
+    def count_barren(self, ask: Ask, *, is_barren: bool, is_full: bool) -> None:
+        """Take note of a page: whether it reached beyond what is known, and held nothing new.
 
-        Where the answer's own word has vouched for the offset, the list has sunk under the reader, and will end.
+        Raises PaginationError where that goes on. Where the answer's own word has vouched for the offset, the list has
+        sunk under the reader, and will end.
         """
         self.is_suspicious = is_barren and not self._is_vouched_for
         self._barren = self._barren + 1 if self.is_suspicious else 0
-        if self._barren >= _MOST_BARREN_PAGES:
+        self._full = self._full + is_full if self.is_suspicious else 0
+        if self._full >= _MOST_FULL_PAGES or self._barren >= _MOST_SHORT_PAGES:
             raise PaginationError(
-                f"{self._barren} full pages in a row, the last at offset {ask.offset}, held nothing new: "
+                f"{self._barren} pages in a row, the last at offset {ask.offset}, held nothing new: "
                 "the server ignores the offset, or the list moves faster than it can be read"
             )

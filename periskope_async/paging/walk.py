@@ -195,9 +195,7 @@ class Walk:
             self._seen.update(keys[:start])
         if self._consistency == "none":
             # Without memory, only an answer that repeats the one before can be told from a new one.
-            repeats = len(keys) == ask.limit and ask.offset > self._plan.base and list(keys) == list(self._last_page)
-            self._watch.count_barren(ask, is_barren=repeats)
-            self._last_page = keys
+            self._look_for_repeats(ask, keys)
             rest = range(start, len(keys))
             return [index for index in rest if index not in answer.named] if answer.named else rest
         told = self._seam.sort(keys, self._seen)
@@ -206,7 +204,14 @@ class Walk:
                 self._seam.extend(keys, answer.time_of, overlap=self._plan.overlap)
             else:
                 self._judge_seam(ask, answer, told)
+        elif ask.phase is Phase.AGAIN:
+            self._look_for_repeats(ask, keys)
         return told.fresh
+
+    def _look_for_repeats(self, ask: Ask, keys: Sequence[int]) -> None:
+        is_repeated = bool(keys) and ask.offset > self._plan.base and set(keys) == set(self._last_page)
+        self._watch.count_barren(ask, is_barren=is_repeated, is_full=len(keys) == ask.limit)
+        self._last_page = keys
 
     def _judge_seam(self, ask: Ask, answer: Answered, told: Sorted) -> None:
         """Compare the rows that this page shares with what was placed, and account for what moved."""
@@ -214,7 +219,8 @@ class Walk:
         known = rows - len(told.fresh)
         expected = max(0, min(self._plan.cursor - ask.offset, rows))
         self.report.duplicates += max(0, known - expected)
-        self._watch.count_barren(ask, is_barren=known == rows == ask.limit)
+        reaches_on = not ask.is_gap and ask.offset + rows > self._plan.cursor
+        self._watch.count_barren(ask, is_barren=known == rows and reaches_on, is_full=rows == ask.limit)
         if told.known_first:
             self.report.inserted += max(0, told.known_first - expected)
             self.report.removed += max(0, expected - told.known_first)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
@@ -79,6 +79,9 @@ def assert_same(read: Any, sent: Any, path: str) -> None:
         assert str(read).lower() == sent, path
     elif isinstance(read, int) and isinstance(sent, str):
         assert str(read) == sent, path
+    elif isinstance(sent, list):
+        assert isinstance(read, tuple), path
+        assert [*cast("tuple[object, ...]", read)] == sent, path
     else:
         assert read == sent, path
 
