@@ -34,11 +34,6 @@ class Scenario(Struct, frozen=True, kw_only=True, omit_defaults=True):
         wakes = self.wakes if self.sort_by == "latest_message_timestamp" else 0
         return wakes + self.inserts if self.sort_order == "desc" else 0
 
-    @property
-    def is_knowable(self) -> bool:
-        """Whether a walk can be complete at all: where all ties permute at each request, no number of pages will do."""
-        return self.ties == "stable"
-
     def catch_up_allowed(self, main: int) -> int:
         """Give the requests that catching up may take after ``main`` requests.
 

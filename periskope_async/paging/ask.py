@@ -24,7 +24,7 @@ class Phase(Enum):
     HEAD = "head"
     """Catching up what jumped behind the reader: newest first, whatever the order of the walk."""
     AGAIN = "again"
-    """Over the list once more, in the opposite order."""
+    """Over the list once more, in the other direction."""
 
 
 class Ask(Struct, frozen=True):

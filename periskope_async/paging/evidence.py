@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING
 from periskope_async.paging.catch_up import watermark
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from periskope_async.paging.ask import Answered, Ask
     from periskope_async.paging.report import WalkReport
+    from periskope_async.paging.seam import Joint
 
 __all__ = ["Evidence"]
+
+# Two tied rows that change places just when a row above them leaves show in no answer. Only where so many tied rows
+# were met again, each where it had stood, is it certain enough that the server keeps them in one order.
+_ROWS_OF_STEADY_TIES = 8
+# In smaller pages hardly two neighbours are in sight.
+_ROWS_TO_SEE_TIES = 4
 
 
 class Evidence:
@@ -30,6 +39,9 @@ class Evidence:
         """Whether known rows of equal sort key stood where nobody can tell what brought them."""
         self.is_head_read = False
         """Whether the head was looked at again, after the end."""
+        self._has_tied_joint = self._has_lone_joint = self._has_ties = False
+        self._steady = 0
+        self._came = 0
         self._first_date: float | None = None
         self.timeless = 0
         """How many rows without a sort time stand at the top of the newest-first order."""
@@ -61,6 +73,25 @@ class Evidence:
             timed = next((index for index in range(rows, 0, -1) if answer.time_of(index - 1) is not None), 0)
             self.timeless = self.timeless + rows - timed if timed == 0 else rows - timed
 
+    def was_joined(self, ask: Ask, joint: Joint) -> None:
+        """Take how a page joined the one before; nothing can hide above the first of all."""
+        if ask.offset > self._base:
+            self._has_tied_joint |= joint.is_tied
+            self._has_lone_joint |= joint.is_lone
+        self._has_ties |= joint.shows_ties
+        self._steady += joint.steady
+
+    def met(self, ask: Ask, answer: Answered, fresh: Sequence[int], *, is_first: bool) -> None:
+        """Take a page's new rows, and count those that may have come since the first page, by their sort time."""
+        if is_first:
+            return
+        is_newest_first = self._is_newest_first != ask.is_reversed
+        for index in fresh if is_newest_first else reversed(fresh):
+            time = answer.time_of(index)
+            if time is None or time < self.began:
+                break
+            self._came += 1
+
     def verdict(self, report: WalkReport, *, missing: int, is_count_proven: bool) -> tuple[bool | None, str]:
         """Judge a walk that has met its end: whether it is complete, and why.
 
@@ -68,28 +99,43 @@ class Evidence:
         """
         if self.doubt is not None:
             return None, self.doubt
+        unclear = self._what_is_unclear(report, is_count_proven=is_count_proven)
+        if unclear is None and missing <= 0:
+            return True, "every page joined the one before, and the end was reached"
+        if is_count_proven and self._are_all_met(report):
+            return True, "as many of the first rows were met as the server counted then, whatever changed places"
         if missing > 0:
             return False, f"{missing} rows fewer were met than the server counts"
-        if not (self.is_head_read or report.pages == 1 or self.is_at_rest(report)):
-            return None, "a row that wakes up may jump over pages that were read already, where they are not read again"
-        if not (self.are_shuffled or self.may_be_shuffled):
-            return True, "every page joined the one before, and the end was reached"
-        if self._is_newest_first and is_count_proven and self._went(report) == 0:
-            return True, "rows of equal sort key changed places, and as many were met as the server counts"
-        return None, "rows of equal sort key may have changed places while others left; some may have been passed by"
+        return None, unclear or ""
+
+    def _what_is_unclear(self, report: WalkReport, *, is_count_proven: bool) -> str | None:
+        is_at_rest = self.is_at_rest(report)
+        if not (self.is_head_read or report.pages == 1 or is_at_rest):
+            return "a row that wakes up may jump over pages that were read already, where they are not read again"
+        if self.is_shuffle_likely:
+            return "rows of equal sort key may have changed places while others left; some may have been passed by"
+        # A single row may be tied for all that is known, where nothing else would tell.
+        is_blind = not is_count_proven or self.largest < _ROWS_TO_SEE_TIES
+        may_hide_rows = self._has_tied_joint or (self._has_lone_joint and (self._has_ties or is_blind))
+        if may_hide_rows and self._steady < _ROWS_OF_STEADY_TIES and not is_at_rest:
+            return "too few rows of equal sort key were met twice to tell that such rows keep their places"
+        return None
+
+    @property
+    def is_shuffle_likely(self) -> bool:
+        """Whether anything was seen that rows which change places would bring about."""
+        return self.are_shuffled or self.may_be_shuffled
 
     def is_at_rest(self, report: WalkReport) -> bool:
         """Whether nothing at all was seen to move: the count was always the same, and is what was met."""
         return self._counts == {self._base + report.rows_placed} and not (
-            report.inserted or report.removed or report.duplicates
+            report.inserted or report.removed or report.duplicates or self._came
         )
 
-    def _went(self, report: WalkReport) -> int | None:
-        """Count the rows that left during the walk; None where that cannot be told.
+    def _are_all_met(self, report: WalkReport) -> bool:
+        """Whether as many rows were met as the first answer counted, those aside that may have come since.
 
-        Those that came are at the head, where they were met: but for rows without a sort time, which come anywhere.
+        Rows without a sort time may come anywhere, and nobody could tell.
         """
-        start, end = report.count_at_start, report.count_at_end
-        if start is None or end is None or not self.is_head_read or self.timeless or report.steps_back:
-            return None
-        return start + report.caught_up - end
+        start = report.count_at_start
+        return start is not None and not self.timeless and self._base + report.rows_placed - self._came >= start

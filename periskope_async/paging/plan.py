@@ -33,6 +33,8 @@ class Plan:
         """One past the last row that was placed."""
         self.out: list[Ask] = []
         self._is_overlapping = is_overlapping
+        self._is_reversed = self._has_turned = False
+        self._largest = 0
         self._seam = _SEAM
         self._next_offset = max(base, cursor - self.overlap)
 
@@ -43,6 +45,17 @@ class Plan:
             return 0
         least = min(_SEAM, max(1, self.given // 10))
         return least if self._seam <= _SEAM else max(least, min(self._seam, self.given // _MOST_OF_A_PAGE))
+
+    @property
+    def was_one_page(self) -> bool:
+        """Whether a single answer held all rows from where the walk began, or turned round, to where it ended."""
+        return self._largest >= self.cursor - self.base
+
+    def reached(self, end: int, *, rows: int) -> None:
+        """Note that a page of so many rows was placed, which ended there."""
+        if rows:
+            self.cursor = max(self.cursor, end)
+            self._largest = max(self._largest, rows)
 
     def rose(self, rows: int) -> None:
         """Overlap by more from now on, where rows rise by so many between two pages; and by less again in time."""
@@ -55,9 +68,12 @@ class Plan:
         # Where the last page will be full, only one more says that it was the last.
         if wanted <= 0 or (self.out and count.beyond(reach) < 0):
             return None
+        if self._has_turned and self.out and not self._largest:
+            # Nobody knows yet how many rows the server gives to one who asks for the most.
+            return None
         known_ahead = max(0, reach - self._next_offset)
         limit = min(self.page_size, wanted + known_ahead)
-        ask = Ask(phase, self._next_offset, limit, is_reversed=phase is Phase.AGAIN)
+        ask = Ask(phase, self._next_offset, limit, is_reversed=self._is_reversed)
         self._next_offset += max(1, min(ask.limit, self.given) - self.overlap)
         self.out.append(ask)
         return ask
@@ -90,6 +106,10 @@ class Plan:
             self.go_on_from(self.out[0].offset)
 
     def turn_round(self) -> None:
-        """Begin again, in the opposite order."""
+        """Begin again, in the other direction and in the largest pages."""
+        self._is_reversed = not self._is_reversed
+        self._has_turned = True
+        self.page_size = self.given = self.most_rows
         self.cursor = self.base
+        self._largest = 0
         self.go_on_from(self.base)

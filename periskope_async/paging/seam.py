@@ -12,7 +12,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence, Set as AbstractSet
 
-__all__ = ["Seam", "Sorted"]
+__all__ = ["Joint", "Seam", "Sorted"]
 
 # Known rows that sank deeper than this are not told from rows that changed places: a claim less, never one too many.
 _PAGES_REMEMBERED = 2
@@ -23,6 +23,9 @@ _ROWS_NEAR = 6
 # Newest first, so many rows more than the next page repeats keep their sort times: each takes a look at a row. Oldest
 # first, rows that wake up are met again further on, so there all of a page do.
 _ROWS_TIMED = 8
+
+# Of new and known rows among each other: so many do not leave between two pages.
+_TURNS_OF_A_SHUFFLE = 3
 
 
 class Sorted(Struct, frozen=True):
@@ -49,6 +52,20 @@ class Sorted(Struct, frozen=True):
                 return True
         # A known row behind a new one of equal key. (Of another key, it has woken up, or the new one has left since.)
         return any(time_of(stray) == time_of(self.fresh[bisect_left(self.fresh, stray) - 1]) for stray in self.strays)
+
+
+class Joint(Struct, frozen=True):
+    """What the known rows that a page begins with say of those that may lie hidden above them."""
+
+    is_tied: bool
+    """Whether they are several of one sort key: then another row of that key may have come to stand above them, out of
+    sight. Of several keys, it would have had to change places with a row of another."""
+    is_lone: bool
+    """Whether it is a single one, which may be tied to a row that is out of sight."""
+    shows_ties: bool
+    """Whether there are tied rows where the page begins or ends."""
+    steady: int
+    """How many of the known ones are tied, and stand where they stood."""
 
 
 class Seam:
@@ -100,12 +117,14 @@ class Seam:
         # Newest first, rows of older pages alone mean that the list has sunk by more than a page.
         return has_untimed or (self._is_newest_first and not has_moved)
 
-    def is_shuffled_by(self, keys: Sequence[int], time_of: Callable[[int], float | None]) -> bool:
-        """Whether known rows of equal sort key stand in another order than before: nothing else brings that about.
+    def is_shuffled_by(
+        self, keys: Sequence[int], known: AbstractSet[int], time_of: Callable[[int], float | None]
+    ) -> bool:
+        """Whether rows of equal sort key are seen to change places: nothing else brings that about."""
+        return self._is_reordered(keys, time_of) or _is_mixed(keys, known, time_of)
 
-        (A new row among known ones proves nothing: pages may be cut in another order than they were asked for, and show
-        rows that have left since.)
-        """
+    def _is_reordered(self, keys: Sequence[int], time_of: Callable[[int], float | None]) -> bool:
+        """Whether known rows of equal sort key stand in another order than before."""
         places = {key: place for place, key in enumerate(self._times)}
         met = [
             (places[key], self._times[key])
@@ -114,6 +133,19 @@ class Seam:
             if key in places and self._times[key] == time_of(index)
         ]
         return any(place > next_place and time == next_time for (place, time), (next_place, next_time) in pairwise(met))
+
+    def joint(self, keys: Sequence[int], told: Sorted, time_of: Callable[[int], float | None]) -> Joint:
+        """Judge how a page joins the last one."""
+        first, rows = told.known_first, len(keys)
+        begins_tied = rows > 1 and time_of(0) == time_of(1)
+        is_tied = first > 1 and time_of(0) == time_of(first - 1)
+        stands = bool(self._pages) and list(self._pages[-1][-first:]) == list(keys[:first])
+        return Joint(
+            is_tied=is_tied,
+            is_lone=first == 1,
+            shows_ties=begins_tied or (rows > 1 and time_of(rows - 2) == time_of(rows - 1)),
+            steady=first if stands and (is_tied or (first == 1 and begins_tied)) else 0,
+        )
 
     def extend(self, keys: Sequence[int], time_of: Callable[[int], float | None], *, overlap: int = 0) -> None:
         """Remember a page, of which the next one is to show ``overlap`` rows."""
@@ -130,6 +162,18 @@ class Seam:
         # Rows that went away leave the others in their order.
         before = iter(list(chain.from_iterable(self._pages)))
         return all(key in before for key in first)
+
+
+def _is_mixed(keys: Sequence[int], known: AbstractSet[int], time_of: Callable[[int], float | None]) -> bool:
+    """Whether new rows stand in front of known ones of equal sort key, again and again.
+
+    Once proves nothing: pages may be cut in another order than they were asked for, and show rows that have left since.
+    """
+    turns = sum(
+        key in known and before not in known and time_of(index) == time_of(index - 1)
+        for index, (before, key) in enumerate(pairwise(keys), 1)
+    )
+    return turns >= _TURNS_OF_A_SHUFFLE
 
 
 def _told_apart(keys: Sequence[int], start: int, known: AbstractSet[int]) -> tuple[list[int], list[int]]:

@@ -7,14 +7,15 @@ nothing is passed over. Each row is placed once.
 
 An offset alone cannot do more than that. A row that wakes up jumps behind the reader in the newest-first orders: after
 the end the walk catches up at the head (:mod:`periskope_async.paging.catch_up`). And rows of equal sort key (most chats
-share one ``created_at``) may change places between two pages: where fewer rows were met than the server counts, the
-walk goes over the list again in the opposite order.
+share one ``created_at``) may change places between two pages: while fewer rows were met than the server counts, the
+walk goes over the list again (:mod:`periskope_async.paging.again`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from periskope_async.paging.again import Again
 from periskope_async.paging.ask import Answered, Ask, Consistency, Phase, pick
 from periskope_async.paging.catch_up import HeadCatchUp
 from periskope_async.paging.count import Count
@@ -64,7 +65,7 @@ class Walk:
         self._max_items = max_items
         self._consistency: Consistency = consistency
         self._is_newest_first = is_newest_first
-        self._passes_left = 1
+        self._again = Again()
         self._phase: Phase | None = Phase.MAIN
         self._plan = Plan(
             page_size=page_size,
@@ -144,6 +145,7 @@ class Walk:
         if self._consistency != "none":
             self._seen.update(pick(fresh, answer.keys))
         self.report.rows_placed += len(fresh)
+        self._evidence.met(ask, answer, fresh, is_first=self.report.pages == 1)
         self._mending.was_placed(ask, rows=len(fresh))
         if ask.is_behind:
             self.report.caught_up += len(fresh)
@@ -178,10 +180,9 @@ class Walk:
 
     def _are_shuffled(self, answer: Answered) -> bool:
         """Whether rows are seen to change places: then to step back finds nothing that a second pass does not."""
-        evidence = self._evidence
-        if self._mending.is_in_vain or self._seam.is_shuffled_by(answer.keys, answer.time_of):
-            evidence.are_shuffled = True
-        return evidence.are_shuffled
+        if self._mending.is_in_vain or self._seam.is_shuffled_by(answer.keys, self._seen, answer.time_of):
+            self._evidence.are_shuffled = True
+        return self._evidence.are_shuffled
 
     def _fresh(self, ask: Ask, answer: Answered) -> Sequence[int]:
         """Find the rows to deliver, and learn from the others."""
@@ -226,6 +227,7 @@ class Walk:
             self.report.removed += max(0, expected - told.known_first)
             if not ask.is_gap:
                 self._plan.rose(expected - told.known_first)
+        self._evidence.was_joined(ask, self._seam.joint(answer.keys, told, answer.time_of))
         if told.has_changed_places(answer.time_of, expected=expected) or self._seam.has_guessed:
             self._evidence.may_be_shuffled = True
         self._seam.extend(answer.keys, answer.time_of, overlap=self._plan.overlap)
@@ -238,7 +240,7 @@ class Walk:
         end = ask.offset + rows
         is_short = rows < min(ask.limit, plan.given)
         nothing_beyond = not has_fresh and end <= plan.cursor
-        plan.cursor = max(plan.cursor, end) if rows else plan.cursor
+        plan.reached(end, rows=rows)
         if ask.is_gap and rows < ask.limit:
             self._go_on_from(end)
         if ask.is_gap:
@@ -250,9 +252,10 @@ class Walk:
         if not rows or answer.is_all or (is_short and (is_told or nothing_beyond)):
             self._end_phase(ask.phase)
         elif is_short:
-            # The server may give fewer rows than asked for: what is out beyond this page would leave gaps.
-            plan.given = rows
+            # The server may give fewer rows than asked for: what is out beyond this page would leave gaps. Or it is the
+            # end: the next page overlaps as those before it, since one known row alone would prove little.
             self._go_on_from(end)
+            plan.given = rows
         elif not plan.out or self._watch.is_suspicious:
             self._go_on_from(end)
 
@@ -282,14 +285,18 @@ class Walk:
             self._head = HeadCatchUp(
                 since=evidence.began, timeless=evidence.timeless, most=plan.most_rows, largest=evidence.largest
             )
-        elif missing > 0 and self._passes_left > 0 and evidence.doubt is None and plan.base == 0:
-            self._passes_left -= 1
+        elif evidence.doubt is None and plan.base == 0 and self._is_again_worth_it(missing):
             self.report.passes += 1
             self._phase = Phase.AGAIN
             plan.turn_round()
         else:
             complete, why = evidence.verdict(self.report, missing=missing, is_count_proven=self._count.is_proven)
             self._finish(complete=complete, why=why)
+
+    def _is_again_worth_it(self, missing: int) -> bool:
+        return self._again.is_worth_it(
+            missing, are_shuffled=self._evidence.is_shuffle_likely, was_one_page=self._plan.was_one_page
+        )
 
     def _is_head_to_be_read(self, phase: Phase) -> bool:
         """Whether rows may have jumped to where the head shows them; from an offset on, it does not."""

@@ -1,0 +1,39 @@
+"""Going over the list again, while fewer rows were met than the server counts (pure).
+
+Rows of equal sort key may stand in another order at each request; then every page is a draw, and some rows are passed
+by. Each further pass finds most of what is left: it reads in the other direction, and in the largest pages, since what
+one answer holds cannot change places within it.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Again"]
+
+# Where all rows change places at each request, a third of what is missing escapes a pass: twelve passes find all but
+# one of a million, and that one escapes six more once in a thousand times.
+_MOST_PASSES = 24
+_MOST_FUTILE = 6
+
+
+class Again:
+    """The passes so far, and what they were worth."""
+
+    def __init__(self) -> None:
+        self._passes = self._futile = 0
+        self._missing = 0
+
+    def is_worth_it(self, missing: int, *, are_shuffled: bool, was_one_page: bool) -> bool:
+        """Whether one more pass may find what is missing; asked before each of them.
+
+        ``are_shuffled`` tells that rows may have changed places: without that, a pass in vain says that the server
+        counts too many. ``was_one_page`` tells that the last pass met the whole list in one answer: what that does not
+        hold is not there.
+        """
+        if self._passes:
+            self._futile = 0 if missing < self._missing else self._futile + 1
+        is_spent = self._passes >= _MOST_PASSES or self._futile >= (_MOST_FUTILE if are_shuffled else 1)
+        if missing <= 0 or is_spent or (self._passes and was_one_page):
+            return False
+        self._missing = missing
+        self._passes += 1
+        return True
