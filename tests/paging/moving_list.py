@@ -88,7 +88,8 @@ class MovingList(msgspec.Struct, kw_only=True):
             date=float(int(self.clock)),
         )
 
-    def move(self, kind: Move) -> None:
+    def move(self, kind: Move, *, place: int | None = None) -> None:
+        """Move a row: the one at a place, or any."""
         self.clock += 0.1
         if kind == "insert":
             self.rows.append(Row(1_000_000 + self.size, self.clock, self.clock))
@@ -97,7 +98,7 @@ class MovingList(msgspec.Struct, kw_only=True):
             self.rows.append(Row(1_000_000 + self.size, self.clock, None))
             self.size += 1
         elif self.rows:
-            row = self.rng.choice(self.rows)
+            row = self.rng.choice(self.rows) if place is None else self.rows[place % len(self.rows)]
             if kind == "wake":
                 row.messaged = self.clock
             else:
@@ -105,29 +106,78 @@ class MovingList(msgspec.Struct, kw_only=True):
                 self.gone.add(row.key)
 
 
+class Reading:
+    """A walk over such a list, request by request: when each is sent, when its page is cut, and when that is placed."""
+
+    def __init__(self, walk: Walk, moving: MovingList, *, depth: int, most_requests: int = 5_000) -> None:
+        self.walk, self.moving = walk, moving
+        self.delivered: list[int] = []
+        self._before = {row.key for row in moving.rows}
+        self._depth = depth
+        self._most_requests = most_requests
+        self._out: list[tuple[Ask, list[Answered]]] = []
+
+    @property
+    def uncut(self) -> list[tuple[Ask, list[Answered]]]:
+        """What is on its way there."""
+        return [entry for entry in self._out if not entry[1]]
+
+    @property
+    def is_next_there(self) -> bool:
+        return bool(self._out and self._out[0][1])
+
+    def ask(self) -> None:
+        """Have out as many requests as the walk wants."""
+        assert self.moving.requests < self._most_requests, "the walk does not end"
+        while (ask := self.walk.next_ask(self._depth)) is not None:
+            self._out.append((ask, []))
+        assert self._out or self.walk.is_over, "the walk is not over and asks for nothing"
+
+    def cut(self, entry: tuple[Ask, list[Answered]]) -> None:
+        """Have the server answer one, with the list as it is now."""
+        ask, answered = entry
+        answered.append(self.moving.page(ask))
+
+    def place(self) -> None:
+        """Place the next page, which must be there."""
+        ask, (answer,) = self._out.pop(0)
+        self.delivered += [answer.keys[index] for index in self.walk.place(ask, answer)]
+        if self.walk.must_restart:
+            self._out.clear()
+            self.walk.drop_asked()
+        elif self.walk.gap is not None:
+            if self.walk.is_out(ask):
+                self._out.insert(0, (ask, [answer]))
+            self._out.insert(0, (self.walk.gap, []))
+
+    def finish(self) -> None:
+        """Go on to the end, with the list at rest."""
+        while not self.walk.is_over:
+            self.ask()
+            if not self.is_next_there:
+                self.cut(self.uncut[0])
+            self.place()
+
+    def check(self) -> None:
+        """Be sure that each row was delivered once; and each that was there all along, or the report knows better."""
+        delivered, report = self.delivered, self.walk.report
+        assert len(delivered) == len(set(delivered)) == report.rows_placed
+        missing = self._before - self.moving.gone - set(delivered)
+        assert not missing or report.complete is not True, report
+        assert report.why
+
+
 def drive(walk: Walk, moving: MovingList, *, depth: int, moves: list[Move], most_requests: int = 5_000) -> list[int]:
     """Run a walk to its end; the server answers what is out in any order, and moves before each of its answers."""
-    out: list[tuple[Ask, list[Answered]]] = []
-    delivered: list[int] = []
+    reading = Reading(walk, moving, depth=depth, most_requests=most_requests)
     turns = iter(moves)
     while not walk.is_over:
-        assert moving.requests < most_requests, "the walk does not end"
-        while (ask := walk.next_ask(depth)) is not None:
-            out.append((ask, []))
-        assert out, "the walk is not over and asks for nothing"
-        while not out[0][1]:
-            ask, answered = moving.rng.choice([entry for entry in out if not entry[1]])
+        reading.ask()
+        while not reading.is_next_there:
+            entry = moving.rng.choice(reading.uncut)
             for _ in range(moving.rng.randrange(3)):
                 if (kind := next(turns, None)) is not None:
                     moving.move(kind)
-            answered.append(moving.page(ask))
-        ask, (answer,) = out.pop(0)
-        delivered += [answer.keys[index] for index in walk.place(ask, answer)]
-        if walk.must_restart:
-            out.clear()
-            walk.drop_asked()
-        elif walk.gap is not None:
-            if walk.is_out(ask):
-                out.insert(0, (ask, [answer]))
-            out.insert(0, (walk.gap, []))
-    return delivered
+            reading.cut(entry)
+        reading.place()
+    return reading.delivered
