@@ -7,6 +7,12 @@ one answer holds cannot change places within it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from periskope_async.paging.evidence import Evidence
+    from periskope_async.paging.report import WalkReport
+
 __all__ = ["Again"]
 
 # Where all rows change places at each request, a third of what is missing escapes a pass: twelve passes find all but
@@ -20,20 +26,22 @@ class Again:
 
     def __init__(self) -> None:
         self._passes = self._futile = 0
-        self._missing = 0
+        self._placed = 0
 
-    def is_worth_it(self, missing: int, *, are_shuffled: bool, was_one_page: bool) -> bool:
+    def is_worth_it(self, report: WalkReport, evidence: Evidence, *, missing: int, was_one_page: bool) -> bool:
         """Whether one more pass may find what is missing; asked before each of them.
 
-        ``are_shuffled`` tells that rows may have changed places: without that, a pass in vain says that the server
-        counts too many. ``was_one_page`` tells that the last pass met the whole list in one answer: what that does not
-        hold is not there.
+        ``missing`` is how many rows fewer were met than the server counts: where rows leave, that tells less than the
+        gaps that are known. Without rows that change places, a pass in vain says that the server counts too many.
+        ``was_one_page`` tells that the last pass met the whole list in one answer: what that does not hold is not
+        there.
         """
         if self._passes:
-            self._futile = 0 if missing < self._missing else self._futile + 1
-        is_spent = self._passes >= _MOST_PASSES or self._futile >= (_MOST_FUTILE if are_shuffled else 1)
-        if missing <= 0 or is_spent or (self._passes and was_one_page):
+            self._futile = self._futile + 1 if report.rows_placed == self._placed else 0
+        self._placed = report.rows_placed
+        is_wanted = missing > 0 or (evidence.has_gaps and not self._futile)
+        is_spent = self._passes >= _MOST_PASSES or self._futile >= (_MOST_FUTILE if evidence.is_shuffle_likely else 1)
+        if evidence.doubt is not None or not is_wanted or is_spent or (self._passes and was_one_page):
             return False
-        self._missing = missing
         self._passes += 1
         return True

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from periskope_async.paging.catch_up import watermark
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence, Set as AbstractSet
 
     from periskope_async.paging.ask import Answered, Ask
     from periskope_async.paging.report import WalkReport
-    from periskope_async.paging.seam import Joint
+    from periskope_async.paging.seam import Joint, Seam, Sorted
 
 __all__ = ["Evidence"]
 
-# Two tied rows that change places just when a row above them leaves show in no answer. Only where so many tied rows
-# were met again, each where it had stood, is it certain enough that the server keeps them in one order.
-_ROWS_OF_STEADY_TIES = 8
+# Two tied rows that change places just when a row above them leaves show in no answer. Only where tied rows were met
+# again where they had stood, often enough that chance has one in a million for it, does the server keep their order.
+_BITS_OF_STEADY_TIES = 20.0
 # In smaller pages hardly two neighbours are in sight.
 _ROWS_TO_SEE_TIES = 4
 
@@ -30,17 +30,24 @@ class Evidence:
         self._base = base
         self._is_newest_first = is_newest_first
         self._is_timeless = is_newest_first
-        self._counts: set[int | None] = set()
+        self._least: float = math.inf
+        self._most: float = -math.inf
+        self._is_counted = True
         self.doubt: str | None = None
         """Why it cannot be known whether the walk is complete."""
         self.are_shuffled = False
         """Whether rows of equal sort key were seen to change places."""
+        self.has_gaps = False
+        """Whether pages were taken that did not join the ones before, since rows change places."""
         self.may_be_shuffled = False
-        """Whether known rows of equal sort key stood where nobody can tell what brought them."""
+        """Whether known rows of equal sort key stood where hardly anything else would have brought them."""
+        self.has_slipped = False
+        """Whether known rows of equal sort key stood where rows that come and go may have brought them, or a change of
+        places."""
         self.is_head_read = False
         """Whether the head was looked at again, after the end."""
         self._has_tied_joint = self._has_lone_joint = self._has_ties = False
-        self._steady = 0
+        self._steadiness = 0.0
         self._came = 0
         self._first_date: float | None = None
         self.timeless = 0
@@ -52,8 +59,10 @@ class Evidence:
 
     def was_told(self, count: int | None) -> None:
         """Take an answer's count."""
-        if len(self._counts) < 2:  # noqa: PLR2004 - two different ones say it all
-            self._counts.add(count)
+        if count is None:
+            self._is_counted = False
+        else:
+            self._least, self._most = min(self._least, count), max(self._most, count)
 
     def look_at(self, ask: Ask, answer: Answered) -> None:
         """Take a page's size, and look for rows without a sort time, at that end of the list where they stand."""
@@ -73,13 +82,40 @@ class Evidence:
             timed = next((index for index in range(rows, 0, -1) if answer.time_of(index - 1) is not None), 0)
             self.timeless = self.timeless + rows - timed if timed == 0 else rows - timed
 
-    def was_joined(self, ask: Ask, joint: Joint) -> None:
-        """Take how a page joined the one before; nothing can hide above the first of all."""
+    def was_adrift(self, answer: Answered, seam: Seam, known: AbstractSet[int], *, is_in_vain: bool) -> bool:
+        """Take a page that does not join the one before, and tell whether rows that change places are to blame.
+
+        Then to step back finds nothing that a second pass does not, and the page is taken as it is.
+        """
+        self.are_shuffled |= is_in_vain or seam.is_shuffled_by(
+            answer.keys, known, answer.time_of, since=self.began, most_left=self.most_left
+        )
+        self.has_gaps |= self.are_shuffled
+        return self.are_shuffled
+
+    def was_joined(
+        self,
+        ask: Ask,
+        told: Sorted,
+        joint: Joint,
+        time_of: Callable[[int], float | None],
+        *,
+        expected: int,
+        is_older: bool,
+    ) -> None:
+        """Take how a page joined the one before; ``expected`` is how many known rows it would begin with at rest.
+
+        One that ``is_older`` than the page before it shows rows that have left since, among those that are known.
+        """
+        has_changed_places = told.has_changed_places(time_of, since=self.began)
+        self.may_be_shuffled |= joint.is_guessed or (has_changed_places and not is_older)
+        self.has_slipped |= has_changed_places or told.has_slipped(time_of, expected=expected)
+        self._steadiness += joint.steadiness
+        self._has_ties |= joint.shows_ties
+        # Nothing can hide above the first of all rows.
         if ask.offset > self._base:
             self._has_tied_joint |= joint.is_tied
             self._has_lone_joint |= joint.is_lone
-        self._has_ties |= joint.shows_ties
-        self._steady += joint.steady
 
     def met(self, ask: Ask, answer: Answered, fresh: Sequence[int], *, is_first: bool) -> None:
         """Take a page's new rows, and count those that may have come since the first page, by their sort time."""
@@ -117,20 +153,28 @@ class Evidence:
         # A single row may be tied for all that is known, where nothing else would tell.
         is_blind = not is_count_proven or self.largest < _ROWS_TO_SEE_TIES
         may_hide_rows = self._has_tied_joint or (self._has_lone_joint and (self._has_ties or is_blind))
-        if may_hide_rows and self._steady < _ROWS_OF_STEADY_TIES and not is_at_rest:
+        if may_hide_rows and not self._are_ties_steady and not is_at_rest:
             return "too few rows of equal sort key were met twice to tell that such rows keep their places"
         return None
 
     @property
+    def most_left(self) -> int | None:
+        """How many rows may have left between two pages, by the server's counts; None where it gives none."""
+        return int(self._most - self._least) if self._is_counted and self._most >= self._least else None
+
+    @property
     def is_shuffle_likely(self) -> bool:
-        """Whether anything was seen that rows which change places would bring about."""
-        return self.are_shuffled or self.may_be_shuffled
+        """Whether something was seen that rows which change places would bring about, and nothing speaks against it."""
+        return self.are_shuffled or self.may_be_shuffled or (self.has_slipped and not self._are_ties_steady)
+
+    @property
+    def _are_ties_steady(self) -> bool:
+        return self._steadiness >= _BITS_OF_STEADY_TIES
 
     def is_at_rest(self, report: WalkReport) -> bool:
         """Whether nothing at all was seen to move: the count was always the same, and is what was met."""
-        return self._counts == {self._base + report.rows_placed} and not (
-            report.inserted or report.removed or report.duplicates or self._came
-        )
+        is_as_counted = self.most_left == 0 and self._most == self._base + report.rows_placed
+        return is_as_counted and not (report.inserted or report.removed or report.duplicates or self._came)
 
     def _are_all_met(self, report: WalkReport) -> bool:
         """Whether as many rows were met as the first answer counted, those aside that may have come since.

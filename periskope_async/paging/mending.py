@@ -25,11 +25,16 @@ class Mending:
         self.held: Ask | None = None
         """The page that waits for the gap before it to be filled."""
         self._step = self._futile = 0
+        self._older: list[Ask] = []
 
     @property
     def is_in_vain(self) -> bool:
         """Whether stepping back has found nothing for long."""
         return self._futile >= _MOST_FUTILE
+
+    def was_cut_before_gap(self, ask: Ask) -> bool:
+        """Whether a page was out already when the last gap was asked for, and so is likely to be older."""
+        return ask in self._older
 
     def was_placed(self, ask: Ask, *, rows: int) -> None:
         """Take note of a page that was placed, and how many new rows it held."""
@@ -45,10 +50,12 @@ class Mending:
         self._step = max(4 * self._step, plan.given // 2, 1)
         if ask is self.held or self._step > plan.most_rows // 2:
             plan.go_on_from(ask.offset - self._step)
+            self._older = []
             return None
         if ask.is_gap:
             # What was asked for did not reach far enough: the page behind it waits on.
             plan.out.remove(ask)
             ask = plan.out[0]
         self.held = ask
+        self._older = list(plan.out)
         return plan.gap_before(ask, step=self._step)

@@ -133,7 +133,11 @@ class Walk:
             self.must_restart = True
             self._plan.go_on_from(self._search.next_offset(ask, answer, self._plan))
             return []
-        if ask.phase is Phase.MAIN and self._is_adrift(ask, answer) and not self._are_shuffled(answer):
+        if (
+            ask.phase is Phase.MAIN
+            and self._is_adrift(ask, answer)
+            and not self._evidence.was_adrift(answer, self._seam, self._seen, is_in_vain=self._mending.is_in_vain)
+        ):
             self.report.steps_back += 1
             self.gap = self._mending.gap_before(ask, self._plan)
             self.must_restart = self.gap is None
@@ -176,13 +180,7 @@ class Walk:
         if self._search is not None or ask.offset <= plan.base or plan.overlap == 0 or ask.offset >= plan.cursor:
             return False
         # An empty page where known rows lay a moment ago says as much: the list has shrunk under the reader.
-        return not self._seam.joins(answer.keys, self._seen, answer.time_of)
-
-    def _are_shuffled(self, answer: Answered) -> bool:
-        """Whether rows are seen to change places: then to step back finds nothing that a second pass does not."""
-        if self._mending.is_in_vain or self._seam.is_shuffled_by(answer.keys, self._seen, answer.time_of):
-            self._evidence.are_shuffled = True
-        return self._evidence.are_shuffled
+        return not self._seam.joins(answer.keys, self._seen, answer.time_of, since=self._evidence.began)
 
     def _fresh(self, ask: Ask, answer: Answered) -> Sequence[int]:
         """Find the rows to deliver, and learn from the others."""
@@ -227,9 +225,14 @@ class Walk:
             self.report.removed += max(0, expected - told.known_first)
             if not ask.is_gap:
                 self._plan.rose(expected - told.known_first)
-        self._evidence.was_joined(ask, self._seam.joint(answer.keys, told, answer.time_of))
-        if told.has_changed_places(answer.time_of, expected=expected) or self._seam.has_guessed:
-            self._evidence.may_be_shuffled = True
+        self._evidence.was_joined(
+            ask,
+            told,
+            self._seam.joint(answer.keys, told, answer.time_of),
+            answer.time_of,
+            expected=expected,
+            is_older=self._mending.was_cut_before_gap(ask),
+        )
         self._seam.extend(answer.keys, answer.time_of, overlap=self._plan.overlap)
         self._evidence.look_at(ask, answer)
 
@@ -285,18 +288,15 @@ class Walk:
             self._head = HeadCatchUp(
                 since=evidence.began, timeless=evidence.timeless, most=plan.most_rows, largest=evidence.largest
             )
-        elif evidence.doubt is None and plan.base == 0 and self._is_again_worth_it(missing):
+        elif plan.base == 0 and self._again.is_worth_it(
+            self.report, evidence, missing=missing, was_one_page=plan.was_one_page
+        ):
             self.report.passes += 1
             self._phase = Phase.AGAIN
             plan.turn_round()
         else:
             complete, why = evidence.verdict(self.report, missing=missing, is_count_proven=self._count.is_proven)
             self._finish(complete=complete, why=why)
-
-    def _is_again_worth_it(self, missing: int) -> bool:
-        return self._again.is_worth_it(
-            missing, are_shuffled=self._evidence.is_shuffle_likely, was_one_page=self._plan.was_one_page
-        )
 
     def _is_head_to_be_read(self, phase: Phase) -> bool:
         """Whether rows may have jumped to where the head shows them; from an offset on, it does not."""

@@ -199,9 +199,9 @@ async def test_rows_above_that_leave_within_the_overlap(opened: Opened, *, has_t
         assert moved(report) == {"removed": 2}
         assert (report.count_at_start, report.count_at_end, report.rows_placed) == (250, 248, 250)
         assert ids == before
-        # Where the rows at the seam are of equal time, they may as well have changed places: then the count tells.
+        # Where the rows at the seam are of equal time, they may as well have changed places: but all that was counted at
+        # the start was met, or enough of them were met again in their places.
         assert report.complete is True
-        assert "as the server counted then" in report.why
 
 
 async def test_more_rows_that_leave_than_pages_overlap_by(opened: Opened) -> None:
