@@ -96,7 +96,7 @@ class Ledger:
     @property
     def margin(self) -> float:
         """Seconds that one request may take longer to the server than another."""
-        return self._way.margin(self.window)
+        return self._way.margin(self.window, burst=self.limit)
 
     @property
     def in_flight(self) -> int:

@@ -23,6 +23,9 @@ __all__ = ["WayEstimate"]
 _FLOOR_SHARE = 0.02
 _MOST_FLOOR_SECONDS = 0.25
 _QUICK_SHARE = 0.085
+# What it may take a server to take up one request of the first burst, each on a connection that it opens for it. The next
+# burst finds them open, and would catch up with the first.
+_TURN_SECONDS = 0.001
 # Of each new measurement, as TCP itself weighs them.
 _WEIGHT = 0.25
 _SLOW_WEIGHT = 0.05
@@ -46,9 +49,14 @@ class WayEstimate:
         self._slow_share = 0.0
         """Of the answers lately, how many took too long to wait for each of them."""
 
-    def margin(self, window: float) -> float:
-        """Give the seconds after sending by which the server has counted a request, but for what delays them all."""
+    def margin(self, window: float, *, burst: int) -> float:
+        """Give the seconds after sending by which the server has counted a request, but for what delays them all.
+
+        ``burst`` is how many requests may go at once.
+        """
         floor = min(_FLOOR_SHARE * window, _MOST_FLOOR_SECONDS)
+        if self._answers < _ANSWERS_TO_BE_SURE:
+            floor = max(floor, min(_TURN_SECONDS * burst, _QUICK_SHARE * window))
         if self._slow_share < 0.5:  # noqa: PLR2004 - most are quick
             floor = _QUICK_SHARE * window
         return max(floor, self._variation) * self._factor
