@@ -23,8 +23,8 @@ __all__ = ["WayEstimate"]
 _FLOOR_SHARE = 0.02
 _MOST_FLOOR_SECONDS = 0.25
 _QUICK_SHARE = 0.085
-# What it may take a server to take up one request of the first burst, each on a connection that it opens for it. The next
-# burst finds them open, and would catch up with the first.
+# What it may take a server to take up one request of the first burst, each on a new connection. The next burst finds
+# them open, and would catch up with the first.
 _TURN_SECONDS = 0.001
 # Of each new measurement, as TCP itself weighs them.
 _WEIGHT = 0.25
