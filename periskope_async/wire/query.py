@@ -40,6 +40,10 @@ ChatType: TypeAlias = Literal["user", "group", "business"]
 Moment: TypeAlias = str | date | datetime
 """A point in time: an ISO string, a date, or a datetime (a naive one is UTC)."""
 
+_SORTS_BY: tuple[SortBy, ...] = get_args(SortBy)
+_SORT_ORDERS: tuple[SortOrder, ...] = get_args(SortOrder)
+_CHAT_TYPES: tuple[ChatType, ...] = get_args(ChatType)
+
 MAX_LIMIT = 2000
 """Most rows of one page; the server answers 422 to 10,000 ("Limit should be less than 2000")."""
 
@@ -126,10 +130,10 @@ def chat_query(
     if start is not None and end is not None and start > end:
         raise ConfigError(f"start_time {_wire(start)} lies after end_time {_wire(end)}", parameter="start_time")
     return ChatQuery(
-        sort_by=_one_of("sort_by", sort_by, get_args(SortBy)),
-        sort_order=_one_of("sort_order", sort_order, get_args(SortOrder)),
+        sort_by=_one_of("sort_by", sort_by, _SORTS_BY),
+        sort_order=_one_of("sort_order", sort_order, _SORT_ORDERS),
         chat_id=_optional(chat_id, normal_chat_id),
-        chat_type=_one_of("chat_type", chat_type, get_args(ChatType)),
+        chat_type=_one_of("chat_type", chat_type, _CHAT_TYPES),
         label=_optional(label, _label),
         start_time=_optional(start, _wire),
         end_time=_optional(end, _wire),
