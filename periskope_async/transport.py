@@ -39,6 +39,8 @@ T = TypeVar("T")
 
 # Fewer wake-ups on a body of megabytes than aiohttp's older default of 64 KiB gives.
 _READ_BUFFER_BYTES = 1 << 18
+# Bodies of this size take milliseconds to be joined from their blocks, as long as a thousand chats to be decoded.
+_HOLDING_BYTES = 1 << 23
 _TCP_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
 _RTTVAR_OFFSET = 72
 
@@ -67,6 +69,9 @@ class Answer(Struct, frozen=True):
     async def read_in_turns(self, reader: Callable[[bytes, ResponseMeta], Steps[T]]) -> T:
         """Read the body likewise, and let other tasks have their turn after each step."""
         steps = reader(self.body, self.meta)
+        if len(self.body) > _HOLDING_BYTES:
+            # To join its blocks has held the others up already, and they need their turn before the first step.
+            await give_way()
         while True:
             try:
                 next(steps)
