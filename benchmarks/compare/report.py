@@ -89,13 +89,15 @@ class Line(Struct, frozen=True, kw_only=True):
 _WHY_MISSED = {
     ("CPU for 1,000 chats", "official TypeScript client"): (
         "nine tenths of our time are those of the bare loop, msgspec's decoding and aiohttp's reading, and that loop "
-        "takes half of the official client's time by itself"
+        "alone takes half of the official client's time or more: how much more depends on the machine's memory, which "
+        "makes large pages dear to decode"
     ),
     ("calls a second", "bare aiohttp session"): (
-        "beside what aiohttp takes for so small an answer, the limiter's books and the reading of its headers take "
-        "30 us (with thousands of requests in a window: a limit has tens), the deadlines of the call and of each read "
-        "12, and the rest goes to the typed query, the facts of the answer and the account of tries; at ten calls a "
-        "second, all of it is a thousandth of a core"
+        "taking one part out after the other shows where it goes, beside 90 us of the bare call: the limiter's books "
+        "35 us (with thousands of requests in a window: a limit has tens), the account of tries and of what runs 17, "
+        "the facts of the answer 20, the typed query and the page 25, the deadlines of connecting and reading 10; none "
+        "is most of it, and without all of them it would be the bare call; at ten calls a second, the whole is two "
+        "thousandths of a core"
     ),
     ("stall of the event loop", "bare loop"): (
         "the longest is a full pass of Python's garbage collector over everything in the process, once in 50,000 rows "

@@ -15,7 +15,6 @@ from benchmarks.walk.look_ahead import Costs, Walked  # noqa: TC001 - msgspec re
 from benchmarks.walk.loop_hold import Held  # noqa: TC001 - as above
 from benchmarks.walk.memory import Kept  # noqa: TC001 - as above
 from benchmarks.walk.moving import Row, Run  # noqa: TC001 - as above
-
 from periskope_async.wire.query import MAX_LIMIT
 
 if TYPE_CHECKING:
@@ -155,9 +154,7 @@ def held_lines(held: list[Held]) -> list[Line]:
             lines.append(Line(text=text, target=f"about {_MOST_HELD_MS:.0f} ms at most", is_reached=is_reached))
         else:
             is_reached = job.median <= _MOST_PAGES_HELD * one_page
-            target = (
-                f"at most {_MOST_PAGES_HELD} times a page of {_ROWS_OF_ONE_PAGE:,}, as its body is joined in one go"
-            )
+            target = f"at most {_MOST_PAGES_HELD} times a page of {_ROWS_OF_ONE_PAGE:,}, as its body is joined at once"
             lines.append(Line(text=text, target=target, is_reached=is_reached))
     return lines
 

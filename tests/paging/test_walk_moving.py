@@ -158,6 +158,10 @@ Found = tuple[int, SortBy, bool, float, bool, int, Counts, int, int, str]
         # One row of a tied group, and it is not the neighbour of the first new one.
         (7, "created", False, 0.8, True, 10_000, "page", 5, 16, ""),
         (24, "created", False, 0.8, True, 10_000, "none", 20, 1, ""),
+        # Tied rows that change places in the moment in which one above them leaves.
+        (45, "created", False, 0.2, True, 7, "too few", 16, 5, "rsssrrsssrsrrsrssrsssrsrrsrs"),
+        (47, "created", True, 0.2, True, 7, "total", 17, 6, "srrsrssrrrssssssrrsssrssrs"),
+        (26, "created", False, 0.8, True, 10_000, "total", 18, 4, "riisws"),
     ],
 )
 def test_walks_that_are_easily_taken_for_complete(found: Found) -> None:
