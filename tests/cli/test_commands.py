@@ -21,6 +21,8 @@ from periskope_async.sandbox.pages import Pages
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from periskope_async.sandbox.validation import ListQuery
+
 
 def periskope(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("PERISKOPE_")}
@@ -246,7 +248,11 @@ def test_no_control_character_of_a_stranger_reaches_the_terminal(periskope_sandb
 def test_a_partial_export_has_an_exit_code_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The server counts chats that it does not give: to whoever has asked for all, some are missing.
     total = Pages.total
-    monkeypatch.setattr(Pages, "total", lambda pages, query: total(pages, query) + 3)
+
+    def too_many(pages: Pages, query: ListQuery) -> int:
+        return total(pages, query) + 3
+
+    monkeypatch.setattr(Pages, "total", too_many)
     with Sandbox(chats=600, limit=1000) as sandbox:
         ran = periskope(
             *("export", "chats", str(tmp_path / "out.jsonl"), "--page-size", "50", "--base-url", sandbox.base_url),
