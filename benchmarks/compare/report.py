@@ -96,8 +96,8 @@ _WHY_MISSED = {
         "taking one part out after the other shows where it goes, beside 90 us of the bare call: the limiter's books "
         "35 us (with thousands of requests in a window: a limit has tens), the account of tries and of what runs 17, "
         "the facts of the answer 20, the typed query and the page 25, the deadlines of connecting and reading 10; "
-        "aiohttp with those deadlines and facts alone, without limiter, retries and types, reaches 0.75; at ten calls a "
-        "second, the whole is two thousandths of a core"
+        "aiohttp with those deadlines and facts alone, without limiter, retries and types, reaches 0.75; at ten calls "
+        "a second, the whole is two thousandths of a core"
     ),
     ("stall of the event loop", "bare loop"): (
         "the longest is a full pass of Python's garbage collector over everything in the process, once in 50,000 rows "
