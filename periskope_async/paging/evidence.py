@@ -32,7 +32,8 @@ class Evidence:
         self._is_timeless = is_newest_first
         self._least: float = math.inf
         self._most: float = -math.inf
-        self._is_counted = True
+        self._last: float = -math.inf
+        self._is_counted, self._has_fallen, self._has_risen = True, False, False
         self.doubt: str | None = None
         """Why it cannot be known whether the walk is complete."""
         self.are_shuffled = False
@@ -49,6 +50,8 @@ class Evidence:
         self._has_tied_joint = self._has_lone_joint = self._has_ties = False
         self._steadiness = 0.0
         self._came = 0
+        self._may_have_come = False
+        """Whether rows without a sort time were met: when they came, nobody can tell, nor what came behind them."""
         self._first_date: float | None = None
         self.timeless = 0
         """How many rows without a sort time stand at the top of the newest-first order."""
@@ -62,6 +65,9 @@ class Evidence:
         if count is None:
             self._is_counted = False
         else:
+            self._has_fallen |= count < self._last
+            self._has_risen |= count > self._last > -math.inf
+            self._last = count
             self._least, self._most = min(self._least, count), max(self._most, count)
 
     def look_at(self, ask: Ask, answer: Answered) -> None:
@@ -125,6 +131,7 @@ class Evidence:
         for index in fresh if is_newest_first else reversed(fresh):
             time = answer.time_of(index)
             if time is None or time < self.began:
+                self._may_have_come |= time is None
                 break
             self._came += 1
 
@@ -135,26 +142,29 @@ class Evidence:
         """
         if self.doubt is not None:
             return None, self.doubt
-        unclear = self._what_is_unclear(report, is_count_proven=is_count_proven)
-        if unclear is None and missing <= 0:
-            return True, "every page joined the one before, and the end was reached"
-        if is_count_proven and self._are_all_met(report):
-            return True, "as many of the first rows were met as the server counted then, whatever changed places"
         if missing > 0:
             return False, f"{missing} rows fewer were met than the server counts"
-        return None, unclear or ""
+        unclear = self._what_is_unclear(report, is_count_proven=is_count_proven)
+        if unclear is None:
+            return True, "every page joined the one before, and the end was reached"
+        if is_count_proven and self._is_start_met(report):
+            return True, "as many rows were met as were counted at first, and none came since, whatever changed places"
+        return None, unclear
 
     def _what_is_unclear(self, report: WalkReport, *, is_count_proven: bool) -> str | None:
         is_at_rest = self.is_at_rest(report)
         if not (self.is_head_read or report.pages == 1 or is_at_rest):
             return "a row that wakes up may jump over pages that were read already, where they are not read again"
-        if self.is_shuffle_likely:
+        # A single row that changes places among its ties goes unseen where pages join. Only a count that never falls
+        # shows that it is missing.
+        is_told = self._are_ties_steady and is_count_proven and self._is_counted and not self._has_fallen
+        if self.are_shuffled or self.may_be_shuffled or (self.has_slipped and not is_told):
             return "rows of equal sort key may have changed places while others left; some may have been passed by"
         # A single row may be tied for all that is known, where nothing else would tell.
         is_blind = not is_count_proven or self.largest < _ROWS_TO_SEE_TIES
         may_hide_rows = self._has_tied_joint or (self._has_lone_joint and (self._has_ties or is_blind))
-        if may_hide_rows and not self._are_ties_steady and not is_at_rest:
-            return "too few rows of equal sort key were met twice to tell that such rows keep their places"
+        if may_hide_rows and not is_told and not is_at_rest:
+            return "rows of equal sort key may have changed places unseen: no count that never fell tells that none did"
         return None
 
     @property
@@ -176,10 +186,12 @@ class Evidence:
         is_as_counted = self.most_left == 0 and self._most == self._base + report.rows_placed
         return is_as_counted and not (report.inserted or report.removed or report.duplicates or self._came)
 
-    def _are_all_met(self, report: WalkReport) -> bool:
-        """Whether as many rows were met as the first answer counted, those aside that may have come since.
+    def _is_start_met(self, report: WalkReport) -> bool:
+        """Whether as many rows were met as the first answer counted, and nothing is known to have come since.
 
-        Rows without a sort time may come anywhere, and nobody could tell.
+        A count that rises proves nothing: who comes may have an old sort time, or none, and stand in for a row that was
+        passed by.
         """
+        has_come = self._has_risen or self._came or self._may_have_come or self.timeless
         start = report.count_at_start
-        return start is not None and not self.timeless and self._base + report.rows_placed - self._came >= start
+        return start is not None and self._is_counted and not has_come and self._base + report.rows_placed >= start

@@ -32,9 +32,14 @@ class Mending:
         """Whether stepping back has found nothing for long."""
         return self._futile >= _MOST_FUTILE
 
+    def drop(self) -> None:
+        """Forget the pages that were out: they are asked for anew, and cut later."""
+        self.held = None
+        self._older = []
+
     def was_cut_before_gap(self, ask: Ask) -> bool:
         """Whether a page was out already when the last gap was asked for, and so is likely to be older."""
-        return ask in self._older
+        return any(ask is other for other in self._older)
 
     def was_placed(self, ask: Ask, *, rows: int) -> None:
         """Take note of a page that was placed, and how many new rows it held."""

@@ -35,6 +35,7 @@ class Plan:
         self._is_overlapping = is_overlapping
         self._is_reversed = self._has_turned = False
         self._largest = 0
+        self._accepted = 0
         self._seam = _SEAM
         self._next_offset = max(base, cursor - self.overlap)
 
@@ -64,7 +65,8 @@ class Plan:
     def next_page(self, phase: Phase, *, wanted: int, count: Count) -> Ask | None:
         """Plan the page behind the last one; None where no more rows are wanted, or none are likely to be there."""
         reach = max(self.cursor, *(last.offset + min(last.limit, self.given) for last in self.out[-1:]), 0)
-        wanted -= reach - self.cursor
+        # Once turned round, nearly all rows are known: how many are wanted says nothing of how many to ask for.
+        wanted = wanted if self._has_turned else wanted - (reach - self.cursor)
         # Where the last page will be full, only one more says that it was the last.
         if wanted <= 0 or (self.out and count.beyond(reach) < 0):
             return None
@@ -72,7 +74,7 @@ class Plan:
             # Nobody knows yet how many rows the server gives to one who asks for the most.
             return None
         known_ahead = max(0, reach - self._next_offset)
-        limit = min(self.page_size, wanted + known_ahead)
+        limit = self.page_size if self._has_turned else min(self.page_size, wanted + known_ahead)
         ask = Ask(phase, self._next_offset, limit, is_reversed=self._is_reversed)
         self._next_offset += max(1, min(ask.limit, self.given) - self.overlap)
         self.out.append(ask)
@@ -90,8 +92,12 @@ class Plan:
         return gap
 
     def refuse(self, limit: int) -> int:
-        """Never ask for so many rows again: the server refused to give them. Gives what to ask for."""
-        self.most_rows = max(1, limit // 2)
+        """Never ask for so many rows again: the server refused to give them. Gives what to ask for.
+
+        That is half of it, or as many as the server is known to give.
+        """
+        known = self._accepted if self._accepted < limit else 0
+        self.most_rows = max(1, limit // 2, known)
         self.page_size = self.given = min(self.page_size, self.most_rows)
         return self.most_rows
 
@@ -108,6 +114,8 @@ class Plan:
     def turn_round(self) -> None:
         """Begin again, in the other direction and in the largest pages."""
         self._is_reversed = not self._is_reversed
+        if not self._has_turned:
+            self._accepted = self.page_size
         self._has_turned = True
         self.page_size = self.given = self.most_rows
         self.cursor = self.base

@@ -167,14 +167,14 @@ class Seam:
         is_tied = first > 1 and time_of(0) == time_of(first - 1)
         stands = bool(self._pages) and list(self._pages[-1][-first:]) == list(keys[:first])
         are_steady = stands and (is_tied or (first == 1 and begins_tied))
-        # Any of as many tied rows as are in sight might stand there.
-        in_sight = rows if rows > 1 and time_of(0) == time_of(rows - 1) else 2
+        # Any of the tied rows in sight might stand there, in any order.
+        in_sight = rows if rows > 1 and time_of(0) == time_of(rows - 1) else max(first, 2)
         return Joint(
             is_guessed=self._has_guessed,
             is_tied=is_tied,
             is_lone=first == 1,
             shows_ties=begins_tied or (rows > 1 and time_of(rows - 2) == time_of(rows - 1)),
-            steadiness=first * math.log2(in_sight) if are_steady else 0.0,
+            steadiness=_bits_of_order(in_sight, first) if are_steady else 0.0,
         )
 
     def extend(self, keys: Sequence[int], time_of: TimeOf, *, overlap: int = 0) -> None:
@@ -203,6 +203,11 @@ class Seam:
 def _stands(time: float | None, since: float) -> bool:
     """Whether by its sort time a row has not moved since then: what has none has not woken up."""
     return time is None or time < since
+
+
+def _bits_of_order(rows: int, first: int) -> float:
+    """Tell in bits how unlikely it is that, of so many rows in any order, the first ones are just these."""
+    return (math.lgamma(rows + 1) - math.lgamma(rows - first + 1)) / math.log(2)
 
 
 def _turns(keys: Sequence[int], known: AbstractSet[int], time_of: TimeOf, *, since: float) -> int:

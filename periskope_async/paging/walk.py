@@ -110,7 +110,8 @@ class Walk:
     def drop_asked(self) -> None:
         """Forget the pages that are out, after a restart or because they were cancelled; they are asked anew."""
         self._plan.ask_again()
-        self._mending.held = self.gap = None
+        self._mending.drop()
+        self.gap = None
         self.must_restart = False
 
     def halve_page(self, ask: Ask) -> bool:

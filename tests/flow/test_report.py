@@ -199,8 +199,7 @@ async def test_rows_above_that_leave_within_the_overlap(opened: Opened, *, has_t
         assert moved(report) == {"removed": 2}
         assert (report.count_at_start, report.count_at_end, report.rows_placed) == (250, 248, 250)
         assert ids == before
-        # Where the rows at the seam are of equal time, they may as well have changed places: but all that was counted
-        # at the start was met.
+        # Both left when they had been met, nothing came, and so all that was counted at first is here.
         assert report.complete is True
 
 

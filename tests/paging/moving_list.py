@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Counts = Literal["total", "page", "none", "too few", "too many"]
 SortBy = Literal["created", "messaged"]
-Move = Literal["wake", "insert", "insert silent", "remove"]
+Move = Literal["wake", "insert", "insert silent", "insert old", "hop", "remove"]
 
 SECONDS_A_REQUEST = 5.0
 
@@ -25,6 +25,8 @@ class Row(msgspec.Struct, eq=False):
     key: int
     created: float
     messaged: float | None
+    rank: float
+    """Where it stands among rows of equal sort key."""
 
 
 class MovingList(msgspec.Struct, kw_only=True):
@@ -51,7 +53,7 @@ class MovingList(msgspec.Struct, kw_only=True):
         for key in range(self.size):
             is_tied = self.rng.random() < self.ties
             created = 0.0 if is_tied else 1_000.0 + key
-            self.rows.append(Row(key, created, None if is_tied else 500_000.0 + self.rng.random() * 1_000))
+            self.rows.append(Row(key, created, None if is_tied else 500_000.0 + self.rng.random() * 1_000, key))
 
     def order(self, *, is_descending: bool) -> list[Row]:
         """Sort as Postgres does: newest first has the rows without a time in front, oldest first has them last."""
@@ -63,7 +65,7 @@ class MovingList(msgspec.Struct, kw_only=True):
             time = row.created if self.sort_by == "created" else row.messaged
             return float("inf") if time is None else time
 
-        rows.sort(key=lambda row: (key(row), 0 if self.shuffles else -row.key), reverse=is_descending)
+        rows.sort(key=lambda row: (key(row), 0 if self.shuffles else -row.rank), reverse=is_descending)
         return rows
 
     def page(self, ask: Ask) -> Answered:
@@ -92,15 +94,22 @@ class MovingList(msgspec.Struct, kw_only=True):
         """Move a row: the one at a place, or any."""
         self.clock += 0.1
         if kind == "insert":
-            self.rows.append(Row(1_000_000 + self.size, self.clock, self.clock))
+            self.rows.append(Row(1_000_000 + self.size, self.clock, self.clock, 1_000_000 + self.size))
             self.size += 1
         elif kind == "insert silent":
-            self.rows.append(Row(1_000_000 + self.size, self.clock, None))
+            self.rows.append(Row(1_000_000 + self.size, self.clock, None, 1_000_000 + self.size))
+            self.size += 1
+        elif kind == "insert old":
+            # What most chats carry as the time of their creation is as old as can be.
+            self.rows.append(Row(1_000_000 + self.size, 0.0, self.clock, 1_000_000 + self.size))
             self.size += 1
         elif self.rows:
             row = self.rng.choice(self.rows) if place is None else self.rows[place % len(self.rows)]
             if kind == "wake":
                 row.messaged = self.clock
+            elif kind == "hop":
+                # As an update moves a row of a table: among its ties, and nowhere else.
+                row.rank = self.rng.uniform(-1.0, self.size)
             else:
                 self.rows.remove(row)
                 self.gone.add(row.key)

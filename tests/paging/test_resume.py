@@ -28,6 +28,9 @@ pytestmark = pytest.mark.usefixtures("nothing_left_over")
 TAIL = 5
 """Rows that a token names."""
 
+ORDERLY = [kind for kind in get_args(Move) if kind != "hop"]
+"""Moves that leave all other rows in their order: where a token's own rows change places, nothing can be told."""
+
 
 async def read(pager: Pager[int], most: int | None = None) -> list[int]:
     """Read so many rows and break."""
@@ -242,7 +245,7 @@ async def test_a_resumed_walk_does_not_claim_to_be_complete() -> None:
     is_descending=st.booleans(),
     ties=st.sampled_from([0.0, 0.8]),
     cut=st.integers(1, 60),
-    moves=st.lists(st.sampled_from(get_args(Move)), max_size=40),
+    moves=st.lists(st.sampled_from(ORDERLY), max_size=40),
     seed=st.integers(0, 1_000),
 )
 @settings(max_examples=100, derandomize=True)
@@ -293,7 +296,7 @@ async def test_rows_that_the_token_names_are_not_given_again_where_a_page_ends_a
     is_descending=st.booleans(),
     shuffles=st.booleans(),
     cut=st.integers(1, 60),
-    moves=st.lists(st.sampled_from(get_args(Move)), max_size=40),
+    moves=st.lists(st.sampled_from(ORDERLY), max_size=40),
     between=st.integers(0, 10),
     seed=st.integers(0, 1_000),
 )

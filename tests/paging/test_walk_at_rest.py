@@ -43,12 +43,21 @@ def test_rows_of_several_sort_keys_join_pages_beyond_doubt(size: int, counts: Co
     assert walk.report.complete is True, walk.report.why
 
 
-def test_tied_rows_join_pages_beyond_doubt_once_enough_of_them_stand() -> None:
-    for size, expected in [(60, None), (1000, True)]:
-        moving = MovingList(rng=random.Random(1), size=size, ties=1.0, counts="none")
+def test_tied_rows_join_pages_beyond_doubt_only_where_a_count_tells() -> None:
+    cases: list[tuple[Counts, bool | None]] = [("total", True), ("none", None), ("page", None)]
+    for counts, expected in cases:
+        moving = MovingList(rng=random.Random(1), size=1000, ties=1.0, counts=counts)
         walk = Walk(page_size=40)
-        assert len(drive(walk, moving, depth=1, moves=[])) == size
+        assert len(drive(walk, moving, depth=1, moves=[])) == 1000
         assert walk.report.complete is expected, walk.report.why
+
+
+def test_tied_rows_that_are_met_again_in_their_places_speak_for_the_others_while_rows_come() -> None:
+    moving = MovingList(rng=random.Random(1), size=1000, ties=1.0)
+    walk = Walk(page_size=40)
+    delivered = drive(walk, moving, depth=1, moves=["insert"])
+    assert set(range(1000)) <= set(delivered)
+    assert walk.report.complete is True, walk.report.why
 
 
 @pytest.mark.parametrize("offset", [1, 8, 10, 37, 95, 99, 150])
