@@ -155,9 +155,10 @@ class Evidence:
         is_at_rest = self.is_at_rest(report)
         if not (self.is_head_read or report.pages == 1 or is_at_rest):
             return "a row that wakes up may jump over pages that were read already, where they are not read again"
-        # A single row that changes places among its ties goes unseen where pages join. Only a count that never falls
-        # shows that it is missing.
-        is_told = self._are_ties_steady and is_count_proven and self._is_counted and not self._has_fallen
+        # A single row that changes places among its ties goes unseen where pages join. The count shows that it is
+        # missing as long as none left: where it never fell, and is what was met in the end.
+        has_left = self._has_fallen or self._last != self._base + report.rows_placed
+        is_told = self._are_ties_steady and is_count_proven and self._is_counted and not has_left
         if self.are_shuffled or self.may_be_shuffled or (self.has_slipped and not is_told):
             return "rows of equal sort key may have changed places while others left; some may have been passed by"
         # A single row may be tied for all that is known, where nothing else would tell.

@@ -273,6 +273,21 @@ def test_one_tied_row_that_moves_while_another_leaves_is_not_taken_for_met() -> 
     assert missed
 
 
+def test_who_comes_hides_from_the_count_that_others_leave() -> None:
+    moving = MovingList(rng=random.Random(1), size=1_000, ties=0.9)
+    reading = Reading(Walk(page_size=100), moving, depth=1)
+    while not reading.walk.is_over:
+        reading.ask()
+        if 3 <= moving.requests <= 8:
+            moving.move("insert")
+            moving.move("remove", place=[row.key for row in moving.rows].index(reading.delivered[moving.requests]))
+        reading.cut(reading.uncut[0])
+        reading.place()
+    report = reading.walk.report
+    assert report.count_at_start == report.count_at_end == 1_000
+    assert report.complete is None, report.why
+
+
 @pytest.mark.parametrize("max_items", [400, 401])
 def test_further_passes_ask_for_whole_pages_however_few_rows_are_wanted(max_items: int) -> None:
     for max_limit in (2_000, 100):
