@@ -16,6 +16,9 @@ MAX_LIMIT = 2000
 # Rows that a page shares with the one before, where nothing leaves; and the most, as a part of a page.
 _SEAM = 3
 _MOST_OF_A_PAGE = 4
+# Pages in a row that went on by less than half a page: rows come in nearly as fast as they are read, and where no count
+# tells, that would go on for ever.
+_MOST_CREEPING = 16
 
 
 class Plan:
@@ -36,6 +39,7 @@ class Plan:
         self._is_reversed = self._has_turned = False
         self._largest = 0
         self._accepted = 0
+        self._crept = 0
         self._seam = _SEAM
         self._next_offset = max(base, cursor - self.overlap)
 
@@ -44,7 +48,7 @@ class Plan:
         """Rows that a page shares with the one before: a few, and never so many that small pages get nowhere."""
         if not self._is_overlapping or self.given == 1:
             return 0
-        least = min(_SEAM, max(1, self.given // 10))
+        least = _least_overlap(self.given)
         return least if self._seam <= _SEAM else max(least, min(self._seam, self.given // _MOST_OF_A_PAGE))
 
     @property
@@ -52,8 +56,17 @@ class Plan:
         """Whether a single answer held all rows from where the walk began, or turned round, to where it ended."""
         return self._largest >= self.cursor - self.base
 
-    def reached(self, end: int, *, rows: int) -> None:
-        """Note that a page of so many rows was placed, which ended there."""
+    @property
+    def is_creeping(self) -> bool:
+        """Whether the end of the list moves away as fast as it is read."""
+        return self._crept >= _MOST_CREEPING
+
+    def reached(self, ask: Ask, *, rows: int) -> None:
+        """Note that a page was placed, and held so many rows."""
+        end = ask.offset + rows
+        if not ask.is_gap and end > self.cursor:
+            full = min(self._largest, self.page_size)
+            self._crept = self._crept + 1 if end - self.cursor <= (full - _least_overlap(full)) // 2 else 0
         if rows:
             self.cursor = max(self.cursor, end)
             self._largest = max(self._largest, rows)
@@ -121,3 +134,7 @@ class Plan:
         self.cursor = self.base
         self._largest = 0
         self.go_on_from(self.base)
+
+
+def _least_overlap(rows: int) -> int:
+    return min(_SEAM, max(1, rows // 10))

@@ -226,14 +226,9 @@ class Walk:
             self.report.removed += max(0, expected - told.known_first)
             if not ask.is_gap:
                 self._plan.rose(expected - told.known_first)
-        self._evidence.was_joined(
-            ask,
-            told,
-            self._seam.joint(answer.keys, told, answer.time_of),
-            answer.time_of,
-            expected=expected,
-            is_older=self._mending.was_cut_before_gap(ask),
-        )
+        joint = self._seam.joint(answer.keys, told, answer.time_of)
+        is_older = self._mending.was_cut_before_gap(ask)
+        self._evidence.was_joined(ask, told, joint, answer.time_of, expected=expected, is_older=is_older)
         self._seam.extend(answer.keys, answer.time_of, overlap=self._plan.overlap)
         self._evidence.look_at(ask, answer)
 
@@ -243,8 +238,9 @@ class Walk:
         plan, rows = self._plan, len(answer.keys)
         end = ask.offset + rows
         is_short = rows < min(ask.limit, plan.given)
-        nothing_beyond = not has_fresh and end <= plan.cursor
-        plan.reached(end, rows=rows)
+        # Going over the list again, nearly all rows are known wherever it ends.
+        nothing_beyond = not has_fresh and (end <= plan.cursor or ask.phase is Phase.MAIN)
+        plan.reached(ask, rows=rows)
         if ask.is_gap and rows < ask.limit:
             self._go_on_from(end)
         if ask.is_gap:
@@ -254,6 +250,9 @@ class Walk:
         # looks the same. The exact walk asks once more then.
         is_told = self._count.is_passed_by(end) and (self._consistency != "exact" or self._count.is_proven)
         if not rows or answer.is_all or (is_short and (is_told or nothing_beyond)):
+            self._end_phase(ask.phase)
+        elif plan.is_creeping:
+            self._evidence.doubt = "the list grows as fast as it is read"
             self._end_phase(ask.phase)
         elif is_short:
             # The server may give fewer rows than asked for: what is out beyond this page would leave gaps. Or it is the

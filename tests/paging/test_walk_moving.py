@@ -329,6 +329,26 @@ def test_tied_rows_that_the_server_only_counts_do_not_cost_passes_without_end() 
     assert walk.report.passes <= 24
 
 
+@pytest.mark.parametrize("counts", get_args(Counts))
+@pytest.mark.parametrize("sort_by", get_args(SortBy))
+@pytest.mark.parametrize("is_descending", [True, False])
+@pytest.mark.parametrize("kind", ["insert", "insert silent", "insert old", "wake"])
+def test_a_list_that_moves_before_each_request_is_not_read_for_ever(
+    kind: Move, counts: Counts, sort_by: SortBy, *, is_descending: bool
+) -> None:
+    moving = MovingList(
+        rng=random.Random(0), size=230, sort_by=sort_by, is_descending=is_descending, ties=0.3, counts=counts
+    )
+    reading = Reading(Walk(page_size=20, is_newest_first=is_descending), moving, depth=4, most_requests=100)
+    while not reading.walk.is_over:
+        reading.ask()
+        while not reading.is_next_there:
+            moving.move(kind)
+            reading.cut(reading.uncut[0])
+        reading.place()
+    reading.check()
+
+
 @pytest.mark.parametrize("consistency", ["exact", "dedupe", "none"])
 @pytest.mark.parametrize("tells_from", [True, False])
 @pytest.mark.parametrize("size", [2, 10, 25, 100])
