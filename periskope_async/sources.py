@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from periskope_async.models.page import chat_page_steps, raw_page_steps
+from periskope_async.models.page import PartedPage, chat_page_steps, parted_page_steps, read_part
+from periskope_async.models.raw_page import raw_page_steps
 from periskope_async.models.row_times import read_row_times
+from periskope_async.paging.late_rows import LateRows, Parts
 from periskope_async.paging.run import FetchedPage, UnreadPage
 
 if TYPE_CHECKING:
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from periskope_async.cache import PageCache
     from periskope_async.call import Account
     from periskope_async.models.chat import Chat
-    from periskope_async.models.page import RawRow
+    from periskope_async.models.page import ChatPage
+    from periskope_async.models.raw_page import Identity, RawRow
     from periskope_async.models.row_times import RowTimes
     from periskope_async.session import SessionManager
     from periskope_async.transport import Answer
@@ -66,21 +69,32 @@ class ChatSource(_Chats):
         """Fetch one page."""
         answer = await self._answer(offset, limit, is_reversed=is_reversed, account=account)
 
-        async def read() -> FetchedPage[Chat]:
-            page = await answer.read_in_turns(chat_page_steps)
-            keys, identity = _identified(page.chats)
+        def fetched(page: ChatPage | PartedPage) -> FetchedPage[Chat]:
+            rows, identities = (
+                (LateRows(Parts(page.parts, page.ends, read_part)), page.identities)
+                if isinstance(page, PartedPage)
+                else (page.chats, page.chats)
+            )
+            keys, identity = _identified(identities)
             return FetchedPage(
-                rows=page.chats,
+                rows=rows,
                 keys=keys,
                 identity=identity,
                 count=page.count,
                 first_index=page.from_,
                 meta=answer.meta,
-                is_all=self._is_all(len(page.chats), limit=limit, count=page.count),
-                sort_time=lambda index: self._sort_time(page.chats[index]),
+                is_all=self._is_all(len(rows), limit=limit, count=page.count),
+                sort_time=lambda index: self._sort_time(rows[index]),
             )
 
-        return UnreadPage(answer.meta, read)
+        async def read() -> FetchedPage[Chat]:
+            return fetched(await answer.read_in_turns(chat_page_steps))
+
+        async def look_through() -> FetchedPage[Chat]:
+            return fetched(await answer.read_in_turns(parted_page_steps))
+
+        # Oldest first, a walk reads the sort time of every row, and would have each part decoded at once.
+        return UnreadPage(answer.meta, read, look_through if self._query.is_newest_first else read)
 
 
 class RawChatSource(_Chats):
@@ -104,21 +118,23 @@ class RawChatSource(_Chats):
                 sort_time=lambda index: self._sort_time(read_row_times(page.rows[index].json)),
             )
 
-        return UnreadPage(answer.meta, read)
+        return UnreadPage(answer.meta, read, look_through=read)
 
 
 _identity = attrgetter("chat_id", "org_phone")
 
 
-def _identity_without_phone(row: Chat | RawRow) -> tuple[str, str | None]:
+def _identity_without_phone(row: Chat | RawRow | Identity) -> tuple[str, str | None]:
     """Take a phone that is empty, null or absent for one and the same."""
     return row.chat_id, row.org_phone or None
 
 
-def _identified(rows: Sequence[Chat | RawRow]) -> tuple[list[int], Callable[[int], tuple[str, str | None]]]:
+def _identified(
+    rows: Sequence[Chat | RawRow | Identity],
+) -> tuple[list[int], Callable[[int], tuple[str, str | None]]]:
     """Give a page's keys, and what reads a row's identity; at the speed of C where each row has its phone."""
     has_phones = all(map(attrgetter("org_phone"), rows))
-    identity_of: Callable[[Chat | RawRow], tuple[str, str | None]] = (
+    identity_of: Callable[[Chat | RawRow | Identity], tuple[str, str | None]] = (
         _identity if has_phones else _identity_without_phone
     )
     return list(map(hash, map(identity_of, rows))), lambda index: identity_of(rows[index])

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from periskope_async.config import Config, Timeout
     from periskope_async.limits.permit import Permit
     from periskope_async.meta import ResponseMeta
-    from periskope_async.models.page import Steps
+    from periskope_async.models.opened import Steps
     from periskope_async.wire.query import Request
 
 __all__ = ["Answer", "exchange"]

@@ -57,7 +57,8 @@ class _MadePages:
         assert not is_reversed
         await asyncio.sleep(0)
         account.requests += 1
-        return UnreadPage(meta=_META, read=partial(self.read, offset, limit))
+        read = partial(self.read, offset, limit)
+        return UnreadPage(_META, read, look_through=read)
 
     async def read(self, offset: int, limit: int) -> FetchedPage[int]:
         """Make the rows of one page."""

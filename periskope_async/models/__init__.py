@@ -10,7 +10,8 @@ from periskope_async.models.message import (
     MessageId,
     Reaction,
 )
-from periskope_async.models.page import ChatPage, RawPage, RawRow, read_chat, read_chat_page, read_raw_page
+from periskope_async.models.page import ChatPage, read_chat, read_chat_page
+from periskope_async.models.raw_page import RawPage, RawRow, read_raw_page
 from periskope_async.models.repair import Unreadable
 from periskope_async.models.unset import UNSET, Maybe, UnsetType
 

@@ -5,7 +5,8 @@ import functools
 from msgspec import Struct, json
 
 from periskope_async.models.chat import Chat
-from periskope_async.models.page import UNREAD, Body, read_chat
+from periskope_async.models.opened import UNREAD, Body
+from periskope_async.models.page import read_chat
 from periskope_async.models.part import read_custom
 from periskope_async.models.times import FlexTime, Time
 from periskope_async.models.unset import UNSET, Maybe

@@ -17,24 +17,27 @@ _LEAST_BYTES = 3 * 1024 * 1024
 _ROWS = b'"chats":['
 
 
-def cut_rows(body: bytes) -> tuple[bytes, Iterator[bytes]] | None:
+def cut_rows(
+    body: bytes, *, slice_bytes: int | None = None, least_bytes: int | None = None
+) -> tuple[bytes, Iterator[bytes]] | None:
     """Give a page without its rows, and its rows as JSON lists; None where it is small, or not to be cut.
 
-    Each of the parts may prove to be no JSON: then the page was not what it looked like.
+    Each of the parts may prove to be no JSON: then the page was not what it looked like. ``slice_bytes`` is how long
+    they are at the least, and ``least_bytes`` how many bytes of rows are not small.
     """
     start = body.find(_ROWS) + len(_ROWS)
     end = body.rfind(b"}]") + 1
     first_field = body[start : body.find(b":", start) + 1]
     is_top_level = body.count(b"{", 0, start) == 1 and body.find(_ROWS, end) < 0
-    if end - start < _LEAST_BYTES or not first_field.startswith(b'{"') or not is_top_level:
+    if end - start < (least_bytes or _LEAST_BYTES) or not first_field.startswith(b'{"') or not is_top_level:
         return None
-    return body[:start] + body[end:], _slices(body, start, end, b"}," + first_field)
+    return body[:start] + body[end:], _slices(body, start, end, b"}," + first_field, slice_bytes or _SLICE_BYTES)
 
 
-def _slices(body: bytes, start: int, end: int, seam: bytes) -> Iterator[bytes]:
+def _slices(body: bytes, start: int, end: int, seam: bytes, least: int) -> Iterator[bytes]:
     whole = memoryview(body)
     while start < end:
-        found = body.find(seam, start + _SLICE_BYTES, end)
+        found = body.find(seam, start + least, end)
         stop = end if found < 0 else found + 1
         yield b"".join((b"[", whole[start:stop], b"]"))
         start = stop + 1

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from periskope_async.paging.token import Place, mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from periskope_async.paging.run import Page
 
@@ -39,7 +39,7 @@ class _Reached(Struct, frozen=True):
 class Handover:
     """Where a walk would be cut now, kept at no cost a row."""
 
-    __slots__ = ("_begun", "_is_newest_first", "_page", "_rows", "_settled")
+    __slots__ = ("_begun", "_is_newest_first", "_page", "_rows", "_settled", "_taken")
 
     def __init__(self, begun: Place, *, is_newest_first: bool) -> None:
         self._begun = begun
@@ -47,17 +47,23 @@ class Handover:
         self._settled = _Reached(self._begun.offset, self._begun.delivered)
         self._page: Page[Any] | None = None
         self._rows: Iterator[Any] = iter(())
+        self._taken = 0
 
-    def turn_to(self, page: Page[T], *, is_handed_over: bool = False) -> Iterator[T]:
-        """Begin a page; give its rows, to be handed over one by one."""
-        rows = iter(page.items)
-        self._page, self._rows = page, iter(()) if is_handed_over else rows
+    def turn_to(self, page: Page[Any], *, is_handed_over: bool = False) -> None:
+        """Begin a page: its rows are to be taken in batches, or were handed over all at once."""
+        self._page = page
+        self._taken = len(page.items) if is_handed_over else 0
+
+    def take(self, batch: Sequence[T]) -> Iterator[T]:
+        """Begin the page's next rows; give them, to be handed over one by one."""
+        self._taken += len(batch)
+        self._rows = rows = iter(batch)
         return rows
 
     def settle(self) -> None:
         """Note how far the page was handed over, and let go of it: its memory serves the next one."""
         self._settled = self._reached()
-        self._page = None
+        self._page, self._rows = None, iter(())
 
     def place(self) -> Place:
         """Where the last row that was handed over lay."""
@@ -75,7 +81,7 @@ class Handover:
 
     def _reached(self) -> _Reached:
         before, page = self._settled, self._page
-        done = 0 if page is None else len(page.items) - length_hint(self._rows)
+        done = self._taken - length_hint(self._rows)
         if page is None or not done:
             return before
         kept = _TAIL_ROWS if page.ends is not None else _CAUGHT_UP_ROWS

@@ -11,10 +11,12 @@ from msgspec.structs import replace
 
 from periskope_async.errors import ConfigError
 from periskope_async.paging.handover import Handover
+from periskope_async.paging.late_rows import next_batch
 from periskope_async.paging.report import WalkReport
 from periskope_async.paging.run import Page, WalkRun
 from periskope_async.paging.token import Place, read_token
 from periskope_async.paging.walk import Walk
+from periskope_async.turns import give_way
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -30,6 +32,8 @@ __all__ = ["Pager", "WalkOptions"]
 T = TypeVar("T")
 
 _CONSISTENCIES = ("exact", "dedupe", "none")
+# Batches decoded while they are handed over, before other tasks have their turn: two or three milliseconds.
+_BATCHES_A_TURN = 16
 
 
 def _is_whole(value: object, *, least: int) -> bool:
@@ -136,7 +140,7 @@ class Pager(Generic[T]):
 
     def __aiter__(self) -> AsyncIterator[T]:
         """Begin a fresh walk, row by row."""
-        return _Rows(*self._begin())
+        return _Rows(*self._begin(are_rows_late=True))
 
     def pages(self) -> AsyncIterator[Page[T]]:
         """Begin a fresh walk, page by page; each page holds only rows that had not been met before."""
@@ -201,7 +205,7 @@ class Pager(Generic[T]):
     def __repr__(self) -> str:
         return f"<Pager {self._report.rows_placed} rows placed, {self._report.why}>"
 
-    def _begin(self) -> tuple[WalkRun[T], Handover]:
+    def _begin(self, *, are_rows_late: bool = False) -> tuple[WalkRun[T], Handover]:
         walk = self._options.walk()
         run = WalkRun(
             walk,
@@ -210,6 +214,7 @@ class Pager(Generic[T]):
             hooks=self._hooks,
             resume=self._options.resume,
             leaving=self._leaving,
+            are_rows_late=are_rows_late,
         )
         self._report = walk.report
         self._cut = self._options.handover()
@@ -226,7 +231,6 @@ class _Iterator(Generic[T]):
     def __init__(self, run: WalkRun[T], cut: Handover) -> None:
         self._run = run
         self._cut = cut
-        self._rows: Iterator[T] = iter(())
 
     def __aiter__(self) -> Self:
         return self
@@ -240,7 +244,6 @@ class _Iterator(Generic[T]):
         await self._run.close()
 
     async def _next_page(self) -> Page[T]:
-        self._rows = iter(())
         self._cut.settle()
         page = await self._run.next_page()
         if page is None:
@@ -249,14 +252,29 @@ class _Iterator(Generic[T]):
 
 
 class _Rows(_Iterator[T]):
+    def __init__(self, run: WalkRun[T], cut: Handover) -> None:
+        super().__init__(run, cut)
+        self._rows: Iterator[T] = iter(())
+        self._rest: Sequence[T] = ()
+        self._batches_in_turn = 0
+
     async def __anext__(self) -> T:
         for row in self._rows:
             return row
-        while True:
+        if not self._rest:
+            self._rest = ()
             page = await self._next_page()
-            self._rows = self._cut.turn_to(page)
-            for row in self._rows:
-                return row
+            self._cut.turn_to(page)
+            self._rest, self._batches_in_turn = page.items, 0
+        batch, self._rest = next_batch(self._rest)
+        self._rows = self._cut.take(batch)
+        # They are let go when the last one was handed over, and those decoded next take their place in memory.
+        del batch
+        self._batches_in_turn += 1
+        if self._batches_in_turn >= _BATCHES_A_TURN:
+            self._batches_in_turn = 0
+            await give_way()
+        return next(self._rows)
 
 
 class _Pages(_Iterator[T]):

@@ -37,6 +37,7 @@ class FetchedPage(Struct, Generic[T], frozen=True):
     """A page as it came."""
 
     rows: Sequence[T]
+    """All of them; of a page that was looked through only, :class:`LateRows`."""
     keys: Sequence[int]
     """Each row's identity, hashed."""
     identity: Callable[[int], tuple[str, str | None]]
@@ -57,6 +58,8 @@ class UnreadPage(Struct, Generic[T], frozen=True):
     meta: ResponseMeta
     read: Callable[[], Awaitable[FetchedPage[T]]]
     """Decodes it, letting other tasks have their turn now and then. Raises DecodeError. May be called again."""
+    look_through: Callable[[], Awaitable[FetchedPage[T]]]
+    """Does the same, but may leave the rows to be decoded when they are handed over."""
 
 
 class Source(Protocol[T]):
@@ -103,6 +106,7 @@ class WalkRun(Generic[T]):
         hooks: Sequence[Hook] = (),
         resume: Place | None = None,
         leaving: set[asyncio.Task[Any]] | None = None,
+        are_rows_late: bool = False,
     ) -> None:
         self.walk = walk
         self._source = source
@@ -110,6 +114,7 @@ class WalkRun(Generic[T]):
         self._hooks = hooks
         self._named = NamedRows(resume) if resume is not None else None
         self._leaving: set[asyncio.Task[Any]] = set() if leaving is None else leaving
+        self._are_rows_late = are_rows_late
         self._out: deque[tuple[Ask, asyncio.Task[UnreadPage[T]]]] = deque()
         self._pace = Pace()
         self._began: float | None = None
@@ -134,7 +139,7 @@ class WalkRun(Generic[T]):
             try:
                 unread = await self._answer_of(task)
                 began = loop.time()
-                fetched = await unread.read()
+                fetched = await (unread.look_through() if self._are_rows_late else unread.read())
                 self._check_open()
             except ValidationError as error:
                 await self._drop()

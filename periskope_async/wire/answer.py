@@ -13,7 +13,7 @@ import msgspec
 from periskope_async.errors import APIError, AuthenticationError, DecodeError, error_for_status
 from periskope_async.limits.headers import parse_limit_headers
 from periskope_async.meta import ResponseMeta
-from periskope_async.models.page import Unreadable
+from periskope_async.models.repair import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,8 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from typing import TYPE_CHECKING
 
+from periskope_async.models import page as page_module
 from periskope_async.turns import give_way
+
+if TYPE_CHECKING:
+    import pytest
+
+    from periskope_async import Chat
+    from tests.flow.conftest import Opened
 
 
 async def test_a_task_that_slept_runs_before_the_next_piece_of_work() -> None:
@@ -42,3 +50,45 @@ async def test_a_task_that_waits_for_a_socket_runs_before_the_next_piece_of_work
         order.append("worked")
         await task
     assert order == ["received", "worked"]
+
+
+async def test_others_have_their_turn_while_a_large_page_is_handed_over(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = 0
+
+    async def ticking() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(page_module, "_PARTS_A_STEP", 1 << 30)
+    async with opened(sandbox={"chats": 1_500}) as (_, client):
+        task = asyncio.create_task(ticking())
+        pager = client.iter_chats(page_size=2_000, prefetch=1)
+        # Nothing is awaited here, as in many a loop.
+        turns_at = [turns async for _ in pager]
+        task.cancel()
+        assert pager.report.complete is True
+        assert len(turns_at) == 1_500
+        held = [turns_at.count(turn) for turn in set(turns_at)]
+        assert len(held) >= 3
+        assert max(held) < 1_000
+
+
+async def test_a_page_that_is_decoded_while_it_is_handed_over_is_the_page_in_one_piece(opened: Opened) -> None:
+    async with opened(sandbox={"chats": 1_500}) as (_, client):
+        whole = await client.iter_chats(page_size=2_000).collect()
+        pager = client.iter_chats(page_size=2_000)
+        tokens = {0: pager.token}
+        chats: list[Chat] = []
+        async with pager:
+            async for chat in pager:
+                chats.append(chat)
+                if len(chats) % 97 == 0:
+                    tokens[len(chats)] = pager.token
+        assert chats == whole
+        for cut in (0, 97, 970, 1455):
+            rest = [chat async for chat in client.iter_chats(page_size=2_000, resume=tokens[cut])]
+            assert rest == whole[cut:]

@@ -62,6 +62,7 @@ PURE = [
     "paging.cut",
     "paging.evidence",
     "paging.handover",
+    "paging.late_rows",
     "paging.mending",
     "paging.offset_watch",
     "paging.pace",

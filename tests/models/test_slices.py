@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from periskope_async.meta import ResponseMeta
-from periskope_async.models import Unreadable, read_chat_page, read_raw_page, slices
-from periskope_async.models.page import chat_page_steps, raw_page_steps
+from periskope_async.models import Chat, Unreadable, page as page_module, read_chat_page, read_raw_page, slices
+from periskope_async.models.page import ChatPage, PartedPage, chat_page_steps, parted_page_steps, read_part
+from periskope_async.models.raw_page import raw_page_steps
 from periskope_async.models.slices import cut_rows
 
 if TYPE_CHECKING:
@@ -125,6 +126,85 @@ def test_a_body_cut_off_is_no_page(cut_at: int) -> None:
     for _, steps in READERS:
         with pytest.raises(Unreadable):
             drained(steps(body, META))
+
+
+@pytest.fixture
+def _parted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_module, "_PART_BYTES", 200)
+    monkeypatch.setattr(page_module, "_LEAST_PARTED_BYTES", 600)
+    monkeypatch.setattr(page_module, "_PARTS_A_STEP", 4)
+
+
+def joined(page: PartedPage | ChatPage) -> list[Chat]:
+    """Give all rows, and be sure that what tells them apart was found before they were read."""
+    if isinstance(page, ChatPage):
+        return page.chats
+    assert len(page.parts) == len(page.ends)
+    chats: list[Chat] = []
+    for part, end in zip(page.parts, page.ends, strict=True):
+        chats += read_part(part)
+        assert len(chats) == end
+    found = [(identity.chat_id, identity.org_phone or None) for identity in page.identities]
+    assert found == [(chat.chat_id, chat.org_phone or None) for chat in chats]
+    return chats
+
+
+@pytest.mark.usefixtures("_parted")
+def test_a_large_page_is_looked_through_in_turns_and_its_parts_are_the_same() -> None:
+    body = page_of([row(number) for number in range(100)], count=7_000)
+    turns, page = drained(parted_page_steps(body, META))
+    assert isinstance(page, PartedPage)
+    assert turns > 5
+    whole = read_chat_page(body, META)
+    assert joined(page) == whole.chats
+    assert (page.from_, page.count) == (whole.from_, whole.count) == (1, 7_000)
+
+
+@pytest.mark.usefixtures("_parted")
+def test_a_small_page_is_read_instead_of_looked_through() -> None:
+    turns, page = drained(parted_page_steps(page_of([row(1), row(2)]), META))
+    assert turns == 0
+    assert isinstance(page, ChatPage)
+    assert len(page) == 2
+
+
+@pytest.mark.usefixtures("_parted")
+@given(data=st.data(), seed=st.integers(0, 10_000))
+@settings(max_examples=150)
+def test_whatever_rows_hold_a_page_that_was_looked_through_gives_the_same(data: st.DataObject, seed: int) -> None:
+    rng = random.Random(seed)
+    odd = [
+        *NASTY,
+        row(7, created_at={"odd": True}),
+        row(8, org_phone=None),
+        row(9, org_phone=""),
+        row(10, members="none"),
+        row(11, chat_name=12),
+    ]
+    rows = [rng.choice([*odd, row(rng.randrange(10_000))]) for _ in range(data.draw(st.integers(0, 40)))]
+    body = page_of(rows)
+    spoilt = data.draw(st.sampled_from([b"", b"\\ud800", b"\xff", b"\\x41", b"\x01", b"\\u12g4"]))
+    body = body.replace(b"xxxxx", b"xx" + spoilt, 1)
+    if data.draw(st.booleans()):
+        body = body.replace(b",", b", ")
+    try:
+        whole = read_chat_page(body, META)
+    except Unreadable:
+        # It shows before a row is given, or not at all.
+        with pytest.raises(Unreadable):
+            drained(parted_page_steps(body, META))
+    else:
+        _, page = drained(parted_page_steps(body, META))
+        assert joined(page) == whole.chats
+
+
+@pytest.mark.usefixtures("_parted")
+def test_a_page_with_a_row_that_nothing_tells_apart_is_an_error_before_any_row_is_given() -> None:
+    rows = [row(number) for number in range(60)]
+    del rows[50]["chat_id"]
+    with pytest.raises(Unreadable) as caught:
+        drained(parted_page_steps(page_of(rows), META))
+    assert caught.value.path.startswith("$.chats[50]")
 
 
 def test_what_is_cut_is_exactly_the_rows() -> None:

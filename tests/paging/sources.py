@@ -7,22 +7,28 @@ import random
 import weakref
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from periskope_async.limits.gate import RateLimiter
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.rate import RateLimit
 from periskope_async.meta import ResponseMeta
 from periskope_async.paging.ask import Answered, Ask, Phase
+from periskope_async.paging.late_rows import LateRows, Parts
 from periskope_async.paging.pager import Pager, WalkOptions
 from periskope_async.paging.run import FetchedPage, UnreadPage
 from tests.paging.moving_list import MovingList
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from periskope_async.call import Account
     from tests.limits.servers import Server
 
 PHONE = "919971844008@c.us"
+
+PART_ROWS = 2
+"""Rows of a page that are decoded together, where they are wanted one by one."""
 
 
 class Rows(list[int]):
@@ -116,23 +122,29 @@ class ListSource:
 
         # What holds a page, read or unread, holds these.
         rows = Rows(answer.keys)
+        starts = range(0, len(rows), PART_ROWS)
+        parts = [msgspec.json.encode(rows[start : start + PART_ROWS]) for start in starts]
+        ends = [min(start + PART_ROWS, len(rows)) for start in starts]
 
         async def read() -> FetchedPage[int]:
-            return _read(rows, answer, meta)
+            return _read(rows, rows, answer, meta)
+
+        async def look_through() -> FetchedPage[int]:
+            return _read(rows, LateRows(Parts(parts, ends, msgspec.json.decode)), answer, meta)
 
         self._pages.append(weakref.ref(rows))
         self.arrived.append((ask.offset, len(rows)))
 
-        return UnreadPage(meta, read)
+        return UnreadPage(meta, read, look_through)
 
 
-def _read(rows: Rows, answer: Answered, meta: ResponseMeta) -> FetchedPage[int]:
+def _read(rows: Rows, given: Sequence[int], answer: Answered, meta: ResponseMeta) -> FetchedPage[int]:
     def sort_time(index: int) -> float | None:
         # Holds the rows, as the client's own does.
         return answer.time_of(index) if index < len(rows) else None
 
     return FetchedPage(
-        rows=rows,
+        rows=given,
         keys=[hash((f"{key}@g.us", PHONE)) for key in rows],
         identity=lambda index: (f"{rows[index]}@g.us", PHONE),
         count=answer.count,

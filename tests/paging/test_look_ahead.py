@@ -327,6 +327,10 @@ async def test_two_walks_of_one_pager_at_once_do_not_mix() -> None:
 # -- cancels and errors ----------------------------------------------------------------------------------------------
 
 
+async def next_of(rows: AsyncIterator[int]) -> int:
+    return await anext(rows)
+
+
 async def ticks(number: int) -> None:
     for _ in range(number):
         await asyncio.sleep(0)
@@ -363,6 +367,27 @@ async def test_a_cancel_at_any_moment_loses_nothing_and_leaves_nothing(
     else:
         pytest.fail("the walk was never done before its cancel")
     assert moment > 10
+
+
+async def test_a_cancel_while_others_have_their_turn_within_a_page_loses_nothing() -> None:
+    source = ListSource(at_rest(80))
+    rows = aiter(pager_of(source, page_size=40, prefetch=1, consistency="dedupe"))
+    delivered: list[int] = []
+    cancelled = 0
+    while True:
+        task = asyncio.create_task(next_of(rows))
+        await asyncio.sleep(0)
+        if len(delivered) % 40:
+            # No page is on its way: if it waits at all, it is for others to have their turn.
+            cancelled += task.cancel()
+        try:
+            delivered.append(await task)
+        except asyncio.CancelledError:
+            continue
+        except StopAsyncIteration:
+            break
+    assert cancelled == 2
+    assert delivered == order_of(source.moving)
 
 
 async def test_a_cancel_while_pages_beyond_the_end_are_let_go_loses_nothing() -> None:
