@@ -149,8 +149,8 @@ class Walk:
             self._evidence.doubt = "pages of one row cannot overlap, so what moved between them went unseen"
         if self._consistency != "none":
             self._seen.update(pick(fresh, answer.keys))
+            self._evidence.met(ask, answer, fresh, is_first=self.report.pages == 1)
         self.report.rows_placed += len(fresh)
-        self._evidence.met(ask, answer, fresh, is_first=self.report.pages == 1)
         self._mending.was_placed(ask, rows=len(fresh))
         if ask.is_behind:
             self.report.caught_up += len(fresh)

@@ -6,12 +6,14 @@ import random
 from typing import TYPE_CHECKING, get_args
 
 import pytest
+from msgspec.structs import replace
 
+from periskope_async.paging.ask import Phase
 from periskope_async.paging.walk import Walk
 from tests.paging.moving_list import Counts, MovingList, drive
 
 if TYPE_CHECKING:
-    from periskope_async.paging.ask import Consistency
+    from periskope_async.paging.ask import Answered, Consistency
 
 
 @pytest.mark.parametrize("size", [0, 1, 4, 5, 9, 10, 11, 95, 99, 100, 101, 1000])
@@ -86,3 +88,24 @@ def test_from_an_offset_on_what_moves_leaves_a_doubt() -> None:
         delivered += drive(walk, moving, depth=1, moves=["wake", "remove"])
         missing = set(before[40:]) - moving.gone - set(delivered)
         assert not missing or walk.report.complete is not True
+
+
+@pytest.mark.parametrize(("consistency", "most_a_page"), [("none", 0), ("dedupe", 25), ("exact", 25)])
+def test_newest_first_hardly_a_row_is_asked_for_its_sort_time(consistency: Consistency, most_a_page: int) -> None:
+    # Each one asked for has its part of the page decoded, though nobody wants it yet.
+    moving = MovingList(rng=random.Random(1), size=5_000, ties=0.8)
+    walk = Walk(page_size=500, consistency=consistency)
+    most_asked = 0
+    while (ask := walk.next_ask(1)) is not None:
+        answer = moving.page(ask)
+        asked: list[int] = []
+
+        def time_of(index: int, answer: Answered = answer, asked: list[int] = asked) -> float | None:
+            asked.append(index)
+            return answer.time_of(index)
+
+        walk.place(ask, replace(answer, time_of=time_of))
+        if ask.phase is Phase.MAIN:
+            most_asked = max(most_asked, len(asked))
+    assert walk.is_over
+    assert most_asked <= most_a_page
