@@ -51,13 +51,16 @@ async def measure(sizes: tuple[int, ...], *, oversized: int, rounds: int) -> lis
     for size in sizes:
         one_by_one: list[float] = []
         at_once: list[float] = []
+        by_row: list[float] = []
         async with hosted(size * _WALK_PAGES) as base_url, PeriskopeClient(_KEY, base_url=base_url) as client:
             for _ in range(rounds + 1):
                 one_by_one.append(await _longest(partial(_walk, client, size, prefetch=1)))
                 at_once.append(await _longest(partial(_walk, client, size, prefetch=None)))
+                by_row.append(await _longest(partial(_walk_by_row, client, size)))
         # The first round also makes the decoder and opens the connections.
-        found.append(Held(name="iter_chats, prefetch=1", page_rows=size, gaps=one_by_one[1:]))
-        found.append(Held(name="iter_chats", page_rows=size, gaps=at_once[1:]))
+        found.append(Held(name="by page, prefetch=1", page_rows=size, gaps=one_by_one[1:]))
+        found.append(Held(name="by page", page_rows=size, gaps=at_once[1:]))
+        found.append(Held(name="by row", page_rows=size, gaps=by_row[1:]))
     async with hosted(oversized, is_one_page=True) as base_url, PeriskopeClient(_KEY, base_url=base_url) as client:
         gaps = [await _longest(partial(_page, client, oversized)) for _ in range(rounds + 1)]
     found.append(Held(name="list_chats, sent more than asked", page_rows=oversized, gaps=gaps[1:]))
@@ -69,6 +72,13 @@ async def _walk(client: PeriskopeClient, size: int, *, prefetch: int | None) -> 
     rows = 0
     async for page in client.iter_chats(page_size=size, prefetch=prefetch).pages():
         rows += len(page.items)
+    assert rows == size * _WALK_PAGES
+
+
+async def _walk_by_row(client: PeriskopeClient, size: int) -> None:
+    rows = 0
+    async for _ in client.iter_chats(page_size=size):
+        rows += 1
     assert rows == size * _WALK_PAGES
 
 
