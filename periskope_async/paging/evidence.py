@@ -59,6 +59,9 @@ class Evidence:
         """The rows of the largest page."""
         self.began = -math.inf
         """What has moved since the walk began is no older than this, by its sort time."""
+        self.passed_head = -math.inf
+        """What has moved since the walk read the newest row is no older than this. Where rows without a sort time stand
+        before that one, the walk began earlier."""
 
     def was_told(self, count: int | None) -> None:
         """Take an answer's count."""
@@ -73,6 +76,7 @@ class Evidence:
     def look_at(self, ask: Ask, answer: Answered) -> None:
         """Take a page's size, and look for rows without a sort time, at that end of the list where they stand."""
         rows = len(answer.keys)
+        is_first = self.largest == 0
         self.largest = max(self.largest, rows)
         if self._first_date is None:
             self._first_date = answer.date
@@ -81,9 +85,11 @@ class Evidence:
             self.timeless = ask.offset + timeless
             self._is_timeless = timeless == rows
             newest = None if self._is_timeless else answer.time_of(timeless)
-            self.began = max(self.began, watermark(newest, self._first_date))
+            self.passed_head = watermark(newest, self._first_date)
+            if is_first:
+                self.began = self.passed_head
         elif not self._is_newest_first:
-            self.began = watermark(None, self._first_date)
+            self.began = self.passed_head = watermark(None, self._first_date)
             # Oldest first, they stand at the end.
             timed = next((index for index in range(rows, 0, -1) if answer.time_of(index - 1) is not None), 0)
             self.timeless = self.timeless + rows - timed if timed == 0 else rows - timed

@@ -286,7 +286,7 @@ class Walk:
             self._phase = Phase.HEAD
             evidence.is_head_read = True
             self._head = HeadCatchUp(
-                since=evidence.began, timeless=evidence.timeless, most=plan.most_rows, largest=evidence.largest
+                since=evidence.passed_head, timeless=evidence.timeless, most=plan.most_rows, largest=evidence.largest
             )
         elif plan.base == 0 and self._again.is_worth_it(
             self.report, evidence, missing=missing, was_one_page=plan.was_one_page

@@ -48,6 +48,8 @@ class MovingList(msgspec.Struct, kw_only=True):
     clock: float = 1_000_000.3
     requests: int = 0
     tells_from: bool = True
+    has_whole_seconds: bool = False
+    """Whether times are whole seconds, so that rows that move one right after the other are of equal sort key."""
 
     def __post_init__(self) -> None:
         for key in range(self.size):
@@ -93,20 +95,21 @@ class MovingList(msgspec.Struct, kw_only=True):
     def move(self, kind: Move, *, place: int | None = None) -> None:
         """Move a row: the one at a place, or any."""
         self.clock += 0.1
+        now = float(int(self.clock)) if self.has_whole_seconds else self.clock
         if kind == "insert":
-            self.rows.append(Row(1_000_000 + self.size, self.clock, self.clock, 1_000_000 + self.size))
+            self.rows.append(Row(1_000_000 + self.size, now, now, 1_000_000 + self.size))
             self.size += 1
         elif kind == "insert silent":
-            self.rows.append(Row(1_000_000 + self.size, self.clock, None, 1_000_000 + self.size))
+            self.rows.append(Row(1_000_000 + self.size, now, None, 1_000_000 + self.size))
             self.size += 1
         elif kind == "insert old":
             # What most chats carry as the time of their creation is as old as can be.
-            self.rows.append(Row(1_000_000 + self.size, 0.0, self.clock, 1_000_000 + self.size))
+            self.rows.append(Row(1_000_000 + self.size, 0.0, now, 1_000_000 + self.size))
             self.size += 1
         elif self.rows:
             row = self.rng.choice(self.rows) if place is None else self.rows[place % len(self.rows)]
             if kind == "wake":
-                row.messaged = self.clock
+                row.messaged = now
             elif kind == "hop":
                 # As an update moves a row of a table: among its ties, and nowhere else.
                 row.rank = self.rng.uniform(-1.0, self.size)
@@ -190,3 +193,16 @@ def drive(walk: Walk, moving: MovingList, *, depth: int, moves: list[Move], most
             reading.cut(entry)
         reading.place()
     return reading.delivered
+
+
+def drive_steadily(walk: Walk, moving: MovingList, *, depth: int, before_each: list[Move], most_requests: int) -> None:
+    """Run a walk to its end over a list that makes the same moves before each of its answers, and check it."""
+    reading = Reading(walk, moving, depth=depth, most_requests=most_requests)
+    while not walk.is_over:
+        reading.ask()
+        while not reading.is_next_there:
+            for kind in before_each:
+                moving.move(kind)
+            reading.cut(reading.uncut[0])
+        reading.place()
+    reading.check()

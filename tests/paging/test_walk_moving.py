@@ -10,7 +10,7 @@ from hypothesis import event, given, settings, strategies as st
 
 from periskope_async.errors import PaginationError
 from periskope_async.paging.walk import Walk
-from tests.paging.moving_list import Counts, Move, MovingList, Reading, SortBy, drive
+from tests.paging.moving_list import Counts, Move, MovingList, Reading, SortBy, drive, drive_steadily
 
 if TYPE_CHECKING:
     from periskope_async.paging.ask import Consistency
@@ -31,6 +31,7 @@ moves = st.lists(st.sampled_from(get_args(Move)), max_size=60)
     max_limit=st.sampled_from([10_000, 10_000, 7]),
     counts=st.sampled_from(get_args(Counts)),
     tells_from=st.booleans(),
+    has_whole_seconds=st.booleans(),
     ignores_offset=st.sampled_from([False, False, False, False, True]),
     moves=moves,
     seed=st.integers(0, 1_000),
@@ -48,6 +49,7 @@ def test_every_row_exactly_once_or_the_report_says_so(
     max_limit: int,
     counts: Counts,
     tells_from: bool,
+    has_whole_seconds: bool,
     ignores_offset: bool,
     moves: list[Move],
     seed: int,
@@ -62,6 +64,7 @@ def test_every_row_exactly_once_or_the_report_says_so(
         max_limit=max_limit,
         counts=counts,
         tells_from=tells_from,
+        has_whole_seconds=has_whole_seconds,
         ignores_offset=ignores_offset,
     )
     walk = Walk(page_size=page_size, is_newest_first=is_descending)
@@ -329,6 +332,16 @@ def test_tied_rows_that_the_server_only_counts_do_not_cost_passes_without_end() 
     assert walk.report.passes <= 24
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_that_wake_up_in_the_same_second_are_not_taken_for_ties_that_change_places(seed: int) -> None:
+    # Those without a message stand first: by the time that the newest message is read, many rows have woken up.
+    moving = MovingList(rng=random.Random(seed), size=400, sort_by="messaged", ties=0.6, has_whole_seconds=True)
+    walk = Walk(page_size=20)
+    drive_steadily(walk, moving, depth=1, before_each=["wake"] * 3, most_requests=60)
+    assert walk.report.complete is True, walk.report.why
+    assert walk.report.passes == 1
+
+
 @pytest.mark.parametrize("counts", get_args(Counts))
 @pytest.mark.parametrize("sort_by", get_args(SortBy))
 @pytest.mark.parametrize("is_descending", [True, False])
@@ -339,14 +352,8 @@ def test_a_list_that_moves_before_each_request_is_not_read_for_ever(
     moving = MovingList(
         rng=random.Random(0), size=230, sort_by=sort_by, is_descending=is_descending, ties=0.3, counts=counts
     )
-    reading = Reading(Walk(page_size=20, is_newest_first=is_descending), moving, depth=4, most_requests=100)
-    while not reading.walk.is_over:
-        reading.ask()
-        while not reading.is_next_there:
-            moving.move(kind)
-            reading.cut(reading.uncut[0])
-        reading.place()
-    reading.check()
+    walk = Walk(page_size=20, is_newest_first=is_descending)
+    drive_steadily(walk, moving, depth=4, before_each=[kind], most_requests=100)
 
 
 @pytest.mark.parametrize("consistency", ["exact", "dedupe", "none"])

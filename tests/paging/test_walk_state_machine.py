@@ -38,6 +38,7 @@ class WalkMachine(RuleBasedStateMachine):
         max_limit=st.sampled_from([10_000, 10_000, 7]),
         counts=st.sampled_from([*get_args(Counts), "total"]),
         tells_from=st.booleans(),
+        has_whole_seconds=st.booleans(),
         ignores_offset=st.sampled_from([False, False, False, False, True]),
         seed=st.integers(0, 1_000),
     )
@@ -54,6 +55,7 @@ class WalkMachine(RuleBasedStateMachine):
         max_limit: int,
         counts: Counts,
         tells_from: bool,
+        has_whole_seconds: bool,
         ignores_offset: bool,
         seed: int,
     ) -> None:
@@ -67,6 +69,7 @@ class WalkMachine(RuleBasedStateMachine):
             max_limit=max_limit,
             counts=counts,
             tells_from=tells_from,
+            has_whole_seconds=has_whole_seconds,
             ignores_offset=ignores_offset,
         )
         self.reading = Reading(Walk(page_size=page_size, is_newest_first=is_descending), moving, depth=depth)
