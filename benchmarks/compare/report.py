@@ -88,9 +88,8 @@ class Line(Struct, frozen=True, kw_only=True):
 # What profiles show to stand between a figure and its target, where it is missed: by the question, and what is beside.
 _WHY_MISSED = {
     ("CPU for 1,000 chats", "official TypeScript client"): (
-        "nine tenths of our time are those of the bare loop, msgspec's decoding and aiohttp's reading, and that loop "
-        "alone takes half of the official client's time or more: how much more depends on the machine's memory, which "
-        "makes large pages dear to decode"
+        "what is left of our time is msgspec's decoding and aiohttp's reading, each once; how that compares to V8's "
+        "own JSON depends on the machine's caches"
     ),
     ("calls a second", "bare aiohttp session"): (
         "taking one part out after the other shows where it goes, beside 90 us of the bare call: the limiter's books "

@@ -22,11 +22,10 @@ _MOST_FUTILE = 6
 
 
 class Again:
-    """The passes so far, and what they were worth."""
+    """What the passes so far were worth."""
 
     def __init__(self) -> None:
-        self._passes = self._futile = 0
-        self._placed = 0
+        self._futile = self._placed = 0
 
     def is_worth_it(self, report: WalkReport, evidence: Evidence, *, missing: int, was_one_page: bool) -> bool:
         """Whether one more pass may find what is missing; asked before each of them.
@@ -36,12 +35,10 @@ class Again:
         ``was_one_page`` tells that the last pass met the whole list in one answer: what that does not hold is not
         there.
         """
-        if self._passes:
+        further = report.passes - 1
+        if further:
             self._futile = self._futile + 1 if report.rows_placed == self._placed else 0
         self._placed = report.rows_placed
         is_wanted = missing > 0 or (evidence.has_gaps and not self._futile)
-        is_spent = self._passes >= _MOST_PASSES or self._futile >= (_MOST_FUTILE if evidence.is_shuffle_likely else 1)
-        if evidence.doubt is not None or not is_wanted or is_spent or (self._passes and was_one_page):
-            return False
-        self._passes += 1
-        return True
+        is_spent = further >= _MOST_PASSES or self._futile >= (_MOST_FUTILE if evidence.is_shuffle_likely else 1)
+        return evidence.doubt is None and is_wanted and not is_spent and not (further and was_one_page)

@@ -104,13 +104,16 @@ class Plan:
         self.out.insert(self.out.index(ask), gap)
         return gap
 
-    def refuse(self, limit: int) -> int:
-        """Never ask for so many rows again: the server refused to give them. Gives what to ask for.
+    def ask_for_less(self, limit: int, *, is_refused: bool) -> int | None:
+        """Never ask for so many rows again: the server refused to give them, or such a page did not come.
 
-        That is half of it, or as many as the server is known to give.
+        Gives what to ask for at the most: where it was refused half of it, or as many as the first pass asks for if
+        that is more. Where it did not come just these, and None if they are no fewer: then the reason is another one.
         """
-        known = self._accepted if self._accepted < limit else 0
-        self.most_rows = max(1, limit // 2, known)
+        known = self._accepted if self._has_turned else self.page_size
+        if limit <= (1 if is_refused else known):
+            return None
+        self.most_rows = max(limit // 2 if is_refused else 0, known if known < limit else 0, 1)
         self.page_size = self.given = min(self.page_size, self.most_rows)
         return self.most_rows
 

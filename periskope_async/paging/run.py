@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from periskope_async.errors import ClosedError, PaginationError, ValidationError, WrongLoopError
+from periskope_async.errors import (
+    BodyError,
+    ClosedError,
+    PaginationError,
+    ServerError,
+    TimeoutError_,
+    ValidationError,
+    WrongLoopError,
+)
 from periskope_async.events import PageRead, announce
 from periskope_async.paging.ask import Answered, Ask, pick
 from periskope_async.paging.pace import Pace
@@ -141,9 +149,11 @@ class WalkRun(Generic[T]):
                 began = loop.time()
                 fetched = await (unread.look_through() if self._are_rows_late else unread.read())
                 self._check_open()
-            except ValidationError as error:
+            except (ValidationError, ServerError, TimeoutError_, BodyError) as error:
                 await self._drop()
-                if "limit" not in error.fields or not self.walk.halve_page(ask):
+                # Pages that are larger than the caller asked for are the walk's own idea: it can do without.
+                is_refused = isinstance(error, ValidationError) and "limit" in error.fields
+                if not self.walk.ask_for_less(ask, is_refused=is_refused):
                     raise
                 continue
             except BaseException:

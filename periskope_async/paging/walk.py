@@ -114,12 +114,12 @@ class Walk:
         self.gap = None
         self.must_restart = False
 
-    def halve_page(self, ask: Ask) -> bool:
-        """Ask for half from now on, since the server refused ``limit``. False where half of it is nothing."""
-        most = self._plan.refuse(ask.limit)
-        if self._head is not None:
+    def ask_for_less(self, ask: Ask, *, is_refused: bool) -> bool:
+        """Ask for fewer rows from now on, since so many were refused or did not come. False where that is no help."""
+        most = self._plan.ask_for_less(ask.limit, is_refused=is_refused)
+        if most is not None and self._head is not None:
             self._head.clamp(most)
-        return ask.limit > 1
+        return most is not None
 
     def place(self, ask: Ask, answer: Answered) -> Sequence[int]:
         """Take the answer to the oldest ask out; give the indexes of its rows to deliver, in order.

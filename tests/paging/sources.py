@@ -42,7 +42,8 @@ class RefusedError(Exception):
 class ListSource:
     """Pages of a :class:`MovingList`: each is cut half-way through its request's ``latency``.
 
-    ``errors`` are raised by the requests of those numbers, counted from 1 in the order of sending. ``before_page`` is
+    ``errors`` are raised by the requests of those numbers, counted from 1 in the order of sending, and ``error_above``
+    by those that ask for more than so many rows. ``before_page`` is
     called with the request's number right before its page is cut, and may move the list. With a ``limiter`` each
     request waits for it, and is counted by a ``server``.
     """
@@ -55,6 +56,7 @@ class ListSource:
         per_second: float = 100.0,
         body_bytes: int = 1_000,
         errors: dict[int, Exception] | None = None,
+        error_above: tuple[int, Exception] | None = None,
         before_page: Callable[[int], object] = lambda _: None,
         limiter: RateLimiter | None = None,
         server: Server | None = None,
@@ -63,6 +65,7 @@ class ListSource:
         self.latency = latency
         self.per_second, self.body_bytes = per_second, body_bytes
         self.errors = errors or {}
+        self.error_above = error_above
         self.before_page = before_page
         self.limiter = limiter or RateLimiter(assume=RateLimit(1_000_000, 1.0))
         self.server = server
@@ -106,6 +109,8 @@ class ListSource:
                 self.refused += self.server.count(asyncio.get_running_loop().time()).is_refused
             await asyncio.sleep(seconds / 2)
             self.before_page(number)
+            if self.error_above is not None and ask.limit > self.error_above[0]:
+                raise self.error_above[1]
             answer = None if number in self.errors else self.moving.page(ask)
             await asyncio.sleep(seconds / 2)
             permit.answered(LimitHeaders(), is_refusal=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from periskope_async import ClosedError, RateLimit, RateLimiter
+from periskope_async import BodyError, ClosedError, RateLimit, RateLimiter, ServerError, TimeoutError_
 from tests.limits.servers import FixedWindow
 from tests.paging.sources import ListSource, RefusedError, at_rest, order_of, pager_of
 
@@ -473,3 +473,31 @@ async def test_an_error_comes_in_its_place_and_a_further_call_goes_on_there(
     assert len(raised) == len(failing) or prefetch != 1
     assert pager.report.complete is True
     assert pager.report.rows_placed == SIZE
+
+
+@pytest.mark.parametrize(
+    "error",
+    [TimeoutError_("silence", phase="read"), BodyError("cut off"), ServerError("bad gateway", status=502)],
+)
+@pytest.mark.parametrize("shuffles", [True, False])
+async def test_pages_larger_than_the_caller_asked_for_are_done_without_where_they_do_not_come(
+    error: Exception, *, shuffles: bool
+) -> None:
+    # In search of what changed places, or else of what woke up, the walk asks for more rows at once.
+    moving = at_rest(400, ties=0.9 if shuffles else 0.0, shuffles=shuffles, sort_by="messaged")
+    source = ListSource(
+        moving, error_above=(20, error), before_page=lambda _: None if shuffles else moving.move("wake")
+    )
+    pager = pager_of(source, page_size=20, prefetch=1)
+    rows = await pager.collect()
+    assert len(rows) == len(set(rows)) == pager.report.rows_placed
+    assert pager.report.complete is not False
+    refused = [limit for _, limit in source.asked if limit > 20]
+    assert 1 <= len(refused) <= 2
+    assert len(rows) == 400
+
+
+async def test_a_page_of_the_callers_size_that_does_not_come_is_an_error() -> None:
+    source = ListSource(at_rest(400), error_above=(19, TimeoutError_("silence", phase="read")))
+    with pytest.raises(TimeoutError_):
+        await pager_of(source, page_size=20).collect()
