@@ -27,7 +27,7 @@ from periskope_async.models.opened import (
     open_body,
 )
 from periskope_async.models.part import read_custom
-from periskope_async.models.raw_page import Identity, read_identities
+from periskope_async.models.raw_page import Identity, read_identities, split_rows
 from periskope_async.models.repair import Unreadable, repair_json
 from periskope_async.models.slices import cut_rows
 from periskope_async.models.unset import UNSET, UnsetType
@@ -102,9 +102,6 @@ def _one_chat() -> json.Decoder[Chat]:
     return json.Decoder(Chat, strict=False, dec_hook=read_custom)
 
 
-_RAW_ROWS = json.Decoder(list[Raw])
-
-
 def read_chat_page(body: Body, meta: ResponseMeta) -> ChatPage:
     """Read ``{from, to, count, chats}``, or one bare chat (what ``?chat_id=`` may answer) as a page of one.
 
@@ -169,7 +166,7 @@ def read_part(part: bytes) -> list[Chat]:
     try:
         return _typed_rows().decode(part)
     except UNREAD:
-        return [_chat(row, "$") for row in _RAW_ROWS.decode(part)]
+        return [_chat(row, "$") for row in split_rows(part)]
 
 
 def read_chat(body: Body) -> Chat:

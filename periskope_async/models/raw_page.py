@@ -25,7 +25,7 @@ from periskope_async.models.repair import repair_json
 from periskope_async.models.slices import cut_rows
 from periskope_async.models.unset import UNSET, UnsetType
 
-__all__ = ["Identity", "RawPage", "RawRow", "raw_page_steps", "read_identities", "read_raw_page"]
+__all__ = ["Identity", "RawPage", "RawRow", "raw_page_steps", "read_identities", "read_raw_page", "split_rows"]
 
 
 class RawRow(Struct, frozen=True, gc=False):
@@ -113,6 +113,11 @@ def raw_page_steps(body: Body, meta: ResponseMeta) -> Steps[RawPage]:
 def read_identities(rows: bytes) -> list[Identity]:
     """Read what tells the rows of a JSON list apart. Raises one of UNREAD where any of them cannot be read."""
     return _IDENTITY_ROWS.decode(rows)
+
+
+def split_rows(rows: bytes) -> list[Raw]:
+    """Give the rows of a JSON list as they are written. Raises one of UNREAD where that is none."""
+    return _RAW_ROWS.decode(rows)
 
 
 def _rows_of(identities: list[Identity], texts: list[Raw]) -> list[RawRow]:

@@ -1,6 +1,7 @@
 """The times of a row that is left as bytes: what tells where it stands, and no more than that."""
 
 import functools
+from collections.abc import Sequence
 
 from msgspec import Struct, json
 
@@ -8,10 +9,11 @@ from periskope_async.models.chat import Chat
 from periskope_async.models.opened import UNREAD, Body
 from periskope_async.models.page import read_chat
 from periskope_async.models.part import read_custom
+from periskope_async.models.raw_page import split_rows
 from periskope_async.models.times import FlexTime, Time
 from periskope_async.models.unset import UNSET, Maybe
 
-__all__ = ["RowTimes", "read_row_times"]
+__all__ = ["RowTimes", "read_part_times", "read_row_times"]
 
 
 class _MessageTime(Struct, frozen=True, gc=False):
@@ -29,6 +31,19 @@ class RowTimes(Struct, frozen=True, gc=False):
 @functools.cache
 def _decoder() -> json.Decoder[RowTimes]:
     return json.Decoder(RowTimes, strict=False, dec_hook=read_custom)
+
+
+@functools.cache
+def _rows_decoder() -> json.Decoder[list[RowTimes]]:
+    return json.Decoder(list[RowTimes], strict=False, dec_hook=read_custom)
+
+
+def read_part_times(part: bytes) -> Sequence[RowTimes | Chat]:
+    """Read no more of a page's part than its rows' times."""
+    try:
+        return _rows_decoder().decode(part)
+    except UNREAD:
+        return [read_row_times(row) for row in split_rows(part)]
 
 
 def read_row_times(row: Body) -> RowTimes | Chat:

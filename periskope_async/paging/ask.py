@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
 
+from periskope_async.paging.late_rows import LateRows
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -65,5 +67,7 @@ class Answered(Struct, frozen=True, kw_only=True):
 
 
 def pick(indexes: Sequence[int], rows: Sequence[T]) -> Sequence[T]:
-    """Give the rows of these indexes; a run of rows, as most are, in one piece."""
-    return rows[indexes.start : indexes.stop] if isinstance(indexes, range) else [rows[index] for index in indexes]
+    """Give the rows of these indexes, which are in order; a run of rows, as most are, in one piece."""
+    if isinstance(indexes, range):
+        return rows[indexes.start : indexes.stop]
+    return rows.pick(indexes) if isinstance(rows, LateRows) else [rows[index] for index in indexes]

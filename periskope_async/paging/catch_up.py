@@ -65,7 +65,7 @@ class HeadCatchUp:
         self.offset = max(0, timeless - self._margin)
 
     def clamp(self, limit: int) -> None:
-        """Never ask for more than so many rows: the server refused to give them."""
+        """Never ask for more than so many rows: the server refused to give them, or such a page did not come."""
         self._most = limit
         self.limit = min(self.limit, limit)
 

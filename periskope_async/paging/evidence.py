@@ -141,6 +141,23 @@ class Evidence:
                 break
             self._came += 1
 
+    def is_head_to_be_read(self, report: WalkReport, *, was_one_page: bool) -> bool:
+        """Decide at the end whether rows may have jumped to where the head shows them; from an offset on, it does not.
+
+        Newest first, what was read in one answer needs no second look: it is as if that had been taken. Oldest first,
+        what wakes up goes to the end, and leaves a trace where it was.
+        """
+        if self._base > 0 or report.pages == 1 or self.doubt is not None:
+            return False
+        is_wanted = not (was_one_page if self._is_newest_first else self.is_at_rest(report))
+        self.is_head_read = is_wanted or self._is_newest_first
+        return is_wanted
+
+    def is_any_old(self, answer: Answered, rows: Sequence[int], *, or_untimed: bool) -> bool:
+        """Whether any of these rows was there before the walk, by its sort time; ``or_untimed`` if it has none."""
+        times = map(answer.time_of, rows)
+        return any(or_untimed if time is None else time < self.began for time in times)
+
     def verdict(self, report: WalkReport, *, missing: int, is_count_proven: bool) -> tuple[bool | None, str]:
         """Judge a walk that has met its end: whether it is complete, and why.
 

@@ -5,7 +5,7 @@ What holds few rows at once has them in the processor's nearest cache, and lets 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
@@ -47,22 +47,26 @@ class Parts(Generic[T]):
             rows = self._decoded[part] = self._decode(self._parts[part])
         return rows
 
-    def let_go(self, part: int) -> None:
-        """Keep a part's rows no longer."""
-        self._decoded.pop(part, None)
+    def let_go_before(self, part: int) -> None:
+        """Keep the rows of the parts before that one no longer."""
+        for earlier in [number for number in self._decoded if number < part]:
+            del self._decoded[earlier]
 
 
 class LateRows(Sequence[T]):
-    """A run of a page's rows, by default all of them. They may be asked for in any order."""
+    """Some of a page's rows, by default all of them; ``chosen`` holds their places in the page, in order.
 
-    __slots__ = ("_parts", "_range")
+    They may be asked for in any order.
+    """
 
-    def __init__(self, parts: Parts[T], chosen: range | None = None) -> None:
+    __slots__ = ("_chosen", "_parts")
+
+    def __init__(self, parts: Parts[T], chosen: Sequence[int] | None = None) -> None:
         self._parts = parts
-        self._range = range(parts.span(len(parts) - 1)[1] if parts else 0) if chosen is None else chosen
+        self._chosen = range(parts.span(len(parts) - 1)[1] if parts else 0) if chosen is None else chosen
 
     def __len__(self) -> int:
-        return len(self._range)
+        return len(self._chosen)
 
     @overload
     def __getitem__(self, index: int) -> T: ...
@@ -72,24 +76,26 @@ class LateRows(Sequence[T]):
 
     def __getitem__(self, index: int | slice) -> T | LateRows[T]:
         if isinstance(index, slice):
-            return LateRows(self._parts, self._range[index])
-        row = self._range[index]
+            return LateRows(self._parts, self._chosen[index])
+        row = self._chosen[index]
         part = self._parts.holding(row)
         return self._parts.rows_of(part)[row - self._parts.span(part)[0]]
 
+    def pick(self, indexes: Sequence[int]) -> LateRows[T]:
+        """Give the rows of these indexes, which are in order."""
+        return LateRows(self._parts, [self._chosen[index] for index in indexes])
+
     def cut(self) -> tuple[Sequence[T], LateRows[T]]:
-        """Give the rows of the first part, and the rest; the part before is let go."""
-        parts, rows = self._parts, self._range
-        if rows.step != 1:
-            raise ValueError(f"rows with a step of {rows.step} are in no part one after the other")
-        part = parts.holding(rows.start)
-        # Whoever took its rows has let go of them by now, and these take their place.
-        parts.let_go(part - 1)
+        """Give the rows of the first part, and the rest; the parts before are let go."""
+        parts, chosen = self._parts, self._chosen
+        part = parts.holding(chosen[0])
+        # Whoever took their rows has let go of them by now, and these take their place.
+        parts.let_go_before(part)
         start, stop = parts.span(part)
-        batch = parts.rows_of(part)
-        if start < rows.start or stop > rows.stop:
-            batch = batch[rows.start - start : rows.stop - start]
-        return batch, LateRows(parts, range(min(stop, rows.stop), rows.stop))
+        here = bisect_left(chosen, stop)
+        rows = parts.rows_of(part)
+        batch = rows if here == stop - start else [rows[row - start] for row in chosen[:here]]
+        return batch, LateRows(parts, chosen[here:])
 
 
 def next_batch(rows: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:

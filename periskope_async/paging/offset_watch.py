@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from periskope_async.errors import PaginationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from periskope_async.paging.ask import Answered, Ask
 
 __all__ = ["OffsetWatch"]
@@ -27,6 +29,7 @@ class OffsetWatch:
         self._index_base: int | None = None
         self._is_vouched_for = False
         self._barren = self._full = 0
+        self._last_page: Sequence[int] = ()
 
     def check(self, ask: Ask, answer: Answered) -> None:
         """Compare the answer's own word on where it begins with what was asked. Raises PaginationError."""
@@ -42,6 +45,12 @@ class OffsetWatch:
                 f"the server ignored offset={ask.offset}: its answer begins with row {answer.first_index}; "
                 "going on would lose rows or never end"
             )
+
+    def look_for_repeats(self, ask: Ask, keys: Sequence[int], *, base: int) -> None:
+        """Count a page as barren where it holds just the rows of the one before; ``base`` is where the walk began."""
+        is_repeated = bool(keys) and ask.offset > base and set(keys) == set(self._last_page)
+        self.count_barren(ask, is_barren=is_repeated, is_full=len(keys) == ask.limit)
+        self._last_page = keys
 
     def count_barren(self, ask: Ask, *, is_barren: bool, is_full: bool) -> None:
         """Take note of a page: whether it reached beyond what is known, and held nothing new.

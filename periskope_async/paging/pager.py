@@ -274,6 +274,8 @@ class _Rows(_Iterator[T]):
         if self._batches_in_turn >= _BATCHES_A_TURN:
             self._batches_in_turn = 0
             await give_way()
+            # Where others share this iterator, it is no longer where it was.
+            return await self.__anext__()
         return next(self._rows)
 
 

@@ -9,16 +9,13 @@ from periskope_async.paging.ask import Ask, Phase
 if TYPE_CHECKING:
     from periskope_async.paging.count import Count
 
-__all__ = ["Plan"]
+__all__ = ["LEAST_OVERLAP", "Plan", "least_overlap"]
 
 # The most that the API gives in one answer.
 MAX_LIMIT = 2000
 # Rows that a page shares with the one before, where nothing leaves; and the most, as a part of a page.
-_SEAM = 3
+LEAST_OVERLAP = 3
 _MOST_OF_A_PAGE = 4
-# Pages in a row that went on by less than half a page: rows come in nearly as fast as they are read, and where no count
-# tells, that would go on for ever.
-_MOST_CREEPING = 16
 
 
 class Plan:
@@ -39,8 +36,7 @@ class Plan:
         self._is_reversed = self._has_turned = False
         self._largest = 0
         self._accepted = 0
-        self._crept = 0
-        self._seam = _SEAM
+        self._seam = LEAST_OVERLAP
         self._next_offset = max(base, cursor - self.overlap)
 
     @property
@@ -48,32 +44,24 @@ class Plan:
         """Rows that a page shares with the one before: a few, and never so many that small pages get nowhere."""
         if not self._is_overlapping or self.given == 1:
             return 0
-        least = _least_overlap(self.given)
-        return least if self._seam <= _SEAM else max(least, min(self._seam, self.given // _MOST_OF_A_PAGE))
+        least = least_overlap(self.given)
+        return least if self._seam <= LEAST_OVERLAP else max(least, min(self._seam, self.given // _MOST_OF_A_PAGE))
 
     @property
     def was_one_page(self) -> bool:
         """Whether a single answer held all rows from where the walk began, or turned round, to where it ended."""
         return self._largest >= self.cursor - self.base
 
-    @property
-    def is_creeping(self) -> bool:
-        """Whether the end of the list moves away as fast as it is read."""
-        return self._crept >= _MOST_CREEPING
-
-    def reached(self, ask: Ask, *, rows: int) -> None:
-        """Note that a page was placed, and held so many rows."""
-        end = ask.offset + rows
-        if not ask.is_gap and end > self.cursor:
-            full = min(self._largest, self.page_size)
-            self._crept = self._crept + 1 if end - self.cursor <= (full - _least_overlap(full)) // 2 else 0
-        if rows:
-            self.cursor = max(self.cursor, end)
-            self._largest = max(self._largest, rows)
+    def reached(self, end: int, *, rows: int) -> int:
+        """Note that a page of so many rows was placed, which ended there; give how many rows further that is."""
+        gained = max(0, end - self.cursor) if rows else 0
+        self.cursor += gained
+        self._largest = max(self._largest, rows)
+        return gained
 
     def rose(self, rows: int) -> None:
         """Overlap by more from now on, where rows rise by so many between two pages; and by less again in time."""
-        self._seam = max(_SEAM, self._seam - 1, 2 * rows + 1)
+        self._seam = max(LEAST_OVERLAP, self._seam - 1, 2 * rows + 1)
 
     def next_page(self, phase: Phase, *, wanted: int, count: Count) -> Ask | None:
         """Plan the page behind the last one; None where no more rows are wanted, or none are likely to be there."""
@@ -114,7 +102,9 @@ class Plan:
         if limit <= (1 if is_refused else known):
             return None
         self.most_rows = max(limit // 2 if is_refused else 0, known if known < limit else 0, 1)
-        self.page_size = self.given = min(self.page_size, self.most_rows)
+        self.page_size = min(self.page_size, self.most_rows)
+        # What the server gives at the most stays known, though it may be asked for more than that.
+        self.given = min(self.given, self.page_size)
         return self.most_rows
 
     def go_on_from(self, offset: int) -> None:
@@ -139,5 +129,6 @@ class Plan:
         self.go_on_from(self.base)
 
 
-def _least_overlap(rows: int) -> int:
-    return min(_SEAM, max(1, rows // 10))
+def least_overlap(rows: int) -> int:
+    """Give how many rows a page of so many shares with the one before, in a list that stands still."""
+    return min(LEAST_OVERLAP, max(1, rows // 10))

@@ -151,6 +151,7 @@ class WalkRun(Generic[T]):
                 self._check_open()
             except (ValidationError, ServerError, TimeoutError_, BodyError) as error:
                 await self._drop()
+                self._check_open()
                 # Pages that are larger than the caller asked for are the walk's own idea: it can do without.
                 is_refused = isinstance(error, ValidationError) and "limit" in error.fields
                 if not self.walk.ask_for_less(ask, is_refused=is_refused):

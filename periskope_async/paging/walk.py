@@ -20,10 +20,11 @@ from periskope_async.paging.ask import Answered, Ask, Consistency, Phase, pick
 from periskope_async.paging.catch_up import HeadCatchUp
 from periskope_async.paging.count import Count
 from periskope_async.paging.cut import CutSearch
+from periskope_async.paging.ending import Ending
 from periskope_async.paging.evidence import Evidence
 from periskope_async.paging.mending import Mending
 from periskope_async.paging.offset_watch import OffsetWatch
-from periskope_async.paging.plan import Plan
+from periskope_async.paging.plan import LEAST_OVERLAP, Plan
 from periskope_async.paging.report import WalkReport
 from periskope_async.paging.seam import Seam, Sorted
 
@@ -77,8 +78,8 @@ class Walk:
         self._watch = OffsetWatch()
         self._seen: set[int] = set()
         self._seam = Seam(is_newest_first=is_newest_first)
-        self._last_page: Sequence[int] = ()
         self._mending = Mending()
+        self._ending = Ending()
         self._head: HeadCatchUp | None = None
         self._evidence = Evidence(is_newest_first=is_newest_first, base=offset)
         if resume_at is not None:
@@ -140,12 +141,17 @@ class Walk:
             and not self._evidence.was_adrift(answer, self._seam, self._seen, is_in_vain=self._mending.is_in_vain)
         ):
             self.report.steps_back += 1
-            self.gap = self._mending.gap_before(ask, self._plan)
-            self.must_restart = self.gap is None
+            self._ending.stepped_back()
+            if self._is_outrun():
+                self._end_phase(Phase.MAIN)
+            else:
+                self.gap = self._mending.gap_before(ask, self._plan)
+                self.must_restart = self.gap is None
             return []
         self._plan.out.remove(ask)
         fresh = self._fresh(ask, answer)[: self._wanted()]
-        if ask.offset > self._plan.base and self._plan.overlap == 0 and (fresh or self._plan.page_size == 1):
+        is_blind = self._plan.overlap == 0 and self._consistency == "exact"
+        if is_blind and ask.offset > self._plan.base and (fresh or self._plan.page_size == 1):
             self._evidence.doubt = "pages of one row cannot overlap, so what moved between them went unseen"
         if self._consistency != "none":
             self._seen.update(pick(fresh, answer.keys))
@@ -157,7 +163,7 @@ class Walk:
         if self._wanted() <= 0:
             self._finish(complete=False, why=f"stopped at max_items={self._max_items}")
         elif self._head is None:
-            self._advance(ask, answer, has_fresh=bool(fresh))
+            self._advance(ask, answer, fresh)
         else:
             self._catch_up(self._head, answer, fresh)
         return fresh
@@ -195,7 +201,7 @@ class Walk:
             self._seen.update(keys[:start])
         if self._consistency == "none":
             # Without memory, only an answer that repeats the one before can be told from a new one.
-            self._look_for_repeats(ask, keys)
+            self._watch.look_for_repeats(ask, keys, base=self._plan.base)
             rest = range(start, len(keys))
             return [index for index in rest if index not in answer.named] if answer.named else rest
         told = self._seam.sort(keys, self._seen)
@@ -205,13 +211,8 @@ class Walk:
             else:
                 self._judge_seam(ask, answer, told)
         elif ask.phase is Phase.AGAIN:
-            self._look_for_repeats(ask, keys)
+            self._watch.look_for_repeats(ask, keys, base=self._plan.base)
         return told.fresh
-
-    def _look_for_repeats(self, ask: Ask, keys: Sequence[int]) -> None:
-        is_repeated = bool(keys) and ask.offset > self._plan.base and set(keys) == set(self._last_page)
-        self._watch.count_barren(ask, is_barren=is_repeated, is_full=len(keys) == ask.limit)
-        self._last_page = keys
 
     def _judge_seam(self, ask: Ask, answer: Answered, told: Sorted) -> None:
         """Compare the rows that this page shares with what was placed, and account for what moved."""
@@ -234,25 +235,28 @@ class Walk:
 
     # -- where to go next ------------------------------------------------------------------------------------------
 
-    def _advance(self, ask: Ask, answer: Answered, *, has_fresh: bool) -> None:
-        plan, rows = self._plan, len(answer.keys)
+    def _advance(self, ask: Ask, answer: Answered, fresh: Sequence[int]) -> None:
+        plan, ending, rows = self._plan, self._ending, len(answer.keys)
         end = ask.offset + rows
         is_short = rows < min(ask.limit, plan.given)
-        # Going over the list again, nearly all rows are known wherever it ends.
-        nothing_beyond = not has_fresh and (end <= plan.cursor or ask.phase is Phase.MAIN)
-        plan.reached(ask, rows=rows)
-        if ask.is_gap and rows < ask.limit:
-            self._go_on_from(end)
+        gained = plan.reached(end, rows=rows)
+        # Without memory nothing is known of what was there: then rows are given for as long as they come.
+        has_old = self._consistency == "none" or self._evidence.is_any_old(
+            answer, fresh, or_untimed=ending.gets_on(gained)
+        )
+        ending.was_placed(rows=rows, gained=gained, has_old=has_old, is_gap=ask.is_gap)
         if ask.is_gap:
+            if rows < ask.limit:
+                self._go_on_from(end)
             return
         self._count.was_reached(end, has_rows=rows > 0, is_full=not is_short)
         # A first page that is short of its own count proves no end: a server that clamps the limit and counts the page
         # looks the same. The exact walk asks once more then.
         is_told = self._count.is_passed_by(end) and (self._consistency != "exact" or self._count.is_proven)
-        if not rows or answer.is_all or (is_short and (is_told or nothing_beyond)):
-            self._end_phase(ask.phase)
-        elif plan.is_creeping:
-            self._evidence.doubt = "the list grows as fast as it is read"
+        # A longer page that was read before says no more than that: the server may give fewer rows from now on.
+        nothing_beyond = not fresh and not gained and rows <= max(LEAST_OVERLAP, plan.overlap)
+        is_end = not rows or answer.is_all or (is_short and (is_told or nothing_beyond))
+        if is_end or self._is_outrun():
             self._end_phase(ask.phase)
         elif is_short:
             # The server may give fewer rows than asked for: what is out beyond this page would leave gaps. Or it is the
@@ -261,6 +265,12 @@ class Walk:
             plan.given = rows
         elif not plan.out or self._watch.is_suspicious:
             self._go_on_from(end)
+
+    def _is_outrun(self) -> bool:
+        is_outrun = self._ending.is_out_of_reach(known=len(self._seen))
+        if is_outrun:
+            self._evidence.doubt = "the list moves as fast as it is read: its end was out of reach"
+        return is_outrun
 
     def _go_on_from(self, end: int) -> None:
         self.must_restart = bool(self._plan.out)
@@ -281,10 +291,10 @@ class Walk:
         self.must_restart = True
         missing = self._count.beyond(plan.base + len(self._seen))
         if self._consistency != "exact":
-            self._finish(complete=None, why=f'consistency="{self._consistency}" does not look for what moved')
-        elif self._is_head_to_be_read(phase):
+            why = f'consistency="{self._consistency}" does not look for what moved'
+            self._finish(complete=None, why=evidence.doubt or why)
+        elif phase is Phase.MAIN and evidence.is_head_to_be_read(self.report, was_one_page=self._count.was_one_page):
             self._phase = Phase.HEAD
-            evidence.is_head_read = True
             self._head = HeadCatchUp(
                 since=evidence.passed_head, timeless=evidence.timeless, most=plan.most_rows, largest=evidence.largest
             )
@@ -292,22 +302,11 @@ class Walk:
             self.report, evidence, missing=missing, was_one_page=plan.was_one_page
         ):
             self.report.passes += 1
-            self._phase = Phase.AGAIN
+            self._phase, self._ending = Phase.AGAIN, Ending()
             plan.turn_round()
         else:
             complete, why = evidence.verdict(self.report, missing=missing, is_count_proven=self._count.is_proven)
             self._finish(complete=complete, why=why)
-
-    def _is_head_to_be_read(self, phase: Phase) -> bool:
-        """Whether rows may have jumped to where the head shows them; from an offset on, it does not."""
-        if phase is not Phase.MAIN or self._plan.base > 0 or self.report.pages == 1 or self._evidence.doubt is not None:
-            return False
-        if self._is_newest_first:
-            # What was read in one answer needs no second look: it is as if that had been taken.
-            self._evidence.is_head_read = self._count.was_one_page
-            return not self._count.was_one_page
-        # Oldest first, what wakes up goes to the end, and leaves a trace where it was.
-        return not self._evidence.is_at_rest(self.report)
 
     def _finish(self, *, complete: bool | None, why: str) -> None:
         self._phase = None

@@ -60,6 +60,7 @@ PURE = [
     "paging.catch_up",
     "paging.count",
     "paging.cut",
+    "paging.ending",
     "paging.evidence",
     "paging.handover",
     "paging.late_rows",

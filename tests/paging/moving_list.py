@@ -150,6 +150,16 @@ class Reading:
         ask, answered = entry
         answered.append(self.moving.page(ask))
 
+    def lose_page_above(self, limit: int) -> bool:
+        """Have the next page not come if it is not there yet, and asks for more rows than that; tell whether it did."""
+        ask, answered = self._out[0]
+        if answered or ask.limit <= limit:
+            return False
+        self._out.clear()
+        self.walk.drop_asked()
+        assert self.walk.ask_for_less(ask, is_refused=False)
+        return True
+
     def place(self) -> None:
         """Place the next page, which must be there."""
         ask, (answer,) = self._out.pop(0)

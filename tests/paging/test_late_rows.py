@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, strategies as st
 
+from periskope_async.paging.ask import pick
 from periskope_async.paging.late_rows import LateRows, Parts, next_batch
 
 if TYPE_CHECKING:
@@ -113,11 +114,28 @@ def test_a_run_is_handed_over_from_the_part_that_it_begins_in_to_the_one_that_it
     assert decoder.calls == 2
 
 
-def test_rows_with_a_step_have_no_batches() -> None:
-    late = in_parts([3, 3])
-    assert numbers(late[::2]) == [0, 2, 4]
-    with pytest.raises(ValueError, match="step of 2"):
-        late[::2].cut()
+@given(lengths=lengths, data=st.data())
+def test_some_rows_are_handed_over_part_by_part_too(lengths: list[int], data: st.DataObject) -> None:
+    decoder = Decoder()
+    late = in_parts(lengths, decoder)
+    whole = list(range(sum(lengths)))
+    chosen = [number for number in whole if data.draw(st.booleans())]
+    some = pick(chosen, late)
+    assert [row.number for batch in batches(some) for row in batch] == chosen
+    assert decoder.calls <= len(lengths)
+    assert numbers(some[::2]) == chosen[::2]
+
+
+def test_parts_that_were_looked_at_again_are_let_go_with_the_next_one() -> None:
+    decoder = Decoder()
+    late = in_parts([3] * 10, decoder)
+    most = 0
+    for number, batch in enumerate(batches(late)):
+        # Who reads the token looks back at rows of the part before.
+        assert late[max(0, 3 * number - 1)].number >= 0
+        most = max(most, len(decoder.held))
+        del batch
+    assert most <= 6
 
 
 def test_rows_that_are_there_are_one_batch() -> None:

@@ -1,0 +1,55 @@
+"""When a pass over the list has met its end, and when it never will (pure)."""
+
+from __future__ import annotations
+
+from periskope_async.paging.plan import least_overlap
+
+__all__ = ["Ending"]
+
+# Where rows come in as fast as they are read, and no count tells where the end is, a walk would go on for ever. So many
+# pages in a row that met no row from before the walk, and got no further than half a page.
+_MOST_PAGES_IN_VAIN = 32
+# The same of pages that met some: rows may come in with an old sort time, but the server may also give fewer rows from
+# now on; so often the list as it is known may be read in such pages.
+_LEAST_SMALL_PAGES = 256
+_MOST_TIMES_READ = 4
+# And of pages of whatever length that met none, beside so many readings: in a list that stands still each row that is
+# known is met again once at the most, and those that pages share twice.
+_MOST_LARGE_PAGES = 64
+
+
+class Ending:
+    """What the last pages of a pass say of its end."""
+
+    def __init__(self) -> None:
+        self._full = self._pages_in_vain = self._rows_in_vain = self._small_pages = 0
+
+    def gets_on(self, gained: int) -> bool:
+        """Whether a page that went so many rows beyond those before it went on by more than half of what one can."""
+        return gained > (self._full - least_overlap(self._full)) // 2
+
+    def stepped_back(self) -> None:
+        """Note that a page did not join what was placed, so that what lies before it is to be read."""
+        self._pages_in_vain += 1
+
+    def was_placed(self, *, rows: int, gained: int, has_old: bool, is_gap: bool) -> None:
+        """Take a page of so many rows. ``has_old`` tells whether new ones among them were there before the walk."""
+        self._pages_in_vain = 0 if has_old else self._pages_in_vain
+        self._rows_in_vain = 0 if has_old else self._rows_in_vain + rows
+        if is_gap or not gained:
+            return
+        if self.gets_on(gained):
+            self._small_pages = 0
+        else:
+            self._small_pages += 1
+            self._pages_in_vain += not has_old
+        self._full = max(self._full, rows)
+
+    def is_out_of_reach(self, *, known: int) -> bool:
+        """Whether the list moves as fast as it is read; ``known`` is how many of its rows are known."""
+        readings = _MOST_TIMES_READ * known
+        return (
+            self._pages_in_vain >= _MOST_PAGES_IN_VAIN
+            or (self._small_pages - _LEAST_SMALL_PAGES) * self._full > readings
+            or self._rows_in_vain > readings + _MOST_LARGE_PAGES * self._full
+        )
