@@ -7,13 +7,15 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
+from periskope_async import sources
 from periskope_async.models import page as page_module
 from periskope_async.turns import give_way
 
 if TYPE_CHECKING:
-    import pytest
-
     from periskope_async import Chat
+    from periskope_async.wire.query import SortBy
     from tests.flow.conftest import Opened
 
 
@@ -92,3 +94,25 @@ async def test_a_page_that_is_decoded_while_it_is_handed_over_is_the_page_in_one
         for cut in (0, 97, 970, 1455):
             rest = [chat async for chat in client.iter_chats(page_size=2_000, resume=tokens[cut])]
             assert rest == whole[cut:]
+
+
+@pytest.mark.parametrize("sort_by", ["created_at", "latest_message_timestamp"])
+async def test_one_part_is_decoded_before_the_first_row_and_each_once_though_tokens_are_read(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, sort_by: SortBy
+) -> None:
+    parts: list[bytes] = []
+
+    def counted(part: bytes) -> list[Chat]:
+        parts.append(part)
+        return page_module.read_part(part)
+
+    monkeypatch.setattr(sources, "read_part", counted)
+    # Those without a message stand first, and their times are looked at in search of the newest one.
+    async with opened(sandbox={"chats": 1_500}) as (_, client):
+        pager = client.iter_chats(page_size=2_000, sort_by=sort_by)
+        decoded: list[int] = []
+        async for _ in pager:
+            decoded.append(len(parts))
+            assert pager.token
+        assert decoded[0] == 1
+        assert decoded[-1] == len(set(parts)) == len(parts) > 10
