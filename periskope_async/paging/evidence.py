@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from periskope_async.paging.catch_up import watermark
@@ -81,7 +82,7 @@ class Evidence:
         if self._first_date is None:
             self._first_date = answer.date
         if self._is_timeless:
-            timeless = next((index for index in range(rows) if answer.time_of(index) is not None), rows)
+            timeless = _timeless(answer, range(rows))
             self.timeless = ask.offset + timeless
             self._is_timeless = timeless == rows
             newest = None if self._is_timeless else answer.time_of(timeless)
@@ -134,10 +135,12 @@ class Evidence:
         if is_first:
             return
         is_newest_first = self._is_newest_first != ask.is_reversed
-        for index in fresh if is_newest_first else reversed(fresh):
+        rows = fresh if is_newest_first else fresh[::-1]
+        timeless = _timeless(answer, rows)
+        self._may_have_come |= timeless > 0
+        for index in rows[timeless:]:
             time = answer.time_of(index)
             if time is None or time < self.began:
-                self._may_have_come |= time is None
                 break
             self._came += 1
 
@@ -219,3 +222,10 @@ class Evidence:
         has_come = self._has_risen or self._came or self._may_have_come or self.timeless
         start = report.count_at_start
         return start is not None and self._is_counted and not has_come and self._base + report.rows_placed >= start
+
+
+def _timeless(answer: Answered, rows: Sequence[int]) -> int:
+    """Count the rows without a sort time that stand before the newest one, with a look at few of them."""
+    if not rows or answer.time_of(rows[0]) is not None:
+        return 0
+    return bisect_left(rows, 1, key=lambda index: answer.time_of(index) is not None)

@@ -276,6 +276,25 @@ def test_one_tied_row_that_moves_while_another_leaves_is_not_taken_for_met() -> 
     assert missed
 
 
+def test_a_list_in_which_a_row_was_seen_to_come_is_not_at_rest_though_its_count_stays() -> None:
+    rng = random.Random(263)
+    moving = MovingList(rng=rng, size=rng.randrange(8, 40), sort_by="messaged", ties=0.8)
+    reading = Reading(Walk(page_size=rng.randrange(2, 6)), moving, depth=1)
+    at = rng.randrange(1, 4)
+    moves: list[Move] = ["insert", "hop", "hop", "remove"]
+    while not reading.walk.is_over:
+        reading.ask()
+        if moving.requests == at:
+            for kind in moves:
+                moving.move(kind, place=rng.randrange(4))
+        while not reading.is_next_there:
+            reading.cut(reading.uncut[0])
+        reading.place()
+    # The new one stands behind those without a sort time, where the newest are.
+    assert reading.walk.report.rows_placed == reading.walk.report.count_at_end == reading.walk.report.count_at_start
+    assert reading.walk.report.complete is None
+
+
 def test_who_comes_hides_from_the_count_that_others_leave() -> None:
     moving = MovingList(rng=random.Random(1), size=1_000, ties=0.9)
     reading = Reading(Walk(page_size=100), moving, depth=1)
