@@ -81,7 +81,8 @@ class MovingList(msgspec.Struct, kw_only=True):
     def page(self, ask: Ask) -> Answered:
         self.requests += 1
         self.clock += SECONDS_A_REQUEST
-        self.is_beyond_proof |= {"hop", "remove"} <= self.moved and not self.moved.isdisjoint(_INSERTS)
+        has_hopped = self.shuffles or "hop" in self.moved
+        self.is_beyond_proof |= has_hopped and "remove" in self.moved and not self.moved.isdisjoint(_INSERTS)
         self.moved.clear()
         order = self.order(is_descending=self.is_descending != ask.is_reversed)
         offset = 0 if self.ignores_offset else ask.offset
