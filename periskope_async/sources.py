@@ -96,7 +96,7 @@ class ChatSource(_Chats):
             if not isinstance(page, PartedPage):
                 return fetched(page, page.chats, page.chats, page.chats)
             rows = LateRows(Parts(page.parts, page.ends, read_part))
-            # Times are read by themselves: that takes less than half of decoding the rows, and keeps none of them.
+            # Times are read by themselves: that is cheaper than decoding the rows, and keeps none of them.
             times = LateRows(Parts(page.parts, page.ends, read_part_times))
             return fetched(page, rows, page.identities, times)
 

@@ -88,15 +88,12 @@ class Line(Struct, frozen=True, kw_only=True):
 # What profiles show to stand between a figure and its target, where it is missed: by the question, and what is beside.
 _WHY_MISSED = {
     ("CPU for 1,000 chats", "official TypeScript client"): (
-        "of 6.2 ms, 2.5 are msgspec's decoding, 2.5 aiohttp's reading, and 1.1 the look through a page before its rows "
-        "are decoded, which spares more than it takes; two runs on one machine gave 0.49 and 0.52"
+        "what is left is msgspec's decoding, aiohttp's reading, and the look through a page before its rows are "
+        "decoded; the account in the results says what each rung adds"
     ),
     ("calls a second", "bare aiohttp session"): (
-        "taking one part out after the other shows where it goes, beside 90 us of the bare call: the limiter's books "
-        "35 us (with thousands of requests in a window: a limit has tens), the account of tries and of what runs 17, "
-        "the facts of the answer 20, the typed query and the page 25, the deadlines of connecting and reading 10; "
-        "aiohttp with those deadlines and facts alone, without limiter, retries and types, reaches 0.75; at ten calls "
-        "a second, the whole is two thousandths of a core"
+        "beside the bare call stand the limiter's books, the account of tries and of what runs, the facts of the "
+        "answer, the typed query and the page, and the deadlines; the profiles of both are in the results"
     ),
     ("stall of the event loop", "bare loop"): (
         "the longest is a full pass of Python's garbage collector over everything in the process, once in 50,000 rows "

@@ -32,7 +32,7 @@ __all__ = ["Pager", "WalkOptions"]
 T = TypeVar("T")
 
 _CONSISTENCIES = ("exact", "dedupe", "none")
-# Batches decoded while they are handed over, before other tasks have their turn: two or three milliseconds.
+# Batches decoded while they are handed over, before other tasks have their turn.
 _BATCHES_A_TURN = 16
 
 

@@ -276,8 +276,9 @@ def test_one_tied_row_that_moves_while_another_leaves_is_not_taken_for_met() -> 
     assert missed
 
 
-def test_a_list_in_which_a_row_was_seen_to_come_is_not_at_rest_though_its_count_stays() -> None:
-    rng = random.Random(263)
+def one_of_each_between_two_requests(seed: int) -> Reading:
+    """Read a list in which a row comes, another leaves and ties change places, all before the same answer."""
+    rng = random.Random(seed)
     moving = MovingList(rng=rng, size=rng.randrange(8, 40), sort_by="messaged", ties=0.8)
     reading = Reading(Walk(page_size=rng.randrange(2, 6)), moving, depth=1)
     at = rng.randrange(1, 4)
@@ -290,9 +291,21 @@ def test_a_list_in_which_a_row_was_seen_to_come_is_not_at_rest_though_its_count_
         while not reading.is_next_there:
             reading.cut(reading.uncut[0])
         reading.place()
+    return reading
+
+
+def test_a_list_in_which_a_row_was_seen_to_come_is_not_at_rest_though_its_count_stays() -> None:
     # The new one stands behind those without a sort time, where the newest are.
-    assert reading.walk.report.rows_placed == reading.walk.report.count_at_end == reading.walk.report.count_at_start
-    assert reading.walk.report.complete is None
+    report = one_of_each_between_two_requests(263).walk.report
+    assert report.rows_placed == report.count_at_end == report.count_at_start
+    assert report.complete is None
+
+
+@pytest.mark.xfail(
+    strict=True, reason="who comes makes up in the count for who leaves, and looks like one that woke up: not solved"
+)
+def test_who_comes_hides_nobody_who_is_passed_by_though_as_many_leave() -> None:
+    one_of_each_between_two_requests(142).check()
 
 
 def test_who_comes_hides_from_the_count_that_others_leave() -> None:
