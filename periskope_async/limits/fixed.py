@@ -82,13 +82,17 @@ class FixedWindows:
                 other.ends_by = min(other.ends_by, token.upper)
 
     def ends(self) -> Iterable[tuple[Sequence[Token], float]]:
-        """Give the requests of each window, and the moment it ends by; nothing unless windows are proven fixed."""
-        return [(opened.tokens, opened.ends_by) for opened in self._windows.values()] if self.are_proven else ()
+        """Give requests of each window, and the moment it ends by: those of which that was not told before.
+
+        Nothing unless windows are proven fixed.
+        """
+        return [told for opened in self._windows.values() if (told := opened.news())[0]] if self.are_proven else ()
 
     def _forget(self, now: float, window: float) -> None:
         for mark, opened in list(self._windows.items()):
             if opened.ends_by < now - window:
                 opened.tokens.clear()  # they are back, whatever the kind
+                opened.told = 0
             if opened.ends_by < now - _WINDOWS_KEPT * window:
                 del self._windows[mark]
 
@@ -101,6 +105,7 @@ class FixedWindows:
         """Have the windows end later, since their length turned out to be longer by so many seconds (or shorter)."""
         for opened in self._windows.values():
             opened.ends_by += max(0.0, longer_by)
+            opened.told = 0
 
     def was_wrong(self) -> None:
         """Trust no window's end until more proofs than before have come: a refusal that nothing else explains."""
@@ -112,9 +117,17 @@ class FixedWindows:
 class _Window:
     """One window of the server."""
 
-    __slots__ = ("accepted", "ends_by", "tokens")
+    __slots__ = ("accepted", "ends_by", "tokens", "told", "told_end")
 
     def __init__(self) -> None:
-        self.ends_by = math.inf
+        self.ends_by = self.told_end = math.inf
         self.accepted = 0
         self.tokens: list[Token] = []
+        self.told = 0
+        """Of how many requests the end was told."""
+
+    def news(self) -> tuple[Sequence[Token], float]:
+        """Give the requests that are new since this was last asked, or all where the end is another one."""
+        first = self.told if self.ends_by == self.told_end else 0
+        self.told, self.told_end = len(self.tokens), self.ends_by
+        return self.tokens[first:], self.ends_by

@@ -257,10 +257,12 @@ class Ledger:
 
     def _blame_others(self, used: int, token: Token, mark: float | None, now: float) -> None:
         """Put down to others what a window has counted beyond all our requests that it may hold."""
-        by_mark = (self._fixed.accepted_in(mark) or 0) + self._tokens.unanswered
-        theirs = used - max(by_mark, self._tokens.counted_with(token, now, self.window))
-        if theirs > 0:
-            self._foreign.seen(theirs, now, self.window)
+        beyond_mark = used - (self._fixed.accepted_in(mark) or 0) - self._tokens.unanswered
+        # Asked first, for it is cheap: the other looks at each request of two windows.
+        if beyond_mark > 0:
+            theirs = min(beyond_mark, used - self._tokens.counted_with(token, now, self.window))
+            if theirs > 0:
+                self._foreign.seen(theirs, now, self.window)
 
     def _judge_refusal(self, now: float) -> None:
         """Find out whether we were closer together than we thought, or somebody else was there.
