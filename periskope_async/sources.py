@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,9 @@ from msgspec.structs import replace
 from periskope_async.models.page import PartedPage, chat_page_steps, parted_page_steps, read_part
 from periskope_async.models.raw_page import raw_page_steps
 from periskope_async.models.row_times import read_part_times, read_row_times
+from periskope_async.paging.ask import pick
+from periskope_async.paging.fetched import FetchedPage, UnreadPage
 from periskope_async.paging.late_rows import LateRows, Parts
-from periskope_async.paging.run import FetchedPage, UnreadPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,6 +87,7 @@ class ChatSource(_Chats):
                 meta=answer.meta,
                 is_all=self._is_all(len(rows), limit=limit, count=page.count),
                 sort_time=lambda index: self._sort_time(times[index]),
+                changed_since=_changes(identities),
             )
 
         async def read() -> FetchedPage[Chat]:
@@ -108,7 +111,7 @@ class RawChatSource(_Chats):
     """Pages of chats as the server wrote them."""
 
     async def fetch(self, *, offset: int, limit: int, is_reversed: bool, account: Account) -> UnreadPage[bytes]:
-        """Fetch one page; no more is read of its rows than what tells them apart."""
+        """Fetch one page; no more is read of its rows than what tells them apart, and when they were changed last."""
         answer = await self._answer(offset, limit, is_reversed=is_reversed, account=account)
 
         async def read() -> FetchedPage[bytes]:
@@ -123,6 +126,7 @@ class RawChatSource(_Chats):
                 meta=answer.meta,
                 is_all=self._is_all(len(page.rows), limit=limit, count=page.count),
                 sort_time=lambda index: self._sort_time(read_row_times(page.rows[index].json)),
+                changed_since=_changes(page.rows),
             )
 
         return UnreadPage(answer.meta, read, look_through=read)
@@ -145,3 +149,20 @@ def _identified(
         _identity if has_phones else _identity_without_phone
     )
     return list(map(hash, map(identity_of, rows))), lambda index: identity_of(rows[index])
+
+
+_updated_at = attrgetter("updated_at")
+
+
+def _changes(rows: Sequence[Chat | RawRow | Identity]) -> Callable[[Sequence[int], float], int]:
+    """Give what counts those of a page's rows that may have come or changed since a time."""
+
+    def changed_since(indexes: Sequence[int], since: float) -> int:
+        moment = datetime.fromtimestamp(since, UTC)
+        times = list(map(_updated_at, pick(indexes, rows)))
+        # Told in C where each row says when it was changed, and none since: that is nearly always.
+        if all(times) and max(times) < moment:
+            return 0
+        return sum(not time or time >= moment for time in times)
+
+    return changed_since

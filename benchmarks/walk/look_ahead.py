@@ -14,7 +14,7 @@ from benchmarks.walk.contenders import CONTENDERS, GATHER
 from benchmarks.walk.scenarios import Scenario
 from periskope_async import PeriskopeClient
 from periskope_async.events import PageRead
-from periskope_async.paging.run import FetchedPage, UnreadPage
+from periskope_async.paging.fetched import FetchedPage, UnreadPage
 from periskope_async.sandbox import Sandbox
 
 if TYPE_CHECKING:

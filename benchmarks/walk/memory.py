@@ -13,8 +13,8 @@ from msgspec import Struct
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.meta import ResponseMeta
 from periskope_async.paging.ask import Consistency  # noqa: TC001 - msgspec reads the annotations
+from periskope_async.paging.fetched import FetchedPage, UnreadPage
 from periskope_async.paging.pager import Pager, WalkOptions
-from periskope_async.paging.run import FetchedPage, UnreadPage
 
 if TYPE_CHECKING:
     from periskope_async.call import Account
@@ -72,6 +72,7 @@ class _MadePages:
             meta=_META,
             is_all=False,
             sort_time=lambda index: 1e9 - rows[index],
+            changed_since=lambda _, since: 0 if since > 1e9 else 1,
         )
 
     @staticmethod

@@ -1,9 +1,10 @@
 """A page of chats from its bytes, each row left as the server wrote it.
 
-No more is read of a row than what tells it from the others.
+No more is read of a row than what tells it from the others, and when it was changed last.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from msgspec import Raw, Struct, json
 
@@ -23,6 +24,7 @@ from periskope_async.models.opened import (
 )
 from periskope_async.models.repair import repair_json
 from periskope_async.models.slices import cut_rows
+from periskope_async.models.times import Time
 from periskope_async.models.unset import UNSET, UnsetType
 
 __all__ = ["Identity", "RawPage", "RawRow", "raw_page_steps", "read_identities", "read_raw_page", "split_rows"]
@@ -36,6 +38,8 @@ class RawRow(Struct, frozen=True, gc=False):
     """None where it is absent, null, or no string."""
     json: bytes
     """The row's own bytes, exactly; they hold line breaks if the server put any."""
+    updated_at: datetime | None = None
+    """When it was changed last; None where that is absent, null, or no time."""
 
 
 class RawPage(Struct, frozen=True, kw_only=True):
@@ -56,10 +60,11 @@ class RawPage(Struct, frozen=True, kw_only=True):
 
 # Two scans that decode next to nothing are cheaper than one that decodes all, or than a call for each row.
 class Identity(Struct, gc=False):
-    """What tells a row from the others."""
+    """What tells a row from the others, and when it was changed last."""
 
     chat_id: str
     org_phone: str | None = None
+    updated_at: Time | None = None
 
 
 class _IdentityPage(Numbered):
@@ -121,7 +126,10 @@ def split_rows(rows: bytes) -> list[Raw]:
 
 
 def _rows_of(identities: list[Identity], texts: list[Raw]) -> list[RawRow]:
-    return [RawRow(row.chat_id, row.org_phone, bytes(text)) for row, text in zip(identities, texts, strict=True)]
+    return [
+        RawRow(row.chat_id, row.org_phone, bytes(text), row.updated_at)
+        for row, text in zip(identities, texts, strict=True)
+    ]
 
 
 def _raw_rows(body: bytes, mended: bytes, opened: Opened) -> Iterator[RawRow]:
@@ -143,5 +151,5 @@ def _raw_row(sent: bytes, row: bytes, path: str) -> RawRow:
     except UNREAD:
         # Reading the whole row says where its identity is missing; what else is wrong with it is not asked here.
         chat = repair_json(Chat, mend(row), path)
-        return RawRow(chat.chat_id, chat.org_phone or None, sent)
-    return RawRow(identity.chat_id, identity.org_phone, sent)
+        return RawRow(chat.chat_id, chat.org_phone or None, sent, chat.updated_at or None)
+    return RawRow(identity.chat_id, identity.org_phone, sent, identity.updated_at)

@@ -1,4 +1,4 @@
-"""Going over the list again, while fewer rows were met than the server counts (pure).
+"""Going over the list again, while fewer rows were met than the server counts or it is not clear (pure).
 
 Rows of equal sort key may stand in another order at each request; then every page is a draw, and some rows are passed
 by. Each further pass finds most of what is left: it reads in the other direction, and in the largest pages, since what
@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from periskope_async.paging.evidence import MOST_ROWS_MET_AGAIN
+
 if TYPE_CHECKING:
     from periskope_async.paging.evidence import Evidence
+    from periskope_async.paging.plan import Plan
     from periskope_async.paging.report import WalkReport
 
 __all__ = ["Again"]
@@ -19,26 +22,43 @@ __all__ = ["Again"]
 # one of a million, and that one escapes six more once in a thousand times.
 _MOST_PASSES = 24
 _MOST_FUTILE = 6
+# So many may come in before an answer that is to hold all.
+_ROWS_TO_SPARE = 10
+# What it may cost to make sure, in requests.
+_MOST_OF_THE_PAGES = 0.05
 
 
 class Again:
     """What the passes so far were worth."""
 
     def __init__(self) -> None:
-        self._futile = self._placed = 0
+        self._futile = self._placed = self._placed_old = 0
 
-    def is_worth_it(self, report: WalkReport, evidence: Evidence, *, missing: int, was_one_page: bool) -> bool:
-        """Whether one more pass may find what is missing; asked before each of them.
+    def is_worth_it(self, report: WalkReport, evidence: Evidence, plan: Plan, *, missing: int, is_total: bool) -> bool:
+        """Whether one more pass may find what is missing, or tell whether anything is; asked before each of them.
 
-        ``missing`` is how many rows fewer were met than the server counts: where rows leave, that tells less than the
-        gaps that are known. Without rows that change places, a pass in vain says that the server counts too many.
-        ``was_one_page`` tells that the last pass met the whole list in one answer: what that does not hold is not
-        there.
+        ``missing`` is how many rows fewer were met than the server counts, ``is_total`` whether it counts all rows.
+        Where rows leave, that tells less than the gaps that are known. Without rows that change places, a pass in vain
+        says that the server counts too many. And what is not in an answer that held the whole list is not there.
         """
         further = report.passes - 1
-        if further:
-            self._futile = self._futile + 1 if report.rows_placed == self._placed else 0
-        self._placed = report.rows_placed
-        is_wanted = missing > 0 or (evidence.has_gaps and not self._futile)
+        placed, placed_old = report.rows_placed, report.rows_placed - evidence.newcomers
+        # Rows that came in meanwhile would be found by any number of passes.
+        has_found = placed > self._placed if evidence.is_shuffle_likely else placed_old > self._placed_old
+        self._futile = self._futile + 1 if further and not has_found else 0
+        self._placed, self._placed_old = placed, placed_old
+        # One that has not told will not at another time.
+        would_tell = not further and is_total and _may_tell(report, evidence, plan)
+        is_wanted = missing > 0 or (evidence.has_gaps and not self._futile) or would_tell
+        is_of_use = evidence.doubt is None or would_tell
         is_spent = further >= _MOST_PASSES or self._futile >= (_MOST_FUTILE if evidence.is_shuffle_likely else 1)
-        return evidence.doubt is None and is_wanted and not is_spent and not (further and was_one_page)
+        return is_wanted and is_of_use and not is_spent and not (further and plan.was_one_page)
+
+
+def _may_tell(report: WalkReport, evidence: Evidence, plan: Plan) -> bool:
+    """Whether it is not clear that all rows were met, and to read them again in the largest pages is cheap."""
+    rows = report.rows_placed + _ROWS_TO_SPARE
+    # A server that gave fewer than it was asked for will give no more than that.
+    at_once = plan.most_rows if evidence.largest >= plan.page_size else max(1, evidence.largest)
+    is_cheap = rows <= MOST_ROWS_MET_AGAIN and rows / at_once <= max(1.0, report.pages * _MOST_OF_THE_PAGES)
+    return is_cheap and not evidence.is_resumed and evidence.what_is_unclear(report, is_total=True) is not None

@@ -62,8 +62,18 @@ class Answered(Struct, frozen=True, kw_only=True):
     """Whether the answer is known to be everything: the one chat that was asked for by its id."""
     time_of: Callable[[int], float | None] = lambda _: None
     """Reads a row's sort time in Unix seconds, None where it has none; called for the few rows where that matters."""
+    changed_since: Callable[[Sequence[int], float], int] = lambda indexes, _: len(indexes)
+    """Counts those of the rows that may have come or changed since a time in Unix seconds: all but those that say when
+    they were changed last, and say a time before that one."""
     date: float | None = None
     """The server's time of answering in Unix seconds."""
+    seconds: float = 0.0
+    """How long the answer took."""
+
+    @property
+    def cut_after(self) -> float | None:
+        """A moment by the server's clock before which the page was not cut: it may have waited to be sent."""
+        return None if self.date is None else self.date - self.seconds
 
 
 def pick(indexes: Sequence[int], rows: Sequence[T]) -> Sequence[T]:

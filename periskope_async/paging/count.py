@@ -26,27 +26,33 @@ class Count:
         self._pages = 0
 
     @property
+    def is_total(self) -> bool:
+        """Whether it can be taken for the number of all rows: it counted more than a page held, and none lay beyond."""
+        return self._is_not_of_page and not self._is_refuted
+
+    @property
     def was_one_page(self) -> bool:
         """Whether the first page was all there was: fewer rows than it might have held, and as many as were counted.
 
         That the count is not a page's own must have shown on a later page.
         """
-        return self._is_first_whole and self._is_not_of_page and not self._is_refuted
+        return self._is_first_whole and self.is_total
 
-    def was_told(self, value: int | None, *, rows: int, asked: int) -> None:
-        """Take an answer's count, how many rows it held, and how many were asked for."""
+    def was_told(self, value: int | None, *, rows: int, offset: int, asked: int) -> None:
+        """Take an answer's count, how many rows it held, from where on, and how many were asked for."""
         if self._pages == 0:
             self._is_first_whole = rows == value and rows < asked
         if value is not None:
             self._value = value
             self._is_not_of_page |= value > rows
+            if rows and offset + rows > value:
+                self._refute()
 
     def was_reached(self, end: int, *, has_rows: bool, is_full: bool) -> None:
         """Learn from a page that ended one before ``end``."""
         self._pages += 1
         if self._value is None or (has_rows and end > self._value):
-            self._is_refuted = True
-            self.is_proven = False
+            self._refute()
         elif end < self._value and not self._is_refuted:
             self.is_proven = True
         if self.is_proven:
@@ -64,3 +70,6 @@ class Count:
     def beyond(self, rows: int) -> int:
         """Rows that it counts beyond so many, below 0 where there are fewer; 0 where it cannot be believed."""
         return 0 if self._value is None or self._is_refuted else self._value - rows
+
+    def _refute(self) -> None:
+        self._is_refuted, self.is_proven = True, False

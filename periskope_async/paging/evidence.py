@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+from periskope_async.paging.ask import Phase
 from periskope_async.paging.catch_up import watermark
 
 if TYPE_CHECKING:
@@ -15,28 +16,28 @@ if TYPE_CHECKING:
     from periskope_async.paging.report import WalkReport
     from periskope_async.paging.seam import Joint, Seam, Sorted
 
-__all__ = ["Evidence"]
+__all__ = ["MOST_ROWS_MET_AGAIN", "Evidence"]
 
-# Two tied rows that change places just when a row above them leaves show in no answer. Only where tied rows were met
-# again where they had stood, often enough that chance has one in a million for it, does the server keep their order.
+# In longer lists a further reading proves nothing: for that, each row that it meets is kept until its end.
+MOST_ROWS_MET_AGAIN = 200_000
+# So surely must tied rows have kept their places, in bits, that one known to be missing is not looked for among them.
 _BITS_OF_STEADY_TIES = 20.0
-# In smaller pages hardly two neighbours are in sight.
-_ROWS_TO_SEE_TIES = 4
 
 
 class Evidence:
     """What was seen of a walk's surroundings that its pages alone do not tell."""
 
-    def __init__(self, *, is_newest_first: bool, base: int = 0) -> None:
+    def __init__(self, *, is_newest_first: bool, base: int = 0, is_resumed: bool = False) -> None:
         self._base = base
         self._is_newest_first = is_newest_first
         self._is_timeless = is_newest_first
         self._least: float = math.inf
         self._most: float = -math.inf
-        self._last: float = -math.inf
-        self._is_counted, self._has_fallen, self._has_risen = True, False, False
-        self.doubt: str | None = None
-        """Why it cannot be known whether the walk is complete."""
+        self._is_counted = True
+        self.is_resumed = is_resumed
+        """Whether the walk goes on from a cut: then no answer tells what was read before it."""
+        self.doubt = "it was resumed: what was read before the cut is not known any more" if is_resumed else None
+        """Why it cannot be known whether the walk is complete, unless the count or a single answer tells."""
         self.are_shuffled = False
         """Whether rows of equal sort key were seen to change places."""
         self.has_gaps = False
@@ -48,12 +49,23 @@ class Evidence:
         places."""
         self.is_head_read = False
         """Whether the head was looked at again, after the end."""
-        self._has_tied_joint = self._has_lone_joint = self._has_ties = False
+        self._may_hide_rows = False
+        """Whether pages join by rows among which another of equal sort key may stand, out of sight."""
+        self._may_stand_in = False
+        """Whether rows from before the offset may have changed places with those behind it, unseen."""
+        self._was_whole = False
+        """Whether a single answer held as many rows as it counted."""
         self._steadiness = 0.0
-        self._came = 0
-        self._may_have_come = False
-        """Whether rows without a sort time were met: when they came, nobody can tell, nor what came behind them."""
+        self.newcomers = 0
+        """Rows met that may not have been there at first."""
+        self._met_again: set[int] = set()
+        """All rows of the present reading, where the list is read again."""
+        self._newcomers_again = 0
+        """Of these, how many may not have been there when it began; and how many rows there were then, and when."""
+        self._counted_again: int | None = None
+        self._date_again: float | None = None
         self._first_date: float | None = None
+        self._first_time: float | None = None
         self.timeless = 0
         """How many rows without a sort time stand at the top of the newest-first order."""
         self.largest = 0
@@ -64,14 +76,13 @@ class Evidence:
         """What has moved since the walk read the newest row is no older than this. Where rows without a sort time stand
         before that one, the walk began earlier."""
 
-    def was_told(self, count: int | None) -> None:
+    def was_told(self, ask: Ask, answer: Answered) -> None:
         """Take an answer's count."""
+        count, rows = answer.count, len(answer.keys)
         if count is None:
             self._is_counted = False
         else:
-            self._has_fallen |= count < self._last
-            self._has_risen |= count > self._last > -math.inf
-            self._last = count
+            self._was_whole |= ask.offset == 0 and count == rows
             self._least, self._most = min(self._least, count), max(self._most, count)
 
     def look_at(self, ask: Ask, answer: Answered) -> None:
@@ -79,8 +90,9 @@ class Evidence:
         rows = len(answer.keys)
         is_first = self.largest == 0
         self.largest = max(self.largest, rows)
-        if self._first_date is None:
-            self._first_date = answer.date
+        if is_first:
+            self._first_date = answer.cut_after
+            self._first_time = answer.time_of(0) if rows else None
         if self._is_timeless:
             timeless = _timeless(answer, range(rows))
             self.timeless = ask.offset + timeless
@@ -124,74 +136,79 @@ class Evidence:
         self.may_be_shuffled |= joint.is_guessed or (has_changed_places and not is_older)
         self.has_slipped |= has_changed_places or told.has_slipped(time_of, expected=expected)
         self._steadiness += joint.steadiness
-        self._has_ties |= joint.shows_ties
         # Nothing can hide above the first of all rows.
         if ask.offset > self._base:
-            self._has_tied_joint |= joint.is_tied
-            self._has_lone_joint |= joint.is_lone
+            self._may_hide_rows |= joint.may_hide_rows
+            self._may_stand_in |= self._base > 0 and joint.is_tied_to(self._first_time)
 
-    def met(self, ask: Ask, answer: Answered, fresh: Sequence[int], *, is_first: bool) -> None:
-        """Take a page's new rows, and count those that may have come since the first page, by their sort time."""
-        if is_first:
-            return
-        is_newest_first = self._is_newest_first != ask.is_reversed
-        rows = fresh if is_newest_first else fresh[::-1]
-        timeless = _timeless(answer, rows)
-        self._may_have_come |= timeless > 0
-        for index in rows[timeless:]:
-            time = answer.time_of(index)
-            if time is None or time < self.began:
-                break
-            self._came += 1
+    def met(self, report: WalkReport, ask: Ask, answer: Answered, fresh: Sequence[int]) -> None:
+        """Take a page's new rows, and count those that may have come since the first page.
 
-    def is_head_to_be_read(self, report: WalkReport, *, was_one_page: bool) -> bool:
+        By its sort time nobody can tell: it may be as old as any, or none. But who comes is written then.
+        """
+        if report.pages > 1:
+            self.newcomers += _may_have_come(answer, fresh, self._first_date)
+        if ask.phase is Phase.AGAIN and report.rows_placed <= MOST_ROWS_MET_AGAIN:
+            if not self._met_again:
+                self._counted_again, self._date_again = answer.count, answer.cut_after
+            self._met_again.update(answer.keys)
+            self._newcomers_again += _may_have_come(answer, fresh, self._date_again)
+
+    def begins_again(self) -> None:
+        """Note that the list is read once more, from its first answer on."""
+        self._met_again, self._newcomers_again, self._counted_again = set(), 0, None
+
+    def is_head_to_be_read(self, report: WalkReport, *, was_one_page: bool, is_total: bool) -> bool:
         """Decide at the end whether rows may have jumped to where the head shows them; from an offset on, it does not.
 
         Newest first, what was read in one answer needs no second look: it is as if that had been taken. Oldest first,
-        what wakes up goes to the end, and leaves a trace where it was.
+        what wakes up goes to the end, and is met there unless that was read before.
         """
         if self._base > 0 or report.pages == 1 or self.doubt is not None:
             return False
-        is_wanted = not (was_one_page if self._is_newest_first else self.is_at_rest(report))
-        self.is_head_read = is_wanted or self._is_newest_first
-        return is_wanted
+        is_known = was_one_page if self._is_newest_first else self._proof(report, is_total=is_total) is not None
+        self.is_head_read = self._is_newest_first or not is_known
+        return not is_known
 
     def is_any_old(self, answer: Answered, rows: Sequence[int], *, or_untimed: bool) -> bool:
         """Whether any of these rows was there before the walk, by its sort time; ``or_untimed`` if it has none."""
         times = map(answer.time_of, rows)
         return any(or_untimed if time is None else time < self.began for time in times)
 
-    def verdict(self, report: WalkReport, *, missing: int, is_count_proven: bool) -> tuple[bool | None, str]:
+    def verdict(self, report: WalkReport, *, missing: int, is_total: bool) -> tuple[bool | None, str]:
         """Judge a walk that has met its end: whether it is complete, and why.
 
-        ``missing`` is how many rows fewer were met than the server counts.
+        ``missing`` is how many rows fewer were met than the server counts; ``is_total`` whether it counts all rows.
         """
-        if self.doubt is not None:
-            return None, self.doubt
-        if missing > 0:
-            return False, f"{missing} rows fewer were met than the server counts"
-        unclear = self._what_is_unclear(report, is_count_proven=is_count_proven)
-        if unclear is None:
-            return True, "every page joined the one before, and the end was reached"
-        if is_count_proven and self._is_start_met(report):
-            return True, "as many rows were met as were counted at first, and none came since, whatever changed places"
-        return None, unclear
+        if (proof := self._proof(report, is_total=is_total)) is not None:
+            return True, proof
+        if missing > 0 and self.doubt is None:
+            has_grown = self._most > (report.count_at_start or 0)
+            why = "; they may have come where the list had been read" if has_grown else ""
+            return None if has_grown else False, f"{missing} rows fewer were met than the server counts{why}"
+        unclear = self.what_is_unclear(report, is_total=is_total)
+        return (True, "every page joined the one before, up to the end") if unclear is None else (None, unclear)
 
-    def _what_is_unclear(self, report: WalkReport, *, is_count_proven: bool) -> str | None:
-        is_at_rest = self.is_at_rest(report)
-        if not (self.is_head_read or report.pages == 1 or is_at_rest):
+    def what_is_unclear(self, report: WalkReport, *, is_total: bool) -> str | None:
+        """Tell why a row may have been passed by, though nothing is known to be missing; None where none can have been.
+
+        Where nothing proves it, pages must have joined by rows among which none can hide.
+        """
+        if self._proof(report, is_total=is_total) is not None:
+            return None
+        if self.doubt is not None:
+            return self.doubt
+        if self._base > 0 and report.pages > 1:
+            return (
+                "rows that stand before the offset are not read: some may have moved there, or changed places with some"
+            )
+        if not (self.is_head_read or report.pages == 1):
             return "a row that wakes up may jump over pages that were read already, where they are not read again"
-        # A single row that changes places among its ties goes unseen where pages join. The count shows that it is
-        # missing as long as none left: where it never fell, and is what was met in the end.
-        has_left = self._has_fallen or self._last != self._base + report.rows_placed
-        is_told = self._are_ties_steady and is_count_proven and self._is_counted and not has_left
-        if self.are_shuffled or self.may_be_shuffled or (self.has_slipped and not is_told):
-            return "rows of equal sort key may have changed places while others left; some may have been passed by"
-        # A single row may be tied for all that is known, where nothing else would tell.
-        is_blind = not is_count_proven or self.largest < _ROWS_TO_SEE_TIES
-        may_hide_rows = self._has_tied_joint or (self._has_lone_joint and (self._has_ties or is_blind))
-        if may_hide_rows and not is_told and not is_at_rest:
-            return "rows of equal sort key may have changed places unseen: no count that never fell tells that none did"
+        if self.are_shuffled or self.may_be_shuffled or self.has_slipped or self._may_hide_rows:
+            return (
+                "rows of equal sort key may stand where pages join: one that changed places just when another left or "
+                "came would have been passed by unseen"
+            )
         return None
 
     @property
@@ -208,20 +225,32 @@ class Evidence:
     def _are_ties_steady(self) -> bool:
         return self._steadiness >= _BITS_OF_STEADY_TIES
 
-    def is_at_rest(self, report: WalkReport) -> bool:
-        """Whether nothing at all was seen to move: the count was always the same, and is what was met."""
-        is_as_counted = self.most_left == 0 and self._most == self._base + report.rows_placed
-        return is_as_counted and not (report.inserted or report.removed or report.duplicates or self._came)
+    def _proof(self, report: WalkReport, *, is_total: bool) -> str | None:
+        """Tell what proves that all rows were met that were there all along, whatever else has moved."""
+        if self.is_resumed or not is_total:
+            return None
+        if self._was_whole:
+            return "one answer held the whole list"
+        met = self._base + report.rows_placed - self.newcomers
+        if report.count_at_start is not None and met >= report.count_at_start and not self._may_have_sunk(report):
+            return "every row that was counted at first was met"
+        # What was known before is no newcomer to that reading, whatever it says of itself.
+        met = len(self._met_again) - self._newcomers_again
+        if self._counted_again is not None and met >= self._counted_again:
+            return "the list was read again, and every row that was counted then was met"
+        return None
 
-    def _is_start_met(self, report: WalkReport) -> bool:
-        """Whether as many rows were met as the first answer counted, and nothing is known to have come since.
+    def _may_have_sunk(self, report: WalkReport) -> bool:
+        """Whether rows from before the offset may have been met behind it: then they are no rows from there."""
+        has_moved = bool(report.inserted or report.removed or report.duplicates or report.steps_back or self.most_left)
+        return self._base > 0 and (has_moved or self._may_stand_in or self.doubt is not None)
 
-        A count that rises proves nothing: who comes may have an old sort time, or none, and stand in for a row that was
-        passed by.
-        """
-        has_come = self._has_risen or self._came or self._may_have_come or self.timeless
-        start = report.count_at_start
-        return start is not None and self._is_counted and not has_come and self._base + report.rows_placed >= start
+
+def _may_have_come(answer: Answered, rows: Sequence[int], date: float | None) -> int:
+    """Count those of the rows that may not have been there at a moment by the server's clock."""
+    if not rows or date is None:
+        return len(rows)
+    return answer.changed_since(rows, watermark(None, date))
 
 
 def _timeless(answer: Answered, rows: Sequence[int]) -> int:

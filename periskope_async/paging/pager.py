@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from periskope_async.events import Hook
     from periskope_async.paging.ask import Consistency
-    from periskope_async.paging.run import Source
+    from periskope_async.paging.fetched import Source
 
 __all__ = ["Pager", "WalkOptions"]
 

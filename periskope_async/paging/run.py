@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from msgspec import Struct
 
@@ -28,58 +28,17 @@ from periskope_async.paging.token import NamedRows
 from periskope_async.turns import give_way
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from periskope_async.call import Account
     from periskope_async.events import Hook
     from periskope_async.meta import ResponseMeta
+    from periskope_async.paging.fetched import FetchedPage, Source, UnreadPage
     from periskope_async.paging.token import Place
     from periskope_async.paging.walk import Walk
 
-__all__ = ["FetchedPage", "Page", "Source", "UnreadPage", "WalkRun"]
+__all__ = ["Page", "WalkRun"]
 
 T = TypeVar("T")
-
-
-class FetchedPage(Struct, Generic[T], frozen=True):
-    """A page as it came."""
-
-    rows: Sequence[T]
-    """All of them; of a page that was looked through only, :class:`LateRows`."""
-    keys: Sequence[int]
-    """Each row's identity, hashed."""
-    identity: Callable[[int], tuple[str, str | None]]
-    """What tells a row from the others: ``chat_id`` and ``org_phone``, since no document says whether a chat on two
-    phones is one row or two."""
-    count: int | None
-    first_index: int | None
-    meta: ResponseMeta
-    is_all: bool
-    """Whether this is known to be everything: the one chat that was asked for by its id."""
-    sort_time: Callable[[int], float | None]
-    """Reads a row's sort time in Unix seconds; called for the few rows where it matters."""
-
-
-class UnreadPage(Struct, Generic[T], frozen=True):
-    """An answer that came, not decoded yet."""
-
-    meta: ResponseMeta
-    read: Callable[[], Awaitable[FetchedPage[T]]]
-    """Decodes it, letting other tasks have their turn now and then. Raises DecodeError. May be called again."""
-    look_through: Callable[[], Awaitable[FetchedPage[T]]]
-    """Does the same, but may leave the rows to be decoded when they are handed over."""
-
-
-class Source(Protocol[T]):
-    """Where pages come from: the client, bound to one query."""
-
-    async def fetch(self, *, offset: int, limit: int, is_reversed: bool, account: Account) -> UnreadPage[T]:
-        """Fetch one page; retries and the limit are its own business."""
-        ...
-
-    def requests_per_second(self) -> float:
-        """Tell what the limit allows, as well as it is known."""
-        ...
 
 
 class Page(Struct, Generic[T], frozen=True):
@@ -233,7 +192,9 @@ class WalkRun(Generic[T]):
             named=named,
             resumed_after=cut,
             time_of=fetched.sort_time,
+            changed_since=fetched.changed_since,
             date=meta.rate_limit.server_time,
+            seconds=meta.seconds,
         )
         pages = walk.report.pages
         try:

@@ -72,16 +72,20 @@ class Joint(Struct, frozen=True):
 
     is_guessed: bool
     """Whether pages were taken to join by a row of which it is not known whether it has moved."""
-    is_tied: bool
-    """Whether they are several of one sort key: then another row of that key may have come to stand above them, out of
-    sight. Of several keys, it would have had to change places with a row of another."""
-    is_lone: bool
-    """Whether it is a single one, which may be tied to a row that is out of sight."""
-    shows_ties: bool
-    """Whether there are tied rows where the page begins or ends."""
+    may_hide_rows: bool
+    """Whether those that have not moved are of one sort key, or a single one: then another row of that key may have
+    come to stand above them, out of sight. Of several keys, it would have had to change places with a row of
+    another."""
+    first_time: float | None
+    """The sort time of the first one."""
+    has_rows: bool
     steadiness: float
     """How sure the known ones make it that tied rows keep their places, in bits: each one halves the chance that they
     stand where they stood though such rows change places at each request."""
+
+    def is_tied_to(self, time: float | None) -> bool:
+        """Whether the page begins with a row of that sort time."""
+        return self.has_rows and self.first_time == time
 
 
 class Seam:
@@ -160,7 +164,7 @@ class Seam:
         ]
         return any(place > next_place and time == next_time for (place, time), (next_place, next_time) in pairwise(met))
 
-    def joint(self, keys: Sequence[int], told: Sorted, time_of: TimeOf) -> Joint:
+    def joint(self, keys: Sequence[int], told: Sorted, time_of: TimeOf, *, since: float) -> Joint:
         """Judge how a page joins the last one."""
         first, rows = told.known_first, len(keys)
         begins_tied = rows > 1 and time_of(0) == time_of(1)
@@ -171,9 +175,9 @@ class Seam:
         in_sight = rows if rows > 1 and time_of(0) == time_of(rows - 1) else max(first, 2)
         return Joint(
             is_guessed=self._has_guessed,
-            is_tied=is_tied,
-            is_lone=first == 1,
-            shows_ties=begins_tied or (rows > 1 and time_of(rows - 2) == time_of(rows - 1)),
+            may_hide_rows=first > 0 and not _are_of_several_keys(first, time_of, since),
+            first_time=time_of(0) if keys else None,
+            has_rows=bool(keys),
             steadiness=_bits_of_order(in_sight, first) if are_steady else 0.0,
         )
 
@@ -198,6 +202,15 @@ class Seam:
             if before in latest and key in latest and latest[before] > latest[key] and earliest[before] > earliest[key]
         ]
         return reordered, not latest.keys() >= set(first)
+
+
+def _are_of_several_keys(rows: int, time_of: TimeOf, since: float) -> bool:
+    """Whether those of the first rows that have not moved since are of more than one sort key."""
+    first, last = time_of(0), time_of(rows - 1)
+    if _stands(first, since) and _stands(last, since):
+        return first != last
+    standing = [time for time in map(time_of, range(rows)) if _stands(time, since)]
+    return bool(standing) and standing[0] != standing[-1]
 
 
 def _stands(time: float | None, since: float) -> bool:

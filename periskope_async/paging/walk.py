@@ -7,8 +7,8 @@ nothing is passed over. Each row is placed once.
 
 An offset alone cannot do more than that. A row that wakes up jumps behind the reader in the newest-first orders: after
 the end the walk catches up at the head (:mod:`periskope_async.paging.catch_up`). And rows of equal sort key (most chats
-share one ``created_at``) may change places between two pages: while fewer rows were met than the server counts, the
-walk goes over the list again (:mod:`periskope_async.paging.again`).
+share one ``created_at``) may change places between two pages: while fewer rows were met than the server counts, or to
+make sure, the walk goes over the list again (:mod:`periskope_async.paging.again`).
 """
 
 from __future__ import annotations
@@ -81,9 +81,7 @@ class Walk:
         self._mending = Mending()
         self._ending = Ending()
         self._head: HeadCatchUp | None = None
-        self._evidence = Evidence(is_newest_first=is_newest_first, base=offset)
-        if resume_at is not None:
-            self._evidence.doubt = "it was resumed: what was read before the cut is not known any more"
+        self._evidence = Evidence(is_newest_first=is_newest_first, base=offset, is_resumed=resume_at is not None)
         if max_items == 0:
             self._finish(complete=False, why="max_items is 0")
 
@@ -155,7 +153,7 @@ class Walk:
             self._evidence.doubt = "pages of one row cannot overlap, so what moved between them went unseen"
         if self._consistency != "none":
             self._seen.update(pick(fresh, answer.keys))
-            self._evidence.met(ask, answer, fresh, is_first=self.report.pages == 1)
+            self._evidence.met(self.report, ask, answer, fresh)
         self.report.rows_placed += len(fresh)
         self._mending.was_placed(ask, rows=len(fresh))
         if ask.is_behind:
@@ -178,8 +176,8 @@ class Walk:
             if report.pages == 1:
                 report.count_at_start = answer.count
             report.count_at_end = answer.count
-        self._count.was_told(answer.count, rows=len(answer.keys), asked=ask.limit)
-        self._evidence.was_told(answer.count)
+        self._count.was_told(answer.count, rows=len(answer.keys), offset=ask.offset, asked=ask.limit)
+        self._evidence.was_told(ask, answer)
 
     def _is_adrift(self, ask: Ask, answer: Answered) -> bool:
         """Whether rows may lie between this page and what was placed: its first row is not a known one."""
@@ -227,7 +225,7 @@ class Walk:
             self.report.removed += max(0, expected - told.known_first)
             if not ask.is_gap:
                 self._plan.rose(expected - told.known_first)
-        joint = self._seam.joint(answer.keys, told, answer.time_of)
+        joint = self._seam.joint(answer.keys, told, answer.time_of, since=self._evidence.began)
         is_older = self._mending.was_cut_before_gap(ask)
         self._evidence.was_joined(ask, told, joint, answer.time_of, expected=expected, is_older=is_older)
         self._seam.extend(answer.keys, answer.time_of, overlap=self._plan.overlap)
@@ -277,7 +275,7 @@ class Walk:
         self._plan.go_on_from(end - self._plan.overlap)
 
     def _catch_up(self, head: HeadCatchUp, answer: Answered, fresh: Sequence[int]) -> None:
-        head.met([answer.time_of(index) for index in range(len(answer.keys))], fresh=fresh, date=answer.date)
+        head.met([answer.time_of(index) for index in range(len(answer.keys))], fresh=fresh, date=answer.cut_after)
         if head.is_over:
             self._head = None
             if not head.is_proven:
@@ -293,19 +291,22 @@ class Walk:
         if self._consistency != "exact":
             why = f'consistency="{self._consistency}" does not look for what moved'
             self._finish(complete=None, why=evidence.doubt or why)
-        elif phase is Phase.MAIN and evidence.is_head_to_be_read(self.report, was_one_page=self._count.was_one_page):
+        elif phase is Phase.MAIN and evidence.is_head_to_be_read(
+            self.report, was_one_page=self._count.was_one_page, is_total=self._count.is_total
+        ):
             self._phase = Phase.HEAD
             self._head = HeadCatchUp(
                 since=evidence.passed_head, timeless=evidence.timeless, most=plan.most_rows, largest=evidence.largest
             )
         elif plan.base == 0 and self._again.is_worth_it(
-            self.report, evidence, missing=missing, was_one_page=plan.was_one_page
+            self.report, evidence, plan, missing=missing, is_total=self._count.is_total
         ):
             self.report.passes += 1
             self._phase, self._ending = Phase.AGAIN, Ending()
             plan.turn_round()
+            evidence.begins_again()
         else:
-            complete, why = evidence.verdict(self.report, missing=missing, is_count_proven=self._count.is_proven)
+            complete, why = evidence.verdict(self.report, missing=missing, is_total=self._count.is_total)
             self._finish(complete=complete, why=why)
 
     def _finish(self, *, complete: bool | None, why: str) -> None:

@@ -66,7 +66,7 @@ def test_export_writes_every_row_whole(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == ""
     assert "5,000 chats" in ran.stderr
-    assert "the end was reached" in ran.stderr
+    assert "counted at first was met" in ran.stderr
     rows = [json.loads(line) for line in out.read_bytes().splitlines()]
     assert len({row["chat_id"] for row in rows}) == len(rows) == 5_000
     assert {"chat_id", "chat_name", "custom_properties", "label_ids"} <= set(rows[0])

@@ -107,7 +107,7 @@ def moved(report: WalkReport) -> dict[str, int]:
         ({"consistency": "dedupe"}, [(0, 100), (100, 100), (200, 50)]),
         # A first page that is short of what was asked for may be all there is, or all that the server gives at once.
         ({"page_size": 300}, [(0, 250), (247, 3)]),
-        ({"offset": 150}, [(150, 100), (247, 3)]),
+        ({"offset": 150, **BY_MESSAGE}, [(150, 100), (247, 3)]),
         ({"max_items": 120}, [(0, 100), (97, 23)]),
     ],
 )
@@ -125,6 +125,14 @@ async def test_a_list_at_rest(opened: Opened, query: dict[str, Any], asks: list[
         assert report.complete is (True if is_exact else False if "max_items" in query else None)
 
 
+async def test_from_an_offset_on_tied_rows_may_have_changed_places_with_those_before_it(opened: Opened) -> None:
+    async with opened() as (_, client):
+        ids, report = await walk(client, offset=150)
+        assert len(ids) == 100
+        assert report.complete is None
+        assert "before the offset" in report.why
+
+
 async def test_what_the_report_says_before_during_and_after_a_walk(opened: Opened) -> None:
     async with opened() as (_, client):
         pager = client.iter_chats(page_size=100, prefetch=1)
@@ -136,7 +144,7 @@ async def test_what_the_report_says_before_during_and_after_a_walk(opened: Opene
         assert during.why == "the walk has not ended"
         assert len([row async for row in rows]) == 249
         assert (during.rows_placed, during.complete) == (250, True)
-        assert "end was reached" in during.why
+        assert "counted at first was met" in during.why
         # A new walk has a report of its own.
         await anext(aiter(pager))
         assert pager.report.rows_placed == 100
@@ -219,6 +227,28 @@ async def test_more_rows_that_leave_than_pages_overlap_by(opened: Opened) -> Non
         assert report.complete is True
 
 
+@pytest.mark.parametrize("way", ["rows", "pages", "raw"])
+@pytest.mark.parametrize("chats", [250, 2_300])
+async def test_a_row_that_says_it_was_changed_may_be_one_that_came(opened: Opened, way: str, chats: int) -> None:
+    # By created_at most chats are tied, and pages join among them: then the count tells, of rows that did not change.
+    async with opened(sandbox={"chats": chats}) as (sandbox, client):
+        pager = client.iter_chats(page_size=chats // 2, prefetch=1)
+
+        async def read() -> WalkReport:
+            walked = pager.raw() if way == "raw" else pager
+            async for _ in walked.pages() if way == "pages" else walked:
+                pass
+            return walked.report
+
+        at_rest = await read()
+        assert (at_rest.complete, at_rest.passes) == (True, 1)
+        last = sandbox.chat_ids()[-1]
+        sandbox.before_page = at_page(at_rest.pages + 2, lambda: sandbox.wake(last))
+        moved = await read()
+        # One answer that holds all of them tells it, where one can.
+        assert (moved.complete, moved.passes) == ((True, 2) if chats < 2_000 else (None, 1))
+
+
 async def test_a_row_that_wakes_up_behind_the_reader(opened: Opened) -> None:
     async with opened(sandbox={"nulls": "last"}) as (sandbox, client):
         before = sandbox.chat_ids(**BY_MESSAGE)
@@ -249,8 +279,9 @@ async def test_oldest_first_what_comes_in_is_met_at_the_end(opened: Opened) -> N
         ids, report = await walk(client, sort_order="asc")
         account.agree(report)
         assert moved(report) == {"removed": 1}
-        # A look at what is newest: a row that wakes up goes there, and something has moved.
-        assert report.pages == 4
+        # No look at what is newest: as many as were counted at first are here, and one that came since.
+        assert report.pages == 3
+        assert report.complete is True
         assert ids[:250] == before
         assert len(ids) == 251
         assert (report.count_at_start, report.count_at_end) == (250, 250)

@@ -123,7 +123,9 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text("ab\ud83d"),
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from(["chats", "chat_id", "org_phone", "from", "count", "latest_message"]), inner)
+        | st.dictionaries(
+            st.sampled_from(["chats", "chat_id", "org_phone", "from", "count", "latest_message", "updated_at"]), inner
+        )
     ),
     max_leaves=12,
 )
@@ -154,6 +156,7 @@ def test_raw_and_typed_pages_hold_the_same_chats(value: object) -> None:
     if isinstance(raw, RawPage):
         assert [row.chat_id for row in raw] == [chat.chat_id for chat in typed]
         assert [row.org_phone for row in raw] == [chat.org_phone or None for chat in typed]
+        assert [row.updated_at for row in raw] == [chat.updated_at or None for chat in typed]
         assert [json.loads(row.json) for row in raw] == value
     else:
         assert raw == typed

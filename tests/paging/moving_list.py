@@ -10,6 +10,7 @@ from periskope_async.paging.ask import Answered
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Callable, Sequence
 
     from periskope_async.paging.ask import Ask
     from periskope_async.paging.walk import Walk
@@ -27,6 +28,8 @@ class Row(msgspec.Struct, eq=False):
     messaged: float | None
     rank: float
     """Where it stands among rows of equal sort key."""
+    updated: float | None = 0.0
+    """When it came or woke up."""
 
 
 class MovingList(msgspec.Struct, kw_only=True):
@@ -43,6 +46,9 @@ class MovingList(msgspec.Struct, kw_only=True):
     max_limit: int = 10_000
     counts: Counts = "total"
     ignores_offset: bool = False
+    tells_changes: bool = True
+    """Whether rows say when they were changed last."""
+    tells_date: bool = True
     rows: list[Row] = []
     gone: set[int] = set()
     clock: float = 1_000_000.3
@@ -89,7 +95,8 @@ class MovingList(msgspec.Struct, kw_only=True):
             count=count,
             first_index=offset + 1 if rows and self.tells_from else None,
             time_of=times.__getitem__,
-            date=float(int(self.clock)),
+            changed_since=_changes([row.updated if self.tells_changes else None for row in rows]),
+            date=float(int(self.clock)) if self.tells_date else None,
         )
 
     def move(self, kind: Move, *, place: int | None = None) -> None:
@@ -97,25 +104,34 @@ class MovingList(msgspec.Struct, kw_only=True):
         self.clock += 0.1
         now = float(int(self.clock)) if self.has_whole_seconds else self.clock
         if kind == "insert":
-            self.rows.append(Row(1_000_000 + self.size, now, now, 1_000_000 + self.size))
+            self.rows.append(Row(1_000_000 + self.size, now, now, 1_000_000 + self.size, now))
             self.size += 1
         elif kind == "insert silent":
-            self.rows.append(Row(1_000_000 + self.size, now, None, 1_000_000 + self.size))
+            self.rows.append(Row(1_000_000 + self.size, now, None, 1_000_000 + self.size, now))
             self.size += 1
         elif kind == "insert old":
             # What most chats carry as the time of their creation is as old as can be.
-            self.rows.append(Row(1_000_000 + self.size, 0.0, now, 1_000_000 + self.size))
+            self.rows.append(Row(1_000_000 + self.size, 0.0, now, 1_000_000 + self.size, now))
             self.size += 1
         elif self.rows:
             row = self.rng.choice(self.rows) if place is None else self.rows[place % len(self.rows)]
             if kind == "wake":
-                row.messaged = now
+                row.messaged = row.updated = now
             elif kind == "hop":
                 # As an update moves a row of a table: among its ties, and nowhere else.
                 row.rank = self.rng.uniform(-1.0, self.size)
             else:
                 self.rows.remove(row)
                 self.gone.add(row.key)
+
+
+def _changes(updated: list[float | None]) -> Callable[[Sequence[int], float], int]:
+    """Count as the client does: a row that does not say when it was changed may have been."""
+
+    def changed_since(indexes: Sequence[int], since: float) -> int:
+        return sum((time := updated[index]) is None or time >= since for index in indexes)
+
+    return changed_since
 
 
 class Reading:

@@ -14,9 +14,9 @@ from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.rate import RateLimit
 from periskope_async.meta import ResponseMeta
 from periskope_async.paging.ask import Answered, Ask, Phase
+from periskope_async.paging.fetched import FetchedPage, UnreadPage
 from periskope_async.paging.late_rows import LateRows, Parts
 from periskope_async.paging.pager import Pager, WalkOptions
-from periskope_async.paging.run import FetchedPage, UnreadPage
 from tests.paging.moving_list import MovingList
 
 if TYPE_CHECKING:
@@ -157,6 +157,7 @@ def _read(rows: Rows, given: Sequence[int], answer: Answered, meta: ResponseMeta
         meta=meta,
         is_all=False,
         sort_time=sort_time,
+        changed_since=answer.changed_since,
     )
 
 

@@ -497,6 +497,30 @@ async def test_pages_larger_than_the_caller_asked_for_are_done_without_where_the
     assert len(rows) == 400
 
 
+# In one of these turns of the loop the walk has given the page up, and is about to ask for less.
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_walk_that_is_closed_while_it_gives_a_page_up_asks_for_nothing_more(turns: int) -> None:
+    moving = at_rest(400, ties=0.9, shuffles=True, sort_by="messaged")
+    is_asked = asyncio.Event()
+
+    def before_page(_: int) -> None:
+        if source.asked[-1][1] > 20:
+            is_asked.set()
+
+    source = ListSource(moving, error_above=(20, BodyError("cut off")), before_page=before_page)
+    pager = pager_of(source, page_size=20, prefetch=1)
+    walking = asyncio.create_task(pager.collect())
+    await is_asked.wait()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    asked = len(source.asked)
+    await pager.close()
+    await asyncio.wait((walking,))
+    assert isinstance(walking.exception(), ClosedError)
+    assert len(source.asked) == asked
+    assert source.out == 0
+
+
 async def test_a_page_of_the_callers_size_that_does_not_come_is_an_error() -> None:
     source = ListSource(at_rest(400), error_above=(19, TimeoutError_("silence", phase="read")))
     with pytest.raises(TimeoutError_):

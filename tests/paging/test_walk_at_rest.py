@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from periskope_async.paging.ask import Phase
 from periskope_async.paging.walk import Walk
-from tests.paging.moving_list import Counts, MovingList, drive
+from tests.paging.moving_list import Counts, MovingList, Reading, drive
 
 if TYPE_CHECKING:
     from periskope_async.paging.ask import Answered, Consistency
@@ -74,6 +74,34 @@ def test_from_an_offset_on_no_row_before_it_is_given(
     rows = [row.key for row in moving.order(is_descending=is_descending)]
     assert drive(walk, moving, depth=depth, moves=[]) == rows[offset:]
     assert walk.report.complete is (True if counts == "total" and offset < 95 else walk.report.complete)
+
+
+@pytest.mark.parametrize("consistency", ["exact", "dedupe", "none"])
+@pytest.mark.parametrize(("page_size", "offset"), [(1, 1), (10, 10), (100, 100)])
+def test_from_an_offset_on_an_empty_last_page_is_the_end(page_size: int, offset: int, consistency: Consistency) -> None:
+    moving = MovingList(rng=random.Random(1), size=300, ties=0.8)
+    walk = Walk(page_size=page_size, offset=offset, consistency=consistency)
+    rows = [row.key for row in moving.order(is_descending=True)]
+    assert drive(walk, moving, depth=3, moves=[]) == rows[offset:]
+
+
+def test_from_an_offset_on_rows_that_sink_from_above_stand_in_for_nobody() -> None:
+    # Pages of one row, of which nothing is seen that moves: six come in above, and go again when the end was near.
+    moving = MovingList(rng=random.Random(1), size=10, ties=0.0)
+    reading = Reading(Walk(page_size=1, offset=5), moving, depth=1)
+    there = {row.key for row in moving.order(is_descending=True)[5:]}
+    while not reading.walk.is_over:
+        reading.ask()
+        if moving.requests == 1:
+            for _ in range(6):
+                moving.move("insert")
+        if moving.requests == 8:
+            for row in moving.order(is_descending=True)[:6]:
+                moving.move("remove", place=moving.rows.index(row))
+        reading.cut(reading.uncut[0])
+        reading.place()
+    assert there - moving.gone - set(reading.delivered)
+    assert reading.walk.report.complete is not True
 
 
 def test_from_an_offset_on_what_moves_leaves_a_doubt() -> None:

@@ -39,6 +39,8 @@ class WalkMachine(RuleBasedStateMachine):
         counts=st.sampled_from([*get_args(Counts), "total"]),
         tells_from=st.booleans(),
         has_whole_seconds=st.booleans(),
+        tells_changes=st.booleans(),
+        tells_date=st.booleans(),
         ignores_offset=st.sampled_from([False, False, False, False, True]),
         seed=st.integers(0, 1_000),
     )
@@ -56,6 +58,8 @@ class WalkMachine(RuleBasedStateMachine):
         counts: Counts,
         tells_from: bool,
         has_whole_seconds: bool,
+        tells_changes: bool,
+        tells_date: bool,
         ignores_offset: bool,
         seed: int,
     ) -> None:
@@ -70,6 +74,8 @@ class WalkMachine(RuleBasedStateMachine):
             counts=counts,
             tells_from=tells_from,
             has_whole_seconds=has_whole_seconds,
+            tells_changes=tells_changes,
+            tells_date=tells_date,
             ignores_offset=ignores_offset,
         )
         self.reading = Reading(Walk(page_size=page_size, is_newest_first=is_descending), moving, depth=depth)
