@@ -99,7 +99,8 @@ class WalkRun(Generic[T]):
             self._began, self._loop = loop.time(), loop
         elif self._loop is not loop:
             raise WrongLoopError("this walk was begun in another event loop; keep pager.token, and resume from it here")
-        self._pace.came_back(loop.time())
+        here = [task.done() for _, task in self._out]
+        self._pace.came_back(loop.time(), is_waited_for=not all(here[:1]), are_all_here=bool(here) and all(here))
         while not self.walk.is_over:
             self._fill()
             ask, task = self._out[0]

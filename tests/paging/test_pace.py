@@ -11,7 +11,7 @@ def paced(*, latency: float, work: float, size: int = 1_000, pages: int = 20) ->
     """Have read pages that take ``latency`` to come and ``work`` seconds to read and to use."""
     pace, now = Pace(), 0.0
     for _ in range(pages):
-        pace.came_back(now)
+        pace.came_back(now, is_waited_for=False, are_all_here=False)
         pace.was_answered(latency, size=size)
         pace.was_read(work / 2)
         pace.went_out(now)
@@ -53,3 +53,24 @@ def test_a_latency_that_pages_make_for_each_other_is_not_believed() -> None:
     for _ in range(10):
         pace.was_answered(0.5, size=1_000)
     assert pace.depth(requests_per_second=1e6) == 3
+
+
+def test_of_large_pages_there_are_more_once_one_is_waited_for_and_fewer_once_all_have_come() -> None:
+    pace = paced(latency=0.1, work=0.01, size=4 << 20)
+    depths = [pace.depth(requests_per_second=1e6)]
+    for what in ("", "waited for", "", "waited for", "waited for", "waited for", "", "all here", "all here", ""):
+        pace.came_back(0.0, is_waited_for=what == "waited for", are_all_here=what == "all here")
+        depths.append(pace.depth(requests_per_second=1e6))
+    # At the most what memory allows.
+    assert depths == [2, 2, 4, 4, 8, 16, 16, 16, 15, 14, 14]
+    for _ in range(12):
+        pace.came_back(0.0, is_waited_for=False, are_all_here=True)
+        pace.depth(requests_per_second=1e6)
+    assert pace.depth(requests_per_second=1e6) == 2
+
+
+def test_small_pages_that_have_come_cost_nothing() -> None:
+    pace = paced(latency=0.1, work=0.01)
+    for _ in range(10):
+        pace.came_back(0.0, is_waited_for=False, are_all_here=True)
+    assert pace.depth(requests_per_second=1e6) == 23
