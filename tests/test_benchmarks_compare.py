@@ -10,7 +10,7 @@ import pytest
 from benchmarks.compare.contest import BARE, OURS, Contender, Contest
 from benchmarks.compare.picture import draw
 from benchmarks.compare.programs.harness import Job, Outcome
-from benchmarks.compare.report import Bar, Line, Results, read_results, read_table, to_text
+from benchmarks.compare.report import Bar, Line, Profile, Results, Rung, read_results, read_table, to_text
 from benchmarks.compare.rows import MOST_COPIES, Rows
 from benchmarks.compare.server import Started
 from benchmarks.compare.stage import FULL, SMOKE, Stage
@@ -136,6 +136,43 @@ def test_the_results_come_back_from_their_file(tmp_path: Path) -> None:
     assert "| how long | 1 ms | bare loop: 2 ms | 0.50 [0.40 to 0.60] | at most 1 | yes |" in read_table(path)
     assert "left out: somebody: it is not here" in to_text(results)
     assert ">1.1 ms</text>" in draw(results)
+
+
+def test_a_missed_rate_of_calls_is_told_in_what_was_measured() -> None:
+    rates = [("bare", 100.0, 1.0), ("deadlines", 90.0, 1.1), ("limiter", 110.0, 0.9), ("no books", 160.0, 0.6)]
+    rungs = [
+        Rung(what=what, rate=1e6 / cpu, cpu_us=cpu, of_bare=part) for what, cpu, part in [*rates, ("ours", 200.0, 0.5)]
+    ]
+    results = Results(
+        machine="m",
+        versions="v",
+        row="r",
+        lines=[
+            Line(question="calls a second", ours="o", beside="b", pairs=[0.5], at_least=0.8),
+            Line(question="import time", ours="o", beside="b", pairs=[2.0], at_most=1),
+            Line(question="memory", ours="o", beside="b", pairs=[1.0], at_most=1),
+        ],
+        bars=[],
+        account=[],
+        memory={},
+        profiles=[Profile(what="p", microseconds=1.0, functions=[], own_calls=50.0)],
+        absent={},
+        calls_account=rungs,
+    )
+    (calls, why), (imports, _) = results.misses
+    assert (calls.question, imports.question) == ("calls a second", "import time")
+    # 125 us would do; it takes 100 more than the bare call's 100, in 50 functions, of which 12 would fit.
+    for part in (
+        "leaves 25 us",
+        "by hand (0.90)",
+        "takes 100 us",
+        "(0.60 with",
+        "(0.50)",
+        "2.0 us each",
+        "room for 12",
+    ):
+        assert part in why
+    assert "1.0% of a CPU" in why
 
 
 def test_a_job_survives_the_command_line() -> None:

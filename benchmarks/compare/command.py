@@ -45,6 +45,7 @@ def measure(sizes: Sizes) -> Results:
         lines += questions.stall(stage)
         bars = stage.bars()
         account = questions.account(stage)
+        calls_account = questions.calls_account(stage)
         profiles = questions.profiles(stage)
         row = (
             f"a row is a chat as the sandbox makes it after the recorded answers: {started.row_bytes:,.0f} bytes of "
@@ -61,6 +62,7 @@ def measure(sizes: Sizes) -> Results:
         bars=bars,
         account=account,
         memory=memory,
+        calls_account=calls_account,
         profiles=profiles,
         absent={one.name: contest.absent[one.name] for one in contenders() if one.name in contest.absent},
     )

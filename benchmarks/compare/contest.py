@@ -20,7 +20,19 @@ from benchmarks.compare.server import Serving, Started
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["BARE", "LIMIT", "OFFICIAL", "OURS", "PYDANTIC", "STDLIB", "Contender", "Contest", "contenders", "serve"]
+__all__ = [
+    "BARE",
+    "BY_HAND",
+    "LIMIT",
+    "OFFICIAL",
+    "OURS",
+    "PYDANTIC",
+    "STDLIB",
+    "Contender",
+    "Contest",
+    "contenders",
+    "serve",
+]
 
 _ROOT = Path(__file__).parents[2]
 _PROGRAMS = "benchmarks.compare.programs"
@@ -45,6 +57,7 @@ OURS = Contender(name="periskope_async", program="ours")
 BARE = Contender(name="bare loop: aiohttp + msgspec", program="bare")
 STDLIB = Contender(name="aiohttp + json", program="aiohttp_json")
 PYDANTIC = Contender(name="httpx + pydantic", program="httpx_pydantic", needs=("httpx", "pydantic"))
+BY_HAND = Contender(name="a call by hand", program="by_hand")
 OFFICIAL = Contender(name="official TypeScript client", program="official.js")
 LIMIT = Contender(name="blocking socket + msgspec", program="blocking")
 OURS_UVLOOP = Contender(name="periskope_async, uvloop", program="ours", needs=("uvloop",), settings={"loop": "uvloop"})

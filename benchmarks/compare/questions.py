@@ -6,8 +6,8 @@ import statistics
 from typing import TYPE_CHECKING
 
 from benchmarks import import_time
-from benchmarks.compare.contest import BARE, BARE_UVLOOP, LIMIT, OFFICIAL, OURS, OURS_UVLOOP, PYDANTIC, STDLIB
-from benchmarks.compare.report import Line, Profile, Step
+from benchmarks.compare.contest import BARE, BARE_UVLOOP, BY_HAND, LIMIT, OFFICIAL, OURS, OURS_UVLOOP, PYDANTIC, STDLIB
+from benchmarks.compare.report import Line, Profile, Rung, Step
 from benchmarks.compare.stage import Stage, milliseconds
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.compare.programs.harness import Outcome
     from benchmarks.compare.stage import Sizes
 
-__all__ = ["account", "calls", "first_chat", "imports", "memory", "profiles", "stall", "walks"]
+__all__ = ["account", "calls", "calls_account", "first_chat", "imports", "memory", "profiles", "stall", "walks"]
 
 # What iter_chats asks for where nobody says otherwise.
 _DEFAULT_PAGE = 1_000
@@ -224,6 +224,33 @@ def account(stage: Stage) -> list[Step]:
     return steps
 
 
+def calls_account(stage: Stage) -> list[Rung]:
+    """Climb from a bare call to one of our client, and say how many calls a second are left on each rung."""
+    number = stage.sizes.calls
+    settings = {"task": "calls", "page_size": 1, "repeat": number}
+    rungs: list[tuple[str, Contender, dict[str, object]]] = [
+        ("a bare aiohttp session, as somebody would use it by hand", BARE, {}),
+        ("with deadlines for connecting and for each read", BY_HAND, {"up_to": "deadlines"}),
+        ("with the facts of the answer: limit, trace, ETag, bytes, seconds", BY_HAND, {"up_to": "facts"}),
+        ("with aiolimiter's AsyncLimiter, at a rate that makes nobody wait", BY_HAND, {"up_to": "limiter"}),
+        ("periskope_async, with a limiter that keeps no books", OURS, {"has_limiter": False}),
+        ("periskope_async", OURS, {}),
+    ]
+    rounds = [
+        [stage.run(contender, **settings, **more) for _, contender, more in rungs] for _ in range(stage.sizes.rounds)
+    ]
+    bare = [runs[0].wall for runs in rounds]
+    return [
+        Rung(
+            what=what,
+            rate=round(statistics.median(number / run.wall for run in runs)),
+            cpu_us=round(statistics.median(run.cpu / number * 1e6 for run in runs), 1),
+            of_bare=round(statistics.median(wall / run.wall for wall, run in zip(bare, runs, strict=True)), 2),
+        )
+        for (what, *_), runs in zip(rungs, zip(*rounds, strict=True), strict=True)
+    ]
+
+
 def profiles(stage: Stage) -> list[Profile]:
     """Look into our client and the bare loop: the walks, and the calls of 100 tasks."""
     sizes = stage.sizes
@@ -241,6 +268,7 @@ def profiles(stage: Stage) -> list[Profile]:
                     what=f"{contender.name}, {settings['task']}, page_size {settings['page_size']}",
                     microseconds=milliseconds(outcome),
                     functions=outcome.hot,
+                    own_calls=outcome.own_calls,
                 )
             )
     return found

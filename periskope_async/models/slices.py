@@ -24,6 +24,8 @@ def cut_rows(
     Each of the parts may prove to be no JSON: then the page was not what it looked like. ``slice_bytes`` is how long
     they are at the least, and ``least_bytes`` how many bytes of rows are not small.
     """
+    if len(body) < (least_bytes or _LEAST_BYTES):
+        return None
     start = body.find(_ROWS) + len(_ROWS)
     end = body.rfind(b"}]") + 1
     first_field = body[start : body.find(b":", start) + 1]

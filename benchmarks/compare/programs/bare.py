@@ -15,6 +15,8 @@ from periskope_async.models.part import read_custom
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
+__all__ = ["Bare"]
+
 
 class _Page(msgspec.Struct):
     chats: list[Chat]
@@ -23,18 +25,22 @@ class _Page(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Page, strict=False, dec_hook=read_custom)
 
 
-class _Bare:
+class Bare:
+    """One session, and a loop over its pages."""
+
     def __init__(self, session: aiohttp.ClientSession, base_url: str) -> None:
-        self._session = session
+        self.session = session
         self._url = f"{base_url}/chats"
 
     async def one_page(self, limit: int) -> int:
-        return len(await self._page(0, limit))
+        """Read the first page."""
+        return len(await self.page(0, limit))
 
     async def walk(self, page_size: int, keep: Callable[[str], object]) -> None:
+        """Read all pages, up to a short one."""
         offset = 0
         while True:
-            chats = await self._page(offset, page_size)
+            chats = await self.page(offset, page_size)
             for chat in chats:
                 keep(chat.chat_id)
             if len(chats) < page_size:
@@ -42,21 +48,32 @@ class _Bare:
             offset += page_size
 
     async def collect(self, page_size: int) -> list[Chat]:
+        """Read them into a list."""
         found: list[Chat] = []
-        while len(chats := await self._page(len(found), page_size)) == page_size:
+        while len(chats := await self.page(len(found), page_size)) == page_size:
             found += chats
         return found + chats
 
-    async def _page(self, offset: int, limit: int) -> list[Chat]:
-        async with self._session.get(f"{self._url}?offset={offset}&limit={limit}") as response:
+    async def page(self, offset: int, limit: int) -> list[Chat]:
+        """Read one page."""
+        async with self.session.get(self.url(offset, limit)) as response:
             response.raise_for_status()
-            return _DECODER.decode(await response.read()).chats
+            return self.decode(await response.read())
+
+    def url(self, offset: int, limit: int) -> str:
+        """Give a page's address."""
+        return f"{self._url}?offset={offset}&limit={limit}"
+
+    @staticmethod
+    def decode(body: bytes) -> list[Chat]:
+        """Read a page's rows."""
+        return _DECODER.decode(body).chats
 
 
 @contextlib.asynccontextmanager
-async def _opened(job: Job) -> AsyncGenerator[_Bare]:
+async def _opened(job: Job) -> AsyncGenerator[Bare]:
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session:
-        yield _Bare(session, job.base_url)
+        yield Bare(session, job.base_url)
 
 
 if __name__ == "__main__":

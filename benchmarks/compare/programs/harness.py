@@ -29,10 +29,11 @@ KEY = "benchmark-key"
 _TASKS = 100
 _TICK_SECONDS = 0.001
 _HOT_FUNCTIONS = 40
+_PACKAGE = "periskope_async"
 
 
 class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What to do. ``consistency`` and ``prefetch`` are for our client alone; the defaults are those of a user."""
+    """What to do; the defaults are those of a user, and some settings are for our client alone."""
 
     task: Literal["walk", "first", "calls", "memory", "collect", "stall", "profile", "profile_calls", "read"]
     base_url: str
@@ -45,6 +46,10 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
     prefetch: int | None = None
     gc: bool = True
     """Whether Python's garbage collector may run."""
+    up_to: Literal["deadlines", "facts", "limiter"] = "limiter"
+    """Of the call by hand: what it does, each with those before it."""
+    has_limiter: bool = True
+    """Of our client: whether it stands in line for the limit."""
 
 
 class Hot(Struct, frozen=True):
@@ -75,6 +80,8 @@ class Outcome(Struct, kw_only=True, omit_defaults=True):
     late_gap: float = 0.0
     """The 99th percentile of the same; a walk has some hundreds of turns, too few for a higher one."""
     hot: list[Hot] = []
+    own_calls: float = 0.0
+    """Of ``profile_calls``: how often a call enters functions of this package; to go on after an await is to enter."""
 
 
 class Walker(Protocol):
@@ -279,13 +286,19 @@ async def _profile_calls(job: Job, opened: Callable[[Job], AbstractAsyncContextM
         with clocked(outcome), profile:
             outcome.rows = sum(await asyncio.gather(*(_work(job, walker) for _ in range(_TASKS))))
     outcome.hot = _hottest(profile, job.repeat)
+    entered = sum(calls for (path, *_), (_, calls, *_) in _told(profile).items() if _PACKAGE in Path(path).parts)
+    outcome.own_calls = round(entered / job.repeat, 1)
     return outcome
+
+
+def _told(profile: cProfile.Profile) -> dict[tuple[str, int, str], tuple[int, int, float, float, Any]]:
+    """Give for each (path, line, name): recursions, calls, own seconds, seconds with callees."""
+    return cast("dict[tuple[str, int, str], tuple[int, int, float, float, Any]]", pstats.Stats(profile).stats)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue] - typeshed leaves it out
 
 
 def _hottest(profile: cProfile.Profile, rows: int) -> list[Hot]:
     """Give the functions that take most by themselves."""
-    told = cast("dict[tuple[str, int, str], tuple[int, int, float, float, Any]]", pstats.Stats(profile).stats)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue] - typeshed leaves it out
-    hottest = sorted(told.items(), key=lambda item: -item[1][2])[:_HOT_FUNCTIONS]
+    hottest = sorted(_told(profile).items(), key=lambda item: -item[1][2])[:_HOT_FUNCTIONS]
     return [
         Hot(_where(*place), calls, round(own / rows * 1e6, 3), round(both / rows * 1e6, 3))
         for place, (_, calls, own, both, _) in hottest
