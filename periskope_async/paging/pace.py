@@ -10,8 +10,8 @@ __all__ = ["Pace"]
 # What waits for its turn stays far from the memory's end.
 _MOST_BYTES_AHEAD = 64 * 1024 * 1024
 _MOST_PAGES_AHEAD = 256
-# Pages from this size on are out of the processor's nearer caches when their turn comes late: each one that waits
-# beside the next one costs some 6 % of a walk's CPU.
+# Pages from this size on are out of the processor's nearer caches when their turn comes late, and cost more to read.
+# What look-ahead adds is told by the account of ``python -m benchmarks compare``.
 _LARGE_BYTES = 1024 * 1024
 _LEAST_LARGE_PAGES_AHEAD = 2
 _LATENCIES = 16
