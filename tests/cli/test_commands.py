@@ -37,6 +37,20 @@ def periskope(*arguments: str, **environ: str) -> subprocess.CompletedProcess[st
     )
 
 
+def begun(*arguments: str) -> subprocess.Popen[str]:
+    """Start a command that hears Ctrl-C: what a shell runs in the background ignores it, and hands that on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "periskope_async", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_chats_shows_a_table() -> None:
     ran = periskope("chats", "--sandbox", "--max-items", "12")
     assert (ran.returncode, ran.stderr) == (0, "")
@@ -107,11 +121,7 @@ def test_an_export_to_nowhere_says_so(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to a process there")
 def test_ctrl_c_stops_with_130_and_leaves_no_part(tmp_path: Path) -> None:
     out = tmp_path / "chats.jsonl"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "periskope_async", "export", "chats", str(out), "--sandbox", "--page-size", "20"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = begun("export", "chats", str(out), "--sandbox", "--page-size", "20")
     deadline = time.monotonic() + 20
     while not any(tmp_path.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -173,25 +183,7 @@ def test_the_key_comes_from_a_file(tmp_path: Path, periskope_sandbox: Sandbox) -
 
 
 def test_sandbox_prints_where_it_is_and_serves_until_ctrl_c() -> None:
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "periskope_async",
-            "sandbox",
-            "--port",
-            "0",
-            "--chats",
-            "30",
-            "--limit",
-            "5",
-            "--api-key",
-            "k",
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = begun("sandbox", "--port", "0", "--chats", "30", "--limit", "5", "--api-key", "k")
     assert process.stdout is not None
     said = ""
     while "PERISKOPE_API_KEY" not in said:
