@@ -61,4 +61,4 @@ def _may_tell(report: WalkReport, evidence: Evidence, plan: Plan) -> bool:
     # A server that gave fewer than it was asked for will give no more than that.
     at_once = plan.most_rows if evidence.largest >= plan.page_size else max(1, evidence.largest)
     is_cheap = rows <= MOST_ROWS_MET_AGAIN and rows / at_once <= max(1.0, report.pages * _MOST_OF_THE_PAGES)
-    return is_cheap and not evidence.is_resumed and evidence.what_is_unclear(report, is_total=True) is not None
+    return is_cheap and not evidence.is_unprovable and evidence.what_is_unclear(report, is_total=True) is not None

@@ -34,8 +34,9 @@ class Evidence:
         self._least: float = math.inf
         self._most: float = -math.inf
         self._is_counted = True
-        self.is_resumed = is_resumed
-        """Whether the walk goes on from a cut: then no answer tells what was read before it."""
+        self.is_unprovable = is_resumed
+        """Whether nothing can prove the walk complete: it goes on from a cut, or its end was not seen, so that rows may
+        lie beyond what a wrong count says."""
         self.doubt = "it was resumed: what was read before the cut is not known any more" if is_resumed else None
         """Why it cannot be known whether the walk is complete, unless the count or a single answer tells."""
         self.are_shuffled = False
@@ -154,6 +155,10 @@ class Evidence:
             self._met_again.update(answer.keys)
             self._newcomers_again += _may_have_come(answer, fresh, self._date_again)
 
+    def was_not_seen(self, why: str) -> None:
+        """Note that the end, or what moved between two pages, was out of sight."""
+        self.doubt, self.is_unprovable = why, True
+
     def begins_again(self) -> None:
         """Note that the list is read once more, from its first answer on."""
         self._met_again, self._newcomers_again, self._counted_again = set(), 0, None
@@ -227,16 +232,17 @@ class Evidence:
 
     def _proof(self, report: WalkReport, *, is_total: bool) -> str | None:
         """Tell what proves that all rows were met that were there all along, whatever else has moved."""
-        if self.is_resumed or not is_total:
+        if self.is_unprovable or not is_total:
             return None
         if self._was_whole:
             return "one answer held the whole list"
+        # More of them than were counted would prove the count wrong.
         met = self._base + report.rows_placed - self.newcomers
-        if report.count_at_start is not None and met >= report.count_at_start and not self._may_have_sunk(report):
+        if met == report.count_at_start and not self._may_have_sunk(report):
             return "every row that was counted at first was met"
         # What was known before is no newcomer to that reading, whatever it says of itself.
         met = len(self._met_again) - self._newcomers_again
-        if self._counted_again is not None and met >= self._counted_again:
+        if met == self._counted_again:
             return "the list was read again, and every row that was counted then was met"
         return None
 

@@ -150,7 +150,7 @@ class Walk:
         fresh = self._fresh(ask, answer)[: self._wanted()]
         is_blind = self._plan.overlap == 0 and self._consistency == "exact"
         if is_blind and ask.offset > self._plan.base and (fresh or self._plan.page_size == 1):
-            self._evidence.doubt = "pages of one row cannot overlap, so what moved between them went unseen"
+            self._evidence.was_not_seen("pages of one row cannot overlap, so what moved between them went unseen")
         if self._consistency != "none":
             self._seen.update(pick(fresh, answer.keys))
             self._evidence.met(self.report, ask, answer, fresh)
@@ -267,7 +267,7 @@ class Walk:
     def _is_outrun(self) -> bool:
         is_outrun = self._ending.is_out_of_reach(known=len(self._seen))
         if is_outrun:
-            self._evidence.doubt = "the list moves as fast as it is read: its end was out of reach"
+            self._evidence.was_not_seen("the list moves as fast as it is read: its end was out of reach")
         return is_outrun
 
     def _go_on_from(self, end: int) -> None:
