@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 from msgspec import Struct
-
-from periskope_async.wire.query import MAX_LIMIT
 
 __all__ = ["DRAWN", "PACED", "SCENARIOS", "SMOKE", "Scenario"]
 
@@ -37,28 +34,20 @@ class Scenario(Struct, frozen=True, kw_only=True, omit_defaults=True):
         wakes = self.wakes if self.sort_by == "latest_message_timestamp" else 0
         return wakes + self.inserts if self.sort_order == "desc" else 0
 
-    @property
-    def moves(self) -> int:
-        """Rows that change before each page, in whatever way."""
-        return self.wakes + self.inserts + self.removes
-
     def catch_up_allowed(self, main: int) -> int:
         """Give the requests that catching up may take after ``main`` requests.
 
         One sweep over all that has moved up, the pages of the sweep itself included, and one more to see that all of it
-        is known; the look that even a list at rest gets; two to find the head again, where it has moved up because
-        chats without a message, which stand before it, were deleted or got one; and a reading in the largest pages to
-        make sure, where that is no more than a twentieth of the requests.
+        is known; the look that even a list at rest gets; and two to find the head again, where it has moved up because
+        chats without a message, which stand before it, were deleted or got one.
         """
         share = self.moves_up / self.page_size
-        readings = math.ceil(self.chats / MAX_LIMIT)
         sweep = 1 if share < 1 else main
         while share < 1 and sweep < share * (main + sweep):
             sweep += 1
         return (
             (2 * sweep if self.moves_up else 0)
             + (2 if self.removes or (self.wakes and self.nulls == "first") else 0)
-            + (readings if self.moves and readings <= main / 20 else 0)
             + 1
         )
 
