@@ -110,10 +110,8 @@ class Call(Struct, kw_only=True):
         raise status_error(answer.meta, answer.body, self.request)
 
     async def _send(self, url: URL) -> Answer:
-        loop = asyncio.get_running_loop()
-        asked = loop.time()
         permit = await self.limiter.acquire(is_retry=self.requests > 0, is_bulk=self.is_bulk, hooks=self.hooks)
-        self._book_wait(loop.time() - asked)
+        self._book_wait(permit.seconds_waited)
         self.requests += 1
         if self.account is not None:
             self.account.requests += 1

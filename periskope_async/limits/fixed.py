@@ -52,7 +52,7 @@ class FixedWindows:
             return
         used, used_before = headers.limit - headers.remaining, self._used
         self._used = used
-        if self.are_proven or used >= used_before:
+        if used >= used_before:
             return
         rate = headers.limit / window
         surely_before = sorted((other.sent_at for other in recent if other.upper <= token.sent_at), reverse=True)
@@ -70,23 +70,31 @@ class FixedWindows:
         opened = self._windows.get(mark)
         if opened is None:
             self._forget(now, window)
-            opened = self._windows[mark] = _Window()
+            opened = _Window()
+            # There is one window at a time.
+            opened.ends_by = min(
+                (other.earliest for later, other in self._windows.items() if later > mark), default=math.inf
+            )
+            self._windows[mark] = opened
         opened.tokens.append(token)
         opened.accepted += not is_refusal
-        opened.ends_by = min(opened.ends_by, token.upper + window)
+        if token.upper < opened.earliest:
+            opened.earliest = token.upper
+            opened.ends_by = min(opened.ends_by, token.upper + window)
+            for earlier, other in self._windows.items():
+                if earlier < mark:
+                    other.ends_by = min(other.ends_by, token.upper)
         if headers.resets_in is not None:
             opened.ends_by = min(opened.ends_by, now + headers.resets_in)
-        for earlier, other in self._windows.items():
-            if earlier < mark:
-                # There is one window at a time.
-                other.ends_by = min(other.ends_by, token.upper)
 
     def ends(self) -> Iterable[tuple[Sequence[Token], float]]:
         """Give requests of each window, and the moment it ends by: those of which that was not told before.
 
         Nothing unless windows are proven fixed.
         """
-        return [told for opened in self._windows.values() if (told := opened.news())[0]] if self.are_proven else ()
+        if not self.are_proven:
+            return ()
+        return [opened.news() for opened in self._windows.values() if opened.has_news]
 
     def _forget(self, now: float, window: float) -> None:
         for mark, opened in list(self._windows.items()):
@@ -117,14 +125,21 @@ class FixedWindows:
 class _Window:
     """One window of the server."""
 
-    __slots__ = ("accepted", "ends_by", "tokens", "told", "told_end")
+    __slots__ = ("accepted", "earliest", "ends_by", "tokens", "told", "told_end")
 
     def __init__(self) -> None:
+        self.earliest = math.inf
+        """The least of the moments by which a request was counted in it."""
         self.ends_by = self.told_end = math.inf
         self.accepted = 0
         self.tokens: list[Token] = []
         self.told = 0
         """Of how many requests the end was told."""
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there are requests of which its end, or this one, was not told."""
+        return self.told < len(self.tokens) or self.ends_by != self.told_end
 
     def news(self) -> tuple[Sequence[Token], float]:
         """Give the requests that are new since this was last asked, or all where the end is another one."""

@@ -105,12 +105,14 @@ class RateLimiter:
             token = await self._wait_in_queue(loop, now, is_retry=is_retry, is_bulk=is_bulk, hooks=hooks)
         permit = Permit(self, token)
         try:
-            await self._shape(hooks)
+            # Always one unit: aiolimiter starves larger ones.
+            await self._shaping_bucket(hooks).acquire(1)
         except BaseException:
             permit.unused()
             raise
         finally:
-            self._seconds_waited += loop.time() - now
+            permit.seconds_waited = loop.time() - now
+            self._seconds_waited += permit.seconds_waited
         return permit
 
     @property
@@ -217,14 +219,8 @@ class RateLimiter:
             self._report_once(said)
         if variation is not None:
             self._ledger.observe_way(variation)
-        wait = self._ledger.window * _REOPENING_JITTER
-        self._ledger.settle(
-            token,
-            now,
-            headers,
-            is_refusal=is_refusal,
-            jitter=self._rng.uniform(0, wait) if is_refusal else 0.0,
-        )
+        jitter = self._rng.uniform(0, self._ledger.window * _REOPENING_JITTER) if is_refusal else 0.0
+        self._ledger.settle(token, now, headers, is_refusal=is_refusal, jitter=jitter)
         if is_refusal:
             closed_for = self._ledger.closed_for(now)
             logger.warning(
@@ -252,21 +248,21 @@ class RateLimiter:
         self._ledger.give_back(token)
         self._serve()
 
-    async def _shape(self, hooks: Sequence[Hook]) -> None:
-        """Spread requests as ``burst`` asks for. Always one unit: aiolimiter starves larger ones."""
+    def _shaping_bucket(self, hooks: Sequence[Hook]) -> AsyncLimiter:
+        """Give the bucket that spreads requests as ``burst`` asks for."""
         limit, window = self._ledger.limit, self._ledger.window
-        # Two windows may meet: the last requests of one and all of the next at once are the ledger's to allow.
-        burst = min(self._burst, limit) if self._burst else 2 * limit
-        if self._bucket is None or self._bucket_shape != (burst, window * burst / limit):
+        if self._bucket is None or self._bucket_shape != (limit, window):
             # Imported with the first request: it reads its package's metadata, a third of this package's import time.
             from aiolimiter import AsyncLimiter as Bucket  # noqa: PLC0415
 
+            # Two windows may meet: the last requests of one and all of the next at once are the ledger's to allow.
+            burst = min(self._burst, limit) if self._burst else 2 * limit
             # A new one, since aiolimiter's drip keeps the rate it was made with.
-            self._bucket_shape = (burst, window * burst / limit)
-            self._bucket = Bucket(*self._bucket_shape)
-        if burst < limit and not self._bucket.has_capacity(1):
+            self._bucket = Bucket(burst, window * burst / limit)
+            self._bucket_shape = (limit, window)
+        if self._burst and self._burst < limit and not self._bucket.has_capacity(1):
             self._tell(window / limit, "shape", hooks)
-        await self._bucket.acquire(1)
+        return self._bucket
 
     def _fail_impatient(self, reopens_at: float) -> None:
         """After a refusal: tell those who may not wait that long now, not when their patience has run out."""

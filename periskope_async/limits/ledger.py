@@ -59,6 +59,8 @@ class Ledger:
             )
         rate = assume or ASSUMED
         self.limit = rate.limit
+        self.window = rate.window
+        """The window's length in seconds, as well as it is known; longer where refusals say that this is not all."""
         self.is_known = assume is not None
         """Whether an answer, or the caller's word, has told the limit; until then one request goes ahead, alone."""
         self.refusals = 0
@@ -77,11 +79,6 @@ class Ledger:
         """The first one of the present closing, with its window's mark: not yet understood."""
 
     # -- what is known ---------------------------------------------------------------------------------------------
-
-    @property
-    def window(self) -> float:
-        """The window's length in seconds, as well as it is known; longer where refusals say that this is not all."""
-        return self._window.seconds * self._stretch
 
     @property
     def is_window_sure(self) -> bool:
@@ -146,15 +143,16 @@ class Ledger:
 
     def take(self, now: float) -> Token | None:
         """Take a token if one is free."""
-        tokens = self.take_up_to(1, now)
-        return tokens[0] if tokens else None
+        return self._take(now) if self.remaining(now) else None
 
     def take_up_to(self, wanted: int, now: float) -> list[Token]:
         """Take as many tokens as are wanted and free."""
-        free = min(wanted, self.remaining(now))
-        if free and not self.is_known and not self._tokens.unanswered:
+        return [self._take(now) for _ in range(min(wanted, self.remaining(now)))]
+
+    def _take(self, now: float) -> Token:
+        if not self.is_known and not self._tokens.unanswered:
             self._probe_until = now + _PROBE_PATIENCE_SECONDS
-        return [self._tokens.take(now) for _ in range(free)]
+        return self._tokens.take(now)
 
     def sent(self, token: Token, now: float) -> None:
         """Book the moment at which a request was written to its connection."""
@@ -222,15 +220,14 @@ class Ledger:
         if token.number >= self._told_by:
             self._told_by, self.limit = token.number, limit
         if headers.resets_in is not None:
-            before = self.window
             self._window.observe(
                 headers.resets_in,
                 is_first=remaining == limit - 1,
                 rounded_by=headers.rounded_by,
                 elapsed=now - token.sent_at,
             )
-            self._recount(before)
-        if self.is_window_sure:
+            self._recount()
+        if not self._fixed.are_proven and self.is_window_sure:
             self._fixed.weigh(token, headers, self._tokens.recent, self.window)
         self._fixed.place(token, headers, now, self.window, is_refusal=is_refusal)
         for tokens, ends_by in self._fixed.ends():
@@ -249,8 +246,9 @@ class Ledger:
         is_believed = self.is_window_sure or headers.retry_after is not None
         return min(left, self.window) if is_believed else left
 
-    def _recount(self, before: float) -> None:
+    def _recount(self) -> None:
         """Where the window's length is not what it was, reckon anew."""
+        before, self.window = self.window, self._window.seconds * self._stretch
         if self.window != before:
             self._tokens.recount(self.window)
             self._fixed.recount(self.window - before)
@@ -290,6 +288,5 @@ class Ledger:
             self._stretch_window(_CALM_DECAY)
 
     def _stretch_window(self, factor: float) -> None:
-        before = self.window
         self._stretch = min(_MOST_STRETCH, max(1.0, self._stretch * factor))
-        self._recount(before)
+        self._recount()

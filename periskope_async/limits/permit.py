@@ -34,11 +34,13 @@ class Books(Protocol):
 class Permit:
     """Leave to send one request. It ends in :meth:`answered`, :meth:`lost` or :meth:`unused`; more calls do nothing."""
 
-    __slots__ = ("_books", "_token", "was_sent")
+    __slots__ = ("_books", "_token", "seconds_waited", "was_sent")
 
     def __init__(self, books: Books, token: Token | None) -> None:
         self._books = books
         self._token = token
+        self.seconds_waited = 0.0
+        """How long it took to get it."""
         self.was_sent = False
         """Whether the request was written to its connection, where that can be seen."""
 

@@ -47,6 +47,10 @@ class WindowEstimate:
         if difference <= 0:
             return
         above = difference - rounded_by
+        if not is_first and above <= self._above:
+            # As nearly every answer: it tells nothing new, but that nothing has changed.
+            self._contradictions = 0
+            return
         below = difference + elapsed if is_first else math.inf
         if max(above, self._above) >= min(below, self._below):
             self._contradictions += 1
