@@ -163,7 +163,7 @@ class SessionManager:
             self._pid = os.getpid()
             self._closing = asyncio.Event()
             if self._session is None:
-                self._session = open_session()
+                self._session = open_session(self._config)
         elif self._loop is not loop:
             raise WrongLoopError(
                 "this client was first used in another event loop, and its connections live there; "

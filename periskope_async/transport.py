@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import socket
 import struct
 import sys
@@ -14,7 +13,7 @@ from aiohttp import hdrs
 from msgspec import Struct
 from msgspec.structs import replace
 
-from periskope_async.connection import ConnectionBroke, once, permit_of_task
+from periskope_async.connection import ConnectionBroke, permit_of_task, send
 from periskope_async.errors import BodyError, ClosedError, ConfigError, ConnectError, DecodeError, TimeoutError_
 from periskope_async.models.repair import Unreadable
 from periskope_async.turns import give_way
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from periskope_async.cache import CacheSlot
-    from periskope_async.config import Config, Timeout
+    from periskope_async.config import Config
     from periskope_async.limits.permit import Permit
     from periskope_async.meta import ResponseMeta
     from periskope_async.models.opened import Steps
@@ -37,8 +36,6 @@ __all__ = ["Answer", "exchange"]
 
 T = TypeVar("T")
 
-# Fewer wake-ups on a body of megabytes than aiohttp's older default of 64 KiB gives.
-_READ_BUFFER_BYTES = 1 << 18
 # Bodies of this size take milliseconds to be joined from their blocks, as long as a thousand chats to be decoded.
 _HOLDING_BYTES = 1 << 23
 _TCP_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
@@ -122,17 +119,8 @@ async def exchange(
     meta: ResponseMeta | None = None
     sending = permit_of_task.set(permit)
     try:
-        async with session.request(
-            request.method,
-            url,
-            headers=_headers(request, config, slot.etag if slot is not None else None),
-            allow_redirects=False,
-            raise_for_status=False,  # whatever a lent session would do: a status is read with its body
-            auto_decompress=True,
-            middlewares=(once,) if is_lent else None,
-            read_bufsize=_READ_BUFFER_BYTES,
-            timeout=_timeouts(config.timeout),
-        ) as response:
+        response = await send(session, request.method, url, config, _own_headers(request, slot), is_lent=is_lent)
+        try:
             meta = read_meta(response.status, response.headers)
             permit.answered(
                 meta.rate_limit,
@@ -146,6 +134,9 @@ async def exchange(
                 body = body.replace(config.api_key.reveal().encode(), b"***")
             is_no_store = slot is not None and _forbids_keeping(response.headers)
             return Answer(meta, body, response.headers.get(hdrs.LOCATION), is_no_store, slot)
+        finally:
+            # Where the body was not read to its end, that closes the connection.
+            response.release()
     except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
         # No connection, so nothing was sent and the server counted nothing.
         permit.unused()
@@ -172,22 +163,14 @@ def _round_trip_variation(response: aiohttp.ClientResponse) -> float | None:
         return None
 
 
-@functools.lru_cache(maxsize=8)
-def _timeouts(timeout: Timeout) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, connect=timeout.connect, sock_read=timeout.read)
-
-
-def _headers(request: Request, config: Config, etag: str | None) -> dict[str, str]:
-    headers: dict[str, str] = {
-        hdrs.AUTHORIZATION: f"Bearer {config.api_key.reveal()}",
-        hdrs.ACCEPT: "application/json",
-        hdrs.USER_AGENT: _user_agent(),
-    }
+def _own_headers(request: Request, slot: CacheSlot | None) -> dict[str, str] | None:
+    """Give the headers that this request has beside the ones that all have."""
+    headers: dict[str, str] = {}
     if request.phone is not None:
         headers["x-phone"] = request.phone
-    if etag is not None:
-        headers[hdrs.IF_NONE_MATCH] = etag
-    return headers
+    if slot is not None and slot.etag is not None:
+        headers[hdrs.IF_NONE_MATCH] = slot.etag
+    return headers or None
 
 
 def _forbids_keeping(headers: CIMultiDictProxy[str]) -> bool:
@@ -243,15 +226,3 @@ def _raise_typed(error: Exception, request: Request, meta: ResponseMeta | None, 
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         raise ConnectError(f"{what}: no secure connection: {said}", retryable=False) from error
     raise ConnectError(f"{what}: {said}") from error
-
-
-@functools.cache
-def _user_agent() -> str:
-    # Imported here: reading package metadata is slow to import, and only a first request needs it.
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
-
-    try:
-        own = version("periskope-async")
-    except PackageNotFoundError:
-        own = "unknown"
-    return f"periskope-async/{own} aiohttp/{aiohttp.__version__}"

@@ -28,6 +28,9 @@ __all__ = ["LimitHeaders", "parse_limit_headers"]
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 
+# Fewer than it takes to make a number infinite.
+_MOST_DIGITS = 18
+
 # A reset below this many is "seconds left" (11 days at most); Unix seconds have been above 1e8 since 1973, Unix
 # milliseconds above 1e11 since 1973 too. What lies between belongs to no dialect.
 _SECONDS_LEFT_BELOW = 1e6
@@ -157,12 +160,14 @@ def _retry_after(text: str | None, date: float | None, unusable: list[str]) -> f
 @functools.lru_cache(maxsize=256)
 def _number(text: str) -> float | None:
     text = text.strip()
-    # float() alone would take "nan", "inf", "1_000" and the digits of every script. 18 digits keep it finite.
-    return float(text) if len(text) <= 18 and _NUMBER.fullmatch(text) else None  # noqa: PLR2004
+    # float() alone would take "nan", "inf", "1_000" and the digits of every script.
+    return float(text) if len(text) <= _MOST_DIGITS and _NUMBER.fullmatch(text) else None
 
 
-@functools.lru_cache(maxsize=256)
 def _whole_number(text: str) -> int | None:
+    if text.isdecimal() and text.isascii() and len(text) <= _MOST_DIGITS:
+        # As nearly always; and what remains is another number in each answer, so none is worth keeping.
+        return int(text)
     # "100, 100;w=60": the drafts of the RateLimit headers append the policy after the number.
     number = _number(text.partition(",")[0].partition(";")[0])
     return None if number is None or number < 0 or not number.is_integer() else int(number)
