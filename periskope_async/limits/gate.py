@@ -100,7 +100,7 @@ class RateLimiter:
         if no_limits.is_open:
             return Permit(self, None)
         now = loop.time()
-        token = None if self._queue else self._ledger.take(now)
+        token = None if self._queue.waiting else self._ledger.take(now)
         if token is None:
             token = await self._wait_in_queue(loop, now, is_retry=is_retry, is_bulk=is_bulk, hooks=hooks)
         permit = Permit(self, token)
@@ -131,7 +131,7 @@ class RateLimiter:
             remaining=remaining,
             resets_in=0.0 if remaining else max(0.0, ledger.wait_for(1, now)),
             in_flight=ledger.in_flight,
-            waiting=len(self._queue),
+            waiting=self._queue.waiting,
             refusals=ledger.refusals,
             seconds_waited=self._seconds_waited,
             is_known=ledger.is_known,
@@ -163,7 +163,7 @@ class RateLimiter:
         is_told = bool(hooks) or logger.isEnabledFor(logging.INFO)
         needed = 0.0
         if is_told or self._max_wait is not None:
-            needed = self._ledger.wait_for(1 if is_retry else len(self._queue) + 1, now)
+            needed = self._ledger.wait_for(1 if is_retry else self._queue.waiting + 1, now)
             if self._max_wait is not None and needed > self._max_wait:
                 raise self._too_long(needed)
         waiter = Waiter(loop.create_future(), now, self._max_wait, is_bulk)
@@ -188,9 +188,10 @@ class RateLimiter:
         if loop is None or self._is_closed:
             return
         now = loop.time()
-        for token in self._ledger.take_up_to(len(self._queue), now):
-            self._queue.serve(token)
-        if self._queue:
+        for token in self._ledger.take_up_to(self._queue.waiting, now):
+            if not self._queue.serve(token):
+                self._ledger.give_back(token)
+        if self._queue.waiting:
             # Where only an answer can free a token, the estimate is a window off: an early look costs nothing.
             self._look_again(loop, now + max(self._ledger.wait_for(1, now), 1e-3))
         else:
@@ -209,7 +210,7 @@ class RateLimiter:
     def sent(self, token: Token) -> None:
         """Book the moment of sending, for a permit: from now on it is known when the token is back."""
         self._ledger.sent(token, self._now())
-        if self._queue and self._timer is None:
+        if self._queue.waiting and self._timer is None:
             self._serve()
 
     def settle(self, token: Token, headers: LimitHeaders, *, is_refusal: bool, variation: float | None) -> None:
@@ -225,11 +226,11 @@ class RateLimiter:
             closed_for = self._ledger.closed_for(now)
             logger.warning(
                 "the server refused a request (429); all %d waiting requests hold for %.2f s",
-                len(self._queue),
+                self._queue.waiting,
                 closed_for,
             )
             self._fail_impatient(now + closed_for)
-        if self._queue:
+        if self._queue.waiting:
             self._serve()
 
     def _report_once(self, said: str) -> None:
@@ -283,7 +284,7 @@ class RateLimiter:
 
     def _tell(self, wait: float, reason: str, hooks: Sequence[Hook]) -> None:
         level = logging.INFO if wait >= _LONG_WAIT_SECONDS else logging.DEBUG
-        logger.log(level, "waiting %.3f s for the limit (%s), %d in the queue", wait, reason, len(self._queue))
+        logger.log(level, "waiting %.3f s for the limit (%s), %d in the queue", wait, reason, self._queue.waiting)
         if hooks:
             view = self.snapshot()
             event = Throttled(

@@ -39,14 +39,11 @@ class WaitQueue:
     """
 
     def __init__(self) -> None:
+        self.waiting = 0
+        """How many still wait, those who were cancelled and have not left yet among them."""
         self._calls: deque[Waiter] = deque()
         self._pages: deque[Waiter] = deque()
-        self._husks = 0
         self._calls_in_a_row = 0
-
-    def __len__(self) -> int:
-        """How many still wait."""
-        return len(self._calls) + len(self._pages) - self._husks
 
     def __iter__(self) -> Iterator[Waiter]:
         """Those who still wait, calls first."""
@@ -54,45 +51,48 @@ class WaitQueue:
 
     def join(self, waiter: Waiter, *, at_head: bool) -> None:
         """Take a place in its lane: at the end, or at the head for a request that was in line before."""
+        self.waiting += 1
         line = self._line_of(waiter)
         if at_head:
             line.appendleft(waiter)
         else:
             line.append(waiter)
 
-    def serve(self, token: Token) -> None:
-        """Let the next one go, with its token. One must be in line."""
+    def serve(self, token: Token) -> bool:
+        """Let the next one go, with its token; False where all in line were cancelled and are leaving."""
         for line in (self._calls, self._pages):
             while line and line[0].ready.done():
                 line.popleft()
-                self._husks -= 1
         if self._calls and (not self._pages or self._calls_in_a_row < _CALLS_BEFORE_A_PAGE):
             waiter = self._calls.popleft()
             self._calls_in_a_row += 1
-        else:
+        elif self._pages:
             waiter = self._pages.popleft()
             self._calls_in_a_row = 0
+        else:
+            return False
+        self.waiting -= 1
         waiter.ready.set_result(token)
+        return True
 
     def leave(self, waiter: Waiter) -> bool:
         """Give the place up after a cancel; False where the waiter had been served or failed by then."""
         if waiter.ready.cancelled():
-            self._husks += 1
+            self.waiting -= 1
             return True
         return False
 
     def fail(self, waiter: Waiter, error: Exception) -> None:
         """End one wait with an error."""
+        self.waiting -= 1
         waiter.ready.set_exception(error)
-        self._husks += 1
 
     def fail_all(self, error: Callable[[], Exception]) -> None:
         """End every wait, each with an error of its own."""
         for waiter in self:
-            waiter.ready.set_exception(error())
+            self.fail(waiter, error())
         self._calls.clear()
         self._pages.clear()
-        self._husks = 0
 
     def _line_of(self, waiter: Waiter) -> deque[Waiter]:
         return self._pages if waiter.is_bulk else self._calls

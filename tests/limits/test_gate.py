@@ -178,6 +178,32 @@ async def test_a_token_handed_over_in_the_step_of_the_cancel_is_not_lost() -> No
     assert (view.in_flight, view.remaining, view.waiting) == (0, 1, 0)
 
 
+@pytest.mark.parametrize("is_bulk", [False, True])
+async def test_a_token_that_comes_free_in_the_step_of_the_last_waiters_cancel_is_kept(*, is_bulk: bool) -> None:
+    gate = limiter(RateLimit(1, 1.0))
+    holder = await gate.acquire()
+    waiter = asyncio.create_task(gate.acquire(is_bulk=is_bulk))
+    await asyncio.sleep(0)
+    waiter.cancel()
+    holder.unused()  # nobody is left to have it, though the waiter's task has not run yet
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    view = gate.snapshot()
+    assert (view.in_flight, view.remaining, view.waiting) == (0, 1, 0)
+
+
+async def test_one_that_is_cancelled_in_the_step_of_the_closing_is_counted_out_once() -> None:
+    gate = limiter(RateLimit(1, 1.0))
+    (await gate.acquire()).answered(NOTHING_SAID, is_refusal=False)
+    waiters = [asyncio.create_task(gate.acquire()) for _ in range(2)]
+    await asyncio.sleep(0)
+    waiters[0].cancel()
+    gate.close()
+    results = await asyncio.gather(*waiters, return_exceptions=True)
+    assert [type(result) for result in results] == [asyncio.CancelledError, ClosedError]
+    assert gate.snapshot().waiting == 0
+
+
 async def test_a_refusal_holds_everyone_until_the_servers_wait_is_over() -> None:
     gate = limiter()
     permit = await gate.acquire()
