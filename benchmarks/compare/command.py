@@ -50,7 +50,8 @@ def measure(sizes: Sizes) -> Results:
         row = (
             f"a row is a chat as the sandbox makes it after the recorded answers: {started.row_bytes:,.0f} bytes of "
             f"JSON on average, its latest message included; the list has {started.rows:,}. CPU is user and system time "
-            "of the contender's process; ratios are of runs made one right after the other, median [least to most]"
+            "of the contender's process; ratios are of runs made one right after the other, median [least to most]. In "
+            "the calls no process gives the top of its heap back to the system, as glibc does where it lies so"
         )
     in_memory, memory = questions.memory(contest, sizes)
     others = [contest.node.version, contest.official] if contest.node and contest.can_run(OFFICIAL) else []

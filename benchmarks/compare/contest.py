@@ -57,6 +57,10 @@ OURS = Contender(name="periskope_async", program="ours")
 BARE = Contender(name="bare loop: aiohttp + msgspec", program="bare")
 STDLIB = Contender(name="aiohttp + json", program="aiohttp_json")
 PYDANTIC = Contender(name="httpx + pydantic", program="httpx_pydantic", needs=("httpx", "pydantic"))
+# Of small calls, whose price would depend on how the heap happens to lie: asyncio reads into 256 KiB, which glibc may
+# give back to the system, and have faulted in anew, with each call or never. So it never does, for any contender.
+_STEADY_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(1 << 24), "MALLOC_TRIM_THRESHOLD_": str(1 << 26)}
+
 BY_HAND = Contender(name="a call by hand", program="by_hand")
 OFFICIAL = Contender(name="official TypeScript client", program="official.js")
 LIMIT = Contender(name="blocking socket + msgspec", program="blocking")
@@ -96,6 +100,8 @@ class Contest:
         settings = {**msgspec.to_builtins(job), **contender.settings, "base_url": _base_url(started)}
         written = json.encode(msgspec.convert(settings, Job)).decode()
         environ = dict(os.environ)
+        if job.task == "calls":
+            environ |= _STEADY_HEAP
         if contender.program.endswith(".js"):
             assert self.node is not None
             # Node takes localhost for ::1 first where that exists; the server listens on 127.0.0.1.

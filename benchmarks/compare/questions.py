@@ -233,7 +233,8 @@ def calls_account(stage: Stage) -> list[Rung]:
         ("with deadlines for connecting and for each read", BY_HAND, {"up_to": "deadlines"}),
         ("with the facts of the answer: limit, trace, ETag, bytes, seconds", BY_HAND, {"up_to": "facts"}),
         ("with aiolimiter's AsyncLimiter, at a rate that makes nobody wait", BY_HAND, {"up_to": "limiter"}),
-        ("periskope_async, with a limiter that keeps no books", OURS, {"has_limiter": False}),
+        ("periskope_async's transport alone, each answer decoded as a bare call's", OURS, {"up_to": "transport"}),
+        ("periskope_async, with a limiter that keeps no books", OURS, {"up_to": "client"}),
         ("periskope_async", OURS, {}),
     ]
     rounds = [

@@ -169,19 +169,22 @@ class Results(Struct, frozen=True, kw_only=True):
 
     def _why_fewer_calls(self, line: Line) -> str:
         """Reckon what the target would leave for all that a call of ours does beside a bare one, and what it does."""
-        bare, *by_hand, without_books, ours = self.calls_account
+        bare, *by_hand, transport, client, ours = self.calls_account
         entered = max((profile.own_calls for profile in self.profiles), default=0.0)
         left = bare.cpu_us / (line.at_least or 1.0) - bare.cpu_us
         more = ours.cpu_us - bare.cpu_us
         return (
-            f"the target leaves {left:.0f} us beside the {bare.cpu_us:.0f} us of a bare call. Deadlines, the facts of "
-            f"the answer and a limiter of a fixed rate fit in, by hand ({by_hand[-1].of_bare:.2f}). What users get "
-            f"beyond that takes {more:.0f} us: a typed query and page, a permit with its three moments, an account of "
-            f"tries, no resend that nobody sees, an end to calls when the client closes ({without_books.of_bare:.2f} "
-            "with all of that), and the books that tell from each answer's headers when the server has forgotten a "
-            f"request ({ours.of_bare:.2f}). These are {entered:.0f} calls of Python functions, "
-            f"{more / max(entered, 1.0):.1f} us each; the target has room for {left * entered / more:.0f}. Where the "
-            f"server lets 100 calls a second pass, it is {more / 1e4:.1%} of a CPU"
+            f"the target leaves {left:.0f} us beside the {bare.cpu_us:.0f} us of a bare call. By hand, deadlines, the "
+            f"facts of the answer and a limiter of a fixed rate fit in ({by_hand[-1].of_bare:.2f}). Ours takes "
+            f"{more:.0f} us more than a bare call: {transport.cpu_us - bare.cpu_us:.0f} for the transport (deadlines, "
+            "the moment of sending, no resend that nobody sees, the facts, a bound on the body), "
+            f"{client.cpu_us - transport.cpu_us:.0f} for the client (a typed query and page, tries, an end to calls "
+            f"when it closes), and {ours.cpu_us - client.cpu_us:.0f} for the limiter, whose books tell from each "
+            f"answer's headers when the server has forgotten a request. With the transport alone it would be "
+            f"{transport.of_bare:.2f}, without the limiter {client.of_bare:.2f}. These are {entered:.0f} calls of "
+            f"Python functions, {more / max(entered, 1.0):.1f} us each, and the target has room for "
+            f"{left * entered / more:.0f}. Where the server lets 100 calls a second pass, it is {more / 1e4:.1%} of a "
+            "CPU"
         )
 
     profiles: list[Profile]

@@ -46,10 +46,9 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
     prefetch: int | None = None
     gc: bool = True
     """Whether Python's garbage collector may run."""
-    up_to: Literal["deadlines", "facts", "limiter"] = "limiter"
-    """Of the call by hand: what it does, each with those before it."""
-    has_limiter: bool = True
-    """Of our client: whether it stands in line for the limit."""
+    up_to: Literal["deadlines", "facts", "transport", "client", "limiter"] = "limiter"
+    """What a call does, each with those before it: by hand the deadlines, the facts of the answer and a limiter; ours
+    the transport, which has the first two, the client around it, and the limiter."""
 
 
 class Hot(Struct, frozen=True):

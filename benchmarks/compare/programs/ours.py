@@ -5,14 +5,24 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from yarl import URL
+
+from benchmarks.compare.programs.bare import Bare
 from benchmarks.compare.programs.harness import KEY, Job, main
 from periskope_async import PeriskopeClient, RateLimiter
+from periskope_async.config import load_config
+from periskope_async.connection import open_session
 from periskope_async.limits.permit import Permit
+from periskope_async.transport import exchange
+from periskope_async.wire.query import ChatQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
+    import aiohttp
+
     from periskope_async import Chat
+    from periskope_async.config import Config
     from periskope_async.events import Hook
 
 
@@ -42,11 +52,32 @@ class _Open(RateLimiter):
         return Permit(self, None)
 
 
+class _Transport(_Ours):
+    """Calls by the client's transport alone, each decoded as a bare one is."""
+
+    def __init__(self, client: PeriskopeClient, job: Job, session: aiohttp.ClientSession, config: Config) -> None:
+        super().__init__(client, job)
+        self._session = session
+        self._config = config
+        self._books = _Open()
+        self._request = ChatQuery().page(offset=0, limit=job.page_size)
+
+    async def one_page(self, limit: int) -> int:  # noqa: ARG002 - it is the job's
+        url = URL(self._config.base_url + self._request.target, encoded=True)
+        answer = await exchange(self._session, self._request, url, self._config, Permit(self._books, None))
+        return len(Bare.decode(answer.body))
+
+
 @contextlib.asynccontextmanager
 async def _opened(job: Job) -> AsyncGenerator[_Ours]:
-    limiter = None if job.has_limiter else _Open()
+    limiter = None if job.up_to == "limiter" else _Open()
     async with PeriskopeClient(KEY, base_url=job.base_url, limiter=limiter) as client:
-        yield _Ours(client, job)
+        if job.up_to != "transport":
+            yield _Ours(client, job)
+            return
+        config = load_config(api_key=KEY, base_url=job.base_url)
+        async with open_session(config) as session:
+            yield _Transport(client, job, session, config)
 
 
 if __name__ == "__main__":
