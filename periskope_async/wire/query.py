@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
 from urllib.parse import quote
 
 from msgspec import Struct
-from msgspec.structs import force_setattr
 
 from periskope_async.errors import ConfigError
 
@@ -58,24 +57,19 @@ class Request(Struct, frozen=True, kw_only=True, gc=False):
     """A request, ready to be sent: all but the base URL and the key."""
 
     method: str
-    path: str
-    """Below the base URL, percent-encoded."""
-    params: tuple[tuple[str, str], ...] = ()
+    target: str
+    """Path below the base URL and query, encoded: what logs and hooks show. It holds no secret."""
     phone: str | None = None
     """The ``x-phone`` header; None sends none."""
-    target: str = ""
-    """Path and query, encoded: what logs and hooks show. It holds no secret."""
-
-    def __post_init__(self) -> None:
-        """Encode once; a request may be sent many times."""
-        # "@" and ":" may stand bare in a query (RFC 3986, 3.4): the ids and times stay readable in logs.
-        query = "&".join([f"{name}={_encoded(value)}" for name, value in self.params])
-        force_setattr(self, "target", f"{self.path}?{query}" if query else self.path)
 
 
 def _encoded(value: str) -> str:
-    # Most values are numbers and words, and quote() looks at each character.
+    # "@" and ":" may stand bare in a query (RFC 3986, 3.4): the ids and times stay readable in logs. Most values are
+    # words, and quote() looks at each character.
     return value if value.isalnum() and value.isascii() else quote(value, safe="@:")
+
+
+_FILTERS = ("sort_by", "sort_order", "chat_id", "chat_type", "label", "start_time", "end_time")
 
 
 class ChatQuery(Struct, frozen=True, kw_only=True, gc=False):
@@ -98,18 +92,17 @@ class ChatQuery(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def fingerprint(self) -> str:
         """A short hash that binds a resume token to its query; the query cannot be read back from it."""
-        text = "\n".join(f"{name}={value}" for name, value in self._params()) + f"\nx-phone={self.phone}"
+        text = "\n".join([f"{name}={value}" for name, value in self._filters()]) + f"\nx-phone={self.phone}"
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
     def page(self, *, offset: int, limit: int) -> Request:
         """Ask for ``limit`` rows from ``offset`` (counted from 0) on."""
+        filters = "".join([f"&{name}={_encoded(value)}" for name, value in self._filters()])
         # Both are always sent: the documents disagree on the defaults (offset 0 or 1, limit 1000 or 2000).
-        params = (("offset", str(offset)), ("limit", str(limit)), *self._params())
-        return Request(method="GET", path="/chats", params=params, phone=self.phone)
+        return Request(method="GET", target=f"/chats?offset={offset}&limit={limit}{filters}", phone=self.phone)
 
-    def _params(self) -> tuple[tuple[str, str], ...]:
-        names = ("sort_by", "sort_order", "chat_id", "chat_type", "label", "start_time", "end_time")
-        return tuple((name, cast("str", value)) for name in names if (value := getattr(self, name)) is not None)
+    def _filters(self) -> list[tuple[str, str]]:
+        return [(name, value) for name in _FILTERS if (value := getattr(self, name)) is not None]
 
 
 def chat_query(
@@ -143,7 +136,7 @@ def chat_query(
 
 def get_chat_request(chat_id: str, *, phone: str | None) -> Request:
     """Ask for one chat with its members. Raises ConfigError where ``chat_id`` cannot be one."""
-    return Request(method="GET", path=f"/chats/{quote(normal_chat_id(chat_id), safe='@')}", phone=phone)
+    return Request(method="GET", target=f"/chats/{quote(normal_chat_id(chat_id), safe='@')}", phone=phone)
 
 
 def check_page(*, offset: int, limit: int, limit_name: str = "limit") -> None:

@@ -114,7 +114,7 @@ def test_a_page_that_no_server_could_give_is_refused(offset: Any, limit: Any, na
 )
 def test_chat_ids(typed: str, sent: str) -> None:
     assert normal_chat_id(typed) == sent
-    assert get_chat_request(typed, phone=None).path == f"/chats/{sent}"
+    assert get_chat_request(typed, phone=None).target == f"/chats/{sent}"
 
 
 @given(st.text(min_size=1))
