@@ -10,7 +10,7 @@ from periskope_async.paging.ask import Phase
 from periskope_async.paging.catch_up import watermark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence, Set as AbstractSet
+    from collections.abc import Sequence, Set as AbstractSet
 
     from periskope_async.paging.ask import Answered, Ask
     from periskope_async.paging.report import WalkReport
@@ -122,9 +122,9 @@ class Evidence:
     def was_joined(
         self,
         ask: Ask,
+        answer: Answered,
         told: Sorted,
         joint: Joint,
-        time_of: Callable[[int], float | None],
         *,
         expected: int,
         is_older: bool,
@@ -133,6 +133,7 @@ class Evidence:
 
         One that ``is_older`` than the page before it shows rows that have left since, among those that are known.
         """
+        time_of = answer.time_of
         has_changed_places = told.has_changed_places(time_of, since=self.began)
         self.may_be_shuffled |= joint.is_guessed or (has_changed_places and not is_older)
         self.has_slipped |= has_changed_places or told.has_slipped(time_of, expected=expected)
@@ -140,7 +141,7 @@ class Evidence:
         # Nothing can hide above the first of all rows.
         if ask.offset > self._base:
             self._may_hide_rows |= joint.may_hide_rows
-            self._may_stand_in |= self._base > 0 and joint.is_tied_to(self._first_time)
+            self._may_stand_in |= self._base > 0 and bool(answer.keys) and time_of(0) == self._first_time
 
     def met(self, report: WalkReport, ask: Ask, answer: Answered, fresh: Sequence[int]) -> None:
         """Take a page's new rows, and count those that may have come since the first page.

@@ -76,16 +76,9 @@ class Joint(Struct, frozen=True):
     """Whether those that have not moved are of one sort key, or a single one: then another row of that key may have
     come to stand above them, out of sight. Of several keys, it would have had to change places with a row of
     another."""
-    first_time: float | None
-    """The sort time of the first one."""
-    has_rows: bool
     steadiness: float
     """How sure the known ones make it that tied rows keep their places, in bits: each one halves the chance that they
     stand where they stood though such rows change places at each request."""
-
-    def is_tied_to(self, time: float | None) -> bool:
-        """Whether the page begins with a row of that sort time."""
-        return self.has_rows and self.first_time == time
 
 
 class Seam:
@@ -176,8 +169,6 @@ class Seam:
         return Joint(
             is_guessed=self._has_guessed,
             may_hide_rows=first > 0 and not _are_of_several_keys(first, time_of, since),
-            first_time=time_of(0) if keys else None,
-            has_rows=bool(keys),
             steadiness=_bits_of_order(in_sight, first) if are_steady else 0.0,
         )
 

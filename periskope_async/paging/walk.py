@@ -227,7 +227,7 @@ class Walk:
                 self._plan.rose(expected - told.known_first)
         joint = self._seam.joint(answer.keys, told, answer.time_of, since=self._evidence.began)
         is_older = self._mending.was_cut_before_gap(ask)
-        self._evidence.was_joined(ask, told, joint, answer.time_of, expected=expected, is_older=is_older)
+        self._evidence.was_joined(ask, answer, told, joint, expected=expected, is_older=is_older)
         self._seam.extend(answer.keys, answer.time_of, overlap=self._plan.overlap)
         self._evidence.look_at(ask, answer)
 
