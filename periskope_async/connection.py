@@ -130,12 +130,12 @@ class _Response(aiohttp.ClientResponse):
 
 async def _once(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
     """Do both for a request on a lent session, whose classes are not ours to choose."""
-    send = request.send
+    sending = request.send
 
     def send_now(conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         if permit := permit_of_task.get():
             permit.sent()
-        return send(conn)
+        return sending(conn)
 
     request.send = send_now  # type: ignore[method-assign] # of this one request
     try:

@@ -135,7 +135,7 @@ async def exchange(
             is_no_store = slot is not None and _forbids_keeping(response.headers)
             return Answer(meta, body, response.headers.get(hdrs.LOCATION), is_no_store, slot)
         finally:
-            # Where the body was not read to its end, that closes the connection.
+            # Where the body has not come to its end, that closes the connection.
             response.release()
     except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
         # No connection, so nothing was sent and the server counted nothing.
@@ -194,7 +194,7 @@ async def _read_body(response: aiohttp.ClientResponse, meta: ResponseMeta, most:
 
 
 def _refuse_body(response: aiohttp.ClientResponse, meta: ResponseMeta, most: int) -> NoReturn:
-    # The rest is not wanted, so the connection cannot be used again.
+    # What has not come yet is not wanted, so the connection cannot be used again.
     response.close()
     raise BodyError(
         f"the answer's body is larger than the {most} bytes allowed by max_body; ask for fewer rows a page",

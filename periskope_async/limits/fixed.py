@@ -70,12 +70,8 @@ class FixedWindows:
         opened = self._windows.get(mark)
         if opened is None:
             self._forget(now, window)
-            opened = _Window()
-            # There is one window at a time.
-            opened.ends_by = min(
-                (other.earliest for later, other in self._windows.items() if later > mark), default=math.inf
-            )
-            self._windows[mark] = opened
+            opened = self._windows[mark] = _Window()
+            self._end_before_later(mark, opened)
         opened.tokens.append(token)
         opened.accepted += not is_refusal
         if token.upper < opened.earliest:
@@ -109,16 +105,22 @@ class FixedWindows:
         opened = self._windows.get(mark) if mark is not None else None
         return None if opened is None else opened.accepted
 
-    def recount(self, longer_by: float) -> None:
-        """Have the windows end later, since their length turned out to be longer by so many seconds (or shorter)."""
-        for opened in self._windows.values():
-            opened.ends_by += max(0.0, longer_by)
+    def recount(self, window: float, *, longer_by: float) -> None:
+        """Reckon the windows' ends anew, since their length turned out to be longer by so many seconds (or shorter)."""
+        for mark, opened in self._windows.items():
+            opened.ends_by = min(opened.ends_by + max(0.0, longer_by), opened.earliest + window)
+            self._end_before_later(mark, opened)
             opened.told = 0
+
+    def _end_before_later(self, mark: float, opened: _Window) -> None:
+        """Have a window end before any request of a later one was counted: there is one at a time."""
+        later = [other.earliest for at, other in self._windows.items() if at > mark]
+        opened.ends_by = min([opened.ends_by, *later])
 
     def was_wrong(self) -> None:
         """Trust no window's end until more proofs than before have come: a refusal that nothing else explains."""
         if self.are_proven:
-            self._proofs = 0
+            self._proofs = self._used = 0
             self._proofs_wanted = min(_MOST_PROOFS_WANTED, self._proofs_wanted * 4)
 
 

@@ -252,16 +252,16 @@ class RateLimiter:
     def _shaping_bucket(self, hooks: Sequence[Hook]) -> AsyncLimiter:
         """Give the bucket that spreads requests as ``burst`` asks for."""
         limit, window = self._ledger.limit, self._ledger.window
-        if self._bucket is None or self._bucket_shape != (limit, window):
+        # Two windows may meet: the last requests of one and all of the next at once are the ledger's to allow.
+        burst = min(self._burst, limit) if self._burst else 2 * limit
+        shape = (burst, window * burst / limit)
+        if self._bucket is None or self._bucket_shape != shape:
             # Imported with the first request: it reads its package's metadata, a third of this package's import time.
             from aiolimiter import AsyncLimiter as Bucket  # noqa: PLC0415
 
-            # Two windows may meet: the last requests of one and all of the next at once are the ledger's to allow.
-            burst = min(self._burst, limit) if self._burst else 2 * limit
             # A new one, since aiolimiter's drip keeps the rate it was made with.
-            self._bucket = Bucket(burst, window * burst / limit)
-            self._bucket_shape = (limit, window)
-        if self._burst and self._burst < limit and not self._bucket.has_capacity(1):
+            self._bucket, self._bucket_shape = Bucket(*shape), shape
+        if burst < limit and not self._bucket.has_capacity(1):
             self._tell(window / limit, "shape", hooks)
         return self._bucket
 

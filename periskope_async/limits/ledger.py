@@ -251,7 +251,7 @@ class Ledger:
         before, self.window = self.window, self._window.seconds * self._stretch
         if self.window != before:
             self._tokens.recount(self.window)
-            self._fixed.recount(self.window - before)
+            self._fixed.recount(self.window, longer_by=self.window - before)
 
     def _blame_others(self, used: int, token: Token, mark: float | None, now: float) -> None:
         """Put down to others what a window has counted beyond all our requests that it may hold."""

@@ -38,7 +38,7 @@ class Token(Struct, order=True, gc=False):
     upper: float = math.inf
     """Counted by then: when its answer's headers came, or its sending and the margin, whichever is earlier."""
     ended_at: float = math.inf
-    """When its headers came, it was lost, or it was given back."""
+    """When its headers came, or it was lost; minus infinity where it was given back, for then it was never counted."""
 
 
 class Tokens:
@@ -93,7 +93,10 @@ class Tokens:
             self.recent.popleft()
 
     def end(self, token: Token, now: float, *, window: float, head_start: float = 0.0) -> None:
-        """Book that nothing more will be heard of a request: it was counted ``head_start`` before now, or earlier."""
+        """Book that nothing more will be heard of a request: it was counted ``head_start`` before now, or earlier.
+
+        Once for each token, and never after it was given back.
+        """
         if token.sent_at == math.inf:
             # Nobody saw it being sent (a session that was lent has no eyes of ours).
             self.sent(token, now, margin=0.0, window=window)

@@ -54,8 +54,8 @@ class Again:
 def _may_tell(report: WalkReport, evidence: Evidence, plan: Plan) -> bool:
     """Whether it is not clear that all rows were met, and one answer may hold all of them.
 
-    More than one request is not spent on it: in a longer list it would take a twentieth of what reading that took, and
-    the pages' overlap takes nearly as much already.
+    More than one request is not spent on it: a longer list would take a twentieth of the requests that reading it took
+    in pages of 100, and half of them in pages of 1,000.
     """
     # A server that gave fewer than it was asked for will give no more than that.
     at_once = plan.most_rows if evidence.largest >= plan.page_size else evidence.largest

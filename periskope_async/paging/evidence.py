@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from periskope_async.paging.report import WalkReport
     from periskope_async.paging.seam import Joint, Seam, Sorted
 
-__all__ = ["MOST_ROWS_MET_AGAIN", "Evidence"]
+__all__ = ["Evidence"]
 
 # In longer lists a further reading proves nothing: for that, each row that it meets is kept until its end.
-MOST_ROWS_MET_AGAIN = 200_000
+_MOST_ROWS_MET_AGAIN = 200_000
 # So surely must tied rows have kept their places, in bits, that one known to be missing is not looked for among them.
 _BITS_OF_STEADY_TIES = 20.0
 
@@ -150,7 +150,7 @@ class Evidence:
         """
         if report.pages > 1:
             self.newcomers += _may_have_come(answer, fresh, self._first_date)
-        if ask.phase is Phase.AGAIN and report.rows_placed <= MOST_ROWS_MET_AGAIN:
+        if ask.phase is Phase.AGAIN and report.rows_placed <= _MOST_ROWS_MET_AGAIN:
             if not self._met_again:
                 self._counted_again, self._date_again = answer.count, answer.cut_after
             self._met_again.update(answer.keys)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
+from periskope_async.limits.fixed import FixedWindows
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.ledger import Ledger
 from periskope_async.limits.rate import RateLimit
+from periskope_async.limits.tokens import Token
 from tests.limits.servers import FixedWindow, Server, SlidingLog, TokenBucket, headers_of
-
-if TYPE_CHECKING:
-    from periskope_async.limits.tokens import Token
 
 TEN = RateLimit(10, 1.0)
 
@@ -79,3 +76,49 @@ def test_a_refusal_that_nothing_explains_takes_the_proof_back() -> None:
     ledger.settle(late, 117.31, LimitHeaders(limit=9, remaining=0, resets_in=1.0, reset_mark=117.0), is_refusal=True)
     ledger.settle(send(ledger, 120.0), 120.01, LimitHeaders())
     assert not ledger.is_fixed
+
+
+def placed(windows: FixedWindows, *, upper: float, mark: float, window: float) -> Token:
+    token = Token(upper + window, int(upper * 100), upper - 0.01, upper - 0.01, upper)
+    headers = LimitHeaders(limit=10, remaining=5, reset_mark=mark)
+    windows.place(token, headers, upper, window, is_refusal=False)
+    return token
+
+
+def ends(windows: FixedWindows) -> list[float]:
+    return [end for _, end in windows.ends()]
+
+
+@pytest.mark.parametrize(("before", "after"), [(4.0, 1.0), (1.0, 4.0)])
+def test_the_end_of_an_open_window_is_reckoned_anew_where_windows_turn_out_to_be_of_another_length(
+    before: float, after: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FixedWindows, "are_proven", True)
+    windows = FixedWindows()
+    placed(windows, upper=100.0, mark=101.0, window=before)
+    assert ends(windows) == [100.0 + before]
+    windows.recount(after, longer_by=after - before)
+    assert ends(windows) == [100.0 + after]
+
+
+def test_a_window_ends_before_any_request_of_a_later_one_whichever_is_answered_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FixedWindows, "are_proven", True)
+    windows = FixedWindows()
+    placed(windows, upper=100.5, mark=102.0, window=1.0)
+    placed(windows, upper=99.8, mark=101.0, window=1.0)
+    assert ends(windows) == [101.5, 100.5]
+    windows.recount(2.0, longer_by=1.0)
+    assert ends(windows) == [102.5, 100.5]
+
+
+def test_a_count_from_before_windows_were_proven_is_no_proof_once_they_are_doubted() -> None:
+    windows = FixedWindows()
+    many = [Token(0.0, number, at := number / 100, at, at + 0.01) for number in range(20)]
+    windows.weigh(many[-1], LimitHeaders(limit=100, remaining=50), [], 1.0)
+    windows._proofs = 1  # as a real one, of which the next answers would not be weighed
+    windows.was_wrong()
+    # Ten were let through and ten refused: all show ten, which is fewer than the fifty of long ago, and than twenty.
+    windows.weigh(many[-1], LimitHeaders(limit=10, remaining=0), many[:-1], 1.0)
+    assert windows._proofs == 0
