@@ -136,6 +136,7 @@ class PeriskopeClient:
             prefetch=prefetch,
             consistency=consistency,
             is_newest_first=query.is_newest_first,
+            can_move_anywhere=query.can_move_anywhere,
             fingerprint=query.fingerprint,
             resume=resume,
         )

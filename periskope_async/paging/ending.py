@@ -23,10 +23,25 @@ class Ending:
 
     def __init__(self) -> None:
         self._full = self._pages_in_vain = self._rows_in_vain = self._small_pages = 0
+        self._short: int | None = None
 
     def gets_on(self, gained: int) -> bool:
         """Whether a page that went so many rows beyond those before it went on by more than half of what one can."""
         return gained > (self._full - least_overlap(self._full)) // 2
+
+    @property
+    def was_short(self) -> bool:
+        """Whether the last page was cut short, by the end of the list or by a server that gives fewer rows now."""
+        return self._short is not None
+
+    def is_seen(self, rows: int, *, is_short: bool, shows_nothing: bool) -> bool:
+        """Whether a page of so many rows, which may show nothing new, leaves no doubt of the end; or the last one did.
+
+        A server may give fewer rows from now on, and so few that all of them are known. But then it gives as many each
+        time: of two lengths, only the longer one can be that.
+        """
+        before, self._short = self._short, rows if is_short else None
+        return shows_nothing and before is not None and (rows > before or (is_short and rows < before))
 
     def stepped_back(self) -> None:
         """Note that a page did not join what was placed, so that what lies before it is to be read."""

@@ -23,11 +23,24 @@ _MOST_ROWS_MET_AGAIN = 200_000
 # So surely must tied rows have kept their places, in bits, that one known to be missing is not looked for among them.
 _BITS_OF_STEADY_TIES = 20.0
 
+_STAND_BEFORE = "rows that stand before the offset are not read: some may have moved there, or changed places with some"
+_JUMP_BACK = "a row that wakes up may jump over pages that were read already, where they are not read again"
+_MOVE_ANYWHERE = (
+    "a chat may move to where the list had been read, and not only to its head: where a message comes late, or the "
+    "latest one is deleted"
+)
+_CHANGE_PLACES = (
+    "rows of equal sort key may stand where pages join: one that changed places just when another left or came would "
+    "have been passed by unseen"
+)
+
 
 class Evidence:
     """What was seen of a walk's surroundings that its pages alone do not tell."""
 
     def __init__(self, *, is_newest_first: bool, base: int = 0, is_resumed: bool = False) -> None:
+        self.can_move_anywhere = False
+        """Whether the sort time of a row may become any other, and not only the present one."""
         self._base = base
         self._is_newest_first = is_newest_first
         self._is_timeless = is_newest_first
@@ -148,13 +161,18 @@ class Evidence:
 
         By its sort time nobody can tell: it may be as old as any, or none. But who comes is written then.
         """
-        if report.pages > 1:
-            self.newcomers += _may_have_come(answer, fresh, self._first_date)
+        may_have_come = _may_have_come(answer, fresh, self._first_date) if report.pages > 1 else 0
+        self.newcomers += may_have_come
+        # The pages before passed it by, though they joined.
+        self._may_hide_rows |= ask.phase is Phase.AGAIN and may_have_come < len(fresh)
         if ask.phase is Phase.AGAIN and report.rows_placed <= _MOST_ROWS_MET_AGAIN:
-            if not self._met_again:
+            if self._counted_again is None:
                 self._counted_again, self._date_again = answer.count, answer.cut_after
+            else:
+                # Those that are known too: one may have left before that reading, and come back during it.
+                met_now = [index for index, key in enumerate(answer.keys) if key not in self._met_again]
+                self._newcomers_again += _may_have_come(answer, met_now, self._date_again)
             self._met_again.update(answer.keys)
-            self._newcomers_again += _may_have_come(answer, fresh, self._date_again)
 
     def was_not_seen(self, why: str) -> None:
         """Note that the end, or what moved between two pages, was out of sight."""
@@ -204,18 +222,13 @@ class Evidence:
             return None
         if self.doubt is not None:
             return self.doubt
-        if self._base > 0 and report.pages > 1:
-            return (
-                "rows that stand before the offset are not read: some may have moved there, or changed places with some"
-            )
-        if not (self.is_head_read or report.pages == 1):
-            return "a row that wakes up may jump over pages that were read already, where they are not read again"
-        if self.are_shuffled or self.may_be_shuffled or self.has_slipped or self._may_hide_rows:
-            return (
-                "rows of equal sort key may stand where pages join: one that changed places just when another left or "
-                "came would have been passed by unseen"
-            )
-        return None
+        reasons = [
+            (self._base > 0 and report.pages > 1, _STAND_BEFORE),
+            (not (self.is_head_read or report.pages == 1), _JUMP_BACK),
+            (self.can_move_anywhere, _MOVE_ANYWHERE),
+            (self.are_shuffled or self.may_be_shuffled or self.has_slipped or self._may_hide_rows, _CHANGE_PLACES),
+        ]
+        return next((why for applies, why in reasons if applies), None)
 
     @property
     def most_left(self) -> int | None:
@@ -241,7 +254,6 @@ class Evidence:
         met = self._base + report.rows_placed - self.newcomers
         if met == report.count_at_start and not self._may_have_sunk(report):
             return "every row that was counted at first was met"
-        # What was known before is no newcomer to that reading, whatever it says of itself.
         met = len(self._met_again) - self._newcomers_again
         if met == self._counted_again:
             return "the list was read again, and every row that was counted then was met"

@@ -49,6 +49,7 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
     prefetch: int | None
     consistency: Consistency
     is_newest_first: bool
+    can_move_anywhere: bool
     fingerprint: str
     resume: Place | None
 
@@ -62,6 +63,7 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
         prefetch: int | None,
         consistency: Consistency,
         is_newest_first: bool,
+        can_move_anywhere: bool = False,
         fingerprint: str,
         resume: str | None,
     ) -> WalkOptions:
@@ -86,6 +88,7 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
             prefetch=prefetch,
             consistency=consistency,
             is_newest_first=is_newest_first,
+            can_move_anywhere=can_move_anywhere,
             fingerprint=fingerprint,
             resume=None if resume is None else read_token(resume, query=fingerprint),
         )
@@ -101,6 +104,7 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
             max_items=self.max_items,
             consistency=self.consistency,
             is_newest_first=self.is_newest_first,
+            can_move_anywhere=self.can_move_anywhere,
             resume_at=resume.offset if is_cut and resume is not None else None,
             resume_time=resume.time if resume is not None else None,
         )

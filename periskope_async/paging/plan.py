@@ -112,6 +112,12 @@ class Plan:
         self._next_offset = max(self.base, offset)
         self.out.clear()
 
+    def go_on_behind(self, end: int, *, overlap: int | None = None) -> bool:
+        """Begin the next page so many rows before an end that was reached; tell whether pages are dropped for that."""
+        has_dropped = bool(self.out)
+        self.go_on_from(end - (self.overlap if overlap is None else overlap))
+        return has_dropped
+
     def ask_again(self) -> None:
         """Drop what is out; the same pages are asked for anew."""
         if self.out:

@@ -24,7 +24,7 @@ from periskope_async.paging.ending import Ending
 from periskope_async.paging.evidence import Evidence
 from periskope_async.paging.mending import Mending
 from periskope_async.paging.offset_watch import OffsetWatch
-from periskope_async.paging.plan import LEAST_OVERLAP, Plan
+from periskope_async.paging.plan import Plan
 from periskope_async.paging.report import WalkReport
 from periskope_async.paging.seam import Seam, Sorted
 
@@ -56,6 +56,7 @@ class Walk:
         max_items: int | None = None,
         consistency: Consistency = "exact",
         is_newest_first: bool = True,
+        can_move_anywhere: bool = False,
         resume_at: int | None = None,
         resume_time: float | None = None,
     ) -> None:
@@ -82,6 +83,7 @@ class Walk:
         self._ending = Ending()
         self._head: HeadCatchUp | None = None
         self._evidence = Evidence(is_newest_first=is_newest_first, base=offset, is_resumed=resume_at is not None)
+        self._evidence.can_move_anywhere = can_move_anywhere
         if max_items == 0:
             self._finish(complete=False, why="max_items is 0")
 
@@ -245,34 +247,33 @@ class Walk:
         ending.was_placed(rows=rows, gained=gained, has_old=has_old, is_gap=ask.is_gap)
         if ask.is_gap:
             if rows < ask.limit:
-                self._go_on_from(end)
+                self.must_restart = plan.go_on_behind(end)
             return
         self._count.was_reached(end, has_rows=rows > 0, is_full=not is_short)
         # A first page that is short of its own count proves no end: a server that clamps the limit and counts the page
         # looks the same. The exact walk asks once more then.
         is_told = self._count.is_passed_by(end) and (self._consistency != "exact" or self._count.is_proven)
-        # A longer page that was read before says no more than that: the server may give fewer rows from now on.
-        nothing_beyond = not fresh and not gained and rows <= max(LEAST_OVERLAP, plan.overlap)
-        is_end = not rows or answer.is_all or (is_short and (is_told or nothing_beyond))
+        shows_nothing, was_short = not fresh and not gained, ending.was_short
+        is_seen = ending.is_seen(rows, is_short=is_short, shows_nothing=shows_nothing)
+        is_end = not rows or answer.is_all or is_seen or (is_short and is_told)
         if is_end or self._is_outrun():
             self._end_phase(ask.phase)
+        elif is_short and shows_nothing and not was_short:
+            # The end, or so few rows from now on: a page of another length tells; after a cut only a shorter one can.
+            self.must_restart = plan.go_on_behind(end, overlap=rows // 2 if self._evidence.is_unprovable else 2 * rows)
         elif is_short:
             # The server may give fewer rows than asked for: what is out beyond this page would leave gaps. Or it is the
             # end: the next page overlaps as those before it, since one known row alone would prove little.
-            self._go_on_from(end)
+            self.must_restart = plan.go_on_behind(end)
             plan.given = rows
         elif not plan.out or self._watch.is_suspicious:
-            self._go_on_from(end)
+            self.must_restart = plan.go_on_behind(end)
 
     def _is_outrun(self) -> bool:
         is_outrun = self._ending.is_out_of_reach(known=len(self._seen))
         if is_outrun:
             self._evidence.was_not_seen("the list moves as fast as it is read: its end was out of reach")
         return is_outrun
-
-    def _go_on_from(self, end: int) -> None:
-        self.must_restart = bool(self._plan.out)
-        self._plan.go_on_from(end - self._plan.overlap)
 
     def _catch_up(self, head: HeadCatchUp, answer: Answered, fresh: Sequence[int]) -> None:
         head.met([answer.time_of(index) for index in range(len(answer.keys))], fresh=fresh, date=answer.cut_after)

@@ -90,6 +90,11 @@ class ChatQuery(Struct, frozen=True, kw_only=True, gc=False):
         return self.sort_order != "asc"
 
     @property
+    def can_move_anywhere(self) -> bool:
+        """Whether a chat's sort time may become any other: a message may come late, and the latest one be deleted."""
+        return self.sort_by == "latest_message_timestamp"
+
+    @property
     def fingerprint(self) -> str:
         """A short hash that binds a resume token to its query; the query cannot be read back from it."""
         text = "\n".join([f"{name}={value}" for name, value in self._filters()]) + f"\nx-phone={self.phone}"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Counts = Literal["total", "page", "none", "too few", "too many"]
 SortBy = Literal["created", "messaged"]
 Move = Literal["wake", "insert", "insert silent", "insert old", "hop", "remove"]
+StrangeMove = Literal["late", "sink", "return"]
+"""A message comes that was sent long ago, the latest one is deleted, or a row comes back that had left."""
 
 SECONDS_A_REQUEST = 5.0
 
@@ -44,6 +46,8 @@ class MovingList(msgspec.Struct, kw_only=True):
     shuffles: bool = False
     """Whether rows of equal sort key stand in another order at each request."""
     max_limit: int = 10_000
+    limits: dict[int, int] = {}
+    """By the number of a request: what the most becomes with it."""
     counts: Counts = "total"
     ignores_offset: bool = False
     tells_changes: bool = True
@@ -51,6 +55,8 @@ class MovingList(msgspec.Struct, kw_only=True):
     tells_date: bool = True
     rows: list[Row] = []
     gone: set[int] = set()
+    left: list[Row] = []
+    """Of those, the rows that can come back."""
     clock: float = 1_000_000.3
     requests: int = 0
     tells_from: bool = True
@@ -79,6 +85,7 @@ class MovingList(msgspec.Struct, kw_only=True):
     def page(self, ask: Ask) -> Answered:
         self.requests += 1
         self.clock += SECONDS_A_REQUEST
+        self.max_limit = self.limits.get(self.requests, self.max_limit)
         order = self.order(is_descending=self.is_descending != ask.is_reversed)
         offset = 0 if self.ignores_offset else ask.offset
         rows = order[offset : offset + min(ask.limit, self.max_limit)]
@@ -99,7 +106,7 @@ class MovingList(msgspec.Struct, kw_only=True):
             date=float(int(self.clock)) if self.tells_date else None,
         )
 
-    def move(self, kind: Move, *, place: int | None = None) -> None:
+    def move(self, kind: Move | StrangeMove, *, place: int | None = None) -> None:
         """Move a row: the one at a place, or any."""
         self.clock += 0.1
         now = float(int(self.clock)) if self.has_whole_seconds else self.clock
@@ -113,16 +120,33 @@ class MovingList(msgspec.Struct, kw_only=True):
             # What most chats carry as the time of their creation is as old as can be.
             self.rows.append(Row(1_000_000 + self.size, 0.0, now, 1_000_000 + self.size, now))
             self.size += 1
+        elif kind == "return":
+            self._bring_back(now)
         elif self.rows:
             row = self.rng.choice(self.rows) if place is None else self.rows[place % len(self.rows)]
-            if kind == "wake":
-                row.messaged = row.updated = now
-            elif kind == "hop":
-                # As an update moves a row of a table: among its ties, and nowhere else.
-                row.rank = self.rng.uniform(-1.0, self.size)
-            else:
-                self.rows.remove(row)
-                self.gone.add(row.key)
+            self._move_row(row, kind, now)
+
+    def _move_row(self, row: Row, kind: Move | StrangeMove, now: float) -> None:
+        if kind == "wake":
+            row.messaged = row.updated = now
+        elif kind == "late":
+            row.messaged, row.updated = now - self.rng.choice([1.5, 5.0, 30.0, 1e6]), now
+        elif kind == "sink":
+            row.messaged = None if row.messaged is None else row.messaged - self.rng.choice([1.0, 100.0, 1e6])
+            row.updated = now
+        elif kind == "hop":
+            # As an update moves a row of a table: among its ties, and nowhere else.
+            row.rank = self.rng.uniform(-1.0, self.size)
+        else:
+            self.rows.remove(row)
+            self.gone.add(row.key)
+            self.left.append(row)
+
+    def _bring_back(self, now: float) -> None:
+        if self.left:
+            row = self.left.pop(self.rng.randrange(len(self.left)))
+            row.updated = now
+            self.rows.append(row)
 
 
 def _changes(updated: list[float | None]) -> Callable[[Sequence[int], float], int]:

@@ -1,25 +1,28 @@
 """Random walks over lists that move in random ways: many more, and less various, than hypothesis makes of them.
 
-The nightly profile runs 200,000 (``HYPOTHESIS_PROFILE=nightly``).
+The nightly profile runs 400,000 (``HYPOTHESIS_PROFILE=nightly``).
 """
 
 from __future__ import annotations
 
 import contextlib
 import random
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from hypothesis import settings
 
 from periskope_async.errors import PaginationError
 from periskope_async.paging.walk import Walk
-from tests.paging.moving_list import Counts, Move, MovingList, Reading, SortBy
+from tests.paging.moving_list import Counts, Move, MovingList, Reading, SortBy, StrangeMove
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CHUNKS = 10
 
-ALL_MOVES: list[Move] = list(get_args(Move))
-KINDS_OF_MOVES: list[list[Move]] = [
+ALL_MOVES: list[Move | StrangeMove] = list(get_args(Move))
+KINDS_OF_MOVES: list[list[Move | StrangeMove]] = [
     ALL_MOVES,
     ["insert", "hop", "remove"],
     ["insert old", "hop", "remove"],
@@ -35,9 +38,19 @@ KINDS_OF_MOVES: list[list[Move]] = [
 # Wrong counts prove most where they are wrong, and are the rarer.
 KINDS_OF_COUNTS: list[Counts] = [*get_args(Counts), "total", "total", "total"]
 
+STRANGE_MOVES: list[list[Move | StrangeMove]] = [
+    [*ALL_MOVES, *get_args(StrangeMove)],
+    ["late", "remove", "insert"],
+    ["sink", "remove", "wake"],
+    ["hop", "remove", "return", "return"],
+    ["remove", "return"],
+    ["hop", "late", "sink", "remove"],
+    ["remove"],
+]
+
 
 def walk_at_random(seed: int) -> None:
-    """Read a list that is moved in bursts, in any place or near its head, while pages are cut in any order."""
+    """Read a list whose rows move as the API's are thought to do, by a server that gives as many rows each time."""
     rng = random.Random(seed)
     size = rng.randrange(71) if rng.random() < 0.8 else rng.randrange(100, 300)
     page_size, depth = rng.randrange(1, 21), rng.choice([1, 1, 2, 3, 5, 16])
@@ -55,8 +68,44 @@ def walk_at_random(seed: int) -> None:
         tells_changes=rng.random() < 0.8,
         tells_date=rng.random() < 0.9,
     )
-    walk = Walk(page_size=page_size, is_newest_first=moving.is_descending)
-    kinds, likelihood = rng.choice(KINDS_OF_MOVES), rng.choice([0.05, 0.2, 0.5, 0.9])
+    read_at_random(Walk(page_size=page_size, is_newest_first=moving.is_descending), moving, KINDS_OF_MOVES, depth=depth)
+
+
+def walk_strangely(seed: int) -> None:
+    """Read a list whose rows may move anywhere, and come back, by a server that may give fewer rows from now on."""
+    rng = random.Random(seed)
+    size = rng.choice([rng.randrange(1, 20), rng.randrange(71), rng.randrange(60, 200)])
+    page_size, depth = rng.choice([rng.randrange(1, 8), rng.randrange(2, 21), 20, 30, 40]), rng.choice([1, 1, 2, 5, 16])
+    # Once: a server that changes its mind twice, each time to just what a page shows, cannot be told from the end.
+    limits = {rng.randrange(2, 12): rng.randrange(1, 21)} if rng.random() < 0.5 else {}
+    moving = MovingList(
+        rng=rng,
+        size=size,
+        sort_by=rng.choice(get_args(SortBy)),
+        is_descending=rng.random() < 0.6,
+        ties=rng.choice([0, 0, 0.2, 0.8, 1.0]),
+        max_limit=10_000 if limits else rng.choice([10_000, 10_000, 19, 7]),
+        # With a count that is too low, and fewer rows from just there on, nothing shows the end that is beyond.
+        counts=rng.choice(["total", "total", "page", "none", "too many"]),
+        has_whole_seconds=rng.random() < 0.5,
+        tells_changes=rng.random() < 0.85,
+        tells_date=rng.random() < 0.9,
+        limits=limits,
+    )
+    walk = Walk(
+        page_size=page_size,
+        is_newest_first=moving.is_descending,
+        can_move_anywhere=moving.sort_by == "messaged",
+    )
+    read_at_random(walk, moving, STRANGE_MOVES, depth=depth)
+
+
+def read_at_random(
+    walk: Walk, moving: MovingList, kinds_of_moves: list[list[Move | StrangeMove]], *, depth: int
+) -> None:
+    """Move the list in bursts, in any place or near its head, while pages are cut in any order."""
+    rng = moving.rng
+    kinds, likelihood = rng.choice(kinds_of_moves), rng.choice([0.05, 0.2, 0.5, 0.9])
     reading = Reading(walk, moving, depth=depth, most_requests=3_000)
     is_near, burst, left = rng.random() < 0.5, rng.choice([1, 2, 3, 4]), rng.randrange(1, 60)
     while not walk.is_over:
@@ -72,16 +121,17 @@ def walk_at_random(seed: int) -> None:
     reading.check()
 
 
+@pytest.mark.parametrize("walk", [walk_at_random, walk_strangely])
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_no_random_walk_claims_what_is_not_so(chunk: int) -> None:
+def test_no_random_walk_claims_what_is_not_so(chunk: int, walk: Callable[[int], None]) -> None:
     for number in range(settings().max_examples):
         seed = chunk * 1_000_000 + number
         # A list that gives the same page again may be taken for a server that ignores the offset.
         with contextlib.suppress(PaginationError):
             try:
-                walk_at_random(seed)
+                walk(seed)
             except AssertionError as error:
-                raise AssertionError(f"walk_at_random({seed}): {error}") from error
+                raise AssertionError(f"{walk.__name__}({seed}): {error}") from error
 
 
 # In both the count is too low, and the walk, which gives up before the end, has met as many rows as that by then.

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from periskope_async import PeriskopeClient
 from periskope_async.errors import ConfigError
-from periskope_async.wire.query import MAX_LIMIT, chat_query, check_page, get_chat_request, normal_chat_id
+from periskope_async.wire.query import MAX_LIMIT, SortBy, chat_query, check_page, get_chat_request, normal_chat_id
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
 
@@ -136,3 +137,10 @@ def test_a_fingerprint_tells_queries_apart_and_shows_nothing() -> None:
     assert len(set(fingerprints)) == len(queries)
     assert fingerprints[1] == chat_query(label="a").fingerprint
     assert "919876543210" not in fingerprints[3]
+
+
+@pytest.mark.parametrize(("sort_by", "can"), [(None, False), ("created_at", False), ("latest_message_timestamp", True)])
+def test_by_its_latest_message_a_chat_can_move_anywhere(sort_by: SortBy | None, *, can: bool) -> None:
+    assert chat_query(sort_by=sort_by).can_move_anywhere is can
+    pager = PeriskopeClient("key").iter_chats(sort_by=sort_by)
+    assert pager._options.walk()._evidence.can_move_anywhere is can
