@@ -169,7 +169,7 @@ def test_a_missed_rate_of_calls_is_told_in_what_was_measured() -> None:
     # 125 us would do; it takes 100 more than the bare call's 100, in 50 functions, of which 12 would fit.
     for part in (
         "leaves 25 us",
-        "fit in (0.90)",
+        "takes 10 of them (0.90)",
         "takes 100 us more",
         "15 for the transport",
         "45 for the client",
