@@ -29,19 +29,20 @@ class Ending:
         """Whether a page that went so many rows beyond those before it went on by more than half of what one can."""
         return gained > (self._full - least_overlap(self._full)) // 2
 
-    @property
-    def was_short(self) -> bool:
-        """Whether the last page was cut short, by the end of the list or by a server that gives fewer rows now."""
-        return self._short is not None
+    def judge(self, rows: int, *, is_short: bool, shows_nothing: bool, few: int | None) -> bool | None:
+        """Tell whether a page of so many rows, which may show nothing new, met the end; None leaves that in doubt.
 
-    def is_seen(self, rows: int, *, is_short: bool, shows_nothing: bool) -> bool:
-        """Whether a page of so many rows, which may show nothing new, leaves no doubt of the end; or the last one did.
-
-        A server may give fewer rows from now on, and so few that all of them are known. But then it gives as many each
-        time: of two lengths, only the longer one can be that.
+        A server may give fewer rows from now on, and so few that all of them are known. Then the next page, of another
+        place, is of the same length: of two lengths, only the longer one can be what the server gives. (One that gave
+        few rows before, and gives no more than pages share from just here on, is not told from the end.) Where nothing
+        is to be proven, a page of so ``few`` rows will do.
         """
         before, self._short = self._short, rows if is_short else None
-        return shows_nothing and before is not None and (rows > before or (is_short and rows < before))
+        if few is not None:
+            return is_short and shows_nothing and rows <= few
+        if before is None:
+            return None if is_short and shows_nothing else False
+        return shows_nothing and (rows > before or (is_short and rows < before))
 
     def stepped_back(self) -> None:
         """Note that a page did not join what was placed, so that what lies before it is to be read."""

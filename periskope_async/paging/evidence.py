@@ -166,7 +166,7 @@ class Evidence:
         # The pages before passed it by, though they joined.
         self._may_hide_rows |= ask.phase is Phase.AGAIN and may_have_come < len(fresh)
         if ask.phase is Phase.AGAIN and report.rows_placed <= _MOST_ROWS_MET_AGAIN:
-            if self._counted_again is None:
+            if not self._met_again:
                 self._counted_again, self._date_again = answer.count, answer.cut_after
             else:
                 # Those that are known too: one may have left before that reading, and come back during it.

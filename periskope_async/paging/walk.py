@@ -24,7 +24,7 @@ from periskope_async.paging.ending import Ending
 from periskope_async.paging.evidence import Evidence
 from periskope_async.paging.mending import Mending
 from periskope_async.paging.offset_watch import OffsetWatch
-from periskope_async.paging.plan import Plan
+from periskope_async.paging.plan import LEAST_OVERLAP, Plan
 from periskope_async.paging.report import WalkReport
 from periskope_async.paging.seam import Seam, Sorted
 
@@ -131,6 +131,8 @@ class Walk:
         if ask is not self._mending.held:
             self._book(ask, answer)
             self._watch.check(ask, answer)
+        # Rows that the token names were delivered before the cut, wherever they are met now.
+        self._seen.update(map(answer.keys.__getitem__, answer.named))
         if self._search is not None and answer.resumed_after is None:
             self.must_restart = True
             self._plan.go_on_from(self._search.next_offset(ask, answer, self._plan))
@@ -192,8 +194,6 @@ class Walk:
     def _fresh(self, ask: Ask, answer: Answered) -> Sequence[int]:
         """Find the rows to deliver, and learn from the others."""
         keys, start = answer.keys, 0
-        # Rows that the token names were delivered before the cut, wherever they are met now.
-        self._seen.update(map(keys.__getitem__, answer.named))
         if self._search is not None and answer.resumed_after is not None:
             # All up to the cut was delivered before it.
             start = answer.resumed_after + 1
@@ -253,17 +253,17 @@ class Walk:
         # A first page that is short of its own count proves no end: a server that clamps the limit and counts the page
         # looks the same. The exact walk asks once more then.
         is_told = self._count.is_passed_by(end) and (self._consistency != "exact" or self._count.is_proven)
-        shows_nothing, was_short = not fresh and not gained, ending.was_short
-        is_seen = ending.is_seen(rows, is_short=is_short, shows_nothing=shows_nothing)
-        is_end = not rows or answer.is_all or is_seen or (is_short and is_told)
-        if is_end or self._is_outrun():
+        # What is read after a cut is not proven, and nothing is known of what lies further back.
+        is_to_prove = self._consistency == "exact" and not self._evidence.is_unprovable
+        few = None if is_to_prove else max(LEAST_OVERLAP, plan.overlap)
+        is_seen = ending.judge(rows, is_short=is_short, shows_nothing=not fresh and not gained, few=few)
+        if not rows or answer.is_all or is_seen or (is_short and is_told) or self._is_outrun():
             self._end_phase(ask.phase)
-        elif is_short and shows_nothing and not was_short:
-            # The end, or so few rows from now on: a page of another length tells; after a cut only a shorter one can.
-            self.must_restart = plan.go_on_behind(end, overlap=rows // 2 if self._evidence.is_unprovable else 2 * rows)
+        elif is_seen is None:
+            self.must_restart = plan.go_on_behind(end, overlap=2 * rows)
         elif is_short:
             # The server may give fewer rows than asked for: what is out beyond this page would leave gaps. Or it is the
-            # end: the next page overlaps as those before it, since one known row alone would prove little.
+            # end: the next page overlaps as those before it, and tells.
             self.must_restart = plan.go_on_behind(end)
             plan.given = rows
         elif not plan.out or self._watch.is_suspicious:

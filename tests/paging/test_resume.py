@@ -14,7 +14,7 @@ from hypothesis import event, given, settings, strategies as st
 
 from periskope_async import ConfigError, PaginationError
 from tests.flow.conftest import sandbox_and_client
-from tests.paging.moving_list import Move, MovingList, SortBy
+from tests.paging.moving_list import Move, MovingList, Row, SortBy
 from tests.paging.sources import PHONE, ListSource, RefusedError, at_rest, order_of, pager_of
 
 if TYPE_CHECKING:
@@ -549,3 +549,24 @@ async def test_a_token_stays_short_however_long_the_list() -> None:
     longest = "pw1." + base64.urlsafe_b64encode(msgspec.msgpack.encode(place)).decode()
     assert len(longest) < 300
     assert PHONE not in longest
+
+
+@pytest.mark.parametrize("counts", ["total", "none"])
+@pytest.mark.parametrize("consistency", ["exact", "dedupe", "none"])
+@pytest.mark.parametrize("page_size", [3, 10, 20, 30, 100])
+@pytest.mark.parametrize("come", [0, 1, 2])
+async def test_where_rows_have_left_since_a_cut_near_the_end_nothing_is_given_twice(
+    consistency: Consistency, page_size: int, come: int, counts: Any
+) -> None:
+    for leave in range(20):
+        moving = at_rest(84, ties=0.0, counts=counts)
+        source = ListSource(moving)
+        tokens = await tokens_of(pager_of(source, page_size=page_size, consistency=consistency))
+        for place in range(leave):
+            moving.move("remove", place=len(moving.rows) - 1 if place % 2 else len(moving.rows) - 2)
+        for row in moving.rows[:come]:
+            # Those that come behind all others: what is left keeps its order.
+            moving.rows.append(Row(key := 1_000 + row.key, -1.0 - key, None, key))
+        rest = [key for key in order_of(moving) if key >= 1_000]
+        resumed = pager_of(source, page_size=page_size, consistency=consistency, resume=tokens[-1])
+        assert await read(resumed) == rest, f"{leave} have left"

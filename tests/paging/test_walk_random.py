@@ -76,7 +76,8 @@ def walk_strangely(seed: int) -> None:
     rng = random.Random(seed)
     size = rng.choice([rng.randrange(1, 20), rng.randrange(71), rng.randrange(60, 200)])
     page_size, depth = rng.choice([rng.randrange(1, 8), rng.randrange(2, 21), 20, 30, 40]), rng.choice([1, 1, 2, 5, 16])
-    # Once: a server that changes its mind twice, each time to just what a page shows, cannot be told from the end.
+    # Once, and from no bound on: one that gave few rows before, and gives no more than pages share from just there on,
+    # cannot be told from the end.
     limits = {rng.randrange(2, 12): rng.randrange(1, 21)} if rng.random() < 0.5 else {}
     moving = MovingList(
         rng=rng,
