@@ -135,8 +135,7 @@ class PeriskopeClient:
             max_items=max_items,
             prefetch=prefetch,
             consistency=consistency,
-            is_newest_first=query.is_newest_first,
-            can_move_anywhere=query.can_move_anywhere,
+            order=query.order,
             fingerprint=query.fingerprint,
             resume=resume,
         )

@@ -59,7 +59,7 @@ class _Chats:
     async def _answer(self, offset: int, limit: int, *, is_reversed: bool, account: Account) -> Answer:
         query = self._query
         if is_reversed:
-            query = replace(query, sort_order="asc" if query.is_newest_first else "desc")
+            query = replace(query, sort_order="asc" if query.order.is_newest_first else "desc")
         request = query.page(offset=offset, limit=limit)
         return await self._manager.fetch(request, cache=self._cache, is_bulk=True, account=account)
 
@@ -104,7 +104,7 @@ class ChatSource(_Chats):
             return fetched(page, rows, page.identities, times)
 
         # Oldest first, a walk reads the sort time of every row: then there is nothing to gain.
-        return UnreadPage(answer.meta, read, look_through if self._query.is_newest_first else read)
+        return UnreadPage(answer.meta, read, look_through if self._query.order.is_newest_first else read)
 
 
 class RawChatSource(_Chats):

@@ -15,6 +15,7 @@ from periskope_async.meta import ResponseMeta
 from periskope_async.paging.ask import Consistency  # noqa: TC001 - msgspec reads the annotations
 from periskope_async.paging.fetched import FetchedPage, UnreadPage
 from periskope_async.paging.pager import Pager, WalkOptions
+from periskope_async.wire.order import Order
 
 if TYPE_CHECKING:
     from periskope_async.call import Account
@@ -91,7 +92,7 @@ async def measure(rows: int, consistency: Consistency) -> Kept:
             max_items=None,
             prefetch=_PREFETCH,
             consistency=consistency,
-            is_newest_first=True,
+            order=Order(),
             fingerprint="made",
             resume=None,
         ),

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from periskope_async.paging.evidence import Evidence
     from periskope_async.paging.plan import Plan
-    from periskope_async.paging.report import WalkReport
 
 __all__ = ["Again"]
 
@@ -30,13 +29,14 @@ class Again:
     def __init__(self) -> None:
         self._futile = self._placed = self._placed_old = 0
 
-    def is_worth_it(self, report: WalkReport, evidence: Evidence, plan: Plan, *, missing: int, is_total: bool) -> bool:
+    def is_worth_it(self, evidence: Evidence, plan: Plan, *, missing: int) -> bool:
         """Whether one more pass may find what is missing, or tell whether anything is; asked before each of them.
 
-        ``missing`` is how many rows fewer were met than the server counts, ``is_total`` whether it counts all rows.
+        ``missing`` is how many rows fewer were met than the server counts.
         Where rows leave, that tells less than the gaps that are known. Without rows that change places, a pass in vain
         says that the server counts too many. And what is not in an answer that held the whole list is not there.
         """
+        report = evidence.report
         further = report.passes - 1
         placed, placed_old = report.rows_placed, report.rows_placed - evidence.newcomers
         # Rows that came in meanwhile would be found by any number of passes.
@@ -44,14 +44,14 @@ class Again:
         self._futile = self._futile + 1 if further and not has_found else 0
         self._placed, self._placed_old = placed, placed_old
         # One that has not told will not at another time.
-        would_tell = not further and is_total and _may_tell(report, evidence, plan)
+        would_tell = not further and evidence.count.is_total and _may_tell(evidence, plan)
         is_wanted = missing > 0 or (evidence.has_gaps and not self._futile) or would_tell
         is_of_use = evidence.doubt is None or would_tell
         is_spent = further >= _MOST_PASSES or self._futile >= (_MOST_FUTILE if evidence.is_shuffle_likely else 1)
         return is_wanted and is_of_use and not is_spent and not (further and plan.was_one_page)
 
 
-def _may_tell(report: WalkReport, evidence: Evidence, plan: Plan) -> bool:
+def _may_tell(evidence: Evidence, plan: Plan) -> bool:
     """Whether it is not clear that all rows were met, and one answer may hold all of them.
 
     More than one request is not spent on it: a longer list would take a twentieth of the requests that reading it took
@@ -59,5 +59,5 @@ def _may_tell(report: WalkReport, evidence: Evidence, plan: Plan) -> bool:
     """
     # A server that gave fewer than it was asked for will give no more than that.
     at_once = plan.most_rows if evidence.largest >= plan.page_size else evidence.largest
-    is_one_request = report.rows_placed + _ROWS_TO_SPARE <= at_once
-    return is_one_request and not evidence.is_unprovable and evidence.what_is_unclear(report, is_total=True) is not None
+    is_one_request = evidence.report.rows_placed + _ROWS_TO_SPARE <= at_once
+    return is_one_request and not evidence.is_unprovable and evidence.what_is_unclear() is not None

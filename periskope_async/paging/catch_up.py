@@ -13,6 +13,8 @@ import math
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from periskope_async.paging.ask import Ask, Phase
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,14 +47,18 @@ class HeadCatchUp:
 
     Rows that have no time stand first in a descending order, and none of them can have woken up: what did lies right
     behind them. ``timeless`` is how many there were, ``largest`` how many rows the server has given at once: fewer than
-    that are the end of the list, and as many may be all that it ever gives.
+    that are the end of the list, and as many may be all that it ever gives. The first look holds ``least`` rows, where
+    as many stand before ``end``. ``is_reversed`` tells that the walk is oldest first.
     """
 
-    def __init__(self, *, since: float, timeless: int = 0, most: int, largest: int) -> None:
+    def __init__(
+        self, *, since: float, timeless: int, most: int, largest: int, least: int, end: int, is_reversed: bool
+    ) -> None:
         self.is_over = False
         self.is_proven = False
         """Whether nothing can have been missed, once over."""
-        self.limit = min(most, _LEAST_ROWS)
+        self._is_reversed = is_reversed
+        self._limit = min(most, max(_LEAST_ROWS, least))
         self._most = most
         self._largest = largest
         self._since = since
@@ -62,12 +68,16 @@ class HeadCatchUp:
         # Of the present sweep: what is older has not moved since, its pages of the head, and its rows.
         self._began = -math.inf
         self._pages = self._rows = self._rows_before = 0
-        self.offset = max(0, timeless - self._margin)
+        self._offset = max(0, min(timeless - self._margin, end - least))
+
+    def next_ask(self) -> Ask:
+        """Give the page to ask for."""
+        return Ask(Phase.HEAD, self._offset, self._limit, is_reversed=self._is_reversed)
 
     def clamp(self, limit: int) -> None:
         """Never ask for more than so many rows: the server refused to give them, or such a page did not come."""
         self._most = limit
-        self.limit = min(self.limit, limit)
+        self._limit = min(self._limit, limit)
 
     def met(self, times: Sequence[float | None], *, fresh: Sequence[int], date: float | None) -> None:
         """Take a page's sort times (None where a row has none), and the server's time of answering.
@@ -76,18 +86,18 @@ class HeadCatchUp:
         """
         self._looks += 1
         self.is_over = self._looks >= _MOST_LOOKS
-        if self._pages == 0 and self.offset > 0 and (not times or times[0] is not None):
+        if self._pages == 0 and self._offset > 0 and (not times or times[0] is not None):
             # The rows without a time have become fewer, and the head begins further up.
             self._margin *= 4
-            self.offset = max(0, self.offset - self._margin)
+            self._offset = max(0, self._offset - self._margin)
             return
         if self._pages > 0 and 0 in fresh:
             # It does not join the page before: rows above have left, and others slipped through between the two.
             self._begin()
             return
         timeless = sum(1 for _ in takewhile(lambda time: time is None, times))
-        if timeless or self.offset == 0:
-            self._timeless = self.offset + timeless
+        if timeless or self._offset == 0:
+            self._timeless = self._offset + timeless
         # Where it repeats a row at the most, the list had ended with the page before.
         is_end = self._rows > 0 and len(times) <= 1
         if not is_end:
@@ -99,8 +109,8 @@ class HeadCatchUp:
             self._rows_before = len(times)
         if times and not is_end and not self._is_reached_by(times[-1]):
             # Overlap by one: a row that came in above meanwhile must not open a gap.
-            self.offset += max(1, len(times) - 1)
-            self.limit = min(self._most, 2 * self.limit)
+            self._offset += max(1, len(times) - 1)
+            self._limit = min(self._most, 2 * self._limit)
         elif self._pages <= 1:
             # That the list had ended is told by a later answer; the page itself tells it by being short. (And where no
             # row has a time, none has woken up until that later answer.)
@@ -108,12 +118,12 @@ class HeadCatchUp:
             self.is_proven = not is_end or self._pages == 0 or self._rows_before < self._largest
         else:
             self._since = self._began
-            self.limit = min(self._most, max(_LEAST_ROWS, self._rows + self._margin))
+            self._limit = min(self._most, max(_LEAST_ROWS, self._rows + self._margin))
             self._margin = max(_LEAST_MARGIN, self._margin // 4)
             self._begin()
 
     def _begin(self) -> None:
-        self.offset = max(0, self._timeless - self._margin)
+        self._offset = max(0, self._timeless - self._margin)
         self._began = -math.inf
         self._pages = self._rows = 0
 

@@ -9,6 +9,7 @@ from periskope_async.errors import PaginationError
 if TYPE_CHECKING:
     from periskope_async.paging.ask import Answered, Ask
     from periskope_async.paging.plan import Plan
+    from periskope_async.wire.order import Order
 
 __all__ = ["CutSearch"]
 
@@ -19,9 +20,9 @@ class CutSearch:
     ``time`` is the sort time of the last row that was delivered, None where it had none or it is not known.
     """
 
-    def __init__(self, *, time: float | None, is_newest_first: bool) -> None:
+    def __init__(self, *, time: float | None, order: Order) -> None:
         self._time = time
-        self._is_newest_first = is_newest_first
+        self._is_newest_first = order.is_newest_first
         self._is_going_on = False
         self._step = 0
 

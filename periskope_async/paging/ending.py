@@ -1,10 +1,17 @@
-"""When a pass over the list has met its end, and when it never will (pure)."""
+"""When a pass over the list has met its end, and when it never will; and what shows that it was the end (pure)."""
 
 from __future__ import annotations
 
-from periskope_async.paging.plan import least_overlap
+import math
+from typing import TYPE_CHECKING
 
-__all__ = ["Ending"]
+from periskope_async.paging.ask import Phase
+from periskope_async.paging.plan import LEAST_OVERLAP, least_overlap
+
+if TYPE_CHECKING:
+    from periskope_async.paging.ask import Ask
+
+__all__ = ["EndProof", "Ending"]
 
 # Where rows come in as fast as they are read, and no count tells where the end is, a walk would go on for ever. So many
 # pages in a row that met no row from before the walk, and got no further than half a page.
@@ -39,7 +46,7 @@ class Ending:
         """
         before, self._short = self._short, rows if is_short else None
         if few is not None:
-            return is_short and shows_nothing and rows <= few
+            return is_short and shows_nothing and rows <= max(LEAST_OVERLAP, few)
         if before is None:
             return None if is_short and shows_nothing else False
         return shows_nothing and (rows > before or (is_short and rows < before))
@@ -69,3 +76,36 @@ class Ending:
             or (self._small_pages - _LEAST_SMALL_PAGES) * self._full > readings
             or self._rows_in_vain > readings + _MOST_LARGE_PAGES * self._full
         )
+
+
+class EndProof:
+    """Whether the page that ended the main pass was short for want of rows.
+
+    A server that gives fewer rows from now on cuts pages short anywhere, and where a count is too low, or none tells,
+    that looks like the end. A later answer of more rows shows that it was: a limit is thought to fall, not to rise.
+    """
+
+    def __init__(self) -> None:
+        self.is_shown = False
+        self._rows: float = math.inf
+        """The least rows of a page that may have met the end, since it lies where it does."""
+
+    @property
+    def rows_to_show_it(self) -> int:
+        """How many rows an answer must hold to show it."""
+        return int(self._rows) + 1 if self._rows < math.inf else 1
+
+    def was_told(self, ask: Ask, rows: int) -> None:
+        """Take how many rows an answer holds: of another pass than the main one, it was asked for later."""
+        self.is_shown |= ask.phase is not Phase.MAIN and rows > self._rows
+
+    def reached(self, ask: Ask, rows: int, *, gained: int) -> None:
+        """Take how many rows a page that was placed holds, and how many of them lie beyond those before."""
+        if ask.phase is not Phase.MAIN:
+            return
+        if gained:
+            self._rows, self.is_shown = math.inf, False
+        # One that lies no further on was asked for later too: those that were out then lie further on.
+        self.is_shown |= rows == 0 or rows > self._rows
+        if rows < ask.limit:
+            self._rows = min(self._rows, rows)

@@ -7,14 +7,17 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from periskope_async.paging.ask import Phase
-from periskope_async.paging.catch_up import watermark
+from periskope_async.paging.catch_up import HeadCatchUp, watermark
+from periskope_async.paging.ending import EndProof
 
 if TYPE_CHECKING:
     from collections.abc import Sequence, Set as AbstractSet
 
     from periskope_async.paging.ask import Answered, Ask
+    from periskope_async.paging.count import Count
     from periskope_async.paging.report import WalkReport
     from periskope_async.paging.seam import Joint, Seam, Sorted
+    from periskope_async.wire.order import Order
 
 __all__ = ["Evidence"]
 
@@ -24,6 +27,10 @@ _MOST_ROWS_MET_AGAIN = 200_000
 _BITS_OF_STEADY_TIES = 20.0
 
 _STAND_BEFORE = "rows that stand before the offset are not read: some may have moved there, or changed places with some"
+_CUT_SHORT = (
+    "no later answer held more rows than the one that ended the list: a server that gives fewer rows from just there "
+    "on would look the same"
+)
 _JUMP_BACK = "a row that wakes up may jump over pages that were read already, where they are not read again"
 _MOVE_ANYWHERE = (
     "a chat may move to where the list had been read, and not only to its head: where a message comes late, or the "
@@ -38,12 +45,14 @@ _CHANGE_PLACES = (
 class Evidence:
     """What was seen of a walk's surroundings that its pages alone do not tell."""
 
-    def __init__(self, *, is_newest_first: bool, base: int = 0, is_resumed: bool = False) -> None:
-        self.can_move_anywhere = False
-        """Whether the sort time of a row may become any other, and not only the present one."""
+    def __init__(
+        self, report: WalkReport, count: Count, *, order: Order, base: int = 0, is_resumed: bool = False
+    ) -> None:
+        self.report = report
+        self.count = count
         self._base = base
-        self._is_newest_first = is_newest_first
-        self._is_timeless = is_newest_first
+        self._order = order
+        self._is_timeless = order.is_newest_first
         self._least: float = math.inf
         self._most: float = -math.inf
         self._is_counted = True
@@ -82,8 +91,10 @@ class Evidence:
         self._first_time: float | None = None
         self.timeless = 0
         """How many rows without a sort time stand at the top of the newest-first order."""
+        self._end_of_timed = base
         self.largest = 0
         """The rows of the largest page."""
+        self.end = EndProof()
         self.began = -math.inf
         """What has moved since the walk began is no older than this, by its sort time."""
         self.passed_head = -math.inf
@@ -91,8 +102,9 @@ class Evidence:
         before that one, the walk began earlier."""
 
     def was_told(self, ask: Ask, answer: Answered) -> None:
-        """Take an answer's count."""
+        """Take an answer's count, and how many rows it holds."""
         count, rows = answer.count, len(answer.keys)
+        self.end.was_told(ask, rows)
         if count is None:
             self._is_counted = False
         else:
@@ -115,11 +127,12 @@ class Evidence:
             self.passed_head = watermark(newest, self._first_date)
             if is_first:
                 self.began = self.passed_head
-        elif not self._is_newest_first:
+        elif not self._order.is_newest_first:
             self.began = self.passed_head = watermark(None, self._first_date)
             # Oldest first, they stand at the end.
             timed = next((index for index in range(rows, 0, -1) if answer.time_of(index - 1) is not None), 0)
-            self.timeless = self.timeless + rows - timed if timed == 0 else rows - timed
+            self._end_of_timed = ask.offset + timed if timed else self._end_of_timed
+            self.timeless = ask.offset + rows - self._end_of_timed
 
     def was_adrift(self, answer: Answered, seam: Seam, known: AbstractSet[int], *, is_in_vain: bool) -> bool:
         """Take a page that does not join the one before, and tell whether rows that change places are to blame.
@@ -156,16 +169,16 @@ class Evidence:
             self._may_hide_rows |= joint.may_hide_rows
             self._may_stand_in |= self._base > 0 and bool(answer.keys) and time_of(0) == self._first_time
 
-    def met(self, report: WalkReport, ask: Ask, answer: Answered, fresh: Sequence[int]) -> None:
+    def met(self, ask: Ask, answer: Answered, fresh: Sequence[int]) -> None:
         """Take a page's new rows, and count those that may have come since the first page.
 
         By its sort time nobody can tell: it may be as old as any, or none. But who comes is written then.
         """
-        may_have_come = _may_have_come(answer, fresh, self._first_date) if report.pages > 1 else 0
+        may_have_come = _may_have_come(answer, fresh, self._first_date) if self.report.pages > 1 else 0
         self.newcomers += may_have_come
         # The pages before passed it by, though they joined.
         self._may_hide_rows |= ask.phase is Phase.AGAIN and may_have_come < len(fresh)
-        if ask.phase is Phase.AGAIN and report.rows_placed <= _MOST_ROWS_MET_AGAIN:
+        if ask.phase is Phase.AGAIN and self.report.rows_placed <= _MOST_ROWS_MET_AGAIN:
             if not self._met_again:
                 self._counted_again, self._date_again = answer.count, answer.cut_after
             else:
@@ -182,50 +195,76 @@ class Evidence:
         """Note that the list is read once more, from its first answer on."""
         self._met_again, self._newcomers_again, self._counted_again = set(), 0, None
 
-    def is_head_to_be_read(self, report: WalkReport, *, was_one_page: bool, is_total: bool) -> bool:
-        """Decide at the end whether rows may have jumped to where the head shows them; from an offset on, it does not.
+    def rows_to_show_end(self, end: int) -> int | None:
+        """How many rows before the end one more page is to begin, for its length to show that it is the end.
 
-        Newest first, what was read in one answer needs no second look: it is as if that had been taken. Oldest first,
-        what wakes up goes to the end, and is met there unless that was read before.
+        None where it is not to be asked for: the head is read anyway, which shows it too; but not from an offset on.
         """
-        if self._base > 0 or report.pages == 1 or self.doubt is not None:
-            return False
-        is_known = was_one_page if self._is_newest_first else self._proof(report, is_total=is_total) is not None
-        self.is_head_read = self._is_newest_first or not is_known
-        return not is_known
+        rows = self.end.rows_to_show_it
+        is_wanted = self._base > 0 and self.count.is_total and not (self.end.is_shown or self.is_unprovable)
+        return rows if is_wanted and rows <= end - self._base else None
+
+    def head_to_read(self, *, most: int, end: int) -> HeadCatchUp | None:
+        """Begin to read the head, in pages of so many rows at the most, of a list that ended there.
+
+        From an offset on, the head does not show what has moved. And what was read in one answer needs no second look:
+        it is as if that had been taken. That it held as many rows as it counted shows that it was the end.
+        """
+        is_one_answer = self.report.pages == 1 or self.count.was_one_page
+        if self.doubt is not None or (self._base > 0 and not is_one_answer):
+            return None
+        self.is_head_read = True
+        self.end.is_shown |= is_one_answer
+        if is_one_answer:
+            return None
+        return HeadCatchUp(
+            since=self.passed_head,
+            timeless=self.timeless,
+            most=most,
+            largest=self.largest,
+            least=self.end.rows_to_show_it,
+            end=end,
+            is_reversed=not self._order.is_newest_first,
+        )
+
+    def was_caught_up(self, *, is_proven: bool) -> None:
+        """Take whether reading the head has surely met all that moved."""
+        if not is_proven:
+            self.doubt = "the list moves faster at its head than it can be caught up"
 
     def is_any_old(self, answer: Answered, rows: Sequence[int], *, or_untimed: bool) -> bool:
         """Whether any of these rows was there before the walk, by its sort time; ``or_untimed`` if it has none."""
         times = map(answer.time_of, rows)
         return any(or_untimed if time is None else time < self.began for time in times)
 
-    def verdict(self, report: WalkReport, *, missing: int, is_total: bool) -> tuple[bool | None, str]:
+    def verdict(self, *, missing: int) -> tuple[bool | None, str]:
         """Judge a walk that has met its end: whether it is complete, and why.
 
-        ``missing`` is how many rows fewer were met than the server counts; ``is_total`` whether it counts all rows.
+        ``missing`` is how many rows fewer were met than the server counts.
         """
-        if (proof := self._proof(report, is_total=is_total)) is not None:
+        if (proof := self._proof()) is not None:
             return True, proof
         if missing > 0 and self.doubt is None:
-            has_grown = self._most > (report.count_at_start or 0)
+            has_grown = self._most > (self.report.count_at_start or 0)
             why = "; they may have come where the list had been read" if has_grown else ""
             return None if has_grown else False, f"{missing} rows fewer were met than the server counts{why}"
-        unclear = self.what_is_unclear(report, is_total=is_total)
+        unclear = self.what_is_unclear()
         return (True, "every page joined the one before, up to the end") if unclear is None else (None, unclear)
 
-    def what_is_unclear(self, report: WalkReport, *, is_total: bool) -> str | None:
+    def what_is_unclear(self) -> str | None:
         """Tell why a row may have been passed by, though nothing is known to be missing; None where none can have been.
 
         Where nothing proves it, pages must have joined by rows among which none can hide.
         """
-        if self._proof(report, is_total=is_total) is not None:
+        if self._proof() is not None:
             return None
         if self.doubt is not None:
             return self.doubt
         reasons = [
-            (self._base > 0 and report.pages > 1, _STAND_BEFORE),
-            (not (self.is_head_read or report.pages == 1), _JUMP_BACK),
-            (self.can_move_anywhere, _MOVE_ANYWHERE),
+            (self._base > 0 and self.report.pages > 1, _STAND_BEFORE),
+            (not self.is_head_read, _JUMP_BACK),
+            (not self.end.is_shown, _CUT_SHORT),
+            (self._order.can_move_anywhere, _MOVE_ANYWHERE),
             (self.are_shuffled or self.may_be_shuffled or self.has_slipped or self._may_hide_rows, _CHANGE_PLACES),
         ]
         return next((why for applies, why in reasons if applies), None)
@@ -244,23 +283,25 @@ class Evidence:
     def _are_ties_steady(self) -> bool:
         return self._steadiness >= _BITS_OF_STEADY_TIES
 
-    def _proof(self, report: WalkReport, *, is_total: bool) -> str | None:
+    def _proof(self) -> str | None:
         """Tell what proves that all rows were met that were there all along, whatever else has moved."""
-        if self.is_unprovable or not is_total:
+        if self.is_unprovable or not (self.count.is_total and self.end.is_shown):
             return None
         if self._was_whole:
             return "one answer held the whole list"
-        # More of them than were counted would prove the count wrong.
-        met = self._base + report.rows_placed - self.newcomers
-        if met == report.count_at_start and not self._may_have_sunk(report):
+        # More of them than were counted would prove the count wrong; and so does one that has grown by more than came.
+        met = self._base + self.report.rows_placed - self.newcomers
+        is_right = self._most <= met + self.newcomers
+        if met == self.report.count_at_start and is_right and not self._may_have_sunk():
             return "every row that was counted at first was met"
         met = len(self._met_again) - self._newcomers_again
         if met == self._counted_again:
             return "the list was read again, and every row that was counted then was met"
         return None
 
-    def _may_have_sunk(self, report: WalkReport) -> bool:
+    def _may_have_sunk(self) -> bool:
         """Whether rows from before the offset may have been met behind it: then they are no rows from there."""
+        report = self.report
         has_moved = bool(report.inserted or report.removed or report.duplicates or report.steps_back or self.most_left)
         return self._base > 0 and (has_moved or self._may_stand_in or self.doubt is not None)
 

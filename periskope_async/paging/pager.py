@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from periskope_async.events import Hook
     from periskope_async.paging.ask import Consistency
     from periskope_async.paging.fetched import Source
+    from periskope_async.wire.order import Order
 
 __all__ = ["Pager", "WalkOptions"]
 
@@ -48,8 +49,7 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
     max_items: int | None
     prefetch: int | None
     consistency: Consistency
-    is_newest_first: bool
-    can_move_anywhere: bool
+    order: Order
     fingerprint: str
     resume: Place | None
 
@@ -62,8 +62,7 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
         max_items: int | None,
         prefetch: int | None,
         consistency: Consistency,
-        is_newest_first: bool,
-        can_move_anywhere: bool = False,
+        order: Order,
         fingerprint: str,
         resume: str | None,
     ) -> WalkOptions:
@@ -87,8 +86,7 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
             max_items=max_items,
             prefetch=prefetch,
             consistency=consistency,
-            is_newest_first=is_newest_first,
-            can_move_anywhere=can_move_anywhere,
+            order=order,
             fingerprint=fingerprint,
             resume=None if resume is None else read_token(resume, query=fingerprint),
         )
@@ -103,8 +101,7 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
             offset=self.offset if is_cut or resume is None else max(self.offset, resume.offset),
             max_items=self.max_items,
             consistency=self.consistency,
-            is_newest_first=self.is_newest_first,
-            can_move_anywhere=self.can_move_anywhere,
+            order=self.order,
             resume_at=resume.offset if is_cut and resume is not None else None,
             resume_time=resume.time if resume is not None else None,
         )
@@ -112,7 +109,7 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
     def handover(self) -> Handover:
         """Begin to account for what a fresh walk hands over."""
         begun = self.resume or Place(self.fingerprint, self.offset, 0, ())
-        return Handover(begun, is_newest_first=self.is_newest_first)
+        return Handover(begun, is_newest_first=self.order.is_newest_first)
 
 
 class Pager(Generic[T]):

@@ -17,23 +17,26 @@ from typing import TYPE_CHECKING
 
 from periskope_async.paging.again import Again
 from periskope_async.paging.ask import Answered, Ask, Consistency, Phase, pick
-from periskope_async.paging.catch_up import HeadCatchUp
 from periskope_async.paging.count import Count
 from periskope_async.paging.cut import CutSearch
 from periskope_async.paging.ending import Ending
 from periskope_async.paging.evidence import Evidence
 from periskope_async.paging.mending import Mending
 from periskope_async.paging.offset_watch import OffsetWatch
-from periskope_async.paging.plan import LEAST_OVERLAP, Plan
+from periskope_async.paging.plan import Plan
 from periskope_async.paging.report import WalkReport
 from periskope_async.paging.seam import Seam, Sorted
+from periskope_async.wire.order import Order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from periskope_async.paging.catch_up import HeadCatchUp
+
 __all__ = ["Walk"]
 
 _NO_BOUND = 1 << 62
+_NEWEST_FIRST = Order()
 
 
 class Walk:
@@ -55,18 +58,16 @@ class Walk:
         offset: int = 0,
         max_items: int | None = None,
         consistency: Consistency = "exact",
-        is_newest_first: bool = True,
-        can_move_anywhere: bool = False,
+        order: Order = _NEWEST_FIRST,
         resume_at: int | None = None,
         resume_time: float | None = None,
     ) -> None:
         self.report = WalkReport()
         self.gap: Ask | None = None
         self.must_restart = False
-        self._search = CutSearch(time=resume_time, is_newest_first=is_newest_first) if resume_at is not None else None
+        self._search = CutSearch(time=resume_time, order=order) if resume_at is not None else None
         self._max_items = max_items
         self._consistency: Consistency = consistency
-        self._is_newest_first = is_newest_first
         self._again = Again()
         self._phase: Phase | None = Phase.MAIN
         self._plan = Plan(
@@ -78,12 +79,11 @@ class Walk:
         self._count = Count()
         self._watch = OffsetWatch()
         self._seen: set[int] = set()
-        self._seam = Seam(is_newest_first=is_newest_first)
+        self._seam = Seam(is_newest_first=order.is_newest_first)
         self._mending = Mending()
         self._ending = Ending()
         self._head: HeadCatchUp | None = None
-        self._evidence = Evidence(is_newest_first=is_newest_first, base=offset, is_resumed=resume_at is not None)
-        self._evidence.can_move_anywhere = can_move_anywhere
+        self._evidence = Evidence(self.report, self._count, order=order, base=offset, is_resumed=resume_at is not None)
         if max_items == 0:
             self._finish(complete=False, why="max_items is 0")
 
@@ -103,7 +103,7 @@ class Walk:
         if self._phase is None or len(out) >= most or (out and self._head is not None):
             return None
         if self._head is not None:
-            ask = Ask(Phase.HEAD, self._head.offset, self._head.limit, is_reversed=not self._is_newest_first)
+            ask = self._head.next_ask()
             out.append(ask)
             return ask
         return self._plan.next_page(self._phase, wanted=self._wanted(), count=self._count)
@@ -133,9 +133,9 @@ class Walk:
             self._watch.check(ask, answer)
         # Rows that the token names were delivered before the cut, wherever they are met now.
         self._seen.update(map(answer.keys.__getitem__, answer.named))
-        if self._search is not None and answer.resumed_after is None:
+        if (elsewhere := self._elsewhere(ask, answer)) is not None:
             self.must_restart = True
-            self._plan.go_on_from(self._search.next_offset(ask, answer, self._plan))
+            self._plan.go_on_from(elsewhere)
             return []
         if (
             ask.phase is Phase.MAIN
@@ -157,11 +157,10 @@ class Walk:
             self._evidence.was_not_seen("pages of one row cannot overlap, so what moved between them went unseen")
         if self._consistency != "none":
             self._seen.update(pick(fresh, answer.keys))
-            self._evidence.met(self.report, ask, answer, fresh)
+            self._evidence.met(ask, answer, fresh)
         self.report.rows_placed += len(fresh)
         self._mending.was_placed(ask, rows=len(fresh))
-        if ask.is_behind:
-            self.report.caught_up += len(fresh)
+        self.report.caught_up += len(fresh) if ask.is_behind else 0
         if self._wanted() <= 0:
             self._finish(complete=False, why=f"stopped at max_items={self._max_items}")
         elif self._head is None:
@@ -182,6 +181,12 @@ class Walk:
             report.count_at_end = answer.count
         self._count.was_told(answer.count, rows=len(answer.keys), offset=ask.offset, asked=ask.limit)
         self._evidence.was_told(ask, answer)
+
+    def _elsewhere(self, ask: Ask, answer: Answered) -> int | None:
+        """Where to read instead, if a page does not show what it was to show."""
+        if self._search is not None and answer.resumed_after is None:
+            return self._search.next_offset(ask, answer, self._plan)
+        return self._plan.cursor - self._plan.overlap if self._count.is_in_doubt and self._plan.overlap else None
 
     def _is_adrift(self, ask: Ask, answer: Answered) -> bool:
         """Whether rows may lie between this page and what was placed: its first row is not a known one."""
@@ -241,37 +246,40 @@ class Walk:
         is_short = rows < min(ask.limit, plan.given)
         gained = plan.reached(end, rows=rows)
         # Without memory nothing is known of what was there: then rows are given for as long as they come.
-        has_old = self._consistency == "none" or self._evidence.is_any_old(
-            answer, fresh, or_untimed=ending.gets_on(gained)
-        )
+        gets_on = ending.gets_on(gained)
+        has_old = self._consistency == "none" or self._evidence.is_any_old(answer, fresh, or_untimed=gets_on)
         ending.was_placed(rows=rows, gained=gained, has_old=has_old, is_gap=ask.is_gap)
         if ask.is_gap:
             if rows < ask.limit:
                 self.must_restart = plan.go_on_behind(end)
             return
+        self._evidence.end.reached(ask, rows, gained=gained)
         self._count.was_reached(end, has_rows=rows > 0, is_full=not is_short)
-        # A first page that is short of its own count proves no end: a server that clamps the limit and counts the page
-        # looks the same. The exact walk asks once more then.
+        # A server that clamps the limit and counts the page looks like an end: the exact walk asks once more.
         is_told = self._count.is_passed_by(end) and (self._consistency != "exact" or self._count.is_proven)
         # What is read after a cut is not proven, and nothing is known of what lies further back.
         is_to_prove = self._consistency == "exact" and not self._evidence.is_unprovable
-        few = None if is_to_prove else max(LEAST_OVERLAP, plan.overlap)
+        few = None if is_to_prove else plan.overlap
         is_seen = ending.judge(rows, is_short=is_short, shows_nothing=not fresh and not gained, few=few)
         if not rows or answer.is_all or is_seen or (is_short and is_told) or self._is_outrun():
-            self._end_phase(ask.phase)
+            if is_to_prove and (more := self._evidence.rows_to_show_end(end)) is not None:
+                self.must_restart = plan.go_on_behind(end, overlap=more)
+            else:
+                self._end_phase(ask.phase)
         elif is_seen is None:
             self.must_restart = plan.go_on_behind(end, overlap=2 * rows)
+        elif is_short and is_to_prove and self._count.is_to_look_behind:
+            # Nothing right behind it says more than rows that are known: no server gives none where some are.
+            self.must_restart = plan.go_on_behind(end, overlap=0)
         elif is_short:
-            # The server may give fewer rows than asked for: what is out beyond this page would leave gaps. Or it is the
-            # end: the next page overlaps as those before it, and tells.
+            # The end, or fewer rows than asked for, so that what is out would leave gaps: the next page tells.
             self.must_restart = plan.go_on_behind(end)
             plan.given = rows
         elif not plan.out or self._watch.is_suspicious:
             self.must_restart = plan.go_on_behind(end)
 
     def _is_outrun(self) -> bool:
-        is_outrun = self._ending.is_out_of_reach(known=len(self._seen))
-        if is_outrun:
+        if is_outrun := self._ending.is_out_of_reach(known=len(self._seen)):
             self._evidence.was_not_seen("the list moves as fast as it is read: its end was out of reach")
         return is_outrun
 
@@ -279,8 +287,7 @@ class Walk:
         head.met([answer.time_of(index) for index in range(len(answer.keys))], fresh=fresh, date=answer.cut_after)
         if head.is_over:
             self._head = None
-            if not head.is_proven:
-                self._evidence.doubt = "the list moves faster at its head than it can be caught up"
+            self._evidence.was_caught_up(is_proven=head.is_proven)
             self._end_phase(Phase.HEAD)
 
     def _end_phase(self, phase: Phase) -> None:
@@ -292,22 +299,15 @@ class Walk:
         if self._consistency != "exact":
             why = f'consistency="{self._consistency}" does not look for what moved'
             self._finish(complete=None, why=evidence.doubt or why)
-        elif phase is Phase.MAIN and evidence.is_head_to_be_read(
-            self.report, was_one_page=self._count.was_one_page, is_total=self._count.is_total
-        ):
-            self._phase = Phase.HEAD
-            self._head = HeadCatchUp(
-                since=evidence.passed_head, timeless=evidence.timeless, most=plan.most_rows, largest=evidence.largest
-            )
-        elif plan.base == 0 and self._again.is_worth_it(
-            self.report, evidence, plan, missing=missing, is_total=self._count.is_total
-        ):
+        elif phase is Phase.MAIN and (head := evidence.head_to_read(most=plan.most_rows, end=plan.cursor)) is not None:
+            self._phase, self._head = Phase.HEAD, head
+        elif plan.base == 0 and self._again.is_worth_it(evidence, plan, missing=missing):
             self.report.passes += 1
             self._phase, self._ending = Phase.AGAIN, Ending()
             plan.turn_round()
             evidence.begins_again()
         else:
-            complete, why = evidence.verdict(self.report, missing=missing, is_total=self._count.is_total)
+            complete, why = evidence.verdict(missing=missing)
             self._finish(complete=complete, why=why)
 
     def _finish(self, *, complete: bool | None, why: str) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from periskope_async.errors import ConfigError
+from periskope_async.wire.order import Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,14 +86,14 @@ class ChatQuery(Struct, frozen=True, kw_only=True, gc=False):
     phone: str | None = None
 
     @property
-    def is_newest_first(self) -> bool:
-        """Whether what happens during a walk lands in front of the reader; the server's default order is ``desc``."""
-        return self.sort_order != "asc"
+    def order(self) -> Order:
+        """What the order lets chats do; the server's default is ``desc``.
 
-    @property
-    def can_move_anywhere(self) -> bool:
-        """Whether a chat's sort time may become any other: a message may come late, and the latest one be deleted."""
-        return self.sort_by == "latest_message_timestamp"
+        By latest message a chat may move anywhere: a message may come late, and the latest one be deleted.
+        """
+        return Order(
+            is_newest_first=self.sort_order != "asc", can_move_anywhere=self.sort_by == "latest_message_timestamp"
+        )
 
     @property
     def fingerprint(self) -> str:

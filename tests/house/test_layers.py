@@ -56,6 +56,7 @@ PURE = [
     "limits.tokens",
     "limits.way",
     "limits.window",
+    "paging.again",
     "paging.ask",
     "paging.catch_up",
     "paging.count",

@@ -17,6 +17,7 @@ from periskope_async.paging.ask import Answered, Ask, Phase
 from periskope_async.paging.fetched import FetchedPage, UnreadPage
 from periskope_async.paging.late_rows import LateRows, Parts
 from periskope_async.paging.pager import Pager, WalkOptions
+from periskope_async.wire.order import Order
 from tests.paging.moving_list import MovingList
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def pager_of(source: ListSource, **options: Any) -> Pager[int]:
         "max_items": None,
         "prefetch": None,
         "consistency": "exact",
-        "is_newest_first": source.moving.is_descending,
+        "order": Order(is_newest_first=source.moving.is_descending),
         "fingerprint": "0123456789ab",
         "resume": None,
         **options,

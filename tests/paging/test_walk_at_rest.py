@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from periskope_async.paging.ask import Phase
 from periskope_async.paging.walk import Walk
+from periskope_async.wire.order import Order
 from tests.paging.moving_list import Counts, MovingList, Reading, drive
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def test_from_an_offset_on_no_row_before_it_is_given(
     offset: int, depth: int, counts: Counts, *, is_descending: bool
 ) -> None:
     moving = MovingList(rng=random.Random(1), size=95, ties=0.0, counts=counts, is_descending=is_descending)
-    walk = Walk(page_size=10, offset=offset, is_newest_first=is_descending)
+    walk = Walk(page_size=10, offset=offset, order=Order(is_newest_first=is_descending))
     rows = [row.key for row in moving.order(is_descending=is_descending)]
     assert drive(walk, moving, depth=depth, moves=[]) == rows[offset:]
     assert walk.report.complete is (True if counts == "total" and offset < 95 else walk.report.complete)

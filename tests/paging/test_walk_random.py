@@ -14,6 +14,7 @@ from hypothesis import settings
 
 from periskope_async.errors import PaginationError
 from periskope_async.paging.walk import Walk
+from periskope_async.wire.order import Order
 from tests.paging.moving_list import Counts, Move, MovingList, Reading, SortBy, StrangeMove
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def walk_at_random(seed: int) -> None:
         tells_changes=rng.random() < 0.8,
         tells_date=rng.random() < 0.9,
     )
-    read_at_random(Walk(page_size=page_size, is_newest_first=moving.is_descending), moving, KINDS_OF_MOVES, depth=depth)
+    walk = Walk(page_size=page_size, order=Order(is_newest_first=moving.is_descending))
+    read_at_random(walk, moving, KINDS_OF_MOVES, depth=depth)
 
 
 def walk_strangely(seed: int) -> None:
@@ -76,9 +78,14 @@ def walk_strangely(seed: int) -> None:
     rng = random.Random(seed)
     size = rng.choice([rng.randrange(1, 20), rng.randrange(71), rng.randrange(60, 200)])
     page_size, depth = rng.choice([rng.randrange(1, 8), rng.randrange(2, 21), 20, 30, 40]), rng.choice([1, 1, 2, 5, 16])
-    # Once, and from no bound on: one that gave few rows before, and gives no more than pages share from just there on,
-    # cannot be told from the end.
-    limits = {rng.randrange(2, 12): rng.randrange(1, 21)} if rng.random() < 0.5 else {}
+    # A server may give fewer rows from now on, and fewer still: limits fall, and do not rise.
+    limits = dict(
+        zip(
+            sorted(rng.sample(range(1, 12), falls := rng.choice([0, 0, 1, 2]))),
+            sorted(rng.sample(range(1, 31), falls), reverse=True),
+            strict=True,
+        )
+    )
     moving = MovingList(
         rng=rng,
         size=size,
@@ -86,8 +93,7 @@ def walk_strangely(seed: int) -> None:
         is_descending=rng.random() < 0.6,
         ties=rng.choice([0, 0, 0.2, 0.8, 1.0]),
         max_limit=10_000 if limits else rng.choice([10_000, 10_000, 19, 7]),
-        # With a count that is too low, and fewer rows from just there on, nothing shows the end that is beyond.
-        counts=rng.choice(["total", "total", "page", "none", "too many"]),
+        counts=rng.choice(["total", "total", "page", "none", "too many", "too few"]),
         has_whole_seconds=rng.random() < 0.5,
         tells_changes=rng.random() < 0.85,
         tells_date=rng.random() < 0.9,
@@ -95,8 +101,7 @@ def walk_strangely(seed: int) -> None:
     )
     walk = Walk(
         page_size=page_size,
-        is_newest_first=moving.is_descending,
-        can_move_anywhere=moving.sort_by == "messaged",
+        order=Order(is_newest_first=moving.is_descending, can_move_anywhere=moving.sort_by == "messaged"),
     )
     read_at_random(walk, moving, STRANGE_MOVES, depth=depth)
 

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from periskope_async.errors import PaginationError
 from periskope_async.paging.walk import Walk
+from periskope_async.wire.order import Order
 from tests.paging.moving_list import Counts, Move, MovingList, Reading, SortBy
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ class WalkMachine(RuleBasedStateMachine):
             tells_date=tells_date,
             ignores_offset=ignores_offset,
         )
-        self.reading = Reading(Walk(page_size=page_size, is_newest_first=is_descending), moving, depth=depth)
+        walk = Walk(page_size=page_size, order=Order(is_newest_first=is_descending))
+        self.reading = Reading(walk, moving, depth=depth)
         # A list that sinks by a page a request looks like it, where no answer vouches for the offset.
         self.may_seem_to_ignore = ignores_offset or (page_size < 10 and not tells_from)
 

@@ -141,6 +141,6 @@ def test_a_fingerprint_tells_queries_apart_and_shows_nothing() -> None:
 
 @pytest.mark.parametrize(("sort_by", "can"), [(None, False), ("created_at", False), ("latest_message_timestamp", True)])
 def test_by_its_latest_message_a_chat_can_move_anywhere(sort_by: SortBy | None, *, can: bool) -> None:
-    assert chat_query(sort_by=sort_by).can_move_anywhere is can
+    assert chat_query(sort_by=sort_by).order.can_move_anywhere is can
     pager = PeriskopeClient("key").iter_chats(sort_by=sort_by)
-    assert pager._options.walk()._evidence.can_move_anywhere is can
+    assert pager._options.walk()._evidence._order.can_move_anywhere is can
