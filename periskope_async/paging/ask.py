@@ -25,6 +25,8 @@ class Phase(Enum):
     MAIN = "main"
     HEAD = "head"
     """Catching up what jumped behind the reader: newest first, whatever the order of the walk."""
+    PEEK = "peek"
+    """One row right behind where the count says that the list ends: where none is, that is not too low."""
     AGAIN = "again"
     """Over the list once more, in the other direction."""
 

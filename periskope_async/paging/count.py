@@ -19,12 +19,10 @@ class Count:
         """Pages that are worth having out at once, as far as the end is known."""
         self.is_proven = False
         """Whether it was seen to count more than what had been read: a page's own number never does."""
-        self._rows_at_first: int | None = None
+        self.is_verified = False
+        """Whether it was seen not to be too low: right behind as many rows as were counted lay none."""
         self._is_first_whole = False
-        self.was_one_page = False
-        """Whether it was: right behind it lay nothing, and still as many rows were counted."""
-        self.is_in_doubt = False
-        """Whether the last answer was to show that, and did not."""
+        self._has_first = False
         self._is_not_of_page = False
         self._value: int | None = None
         self._is_refuted = False
@@ -36,23 +34,24 @@ class Count:
         return self._is_not_of_page and not self._is_refuted
 
     @property
-    def is_to_look_behind(self) -> bool:
+    def may_be_one_page(self) -> bool:
         """Whether the first page may be all there is: fewer rows than it might have held, and as many as it counts.
 
         A server that gives no more at once and counts the page looks the same, but for what lies right behind.
         """
         return self._is_first_whole and self._pages == 1
 
+    @property
+    def was_one_page(self) -> bool:
+        """Whether the first page was all there was."""
+        return self._is_first_whole and self.is_verified
+
     def was_told(self, value: int | None, *, rows: int, offset: int, asked: int) -> None:
         """Take an answer's count, how many rows it held, from where on, and how many were asked for."""
-        if self._rows_at_first is None:
-            self._rows_at_first = rows
-            self._is_first_whole = offset == 0 and rows == value and rows < asked
-        is_to_show_it = self.is_to_look_behind and offset == self._rows_at_first
-        # Fewer are counted by a count that is too low, where rows have left.
-        self.was_one_page |= is_to_show_it and rows == 0 and value == offset
-        self.is_in_doubt = is_to_show_it and not self.was_one_page
-        self._is_first_whole &= not self.is_in_doubt
+        if not self._has_first:
+            self._has_first, self._is_first_whole = True, offset == 0 and rows == value and rows < asked
+        # Where rows have left, a count that is too low has become less too.
+        self.is_verified |= rows == 0 and value == offset
         if value is not None:
             self._value = value
             self._is_not_of_page |= value > rows

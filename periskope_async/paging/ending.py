@@ -36,20 +36,24 @@ class Ending:
         """Whether a page that went so many rows beyond those before it went on by more than half of what one can."""
         return gained > (self._full - least_overlap(self._full)) // 2
 
-    def judge(self, rows: int, *, is_short: bool, shows_nothing: bool, few: int | None) -> bool | None:
+    def judge(self, rows: int, *, is_short: bool, shows_nothing: bool, is_cut: bool, few: int | None) -> bool | None:
         """Tell whether a page of so many rows, which may show nothing new, met the end; None leaves that in doubt.
 
         A server may give fewer rows from now on, and so few that all of them are known. Then the next page, of another
-        place, is of the same length: of two lengths, only the longer one can be what the server gives. (One that gave
-        few rows before, and gives no more than pages share from just here on, is not told from the end.) Where nothing
-        is to be proven, a page of so ``few`` rows will do.
+        place, is of the same length: of two lengths, only the longer one can be what the server gives. (It may have
+        given few before, and give fewer now: where the count says that the page ``is_cut``, the later one must be the
+        longer.) Where nothing is to be proven, a page of so ``few`` rows will do.
         """
         before, self._short = self._short, rows if is_short else None
         if few is not None:
             return is_short and shows_nothing and rows <= max(LEAST_OVERLAP, few)
+        if not shows_nothing:
+            return False
         if before is None:
-            return None if is_short and shows_nothing else False
-        return shows_nothing and (rows > before or (is_short and rows < before))
+            return None if is_short else False
+        if is_short and rows < before:
+            return None if is_cut else True
+        return rows > before
 
     def stepped_back(self) -> None:
         """Note that a page did not join what was placed, so that what lies before it is to be read."""

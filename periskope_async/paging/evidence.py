@@ -7,7 +7,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from periskope_async.paging.ask import Phase
-from periskope_async.paging.catch_up import HeadCatchUp, watermark
+from periskope_async.paging.catch_up import watermark
 from periskope_async.paging.ending import EndProof
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Evidence:
         self.report = report
         self.count = count
         self._base = base
-        self._order = order
+        self.order = order
         self._is_timeless = order.is_newest_first
         self._least: float = math.inf
         self._most: float = -math.inf
@@ -127,7 +127,7 @@ class Evidence:
             self.passed_head = watermark(newest, self._first_date)
             if is_first:
                 self.began = self.passed_head
-        elif not self._order.is_newest_first:
+        elif not self.order.is_newest_first:
             self.began = self.passed_head = watermark(None, self._first_date)
             # Oldest first, they stand at the end.
             timed = next((index for index in range(rows, 0, -1) if answer.time_of(index - 1) is not None), 0)
@@ -193,44 +193,25 @@ class Evidence:
 
     def begins_again(self) -> None:
         """Note that the list is read once more, from its first answer on."""
+        self.report.passes += 1
         self._met_again, self._newcomers_again, self._counted_again = set(), 0, None
 
-    def rows_to_show_end(self, end: int) -> int | None:
-        """How many rows before the end one more page is to begin, for its length to show that it is the end.
+    @property
+    def lacks_right_count(self) -> bool:
+        """Whether a count that is not too low would prove the walk complete."""
+        return self._proof() is None and self._proof_by_count() is not None
 
-        None where it is not to be asked for: the head is read anyway, which shows it too; but not from an offset on.
-        """
-        rows = self.end.rows_to_show_it
-        is_wanted = self._base > 0 and self.count.is_total and not (self.end.is_shown or self.is_unprovable)
-        return rows if is_wanted and rows <= end - self._base else None
+    def is_head_to_be_read(self) -> bool:
+        """Decide at the end whether rows may have jumped to where the head shows them.
 
-    def head_to_read(self, *, most: int, end: int) -> HeadCatchUp | None:
-        """Begin to read the head, in pages of so many rows at the most, of a list that ended there.
-
-        From an offset on, the head does not show what has moved. And what was read in one answer needs no second look:
-        it is as if that had been taken. That it held as many rows as it counted shows that it was the end.
+        What was read in one answer needs no second look: it is as if that had been taken. Oldest first, what wakes up
+        goes to the end, and is met there unless that was read before. And from an offset on, the head does not show it.
         """
         is_one_answer = self.report.pages == 1 or self.count.was_one_page
-        if self.doubt is not None or (self._base > 0 and not is_one_answer):
-            return None
-        self.is_head_read = True
         self.end.is_shown |= is_one_answer
-        if is_one_answer:
-            return None
-        return HeadCatchUp(
-            since=self.passed_head,
-            timeless=self.timeless,
-            most=most,
-            largest=self.largest,
-            least=self.end.rows_to_show_it,
-            end=end,
-            is_reversed=not self._order.is_newest_first,
-        )
-
-    def was_caught_up(self, *, is_proven: bool) -> None:
-        """Take whether reading the head has surely met all that moved."""
-        if not is_proven:
-            self.doubt = "the list moves faster at its head than it can be caught up"
+        is_known = not self.order.is_newest_first and self._proof() is not None
+        self.is_head_read = is_one_answer or (self._base == 0 and self.doubt is None and not is_known)
+        return self.is_head_read and not is_one_answer
 
     def is_any_old(self, answer: Answered, rows: Sequence[int], *, or_untimed: bool) -> bool:
         """Whether any of these rows was there before the walk, by its sort time; ``or_untimed`` if it has none."""
@@ -264,7 +245,7 @@ class Evidence:
             (self._base > 0 and self.report.pages > 1, _STAND_BEFORE),
             (not self.is_head_read, _JUMP_BACK),
             (not self.end.is_shown, _CUT_SHORT),
-            (self._order.can_move_anywhere, _MOVE_ANYWHERE),
+            (self.order.can_move_anywhere, _MOVE_ANYWHERE),
             (self.are_shuffled or self.may_be_shuffled or self.has_slipped or self._may_hide_rows, _CHANGE_PLACES),
         ]
         return next((why for applies, why in reasons if applies), None)
@@ -285,7 +266,11 @@ class Evidence:
 
     def _proof(self) -> str | None:
         """Tell what proves that all rows were met that were there all along, whatever else has moved."""
-        if self.is_unprovable or not (self.count.is_total and self.end.is_shown):
+        return self._proof_by_count() if self.end.is_shown or self.count.is_verified else None
+
+    def _proof_by_count(self) -> str | None:
+        """Tell what proves it if the count is not too low."""
+        if self.is_unprovable or not self.count.is_total:
             return None
         if self._was_whole:
             return "one answer held the whole list"

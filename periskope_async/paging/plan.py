@@ -38,6 +38,9 @@ class Plan:
         self._accepted = 0
         self._seam = LEAST_OVERLAP
         self._next_offset = max(base, cursor - self.overlap)
+        self.is_to_peek = False
+        """Whether to find out next whether the count is too low."""
+        self._has_peeked_ahead = False
 
     @property
     def overlap(self) -> int:
@@ -63,14 +66,23 @@ class Plan:
         """Overlap by more from now on, where rows rise by so many between two pages; and by less again in time."""
         self._seam = max(LEAST_OVERLAP, self._seam - 1, 2 * rows + 1)
 
-    def next_page(self, phase: Phase, *, wanted: int, count: Count) -> Ask | None:
-        """Plan the page behind the last one; None where no more rows are wanted, or none are likely to be there."""
+    def next_page(self, phase: Phase, *, wanted: int, count: Count, may_peek: bool) -> Ask | None:
+        """Plan the page behind the last one; None where no more rows are wanted, or none are likely to be there.
+
+        Where it ``may_peek``, that follows the last page at once.
+        """
+        if self.is_to_peek:
+            return self.peek(count)
         reach = max(self.cursor, *(last.offset + min(last.limit, self.given) for last in self.out[-1:]), 0)
         # Once turned round, nearly all rows are known: how many are wanted says nothing of how many to ask for.
         wanted = wanted if self._has_turned else wanted - (reach - self.cursor)
         # Where the last page will be full, only one more says that it was the last.
-        if wanted <= 0 or (self.out and count.beyond(reach) < 0):
+        if wanted <= 0:
             return None
+        if self.out and count.beyond(reach) < 0:
+            is_to_peek = may_peek and not self._has_peeked_ahead
+            self._has_peeked_ahead |= is_to_peek
+            return self.peek(count) if is_to_peek else None
         if self._has_turned and self.out and not self._largest:
             # Nobody knows yet how many rows the server gives to one who asks for the most.
             return None
@@ -78,6 +90,13 @@ class Plan:
         limit = self.page_size if self._has_turned else min(self.page_size, wanted + known_ahead)
         ask = Ask(phase, self._next_offset, limit, is_reversed=self._is_reversed)
         self._next_offset += max(1, min(ask.limit, self.given) - self.overlap)
+        self.out.append(ask)
+        return ask
+
+    def peek(self, count: Count) -> Ask:
+        """Plan to ask for what lies right behind as many rows as are counted."""
+        self.is_to_peek = False
+        ask = Ask(Phase.PEEK, count.beyond(0), 1)
         self.out.append(ask)
         return ask
 
@@ -120,7 +139,10 @@ class Plan:
 
     def ask_again(self) -> None:
         """Drop what is out; the same pages are asked for anew."""
-        if self.out:
+        if self.out and self.out[0].phase is Phase.PEEK:
+            self.is_to_peek = True
+            self.out.clear()
+        elif self.out:
             self.go_on_from(self.out[0].offset)
 
     def turn_round(self) -> None:

@@ -13,16 +13,21 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from msgspec import Struct
 
 from periskope_async.errors import (
+    APIError,
+    AuthenticationError,
     BodyError,
     ClosedError,
+    DecodeError,
     PaginationError,
+    PermissionDeniedError,
+    RateLimitError,
     ServerError,
     TimeoutError_,
     ValidationError,
     WrongLoopError,
 )
 from periskope_async.events import PageRead, announce
-from periskope_async.paging.ask import Answered, Ask, pick
+from periskope_async.paging.ask import Answered, Ask, Phase, pick
 from periskope_async.paging.pace import Pace
 from periskope_async.paging.token import NamedRows
 from periskope_async.turns import give_way
@@ -30,6 +35,7 @@ from periskope_async.turns import give_way
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from periskope_async.errors import PeriskopeError
     from periskope_async.events import Hook
     from periskope_async.meta import ResponseMeta
     from periskope_async.paging.fetched import FetchedPage, Source, UnreadPage
@@ -109,12 +115,13 @@ class WalkRun(Generic[T]):
                 began = loop.time()
                 fetched = await (unread.look_through() if self._are_rows_late else unread.read())
                 self._check_open()
-            except (ValidationError, ServerError, TimeoutError_, BodyError) as error:
+            except (APIError, TimeoutError_, BodyError, DecodeError) as error:
                 await self._drop()
                 self._check_open()
-                # Pages that are larger than the caller asked for are the walk's own idea: it can do without.
+                # A peek, and pages that are larger than the caller asked for, are the walk's own idea: it can do
+                # without.
                 is_refused = isinstance(error, ValidationError) and "limit" in error.fields
-                if not self.walk.ask_for_less(ask, is_refused=is_refused):
+                if not (_is_of_page(error, ask) and self.walk.ask_for_less(ask, is_refused=is_refused)):
                     raise
                 continue
             except BaseException:
@@ -256,6 +263,14 @@ class WalkRun(Generic[T]):
         if not task.done():
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
+
+
+def _is_of_page(error: PeriskopeError, ask: Ask) -> bool:
+    """Whether an error may say of this page alone that it is not to be had."""
+    if ask.phase is Phase.PEEK:
+        # No document says what lies beyond the end of a list: an empty page, or whatever error.
+        return not isinstance(error, (AuthenticationError, PermissionDeniedError, RateLimitError))
+    return isinstance(error, (ValidationError, ServerError, TimeoutError_, BodyError))
 
 
 def _page_of(ask: Ask, fetched: FetchedPage[T], fresh: Sequence[int]) -> Page[T]:

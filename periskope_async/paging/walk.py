@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from periskope_async.paging.again import Again
 from periskope_async.paging.ask import Answered, Ask, Consistency, Phase, pick
 from periskope_async.paging.count import Count
 from periskope_async.paging.cut import CutSearch
@@ -26,12 +25,11 @@ from periskope_async.paging.offset_watch import OffsetWatch
 from periskope_async.paging.plan import Plan
 from periskope_async.paging.report import WalkReport
 from periskope_async.paging.seam import Seam, Sorted
+from periskope_async.paging.sequel import Sequel
 from periskope_async.wire.order import Order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from periskope_async.paging.catch_up import HeadCatchUp
 
 __all__ = ["Walk"]
 
@@ -68,7 +66,6 @@ class Walk:
         self._search = CutSearch(time=resume_time, order=order) if resume_at is not None else None
         self._max_items = max_items
         self._consistency: Consistency = consistency
-        self._again = Again()
         self._phase: Phase | None = Phase.MAIN
         self._plan = Plan(
             page_size=page_size,
@@ -82,8 +79,8 @@ class Walk:
         self._seam = Seam(is_newest_first=order.is_newest_first)
         self._mending = Mending()
         self._ending = Ending()
-        self._head: HeadCatchUp | None = None
         self._evidence = Evidence(self.report, self._count, order=order, base=offset, is_resumed=resume_at is not None)
+        self._sequel = Sequel(self._evidence, self._plan)
         if max_items == 0:
             self._finish(complete=False, why="max_items is 0")
 
@@ -100,13 +97,16 @@ class Walk:
         """Give the next page to ask for, or None while ``depth`` pages are out or no more is worth asking."""
         out = self._plan.out
         most = 1 if self._watch.is_suspicious else min(depth, self._count.look_ahead)
-        if self._phase is None or len(out) >= most or (out and self._head is not None):
+        if self._phase is None or len(out) >= most or (out and self._phase in {Phase.HEAD, Phase.PEEK}):
             return None
-        if self._head is not None:
-            ask = self._head.next_ask()
+        if self._sequel.head is not None:
+            ask = self._sequel.head.next_ask()
             out.append(ask)
             return ask
-        return self._plan.next_page(self._phase, wanted=self._wanted(), count=self._count)
+        if self._phase is Phase.PEEK:
+            return self._plan.peek(self._count)
+        may_peek = self._phase is Phase.MAIN and self._consistency == "exact" and self._sequel.may_peek_ahead
+        return self._plan.next_page(self._phase, wanted=self._wanted(), count=self._count, may_peek=may_peek)
 
     def drop_asked(self) -> None:
         """Forget the pages that are out, after a restart or because they were cancelled; they are asked anew."""
@@ -117,9 +117,14 @@ class Walk:
 
     def ask_for_less(self, ask: Ask, *, is_refused: bool) -> bool:
         """Ask for fewer rows from now on, since so many were refused or did not come. False where that is no help."""
+        if ask.phase is Phase.PEEK:
+            # A server may refuse to look there. Then nothing vouches for its count.
+            self._was_peeked()
+            self.must_restart = False
+            return True
         most = self._plan.ask_for_less(ask.limit, is_refused=is_refused)
-        if most is not None and self._head is not None:
-            self._head.clamp(most)
+        if most is not None and self._sequel.head is not None:
+            self._sequel.head.clamp(most)
         return most is not None
 
     def place(self, ask: Ask, answer: Answered) -> Sequence[int]:
@@ -131,11 +136,13 @@ class Walk:
         if ask is not self._mending.held:
             self._book(ask, answer)
             self._watch.check(ask, answer)
+        if ask.phase is Phase.PEEK:
+            return self._was_peeked()
         # Rows that the token names were delivered before the cut, wherever they are met now.
         self._seen.update(map(answer.keys.__getitem__, answer.named))
-        if (elsewhere := self._elsewhere(ask, answer)) is not None:
+        if self._search is not None and answer.resumed_after is None:
             self.must_restart = True
-            self._plan.go_on_from(elsewhere)
+            self._plan.go_on_from(self._search.next_offset(ask, answer, self._plan))
             return []
         if (
             ask.phase is Phase.MAIN
@@ -163,10 +170,8 @@ class Walk:
         self.report.caught_up += len(fresh) if ask.is_behind else 0
         if self._wanted() <= 0:
             self._finish(complete=False, why=f"stopped at max_items={self._max_items}")
-        elif self._head is None:
-            self._advance(ask, answer, fresh)
         else:
-            self._catch_up(self._head, answer, fresh)
+            self._advance(ask, answer, fresh)
         return fresh
 
     # -- what a page says ------------------------------------------------------------------------------------------
@@ -181,12 +186,6 @@ class Walk:
             report.count_at_end = answer.count
         self._count.was_told(answer.count, rows=len(answer.keys), offset=ask.offset, asked=ask.limit)
         self._evidence.was_told(ask, answer)
-
-    def _elsewhere(self, ask: Ask, answer: Answered) -> int | None:
-        """Where to read instead, if a page does not show what it was to show."""
-        if self._search is not None and answer.resumed_after is None:
-            return self._search.next_offset(ask, answer, self._plan)
-        return self._plan.cursor - self._plan.overlap if self._count.is_in_doubt and self._plan.overlap else None
 
     def _is_adrift(self, ask: Ask, answer: Answered) -> bool:
         """Whether rows may lie between this page and what was placed: its first row is not a known one."""
@@ -241,6 +240,10 @@ class Walk:
     # -- where to go next ------------------------------------------------------------------------------------------
 
     def _advance(self, ask: Ask, answer: Answered, fresh: Sequence[int]) -> None:
+        if ask.phase is Phase.HEAD:
+            if self._sequel.caught_up(answer, fresh):
+                self._end_phase(Phase.HEAD)
+            return
         plan, ending, rows = self._plan, self._ending, len(answer.keys)
         end = ask.offset + rows
         is_short = rows < min(ask.limit, plan.given)
@@ -255,22 +258,21 @@ class Walk:
             return
         self._evidence.end.reached(ask, rows, gained=gained)
         self._count.was_reached(end, has_rows=rows > 0, is_full=not is_short)
-        # A server that clamps the limit and counts the page looks like an end: the exact walk asks once more.
+        # A server that clamps the limit and counts the page looks the same: the exact walk asks once more.
         is_told = self._count.is_passed_by(end) and (self._consistency != "exact" or self._count.is_proven)
         # What is read after a cut is not proven, and nothing is known of what lies further back.
         is_to_prove = self._consistency == "exact" and not self._evidence.is_unprovable
+        # From an offset on no further pass finds what a limit that fell has cut off.
+        is_cut = plan.base > 0 and self._count.beyond(end) > 0
         few = None if is_to_prove else plan.overlap
-        is_seen = ending.judge(rows, is_short=is_short, shows_nothing=not fresh and not gained, few=few)
+        shows_nothing = not fresh and not gained
+        is_seen = ending.judge(rows, is_short=is_short, shows_nothing=shows_nothing, is_cut=is_cut, few=few)
         if not rows or answer.is_all or is_seen or (is_short and is_told) or self._is_outrun():
-            if is_to_prove and (more := self._evidence.rows_to_show_end(end)) is not None:
-                self.must_restart = plan.go_on_behind(end, overlap=more)
-            else:
-                self._end_phase(ask.phase)
+            self._end_phase(ask.phase)
         elif is_seen is None:
             self.must_restart = plan.go_on_behind(end, overlap=2 * rows)
-        elif is_short and is_to_prove and self._count.is_to_look_behind:
-            # Nothing right behind it says more than rows that are known: no server gives none where some are.
-            self.must_restart = plan.go_on_behind(end, overlap=0)
+        elif is_short and is_to_prove and self._count.may_be_one_page:
+            self.must_restart, plan.is_to_peek = plan.go_on_behind(end), True
         elif is_short:
             # The end, or fewer rows than asked for, so that what is out would leave gaps: the next page tells.
             self.must_restart = plan.go_on_behind(end)
@@ -283,37 +285,35 @@ class Walk:
             self._evidence.was_not_seen("the list moves as fast as it is read: its end was out of reach")
         return is_outrun
 
-    def _catch_up(self, head: HeadCatchUp, answer: Answered, fresh: Sequence[int]) -> None:
-        head.met([answer.time_of(index) for index in range(len(answer.keys))], fresh=fresh, date=answer.cut_after)
-        if head.is_over:
-            self._head = None
-            self._evidence.was_caught_up(is_proven=head.is_proven)
-            self._end_phase(Phase.HEAD)
+    def _was_peeked(self) -> Sequence[int]:
+        self._sequel.was_peeked()
+        if self._phase is Phase.PEEK or self._count.was_one_page:
+            self._end_phase(Phase.MAIN)
+        return []
 
     def _end_phase(self, phase: Phase) -> None:
         """Decide what is left to look for, now that the end of the list was met."""
         plan, evidence = self._plan, self._evidence
+        if [ask.phase for ask in plan.out] == [Phase.PEEK]:
+            self._phase = Phase.PEEK
+            return
         plan.out.clear()
         self.must_restart = True
-        missing = self._count.beyond(plan.base + len(self._seen))
         if self._consistency != "exact":
             why = f'consistency="{self._consistency}" does not look for what moved'
             self._finish(complete=None, why=evidence.doubt or why)
-        elif phase is Phase.MAIN and (head := evidence.head_to_read(most=plan.most_rows, end=plan.cursor)) is not None:
-            self._phase, self._head = Phase.HEAD, head
-        elif plan.base == 0 and self._again.is_worth_it(evidence, plan, missing=missing):
-            self.report.passes += 1
-            self._phase, self._ending = Phase.AGAIN, Ending()
-            plan.turn_round()
-            evidence.begins_again()
-        else:
+            return
+        missing = self._count.beyond(plan.base + len(self._seen))
+        self._phase = self._sequel.after(phase, missing=missing)
+        if self._phase is Phase.AGAIN:
+            self._ending = Ending()
+        elif self._phase is None:
             complete, why = evidence.verdict(missing=missing)
             self._finish(complete=complete, why=why)
 
     def _finish(self, *, complete: bool | None, why: str) -> None:
-        self._phase = None
+        self._phase, self.must_restart = None, True
         self._plan.out.clear()
-        self.must_restart = True
         self.report.complete, self.report.why = complete, why
 
     def _wanted(self) -> int:

@@ -145,8 +145,9 @@ async def test_every_filter_reaches_the_server(opened: Opened) -> None:
         for request in sandbox.requests:
             query = dict(request.query)
             assert query.pop("offset").isdigit()
+            # One row behind the end, where the first page is as long as its count.
+            assert query.pop("limit") in {"7", "1"}
             assert query == {
-                "limit": "7",
                 "chat_type": "group",
                 "label": "vip",
                 "sort_by": "latest_message_timestamp",

@@ -71,6 +71,7 @@ PURE = [
     "paging.plan",
     "paging.report",
     "paging.seam",
+    "paging.sequel",
     "paging.token",
     "paging.walk",
     "sandbox.data",

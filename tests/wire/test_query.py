@@ -143,4 +143,4 @@ def test_a_fingerprint_tells_queries_apart_and_shows_nothing() -> None:
 def test_by_its_latest_message_a_chat_can_move_anywhere(sort_by: SortBy | None, *, can: bool) -> None:
     assert chat_query(sort_by=sort_by).order.can_move_anywhere is can
     pager = PeriskopeClient("key").iter_chats(sort_by=sort_by)
-    assert pager._options.walk()._evidence._order.can_move_anywhere is can
+    assert pager._options.walk()._evidence.order.can_move_anywhere is can
