@@ -23,6 +23,7 @@ class Count:
         """Whether it was seen not to be too low: right behind as many rows as were counted lay none."""
         self._is_first_whole = False
         self._has_first = False
+        self._empty_at: int | None = None
         self._is_not_of_page = False
         self._value: int | None = None
         self._is_refuted = False
@@ -51,12 +52,16 @@ class Count:
         if not self._has_first:
             self._has_first, self._is_first_whole = True, offset == 0 and rows == value and rows < asked
         # Where rows have left, a count that is too low has become less too.
-        self.is_verified |= rows == 0 and value == offset
+        self.is_verified |= value is not None and value == (offset if rows == 0 else self._empty_at)
         if value is not None:
             self._value = value
             self._is_not_of_page |= value > rows
             if rows and offset + rows > value:
                 self._refute()
+
+    def was_empty_at(self, offset: int) -> None:
+        """Learn that no row lay there, from an answer that counted none; a later one may still count that many."""
+        self._empty_at = offset
 
     def was_reached(self, end: int, *, has_rows: bool, is_full: bool) -> None:
         """Learn from a page that ended one before ``end``."""

@@ -103,13 +103,13 @@ class EndProof:
         """Take how many rows an answer holds: of another pass than the main one, it was asked for later."""
         self.is_shown |= ask.phase is not Phase.MAIN and rows > self._rows
 
-    def reached(self, ask: Ask, rows: int, *, gained: int) -> None:
-        """Take how many rows a page that was placed holds, and how many of them lie beyond those before."""
+    def reached(self, ask: Ask, rows: int, *, gained: int, cursor: int) -> None:
+        """Take how many rows a page that was placed holds, how many of them lie beyond those before, and their end."""
         if ask.phase is not Phase.MAIN:
             return
         if gained:
             self._rows, self.is_shown = math.inf, False
         # One that lies no further on was asked for later too: those that were out then lie further on.
-        self.is_shown |= rows == 0 or rows > self._rows
+        self.is_shown |= rows > self._rows or (rows == 0 and ask.offset <= cursor)
         if rows < ask.limit:
             self._rows = min(self._rows, rows)

@@ -213,10 +213,10 @@ class Evidence:
         self.is_head_read = is_one_answer or (self._base == 0 and self.doubt is None and not is_known)
         return self.is_head_read and not is_one_answer
 
-    def is_any_old(self, answer: Answered, rows: Sequence[int], *, or_untimed: bool) -> bool:
-        """Whether any of these rows was there before the walk, by its sort time; ``or_untimed`` if it has none."""
+    def has_old(self, answer: Answered, rows: Sequence[int], *, gets_on: bool) -> bool:
+        """Whether any of these rows was there before the walk, by its sort time; if it has none, where that gets on."""
         times = map(answer.time_of, rows)
-        return any(or_untimed if time is None else time < self.began for time in times)
+        return any(gets_on if time is None else time < self.began for time in times)
 
     def verdict(self, *, missing: int) -> tuple[bool | None, str]:
         """Judge a walk that has met its end: whether it is complete, and why.

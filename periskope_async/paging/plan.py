@@ -73,6 +73,9 @@ class Plan:
         """
         if self.is_to_peek:
             return self.peek(count)
+        if self.out and self.out[-1].phase is Phase.PEEK:
+            # Where it is given up, nothing that is out is left behind it.
+            return None
         reach = max(self.cursor, *(last.offset + min(last.limit, self.given) for last in self.out[-1:]), 0)
         # Once turned round, nearly all rows are known: how many are wanted says nothing of how many to ask for.
         wanted = wanted if self._has_turned else wanted - (reach - self.cursor)

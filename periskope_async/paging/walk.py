@@ -100,9 +100,8 @@ class Walk:
         if self._phase is None or len(out) >= most or (out and self._phase in {Phase.HEAD, Phase.PEEK}):
             return None
         if self._sequel.head is not None:
-            ask = self._sequel.head.next_ask()
-            out.append(ask)
-            return ask
+            out.append(self._sequel.head.next_ask())
+            return out[-1]
         if self._phase is Phase.PEEK:
             return self._plan.peek(self._count)
         may_peek = self._phase is Phase.MAIN and self._consistency == "exact" and self._sequel.may_peek_ahead
@@ -180,9 +179,12 @@ class Walk:
         report = self.report
         report.pages += 1
         report.rows_received += len(answer.keys)
+        if ask.phase is Phase.PEEK and not (answer.keys or answer.count):
+            # Some servers count the rows as they give them, and none where they give none.
+            self._count.was_empty_at(ask.offset)
+            return
         if answer.count is not None:
-            if report.pages == 1:
-                report.count_at_start = answer.count
+            report.count_at_start = answer.count if report.pages == 1 else report.count_at_start
             report.count_at_end = answer.count
         self._count.was_told(answer.count, rows=len(answer.keys), offset=ask.offset, asked=ask.limit)
         self._evidence.was_told(ask, answer)
@@ -249,14 +251,13 @@ class Walk:
         is_short = rows < min(ask.limit, plan.given)
         gained = plan.reached(end, rows=rows)
         # Without memory nothing is known of what was there: then rows are given for as long as they come.
-        gets_on = ending.gets_on(gained)
-        has_old = self._consistency == "none" or self._evidence.is_any_old(answer, fresh, or_untimed=gets_on)
+        has_old = self._consistency == "none" or self._evidence.has_old(answer, fresh, gets_on=ending.gets_on(gained))
         ending.was_placed(rows=rows, gained=gained, has_old=has_old, is_gap=ask.is_gap)
         if ask.is_gap:
             if rows < ask.limit:
                 self.must_restart = plan.go_on_behind(end)
             return
-        self._evidence.end.reached(ask, rows, gained=gained)
+        self._evidence.end.reached(ask, rows, gained=gained, cursor=plan.cursor)
         self._count.was_reached(end, has_rows=rows > 0, is_full=not is_short)
         # A server that clamps the limit and counts the page looks the same: the exact walk asks once more.
         is_told = self._count.is_passed_by(end) and (self._consistency != "exact" or self._count.is_proven)
@@ -265,8 +266,7 @@ class Walk:
         # From an offset on no further pass finds what a limit that fell has cut off.
         is_cut = plan.base > 0 and self._count.beyond(end) > 0
         few = None if is_to_prove else plan.overlap
-        shows_nothing = not fresh and not gained
-        is_seen = ending.judge(rows, is_short=is_short, shows_nothing=shows_nothing, is_cut=is_cut, few=few)
+        is_seen = ending.judge(rows, is_short=is_short, shows_nothing=not (fresh or gained), is_cut=is_cut, few=few)
         if not rows or answer.is_all or is_seen or (is_short and is_told) or self._is_outrun():
             self._end_phase(ask.phase)
         elif is_seen is None:

@@ -60,6 +60,8 @@ class MovingList(msgspec.Struct, kw_only=True):
     clock: float = 1_000_000.3
     requests: int = 0
     tells_from: bool = True
+    counts_empty: bool = True
+    """Whether an answer without rows still counts them."""
     has_whole_seconds: bool = False
     """Whether times are whole seconds, so that rows that move one right after the other are of equal sort key."""
 
@@ -96,6 +98,7 @@ class MovingList(msgspec.Struct, kw_only=True):
             "too few": max(0, len(order) - 3),
             "too many": len(order) + 3,
         }[self.counts]
+        count = count if rows or self.counts_empty else 0
         times = [row.created if self.sort_by == "created" else row.messaged for row in rows]
         return Answered(
             keys=[row.key for row in rows],

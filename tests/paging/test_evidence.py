@@ -75,12 +75,26 @@ def test_from_a_cut_on_nothing_proves_what_was_read_before() -> None:
     assert evidence_of(10, is_resumed=True).verdict(missing=0)[0] is None
 
 
+@pytest.mark.parametrize(("changed", "expected"), [(1, True), (0, None)])
+def test_what_a_further_reading_finds_the_pages_before_had_passed_by_though_they_joined(
+    *, changed: int, expected: bool | None
+) -> None:
+    evidence = evidence_of(9, is_total=False)
+    evidence.is_head_read = True
+    evidence.look_at(Ask(Phase.MAIN, 0, 10), Answered(keys=[1], date=1_000.0, time_of=lambda _: 5.0))
+    assert evidence.verdict(missing=0)[0] is True
+    # A row that may have come since was not there to be passed by.
+    found = Answered(keys=[2], date=1_100.0, changed_since=lambda _, __: changed)
+    evidence.met(Ask(Phase.AGAIN, 0, 2_000), found, [0])
+    assert evidence.verdict(missing=0)[0] is expected
+
+
 # -- the end ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_later_answer_of_more_rows_shows_that_a_short_page_was_the_end() -> None:
     end = EndProof()
-    end.reached(PAGE, 4, gained=3)
+    end.reached(PAGE, 4, gained=3, cursor=10)
     assert end.rows_to_show_it == 5
     end.was_told(LOOK_AT_HEAD, 4)
     assert not end.is_shown
@@ -88,24 +102,25 @@ def test_a_later_answer_of_more_rows_shows_that_a_short_page_was_the_end() -> No
     assert end.is_shown
 
 
-def test_an_empty_page_is_the_end() -> None:
+@pytest.mark.parametrize(("cursor", "expected"), [(5, False), (6, True), (9, True)])
+def test_an_empty_page_that_leaves_no_hole_is_the_end(*, cursor: int, expected: bool) -> None:
     end = EndProof()
-    end.reached(PAGE, 0, gained=0)
-    assert end.is_shown
+    end.reached(PAGE, 0, gained=0, cursor=cursor)
+    assert end.is_shown is expected
 
 
 def test_a_page_that_goes_on_shows_that_there_was_no_end_before_it() -> None:
     end = EndProof()
-    end.reached(PAGE, 2, gained=2)
-    end.reached(PAGE, 4, gained=0)
+    end.reached(PAGE, 2, gained=2, cursor=10)
+    end.reached(PAGE, 4, gained=0, cursor=10)
     assert end.is_shown
-    end.reached(PAGE, 5, gained=1)
+    end.reached(PAGE, 5, gained=1, cursor=10)
     assert not end.is_shown
 
 
 def test_a_full_page_is_no_end() -> None:
     end = EndProof()
-    end.reached(PAGE, 5, gained=5)
+    end.reached(PAGE, 5, gained=5, cursor=10)
     end.was_told(LOOK_AT_HEAD, 100)
     assert not end.is_shown
 
@@ -113,6 +128,6 @@ def test_a_full_page_is_no_end() -> None:
 def test_a_page_that_was_out_already_shows_nothing() -> None:
     # It may have been cut before the one that seemed to be the end.
     end = EndProof()
-    end.reached(PAGE, 2, gained=2)
+    end.reached(PAGE, 2, gained=2, cursor=10)
     end.was_told(PAGE, 5)
     assert not end.is_shown

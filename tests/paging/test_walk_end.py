@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
+from periskope_async.paging.ask import Phase
 from periskope_async.paging.walk import Walk
 from periskope_async.wire.order import Order
 from tests.paging.moving_list import Counts, MovingList, Reading, SortBy, drive
@@ -198,3 +199,41 @@ def test_where_rows_leave_a_count_that_is_too_low_is_not_taken_for_that_of_a_lis
             reading.cut(reading.uncut[0])
         reading.place()
     reading.check()
+
+
+@pytest.mark.parametrize("is_descending", [True, False])
+@pytest.mark.parametrize(("size", "requests"), [(7, 3), (95, 12)])
+def test_a_server_that_counts_nothing_where_it_gives_nothing_is_not_misjudged(
+    size: int, requests: int, *, is_descending: bool
+) -> None:
+    moving = MovingList(rng=random.Random(0), size=size, is_descending=is_descending, ties=0.0, counts_empty=False)
+    walk = Walk(page_size=10, order=Order(is_newest_first=is_descending))
+    assert len(drive(walk, moving, depth=1, moves=[])) == size
+    report = walk.report
+    assert (report.complete, report.count_at_end) == (True, size)
+    # What is counted by the answer that follows on an empty one verifies the count, or the look at the head does.
+    assert report.pages == requests + (size > 10 and not is_descending)
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+@pytest.mark.parametrize("size", range(10, 40))
+def test_pages_that_are_wanted_while_a_peek_is_out_are_not_lost_with_it(size: int, *, is_refused: bool) -> None:
+    # The count is too low, so the peek is not behind the end, and the page before it says so.
+    moving = MovingList(rng=random.Random(0), size=size, ties=0.0, counts="too few")
+    walk = Walk(page_size=4, offset=2)
+    reading = Reading(walk, moving, depth=2)
+    peeks = 0
+    while not walk.is_over:
+        reading.ask()
+        ask, answered = reading._out[0]
+        peeks += ask.phase is Phase.PEEK
+        if ask.phase is Phase.PEEK and peeks == 1:
+            reading._out.clear()
+            walk.drop_asked()
+            assert not is_refused or walk.ask_for_less(ask, is_refused=False)
+            continue
+        if not answered:
+            reading.cut(reading._out[0])
+        reading.place()
+    assert peeks
+    assert len(reading.delivered) == size - 2
