@@ -6,9 +6,9 @@ gone, rows above have left, or another page was cut at another moment: a small p
 nothing is passed over. Each row is placed once.
 
 An offset alone cannot do more than that. A row that wakes up jumps behind the reader in the newest-first orders: after
-the end the walk catches up at the head (:mod:`periskope_async.paging.catch_up`). And rows of equal sort key (most chats
-share one ``created_at``) may change places between two pages: while fewer rows were met than the server counts, or to
-make sure, the walk goes over the list again (:mod:`periskope_async.paging.again`).
+the end the walk catches up at the head. Rows of equal sort key (most chats share one ``created_at``) may change places
+between two pages: while fewer rows were met than the server counts, or to make sure, the walk goes over the list again.
+And the end itself may be none (:mod:`periskope_async.paging.sequel`, and :mod:`periskope_async.paging.evidence`).
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Walk:
         self.must_restart = False
 
     def ask_for_less(self, ask: Ask, *, is_refused: bool) -> bool:
-        """Ask for fewer rows from now on, since so many were refused or did not come. False where that is no help."""
+        """Do without a page that was refused or did not come, or with fewer rows a page. False where it cannot."""
         if ask.phase is Phase.PEEK:
             # A server may refuse to look there. Then nothing vouches for its count.
             self._was_peeked()
