@@ -7,17 +7,21 @@ import math
 __all__ = ["ForeignUse"]
 
 # Of what others are expected to do, what is still expected a window later in which less of it was seen. An answer shows
-# only what came before it, so most of it goes unseen; and what has ended must not be waited for much longer.
-_MEMORY = 0.9
-# Of what more was seen than was expected, after the first time: one window's peak is not every window's.
-_STEP = 0.5
+# only what came before it, so part of it goes unseen; and what has ended must not be waited for much longer.
+_MEMORY = 0.91
+# So long others are thought to spend all through a window, after they were seen to.
+_WINDOWS_OF_GROWTH = 5
+# Of a window: what is seen so much later than the first is no part of it.
+_LATER_SHARE = 0.3
+# So much of a request is expected too seldom to leave room for it.
+_SELDOM = 0.3
 
 
 class ForeignUse:
     """What others spend in a window.
 
     What they were seen to spend in the present one is gone from its budget. What they did lately they are expected to
-    do again: that much is left to them, so that neither they nor we are refused.
+    do again: that much is left to them.
     """
 
     def __init__(self) -> None:
@@ -25,41 +29,55 @@ class ForeignUse:
         """Whether nobody else was seen lately. Every request asks this first."""
         self._spent = 0
         self._expected = 0.0
-        self._until = -math.inf
+        self._until = self._seen_at = self._growing_until = -math.inf
 
-    def seen(self, count: int, now: float, window: float) -> None:
-        """Take what an answer showed; it can only add to what is known of this window."""
+    def seen(self, count: int, now: float, window: float, *, is_full: bool = False) -> None:
+        """Take what an answer showed; it can only add to what is known of this window.
+
+        ``is_full`` tells that nothing is left of the window. Others who spend all through it are refused from now on.
+        """
         self.missed(count, now, window)
+        if self._spent == 0:
+            self._seen_at = now
+        elif count > self._spent and now > self._seen_at + _LATER_SHARE * window:
+            self._growing_until = now + _WINDOWS_OF_GROWTH * window
+        if is_full and now < self._growing_until:
+            self.missed(count + 1, now, window)
         self._spent = max(self._spent, count)
 
     def missed(self, count: int, now: float, window: float) -> None:
         """Take what turned out, too late for its own window."""
-        self._turn(now, window)
+        self.pass_windows(now, window)
         self.is_quiet = False
-        step = 1.0 if round(self._expected) == 0 else _STEP
-        self._expected += max(0.0, step * (count - self._expected))
+        self._expected = max(self._expected, count)
 
-    def spent(self, now: float, window: float) -> int:
-        """Give what is gone from this window's budget."""
-        self._turn(now, window)
-        return self._spent
-
-    def expected(self, now: float, window: float) -> int:
-        """Give what to leave them of this window, what they have spent of it included."""
-        self._turn(now, window)
-        return round(self._expected)
-
-    def next_change(self) -> float:
-        """Give the moment at which this window is over."""
-        return self._until
-
-    def _turn(self, now: float, window: float) -> None:
-        """Let windows pass: they need not be the server's, only as long."""
+    def pass_windows(self, now: float, window: float) -> None:
+        """Let windows pass. They need not be the server's, only as long."""
         if now < self._until:
             return
-        passed = 1 + (now - self._until) // window if self._until > -math.inf else 1
-        # What was seen again is no less expected than before.
-        self._expected = max(self._expected * _MEMORY**passed, min(self._expected, self._spent))
-        self.is_quiet = round(self._expected) == 0
+        self._expected = self._expected_at(now, window)
+        self.is_quiet = self._expected <= _SELDOM
         self._spent = 0
         self._until = now + window
+
+    def spent(self, now: float) -> int:
+        """Tell what is gone from this window's budget."""
+        return self._spent if now < self._until else 0
+
+    def expected(self, now: float, window: float) -> int:
+        """Tell what to leave to them of this window, with what they have spent of it."""
+        return math.ceil(self._expected_at(now, window) - _SELDOM)
+
+    def next_change(self) -> float:
+        """Tell the moment at which this window is over."""
+        return self._until
+
+    def _expected_at(self, now: float, window: float) -> float:
+        if now < self._until or self._until == -math.inf:
+            return self._expected
+        passed = 1 + (now - self._until) // window
+        faded: float = self._expected * _MEMORY**passed
+        # What was seen again is no less expected than before, with one more that may come behind the last answer.
+        seen = self._spent + (self._until < self._growing_until)
+        repeated: float = min(self._expected, seen) * _MEMORY ** (passed - 1)
+        return max(faded, repeated)

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from typing import TYPE_CHECKING
 
 from periskope_async.errors import ClosedError, ConfigError, WaitTooLong, WrongLoopError
 from periskope_async.events import Throttled, announce
 from periskope_async.limits.ledger import Ledger
+from periskope_async.limits.overload import Overload
 from periskope_async.limits.permit import Permit
 from periskope_async.limits.queue import Waiter, WaitQueue
 from periskope_async.limits.snapshot import RateLimitSnapshot
@@ -39,8 +41,15 @@ logger = logging.getLogger(__name__)
 
 # Of a refusal's wait: spreads the reopening, so that several processes on one key do not return in step.
 _REOPENING_JITTER = 0.1
-# Above this, a wait is worth a line in the log at INFO.
-_LONG_WAIT_SECONDS = 5.0
+# A wait longer than this is said once at WARNING: "what is it doing?" is the first question to a program that hangs.
+_LONG_WAIT_SECONDS = 10.0
+# A limiter that was told nothing about waiting waits so long for the next request at the most.
+_LONGEST_HOLD_SECONDS = 300.0
+
+
+_BAD_REQUEST = 400
+_TOO_MANY_REQUESTS = 429
+_UNAVAILABLE = 503
 
 
 class _Switch:
@@ -58,8 +67,13 @@ class RateLimiter:
     ``assume`` skips the probe. Else the first request goes alone, and the others wait for its headers, or for a fifth
     of a second, after which 10 requests in 1 s are assumed: what every answer on record has shown.
     ``reserve`` leaves that share of each window to others on the same key. ``max_wait`` is the most seconds that a
-    request may wait before WaitTooLong is raised; None waits as long as it takes. ``burst`` is how many requests may go
-    at once after a rest: None for the whole limit, 1 for an even flow. ``rng`` draws the jitter.
+    request may wait, its place in the line included, before WaitTooLong is raised; ``math.inf`` waits as long as it
+    takes. With None the line may be as long as it likes, and WaitTooLong is raised where nobody may go for more than
+    five minutes. ``burst`` is how many requests may go at once after a rest: None for the whole limit, 1 for an even
+    flow. ``rng`` draws the jitter.
+
+    A server without headers of a limit is asked evenly, ten times a second at first, and faster as long as it refuses
+    nothing.
 
     It belongs to the event loop that first uses it.
     """
@@ -80,13 +94,18 @@ class RateLimiter:
         self._ledger = Ledger(assume=assume, reserve=reserve)
         self._max_wait = max_wait
         self._burst = burst
-        self._rng = rng or random.Random()
+        # Without a state of its own: the children of a fork would all inherit one, and come back in step.
+        self._rng = rng or random.SystemRandom()
+        self._overload = Overload()
         self._queue = WaitQueue()
         self._seconds_waited = 0.0
         self._reported: set[str] = set()
         self._bucket: AsyncLimiter | None = None
         self._bucket_shape: tuple[float, float] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        # Not asked for its moment: uvloop gives a plain Handle for what is due within half a millisecond.
+        self._timer: asyncio.Handle | None = None
+        self._rings_at = math.inf
+        self._is_long_wait_told = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
 
@@ -105,8 +124,8 @@ class RateLimiter:
             token = await self._wait_in_queue(loop, now, is_retry=is_retry, is_bulk=is_bulk, hooks=hooks)
         permit = Permit(self, token)
         try:
-            # Always one unit: aiolimiter starves larger ones.
-            await self._shaping_bucket(hooks).acquire(1)
+            if self._burst is not None:
+                await self._shape(self._burst, hooks)
         except BaseException:
             permit.unused()
             raise
@@ -118,7 +137,13 @@ class RateLimiter:
     @property
     def requests_per_second(self) -> float:
         """What the limit allows, as well as it is known."""
-        return self._ledger.limit / self._ledger.window
+        return self._ledger.requests_per_second
+
+    @property
+    def requests_at_once(self) -> int:
+        """How many requests may go at once after a rest, as well as it is known."""
+        limit = 1 if self._ledger.is_paced else self._ledger.limit
+        return min(self._burst, limit) if self._burst else limit
 
     def snapshot(self) -> RateLimitSnapshot:
         """Give a frozen view of how the limit stands now."""
@@ -136,7 +161,6 @@ class RateLimiter:
             seconds_waited=self._seconds_waited,
             is_known=ledger.is_known,
             is_window_sure=ledger.is_window_sure,
-            is_fixed=ledger.is_fixed,
             margin=ledger.margin,
             foreign=ledger.foreign(now),
         )
@@ -160,13 +184,11 @@ class RateLimiter:
     async def _wait_in_queue(
         self, loop: asyncio.AbstractEventLoop, now: float, *, is_retry: bool, is_bulk: bool, hooks: Sequence[Hook]
     ) -> Token:
-        is_told = bool(hooks) or logger.isEnabledFor(logging.INFO)
-        needed = 0.0
-        if is_told or self._max_wait is not None:
-            needed = self._ledger.wait_for(1 if is_retry else self._queue.waiting + 1, now)
-            if self._max_wait is not None and needed > self._max_wait:
-                raise self._too_long(needed)
-        waiter = Waiter(loop.create_future(), now, self._max_wait, is_bulk)
+        is_told = bool(hooks) or logger.isEnabledFor(logging.DEBUG)
+        needed = self._ledger.wait_for(1 if is_retry or self._max_wait is None else self._queue.waiting + 1, now)
+        if needed > self._patience:
+            raise self._too_long(needed)
+        waiter = Waiter(loop.create_future(), now, is_bulk)
         self._queue.join(waiter, at_head=is_retry)
         if is_told:
             self._tell(needed, self._reason(), hooks)
@@ -191,17 +213,20 @@ class RateLimiter:
         for token in self._ledger.take_up_to(self._queue.waiting, now):
             if not self._queue.serve(token):
                 self._ledger.give_back(token)
-        if self._queue.waiting:
-            # Where only an answer can free a token, the estimate is a window off: an early look costs nothing.
-            self._look_again(loop, now + max(self._ledger.wait_for(1, now), 1e-3))
-        else:
+        if not self._queue.waiting:
+            self._is_long_wait_told = False
             self._stop_timer()
+            return
+        wait = self._ledger.wait_for(1, now)
+        self._tell_long_wait(wait)
+        # Where only an answer can free a token, the estimate is a window off: an early look costs nothing.
+        self._look_again(loop, now + max(wait, 1e-3))
 
     def _look_again(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
         """Have a timer that rings at a moment, or earlier: it is asked for far more often than it changes."""
-        if self._timer is None or self._timer.when() > at:
+        if self._timer is None or self._rings_at > at:
             self._stop_timer()
-            self._timer = loop.call_at(at, self._on_timer)
+            self._timer, self._rings_at = loop.call_at(at, self._on_timer), at
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -213,23 +238,28 @@ class RateLimiter:
         if self._queue.waiting and self._timer is None:
             self._serve()
 
-    def settle(self, token: Token, headers: LimitHeaders, *, is_refusal: bool, variation: float | None) -> None:
+    def settle(self, token: Token, headers: LimitHeaders, *, status: int, variation: float | None) -> None:
         """Book an answer's headers, for its permit; a refusal closes the gate for everyone."""
         now = self._now()
         for said in headers.unusable:
             self._report_once(said)
         if variation is not None:
             self._ledger.observe_way(variation)
+        is_refusal = status == _TOO_MANY_REQUESTS or self._overload.is_limit(status, now)
         jitter = self._rng.uniform(0, self._ledger.window * _REOPENING_JITTER) if is_refusal else 0.0
-        self._ledger.settle(token, now, headers, is_refusal=is_refusal, jitter=jitter)
+        is_failure = status >= _BAD_REQUEST and not is_refusal
+        self._ledger.settle(token, now, headers, is_refusal=is_refusal, is_failure=is_failure, jitter=jitter)
+        if status == _UNAVAILABLE and headers.retry_after:
+            self._ledger.close_for(headers.retry_after + self._rng.uniform(0, _REOPENING_JITTER), now)
         if is_refusal:
-            closed_for = self._ledger.closed_for(now)
             logger.warning(
-                "the server refused a request (429); all %d waiting requests hold for %.2f s",
+                "the server refused a request (%d); all %d waiting requests hold for %.2f s",
+                status,
                 self._queue.waiting,
-                closed_for,
+                self._ledger.closed_for(now),
             )
-            self._fail_impatient(now + closed_for)
+        if closed_for := self._ledger.closed_for(now):
+            self._fail_impatient(now, now + closed_for)
         if self._queue.waiting:
             self._serve()
 
@@ -249,11 +279,10 @@ class RateLimiter:
         self._ledger.give_back(token)
         self._serve()
 
-    def _shaping_bucket(self, hooks: Sequence[Hook]) -> AsyncLimiter:
-        """Give the bucket that spreads requests as ``burst`` asks for."""
+    async def _shape(self, burst: int, hooks: Sequence[Hook]) -> None:
+        """Wait for the bucket that spreads requests as the caller asked for."""
         limit, window = self._ledger.limit, self._ledger.window
-        # Two windows may meet: the last requests of one and all of the next at once are the ledger's to allow.
-        burst = min(self._burst, limit) if self._burst else 2 * limit
+        burst = min(burst, limit)
         shape = (burst, window * burst / limit)
         if self._bucket is None or self._bucket_shape != shape:
             # Imported with the first request: it reads its package's metadata, a third of this package's import time.
@@ -263,28 +292,46 @@ class RateLimiter:
             self._bucket, self._bucket_shape = Bucket(*shape), shape
         if burst < limit and not self._bucket.has_capacity(1):
             self._tell(window / limit, "shape", hooks)
-        return self._bucket
+        # Always one unit: aiolimiter starves larger ones.
+        await self._bucket.acquire(1)
 
-    def _fail_impatient(self, reopens_at: float) -> None:
+    @property
+    def _patience(self) -> float:
+        return _LONGEST_HOLD_SECONDS if self._max_wait is None else self._max_wait
+
+    def _fail_impatient(self, now: float, reopens_at: float) -> None:
         """After a refusal: tell those who may not wait that long now, not when their patience has run out."""
         for waiter in self._queue:
-            if waiter.max_wait is not None and waiter.since + waiter.max_wait < reopens_at:
-                self._queue.fail(waiter, self._too_long(reopens_at - waiter.since))
+            since = now if self._max_wait is None else waiter.since
+            if since + self._patience < reopens_at:
+                self._queue.fail(waiter, self._too_long(reopens_at - since))
 
     def _too_long(self, needed: float) -> WaitTooLong:
         view = self.snapshot()
         return WaitTooLong(
             f"the limit of {view.limit} requests in {view.window:g} s calls for a wait of {needed:.2f} s, more than "
-            f"the {self._max_wait:g} s allowed by max_wait; nothing was sent",
+            f"the {self._patience:g} s allowed by RateLimiter(max_wait=...); nothing was sent",
             needed=needed,
             limit=view.limit,
             remaining=view.remaining,
             resets_in=view.resets_in,
         )
 
+    def _tell_long_wait(self, wait: float) -> None:
+        """Say once, until the line is empty again, that nobody may go for long."""
+        if wait > _LONG_WAIT_SECONDS and not self._is_long_wait_told:
+            self._is_long_wait_told = True
+            logger.warning(
+                "waiting %.0f s for the limit of %d requests in %g s (%s); %d requests are in line",
+                wait,
+                self._ledger.limit,
+                self._ledger.window,
+                self._reason(),
+                self._queue.waiting,
+            )
+
     def _tell(self, wait: float, reason: str, hooks: Sequence[Hook]) -> None:
-        level = logging.INFO if wait >= _LONG_WAIT_SECONDS else logging.DEBUG
-        logger.log(level, "waiting %.3f s for the limit (%s), %d in the queue", wait, reason, self._queue.waiting)
+        logger.debug("waiting %.3f s for the limit (%s), %d in the queue", wait, reason, self._queue.waiting)
         if hooks:
             view = self.snapshot()
             event = Throttled(

@@ -8,7 +8,13 @@ of this machine is ever asked.
 
 Gateways in between rewrite these headers. So each is read in every dialect that is met in the wild (seconds left,
 Unix seconds or milliseconds, HTTP or ISO date, fractions), and one that cannot be trusted reads as None and is named
-in :attr:`LimitHeaders.unusable`: a doubtful number must never widen or narrow a budget.
+in :attr:`LimitHeaders.unusable`: a doubtful number must never widen or narrow a budget. Where two parties have written
+one header, the tighter limit counts.
+
+The ``RateLimit`` fields of the IETF's drafts are read where the set above is missing
+(https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/): three fields as above in draft 6, and
+``RateLimit`` with ``RateLimit-Policy`` in draft 7 and in the structured form since draft 8. A policy names the
+window's length, rounded up.
 """
 
 from __future__ import annotations
@@ -22,7 +28,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["LimitHeaders", "parse_limit_headers"]
 
@@ -55,13 +61,14 @@ class LimitHeaders(Struct, frozen=True, kw_only=True, gc=False):
     rounded_by: float = 2.0
     """How much longer than the truth ``resets_in`` may be, exclusive: 2 where both ends were rounded to a second, as
     the server does it; 1 where only one was (seconds left, or a reset in fractions)."""
-    reset_mark: float | None = None
-    """The reset in Unix seconds by the server's clock, where it sent a moment: the same on all answers of one window,
-    so it tells one window from the next. Never to wait for."""
+    window: float | None = None
+    """Seconds of the window that a policy names: at most so long, since the policy rounds it up."""
     retry_after: float | None = None
     """Seconds that the server asks to stay away, from ``Retry-After`` in either of its forms."""
     server_time: float | None = None
     """The ``Date`` header in Unix seconds: to be compared with other times of the same server, never with ours."""
+    is_cached: bool = False
+    """Whether a cache says that it has answered (``Age``). Then the numbers are those of an earlier answer."""
     unusable: tuple[str, ...] = ()
     """What could not be used and why, one readable line each."""
 
@@ -70,33 +77,131 @@ class LimitHeaders(Struct, frozen=True, kw_only=True, gc=False):
         return self.limit is not None and self.remaining is not None
 
 
+class _Set(Struct, frozen=True):
+    """One party's limit, as its headers name it."""
+
+    limit: str | None = None
+    remaining: str | None = None
+    reset: str | None = None
+    window: str | None = None
+
+
 def parse_limit_headers(headers: Mapping[str, str]) -> LimitHeaders:
-    """Read the limit's headers from a case-insensitive mapping. Never raises."""
+    """Read the limit's headers from a case-insensitive mapping, which may hold several of one name. Never raises."""
     unusable: list[str] = []
     date = _server_date(headers.get("Date"))
-    limit = _count("X-RateLimit-Limit", headers, unusable)
-    remaining = _count("X-RateLimit-Remaining", headers, unusable)
+    name = "X-RateLimit"
+    sets = _plain_sets(name, headers)
+    policy = headers.get("RateLimit-Policy")
+    if not sets and (policy is not None or "RateLimit" in headers or "RateLimit-Limit" in headers):
+        name = "RateLimit"
+        sets = _plain_sets(name, headers) or _draft_sets(headers)
+    told = sets[0] if sets else _Set()
+    limit = _count(f"{name}-Limit", told.limit, unusable)
+    # With several, the lowest limit counts; one that cannot be read counts for nothing beside it.
+    for other in sets[1:]:
+        others = _count(f"{name}-Limit", other.limit, unusable)
+        if others is not None and (limit is None or others < limit):
+            limit, told = others, other
+    remaining = _count(f"{name}-Remaining", told.remaining, unusable)
     if limit == 0:
-        unusable.append("X-RateLimit-Limit: 0 allows nothing, though the request was answered")
+        unusable.append(f"{name}-Limit: 0 allows nothing, though the request was answered")
         limit = None
     if limit is not None and remaining is not None and remaining > limit:
-        unusable.append(f"X-RateLimit-Remaining: {remaining} is above the limit of {limit}")
+        unusable.append(f"{name}-Remaining: {remaining} is above the limit of {limit}")
         limit = remaining = None
-    resets_in, rounded_by, reset_mark = _reset(headers.get("X-RateLimit-Reset"), date, unusable)
+    resets_in, rounded_by = _reset(f"{name}-Reset", told.reset, date, unusable)
     return LimitHeaders(
         limit=limit,
         remaining=remaining,
         resets_in=resets_in,
         rounded_by=rounded_by,
-        reset_mark=reset_mark,
+        window=None if policy is None else _policy_window(limit, told, policy),
         retry_after=_retry_after(headers.get("Retry-After"), date, unusable),
         server_time=date,
+        is_cached=_is_from_cache(headers.get("Age")),
         unusable=tuple(unusable),
     )
 
 
-def _count(name: str, headers: Mapping[str, str], unusable: list[str]) -> int | None:
-    text = headers.get(name)
+def _all(name: str, headers: Mapping[str, str]) -> list[str]:
+    """Give all values of a header: of several lines, and of one line that a gateway joined by commas."""
+    lines = _lines(name, headers)
+    if not lines or (len(lines) == 1 and "," not in lines[0]):
+        return lines
+    parts = [part.strip() for line in lines for part in line.split(",")]
+    # A date has a comma too, and a policy behind the number is no second number.
+    return lines if any(_number(part) is None for part in parts) else parts
+
+
+def _lines(name: str, headers: Mapping[str, str]) -> list[str]:
+    getall = getattr(headers, "getall", None)
+    if getall is not None:
+        return list(getall(name, ()))
+    return [headers[name]] if name in headers else []
+
+
+def _plain_sets(name: str, headers: Mapping[str, str]) -> list[_Set]:
+    """Read the three headers of a set, as often as they are there."""
+    limits, remaining, resets = [_all(f"{name}-{part}", headers) for part in ("Limit", "Remaining", "Reset")]
+    if not (limits or remaining or resets):
+        return []
+    if len(limits) == len(remaining) == len(resets) == 1:
+        return [_Set(limits[0], remaining[0], resets[0])]
+    count = max(1, len(limits))
+    # Where a part is there less often, nothing tells whose it is: then it may be anybody's.
+    parts = (values if len(values) == count else [_lowest(values)] * count for values in (limits, remaining, resets))
+    return [_Set(*told) for told in zip(*parts, strict=True)]
+
+
+def _lowest(values: Sequence[str]) -> str | None:
+    return min(values, key=lambda text: _number(text) or 0.0, default=None)
+
+
+# "10-in-1sec"; q=10; w=1, or limit=10, remaining=7, reset=1, or 30;w=5
+_FIELD_ITEM = re.compile(r'(?:"[^"]*"|[^",])+', re.ASCII)
+_FIELD_PARAMETER = re.compile(r"(?:^|[;\s])([a-z]+)=([0-9.]+)", re.ASCII)
+
+
+def _items(text: str | None) -> list[tuple[str, dict[str, str]]]:
+    """Split a field into its items, each with its name and its numbers."""
+    found = _FIELD_ITEM.findall(text or "")
+    return [(item.partition(";")[0].strip(), dict(_FIELD_PARAMETER.findall(item))) for item in found]
+
+
+def _draft_sets(headers: Mapping[str, str]) -> list[_Set]:
+    """Read ``RateLimit`` of draft 7, or of later drafts with the policies that it names."""
+    text = ", ".join(_lines("RateLimit", headers))
+    numbers = {name: value for _, parameters in _items(text) for name, value in parameters.items()}
+    if "limit" in numbers:
+        return [_Set(numbers["limit"], numbers.get("remaining"), numbers.get("reset"))]
+    policies = dict(_items(", ".join(_lines("RateLimit-Policy", headers))))
+    return [
+        _Set(policies[name].get("q"), parameters.get("r"), parameters.get("t"), policies[name].get("w"))
+        for name, parameters in _items(text)
+        if name in policies
+    ]
+
+
+def _policy_window(limit: int | None, told: _Set, policy: str) -> float | None:
+    """Find the window of the policy that has this limit: ``10;w=1``, or the one that the set itself names."""
+    window = told.window
+    if window is None and limit is not None:
+        windows = [
+            parameters["w"]
+            for name, parameters in _items(policy)
+            if "w" in parameters and str(limit) in (name, parameters.get("q"))
+        ]
+        window = windows[0] if windows else None
+    number = None if window is None else _number(window)
+    return number if number is not None and 0 < number <= _MOST_SECONDS_AHEAD else None
+
+
+def _is_from_cache(age: str | None) -> bool:
+    return age is not None and (_number(age) or 0.0) > 0
+
+
+def _count(name: str, text: str | None, unusable: list[str]) -> int | None:
     if text is None:
         return None
     number = _whole_number(text)
@@ -105,31 +210,29 @@ def _count(name: str, headers: Mapping[str, str], unusable: list[str]) -> int | 
     return number
 
 
-def _reset(text: str | None, date: float | None, unusable: list[str]) -> tuple[float | None, float, float | None]:
-    """Give ``resets_in``, ``rounded_by`` and ``reset_mark``."""
+def _reset(name: str, text: str | None, date: float | None, unusable: list[str]) -> tuple[float | None, float]:
+    """Give ``resets_in`` and ``rounded_by``."""
     if text is None:
-        return None, 2.0, None
+        return None, 2.0
     number = _number(text)
     if number is not None and 0 <= number < _SECONDS_LEFT_BELOW:
-        # No mark: from answer to answer, Date plus seconds left varies by one in the same window.
-        return _plausible(number, unusable), 1.0, None
+        return _plausible(name, number, unusable), 1.0
     moment = _date(text) if number is None else _unix_seconds(number)
     if moment is None:
-        unusable.append(f"X-RateLimit-Reset: {text[:40]!r} is neither seconds left, nor a Unix time, nor a date")
+        unusable.append(f"{name}: {text[:40]!r} is neither seconds left, nor a Unix time, nor a date")
     elif date is None:
-        unusable.append("X-RateLimit-Reset: a moment by the server's clock, and no Date header to compare it with")
+        unusable.append(f"{name}: a moment by the server's clock, and no Date header to compare it with")
     else:
-        left = _plausible(moment - date, unusable)
-        return left, 2.0 if moment.is_integer() else 1.0, None if left is None else moment
-    return None, 2.0, moment
+        return _plausible(name, moment - date, unusable), 2.0 if moment.is_integer() else 1.0
+    return None, 2.0
 
 
-def _plausible(left: float, unusable: list[str]) -> float | None:
+def _plausible(name: str, left: float, unusable: list[str]) -> float | None:
     """Give the seconds left, at least 0; None where no window and no handler explains them."""
     if -_MOST_SECONDS_BEFORE_DATE <= left <= _MOST_SECONDS_AHEAD:
         return max(0.0, left)
     where = "after" if left > 0 else "before"
-    unusable.append(f"X-RateLimit-Reset: lies {abs(left):.0f} s {where} the response's own Date")
+    unusable.append(f"{name}: lies {abs(left):.0f} s {where} the response's own Date")
     return None
 
 

@@ -2,18 +2,17 @@
 
 The server counts request *i* at a moment that we do not see but can bound: not before it was sent, and not after its
 answer's headers arrived, or after a margin for the way there (:mod:`periskope_async.limits.way`), whichever is
-earlier: ``upper(i)``. The token of *i* is back as soon as **any** of these proves that the server has forgotten it:
+earlier: ``upper(i)``. Its token is back as soon as one of these proves that the server has forgotten it:
 
-1. **Trailing window**: at ``upper(i) + window``. While fewer than ``limit`` tokens are out, any ``limit + 1`` requests
-   in a row span more than ``window`` at the server, so no window of any kind can hold them all.
-2. **The window's end by the server's own clock**, a difference of two of its times.
-3. **The window's end by its opening**: a window's length after the earliest ``upper`` of the requests in it.
+1. **The trailing window**: at ``upper(i) + window``. While fewer than ``limit`` tokens are out, any ``limit + 1``
+   requests in a row span more than ``window`` at the server, so no window of any kind can hold them all.
+2. **The server's own count**: an answer counts ``used`` requests, its own among them. Where more of ours were surely
+   counted before it, the server has forgotten the oldest of them: its window is over, or they were never counted. That
+   holds for fixed windows, sliding logs and token buckets alike.
 
-The latter two hold for fixed windows only, and are used once those are proven (:mod:`periskope_async.limits.fixed`).
-
-Headers can only lower the budget. What they count beyond our own tokens was spent by somebody else on the same key
-(:mod:`periskope_async.limits.foreign`). An answer to a request that was sent before another one changes nothing that
-the other one's answer has told.
+The first needs a length that is sure (:mod:`periskope_async.limits.window`), the second needs no clock. So where it is
+not sure, or somebody else opened the window, one request goes alone when it may be over, and its answer tells. What is
+counted beyond our own tokens was spent by others. Refusals that no header explains start a pace.
 """
 
 from __future__ import annotations
@@ -22,14 +21,20 @@ import math
 from typing import TYPE_CHECKING
 
 from periskope_async.errors import ConfigError
-from periskope_async.limits.fixed import FixedWindows
+from periskope_async.limits.count import SLACK_SHARE, ServerCount
+from periskope_async.limits.failures import FailedRequests
 from periskope_async.limits.foreign import ForeignUse
+from periskope_async.limits.pace import Pace, Spread
 from periskope_async.limits.rate import ASSUMED, RateLimit
+from periskope_async.limits.stamp import DateStamp
 from periskope_async.limits.tokens import Token, Tokens
+from periskope_async.limits.told import Told
 from periskope_async.limits.way import WayEstimate
 from periskope_async.limits.window import WindowEstimate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from periskope_async.limits.headers import LimitHeaders
 
 __all__ = ["Ledger"]
@@ -37,11 +42,12 @@ __all__ = ["Ledger"]
 # A probe that is not answered by then would cost more than it is worth: the assumption is what every answer on record
 # has shown, and slow answers are common.
 _PROBE_PATIENCE_SECONDS = 0.2
-# A refusal so few windows after the last one, and it is neither chance nor known: the window is taken for longer.
-_WINDOWS_OF_A_STREAK = 4.0
-_STRETCH = 1.25
-_MOST_STRETCH = 64.0
-_CALM_DECAY = 0.995
+# A job that a long window has room for is not to take all of it.
+_MOST_SPREAD_SECONDS = 1.0
+# One answer's reset holds nobody up for longer than this before a request asks again.
+_MOST_UNCONFIRMED_SECONDS = 60.0
+# A window that seems to last longer is one that somebody else has opened since.
+_MOST_ASKED_SECONDS = 900.0
 
 
 class Ledger:
@@ -59,41 +65,54 @@ class Ledger:
             )
         rate = assume or ASSUMED
         self.limit = rate.limit
-        self.window = rate.window
-        """The window's length in seconds, as well as it is known; longer where refusals say that this is not all."""
         self.is_known = assume is not None
         """Whether an answer, or the caller's word, has told the limit; until then one request goes ahead, alone."""
         self.refusals = 0
         self._share = 1 - reserve
         self._tokens = Tokens()
-        self._window = WindowEstimate(rate.window)
+        self._window = WindowEstimate(rate.window, is_callers_word=assume is not None)
         self._way = WayEstimate()
-        self._fixed = FixedWindows()
         self._foreign = ForeignUse()
-        self._told_by = 0
-        self._probe_until = -math.inf
-        self._closed_until = -math.inf
-        self._calm_until = self._refused_at = -math.inf
-        self._stretch = 1.0
-        self._refusal: tuple[Token, float | None] | None = None
-        """The first one of the present closing, with its window's mark: not yet understood."""
+        self._pace = Pace()
+        self._spread = Spread()
+        self._stamp = DateStamp()
+        self._told = Told()
+        self._count = ServerCount(self._tokens, self._window, self._told)
+        self._horizon = rate.window
+        """Seconds after which tokens are back, whatever the answers say. Every request asks for it several times."""
+        self._probe_until = self._closed_until = self._calm_until = -math.inf
+        self._question: Token | None = None
+        """A request that was sent alone, to ask whether the window is over; not answered yet."""
+        self._refusal: Token | None = None
+        """The first refused one of the present closing; not yet understood."""
 
     # -- what is known ---------------------------------------------------------------------------------------------
 
     @property
-    def is_window_sure(self) -> bool:
-        """Whether headers leave no other likely length of the window."""
-        return self._window.is_sure and self._stretch == 1.0
+    def window(self) -> float:
+        """The window's length in seconds, as well as it is known."""
+        return self._window.seconds
 
     @property
-    def is_fixed(self) -> bool:
-        """Whether the server is proven to count in fixed windows."""
-        return self._fixed.are_proven
+    def is_window_sure(self) -> bool:
+        """Whether the window's length was proven."""
+        return self._window.is_proven
+
+    @property
+    def requests_per_second(self) -> float:
+        """What the limit allows, as well as it is known."""
+        told = self.limit / self._window.seconds if self._told.is_any or not self._pace.is_on else math.inf
+        return min(told, self._pace.rate)
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether requests are spaced by a rate that refusals have taught."""
+        return self._pace.is_on
 
     @property
     def margin(self) -> float:
         """Seconds that one request may take longer to the server than another."""
-        return self._way.margin(self.window, burst=self.limit)
+        return self._way.margin(self._window.seconds, burst=self.limit)
 
     @property
     def in_flight(self) -> int:
@@ -102,7 +121,7 @@ class Ledger:
 
     def foreign(self, now: float) -> int:
         """Tell what others on the same key are expected to spend of this window."""
-        return self._foreign.expected(now, self.window)
+        return 0 if self._foreign.is_quiet else self._foreign.expected(now, self._window.seconds)
 
     def closed_for(self, now: float) -> float:
         """Seconds until the server's refusal has passed; 0 where none is in force."""
@@ -110,53 +129,146 @@ class Ledger:
 
     def remaining(self, now: float) -> int:
         """How many requests may go right now."""
-        if self._closed_until > now:
+        if now < self._closed_until or self._is_spacing(now):
             return 0
-        if self._refusal is not None:
-            self._judge_refusal(now)
         if not self.is_known and (now < self._probe_until or not self._tokens.unanswered):
             return 0 if self._tokens.unanswered else 1
-        return max(0, self._allowed(now) - self._tokens.out(now))
+        free = self._free(now)
+        if free <= 0:
+            return 1 if now >= self._question_at(now) else 0
+        if self._pace.is_on:
+            return 1
+        spread_over = self._spread_over
+        return min(free, self._spread.free(now, self.limit, spread_over)) if spread_over else free
 
     def wait_for(self, place: int, now: float) -> float:
-        """Estimate the seconds until the ``place``-th request from now (1 is the next one) may go.
-
-        Exact while every request that is out is known to be sent; else it takes those to be sent right now.
-        """
+        """Estimate the seconds until the ``place``-th request from now (1 is the next one) may go."""
         closed = self.closed_for(now)
         if not self.is_known and self._tokens.unanswered and now < self._probe_until:
             return max(closed, self._probe_until - now)
-        free = self._allowed(now) - self._tokens.out(now)
-        if place <= free:
+        if self._pace.is_on:
+            behind = (place - 1 + self._tokens.unsent) / self._pace.rate
+            closed = max(closed, max(0.0, self._pace.next_at() - now) + behind)
+            if not self._told.is_any:
+                return closed
+        if spread_over := self._spread_over:
+            closed = max(closed, self._spread.next_at(self.limit, spread_over) - now)
+        if place <= (free := self._free(now)):
             return closed
-        rounds, position = divmod(place - max(0, free) - 1, max(1, self._allowed(now)))
+        allowed = max(1, self._allowed(now))
+        rounds, position = divmod(place - max(0, free) - 1, allowed)
         # Where there is less to spend than is out, as many tokens more must be back before the next may go.
-        back_at = self._tokens.back_at(position + max(0, -free))
-        if back_at is None:
-            back_at = now + self.margin + self.window
-        if not self._foreign.is_quiet:
+        back_at = self._tokens.back_at(position + max(0, -free), self._horizon)
+        back_at = min(back_at, max(now, self._question_at(now)), self._next_moment(after=now, spare=free))
+        if back_at == math.inf:
+            back_at = now + self.margin + self._window.seconds
+        if not self._foreign.is_quiet and self._window.is_sure:
             # Then what others have spent is forgotten, or is expected of them no more.
             back_at = min(back_at, self._foreign.next_change())
-        return max(closed, back_at - now + rounds * self.window)
+        return max(closed, back_at - now + rounds * self._window.seconds)
+
+    def _free(self, now: float) -> int:
+        """Count the tokens that are free; below 0 where the budget has shrunk under those that are out."""
+        if not self._told.is_any and self._pace.is_on:
+            return 1
+        free = self._allowed(now) - self._tokens.out(now, self._horizon)
+        if not self._window.is_settled:
+            free -= self._window.held(self._opened_by, now, self.limit)
+        if not self._window.is_sure:
+            # Nothing but the server's word tells what is left of a window of no known length.
+            free = min(free, self._told.remaining - (self._tokens.taken - self._told.number))
+        if self._count.failed is FailedRequests.OPEN and self._tokens.unanswered:
+            # One is kept, to see by its answer whether the failed ones were counted.
+            free -= 1
+        return free
+
+    @property
+    def _spread_over(self) -> float:
+        """Seconds over which to spread a window's requests; 0 where all that is free may go at once."""
+        window = self._window
+        if self._pace.is_on or not window.is_sure:
+            return 0.0
+        if not self._foreign.is_quiet:
+            # Only answers that are spread over a window show what others spend.
+            return min(window.seconds, _MOST_SPREAD_SECONDS)
+        # The first burst, and the next ones where the length is more than assumed.
+        is_first = self._tokens.taken <= self.limit
+        return 0.0 if is_first or window.is_proven else window.seconds / 8
+
+    def _is_spacing(self, now: float) -> bool:
+        """Whether the pace holds the next request back."""
+        return self._pace.is_on and (self._tokens.unsent > 0 or now < self._pace.next_at())
+
+    def _allowed(self, now: float) -> int:
+        """How many tokens may be out. Others get their reserve, or what they are used to; never all of it."""
+        fair = max(1, math.floor(self.limit * self._share))
+        foreign = self._foreign
+        if foreign.is_quiet:
+            return fair
+        expected = foreign.expected(now, self._window.seconds)
+        return min(fair, max(1, self.limit - expected), self.limit - foreign.spent(now))
+
+    def _question_at(self, now: float) -> float:
+        """When a request may go alone to ask whether the window is over; infinity where there is no need to ask."""
+        told = self._told
+        if self._question is not None:
+            return math.inf
+        if told.opened is None and told.ends_by < math.inf:
+            # What is under way may be in a later window than the one that the latest answer speaks of.
+            return math.inf if self._tokens.unanswered else min(told.ends_by, told.at + _MOST_UNCONFIRMED_SECONDS)
+        if self._window.is_sure and self._window.is_settled:
+            return math.inf
+        spare = self._allowed(now) - self._tokens.out(now, self._horizon)
+        # Some are kept, fewer than there are moments to ask at.
+        moment = self._next_moment(after=self._tokens.last_sent_at, spare=spare) if spare > 0 else math.inf
+        if moment < math.inf or self._window.is_sure:
+            return moment
+        back_at = self._tokens.back_at(max(0, -spare), self._window.seconds)
+        # Where nothing is out, the latest answer's window is over by then.
+        return back_at if back_at < math.inf else told.at + self._window.seconds
+
+    def _next_moment(self, *, after: float, spare: int) -> float:
+        """Give the next moment at which a window shorter than it is thought to be would be over."""
+        return self._window.next_moment(self._opened_by, after, self.limit, spare=spare)
+
+    @property
+    def _opened_by(self) -> float | None:
+        """When the newest window was open; None where that is not known."""
+        opened = self._told.opened
+        return None if opened is None else opened.upper
 
     # -- what is done ----------------------------------------------------------------------------------------------
 
     def take(self, now: float) -> Token | None:
         """Take a token if one is free."""
-        return self._take(now) if self.remaining(now) else None
+        taken = self.take_up_to(1, now)
+        return taken[0] if taken else None
 
     def take_up_to(self, wanted: int, now: float) -> list[Token]:
         """Take as many tokens as are wanted and free."""
-        return [self._take(now) for _ in range(min(wanted, self.remaining(now)))]
-
-    def _take(self, now: float) -> Token:
+        if self._refusal is not None and now >= self._closed_until:
+            self._judge_refusal(now)
+        if not self._foreign.is_quiet:
+            self._foreign.pass_windows(now, self._window.seconds)
+        self._tokens.expire(now, self._horizon)
+        remaining = self.remaining(now)
+        if not (remaining and wanted):
+            return []
         if not self.is_known and not self._tokens.unanswered:
             self._probe_until = now + _PROBE_PATIENCE_SECONDS
-        return self._tokens.take(now)
+        is_question = remaining == 1 and self.is_known and self._free(now) <= 0
+        taken = [self._tokens.take(now) for _ in range(min(wanted, remaining))]
+        if is_question:
+            self._question = taken[0]
+        if spread_over := self._spread_over:
+            self._spread.take(len(taken), now, self.limit, spread_over)
+        return taken
 
     def sent(self, token: Token, now: float) -> None:
         """Book the moment at which a request was written to its connection."""
-        self._tokens.sent(token, now, margin=self.margin, window=self.window)
+        self._tokens.book_sent(token, now, margin=self.margin, window=self._window.seconds)
+        if self._pace.is_on:
+            self._pace.sent(now)
 
     def settle(
         self,
@@ -165,77 +277,142 @@ class Ledger:
         headers: LimitHeaders,
         *,
         is_refusal: bool = False,
+        is_failure: bool = False,
         jitter: float = 0.0,
     ) -> None:
         """Book an answer whose headers arrived at ``now``.
 
-        A refusal (429) closes the budget for everyone until the server's wait is over, plus ``jitter`` seconds.
+        A refusal closes the budget for everyone until the server's wait is over, plus ``jitter`` seconds. A failure is
+        any other error of the server's.
         """
-        is_seen = math.isfinite(token.sent_at)
-        self._tokens.end(token, now, window=self.window, head_start=self._way.head_start())
-        if is_seen:
-            self._way.observe_answer(now - token.sent_at, self.window)
+        was_question = self._question is token
+        self._end(token, now, is_answered=True)
         if self._refusal is not None and now >= self._closed_until:
             self._judge_refusal(now)
-        if headers:
-            self._learn(token, now, headers, is_refusal=is_refusal)
+        token.is_told, token.is_refused, token.is_failed = bool(headers), is_refusal, is_failure
+        if self._told.is_stale(token, headers):
+            # A cache answered. The server did not count the request.
+            self._tokens.give_back(token)
+        elif headers:
+            self._learn(token, now, headers)
+        elif not self.is_known:
+            self._pace.start(ASSUMED.limit / ASSUMED.window, sent_at=self._tokens.last_sent_at)
         if is_refusal:
-            self.refusals += 1
-            if self._refusal is None and now >= self._closed_until:
-                self._refusal = token, headers.reset_mark
-            wait = max(headers.retry_after or 0.0, self._left(headers)) or self.window
-            self._closed_until = max(self._closed_until, now + wait + jitter)
-        elif self.refusals:
-            self._learn_from_calm(now)
+            self._refuse(token, now, headers, jitter, was_question=was_question)
+        else:
+            self._let_pass(token, now)
+        self._follow_window()
         # An answer that names no limit ends the probe too: waiting for headers that never come would be for ever.
         self.is_known = True
 
     def lose(self, token: Token, now: float) -> None:
         """Book a request that was sent and whose headers never came: the server may have counted it until now."""
-        self._tokens.end(token, now, window=self.window)
+        self._end(token, now)
 
     def give_back(self, token: Token) -> None:
         """Return the token of a request that was never sent."""
         self._tokens.give_back(token)
+        if self._question is token:
+            self._question = None
+
+    def close_for(self, seconds: float, now: float) -> None:
+        """Let nothing go for some seconds: the server asks for it, and does not say that it is for a limit."""
+        self._closed_until = max(self._closed_until, now + seconds)
 
     def observe_way(self, variation: float) -> None:
         """Take a connection's mean deviation of its round trip, in seconds."""
         self._way.observe_variation(variation)
 
-    def _allowed(self, now: float) -> int:
-        """How many tokens may be out. Others get their reserve, or what they are used to; never all of it."""
-        fair = max(1, math.floor(self.limit * self._share))
-        foreign = self._foreign
-        if foreign.is_quiet:
-            return fair
-        expected, spent = foreign.expected(now, self.window), foreign.spent(now, self.window)
-        return min(fair, max(1, self.limit - expected), self.limit - spent)
+    def _end(self, token: Token, now: float, *, is_answered: bool = False) -> None:
+        is_seen = token.sent_at < math.inf
+        if self._pace.is_on and not is_seen:
+            self._pace.sent(now)
+        head_start = self._way.head_start() if is_answered else 0.0
+        self._tokens.end(token, now, window=self._window.seconds, head_start=head_start)
+        if is_answered and is_seen:
+            self._way.observe_answer(now - token.sent_at, self._window.seconds)
+        if self._question is token:
+            self._question = None
+
+    def _let_pass(self, token: Token, now: float) -> None:
+        if token.is_failed:
+            self._count.book_failure(token)
+        if self._pace.is_on:
+            self._pace.passed()
+        if self.refusals and now >= self._calm_until:
+            self._calm_until = now + self._window.seconds
+            self._way.was_calm()
 
     # -- what answers tell -----------------------------------------------------------------------------------------
 
-    def _learn(self, token: Token, now: float, headers: LimitHeaders, *, is_refusal: bool) -> None:
-        limit, remaining = headers.limit, headers.remaining
-        if limit is None or remaining is None:
-            return
-        if token.number >= self._told_by:
-            self._told_by, self.limit = token.number, limit
-        if headers.resets_in is not None:
-            self._window.observe(
-                headers.resets_in,
-                is_first=remaining == limit - 1,
-                rounded_by=headers.rounded_by,
-                elapsed=now - token.sent_at,
-            )
-            self._recount()
-        if not self._fixed.are_proven and self.is_window_sure:
-            self._fixed.weigh(token, headers, self._tokens.recent, self.window)
-        self._fixed.place(token, headers, now, self.window, is_refusal=is_refusal)
-        for tokens, ends_by in self._fixed.ends():
-            self._tokens.bring_back(tokens, ends_by)
-        used = limit - remaining
+    def _learn(self, token: Token, now: float, headers: LimitHeaders) -> None:
+        assert headers.limit is not None and headers.remaining is not None  # noqa: S101, PT018 - for the type checker
+        if not self._told.is_any:
+            if headers.limit != self.limit or headers.resets_in is None:
+                self._window.doubt()
+            self._pace.stop()
+        self.limit = self._told.limit(token, headers.limit, now, window=self._window.seconds)
+        if not self._window.is_proven:
+            self._watch_clock(token, headers)
+        used = headers.limit - headers.remaining
+        if not token.is_refused and not self._told.is_older(token, headers):
+            self._count.compare(token, headers, used=used, is_alone=self._foreign.is_quiet)
+        self._told.window(token, now, headers)
         # All that is out was counted in this window or will be in a later one, so it is cheap to see that all is well.
-        if used > self._tokens.out(now):
-            self._blame_others(used, token, headers.reset_mark, now)
+        if used > self._tokens.out(now, self._horizon) and token.sent_at >= self._tokens.forgotten_at:
+            ours = sum(1 for _ in self._counted_with(token, self._horizon)) + self._tokens.unsent
+            if used > ours:
+                self._foreign.seen(used - ours, now, self._window.seconds, is_full=not headers.remaining)
+
+    def _watch_clock(self, token: Token, headers: LimitHeaders) -> None:
+        """Find out whether the times in the headers are of one clock and one moment."""
+        if headers.resets_in is not None:
+            self._window.observe_reset(headers.resets_in, token.ended_at, rounded_by=headers.rounded_by)
+        if headers.server_time is not None:
+            self._stamp.observe(
+                headers.server_time,
+                sent_at=token.sent_at,
+                counted_by=token.upper,
+                received_at=token.ended_at,
+                slack=self.margin,
+            )
+            self._window.trust_hints(are_exact=self._stamp.is_of_count)
+
+    def _follow_window(self) -> None:
+        """Take the window's length as it is thought to be now."""
+        before, self._horizon = self._horizon, self._window.seconds if self._window.is_sure else math.inf
+        if before < self._horizon == math.inf:
+            self._tokens.recall()
+
+    def _counted_with(self, token: Token, window: float) -> Iterator[Token]:
+        slack = min(self.margin, SLACK_SHARE * self._window.seconds)
+        return self._tokens.counted_with(token, window, slack=slack)
+
+    def _refuse(self, token: Token, now: float, headers: LimitHeaders, jitter: float, *, was_question: bool) -> None:
+        self.refusals += 1
+        self._count.book_refusal()
+        if headers:
+            if was_question:
+                # It was not over. Where only a reset tells of it, nothing tells how long it has lasted.
+                opened = self._opened_by
+                if opened is not None or self._told.ends_by == math.inf:
+                    lasted = self._window.seconds if opened is None else token.sent_at - opened
+                    self._window.lasted(min(lasted, _MOST_ASKED_SECONDS))
+            elif self._refusal is None and now >= self._closed_until:
+                self._refusal = token
+        else:
+            self._slow_down(token, now)
+        wait = max(headers.retry_after or 0.0, self._left(headers))
+        if not wait:
+            wait = 1 / self._pace.rate if self._pace.is_on else self._window.seconds
+        self._closed_until = max(self._closed_until, now + wait + jitter)
+
+    def _slow_down(self, token: Token, now: float) -> None:
+        """Take a refusal that no header explains."""
+        if not self._pace.is_on:
+            passed = sum(not other.is_refused for other in self._counted_with(token, 1.0))
+            self._pace.start(max(1.0, passed), sent_at=self._tokens.last_sent_at)
+        self._pace.refused(token.sent_at, now)
 
     def _left(self, headers: LimitHeaders) -> float:
         """Tell how long a refusal's window may last: its reset was rounded, and no window outlasts its length.
@@ -243,50 +420,30 @@ class Ledger:
         Where there is a Retry-After, that is what was asked for, and the length, if only likely, is believed beside it.
         """
         left = headers.resets_in or 0.0
-        is_believed = self.is_window_sure or headers.retry_after is not None
-        return min(left, self.window) if is_believed else left
-
-    def _recount(self) -> None:
-        """Where the window's length is not what it was, reckon anew."""
-        before, self.window = self.window, self._window.seconds * self._stretch
-        if self.window != before:
-            self._tokens.recount(self.window)
-            self._fixed.recount(self.window, longer_by=self.window - before)
-
-    def _blame_others(self, used: int, token: Token, mark: float | None, now: float) -> None:
-        """Put down to others what a window has counted beyond all our requests that it may hold."""
-        beyond_mark = used - (self._fixed.accepted_in(mark) or 0) - self._tokens.unanswered
-        # Asked first, for it is cheap: the other looks at each request of two windows.
-        if beyond_mark > 0:
-            theirs = min(beyond_mark, used - self._tokens.counted_with(token, now, self.window))
-            if theirs > 0:
-                self._foreign.seen(theirs, now, self.window)
+        is_believed = self._window.is_sure or headers.retry_after is not None
+        return min(left, self._window.seconds) if is_believed else left
 
     def _judge_refusal(self, now: float) -> None:
-        """Find out whether we were closer together than we thought, or somebody else was there.
+        """Find out whether the window is longer, we were closer together than we thought, or somebody else was there.
 
         That waits until the gate opens again, when the answers to all that was in flight are there.
         """
         assert self._refusal is not None  # noqa: S101 - for the type checker
-        (token, mark), self._refusal = self._refusal, None
-        accepted = self._fixed.accepted_in(mark)
-        if accepted is not None and accepted < self.limit:
-            self._foreign.missed(self.limit - accepted, now, self.window)
-            return
-        self._fixed.was_wrong()
-        if accepted is not None or self._tokens.answered_with(token, self.window) > self.limit:
+        token, self._refusal = self._refusal, None
+        opened = self._told.opened
+        if opened is not None and opened.number < token.number:
+            since_opened = token.sent_at - opened.upper
+            ours = sum(
+                other.upper > opened.sent_at and not other.is_refused for other in self._counted_with(token, math.inf)
+            )
+        else:
+            since_opened = 0.0
+            ours = sum(not other.is_refused for other in self._counted_with(token, self._window.seconds))
+        if ours < self.limit:
+            # What they got, and one that they would have got instead of ours.
+            self._foreign.missed(self.limit - ours + 1, now, self._window.seconds)
+        elif since_opened >= self._window.seconds:
+            self._window.lasted(since_opened)
+            self._follow_window()
+        else:
             self._way.was_too_small()
-        if now < self._refused_at + _WINDOWS_OF_A_STREAK * self.window:
-            self._stretch_window(_STRETCH)
-        self._refused_at = now
-
-    def _learn_from_calm(self, now: float) -> None:
-        """Take back, slowly, what refusals have taught: a window went by without one."""
-        if now >= self._calm_until:
-            self._calm_until = now + self.window
-            self._way.was_calm()
-            self._stretch_window(_CALM_DECAY)
-
-    def _stretch_window(self, factor: float) -> None:
-        self._stretch = min(_MOST_STRETCH, max(1.0, self._stretch * factor))
-        self._recount()

@@ -18,7 +18,7 @@ class Books(Protocol):
         """Book the moment of writing the request to its connection."""
         ...
 
-    def settle(self, token: Token, headers: LimitHeaders, *, is_refusal: bool, variation: float | None) -> None:
+    def settle(self, token: Token, headers: LimitHeaders, *, status: int, variation: float | None) -> None:
         """Book an answer's headers."""
         ...
 
@@ -50,13 +50,13 @@ class Permit:
         if self._token:
             self._books.sent(self._token)
 
-    def answered(self, headers: LimitHeaders, *, is_refusal: bool, variation: float | None = None) -> None:
+    def answered(self, headers: LimitHeaders, *, status: int, variation: float | None = None) -> None:
         """Book the answer's headers, as soon as they are there and before the body is read.
 
         ``variation`` is the mean deviation of the connection's round trip in seconds, where TCP tells it.
         """
         if token := self._spend():
-            self._books.settle(token, headers, is_refusal=is_refusal, variation=variation)
+            self._books.settle(token, headers, status=status, variation=variation)
 
     def lost(self) -> None:
         """Book a request that was sent and got no headers. The way out where nothing better is known."""

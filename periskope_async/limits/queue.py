@@ -25,8 +25,6 @@ class Waiter(Struct, eq=False):
     ready: asyncio.Future[Token]
     since: float
     """When it joined, by the loop's clock."""
-    max_wait: float | None
-    """Seconds that it may wait; None for as long as it takes."""
     is_bulk: bool
     """Whether it is a page of a walk, behind which more of the kind stand, and not a call that somebody waits for."""
 

@@ -23,15 +23,13 @@ class RateLimitSnapshot(Struct, frozen=True, kw_only=True):
     waiting: int
     """Requests in the queue."""
     refusals: int
-    """429s met so far."""
+    """Refusals met so far: 429s, and 503s of a limit."""
     seconds_waited: float
     """Summed over all requests."""
     is_known: bool
     """Whether an answer (or an ``assume=``) has told the limit."""
     is_window_sure: bool
-    """Whether the headers leave no other likely length of the window."""
-    is_fixed: bool
-    """Whether the server is proven to count in fixed windows, so that a window's end frees its whole budget."""
+    """Whether the window's length was proven: a request that was sent right behind its end found a new one."""
     margin: float
     """Seconds that one request may take longer to the server than another: what each window is thought longer by."""
     foreign: int

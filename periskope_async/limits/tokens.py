@@ -1,96 +1,153 @@
-"""The tokens that are out: each request's share of the budget, and the moment at which it is back (pure)."""
+"""Our own requests in the order in which the server counts them, as well as that is known (pure)."""
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from collections import deque
+from bisect import bisect_left, bisect_right
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
 __all__ = ["Token", "Tokens"]
 
 # What is kept of the past, in windows: enough to see who was counted together.
 _WINDOWS_REMEMBERED = 2.0
-# Places that are left empty at the front before the others move up: to move thousands up for each one takes longer than
-# all else that is done for a request.
-_MOST_EMPTY_PLACES = 256
+# The past is cut off in blocks: to move thousands of tokens up for each request takes longer than all else.
+_BLOCK = 256
+_LAST = 1 << 62
 
 
 class Token(Struct, order=True, gc=False):
-    """One request's share of the budget, with what bounds the moment at which the server counted it.
+    """One request's share of the budget, with the bounds of the moment at which the server counted it.
 
-    Tokens sort in the order in which they come back: by their first two fields, at the speed of C.
+    Tokens sort by their first two fields, at the speed of C.
     """
 
-    back_at: float
-    """When the budget has it back; infinite until it was sent."""
+    upper: float
+    """The server has counted it by then; infinite until it was sent. The earlier of its answer's headers, and its
+    sending and the margin."""
     number: int
     """Counts the requests in the order in which they were allowed."""
     taken_at: float
-    """When it was allowed: no later than it was sent."""
+    """When it was allowed. It was not sent earlier."""
     sent_at: float = math.inf
-    """Not counted before: when it was written to its connection."""
-    upper: float = math.inf
-    """Counted by then: when its answer's headers came, or its sending and the margin, whichever is earlier."""
+    """When it was written to its connection. The server did not count it earlier."""
     ended_at: float = math.inf
-    """When its headers came, or it was lost; minus infinity where it was given back, for then it was never counted."""
+    """When its headers came or it was lost; minus infinity where it was given back and never sent."""
+    is_told: bool = False
+    """Whether its answer said how the budget stands."""
+    is_refused: bool = False
+    is_failed: bool = False
 
 
 class Tokens:
-    """All tokens that are out, in the order in which they come back, and those of the last windows."""
+    """All tokens that are out, and those of the last windows.
+
+    A token is out from :meth:`take` on, until a window has passed since its counting (:meth:`expire`), or until an
+    answer shows that the server has forgotten it (:meth:`forget`).
+    """
 
     def __init__(self) -> None:
-        self.recent: deque[Token] = deque()
-        """What was sent in the last windows, in that order."""
         self.unsent = 0
         """Requests that were allowed and, for all we know, not sent."""
         self.unanswered = 0
         """Requests whose headers have not arrived."""
-        self._taken = 0
-        # Sorted, from the place that is next to come back on. No container is made for an entry: thousands of them
-        # would set off the garbage collector again and again.
-        self._out: list[Token] = []
-        self._next = 0
+        self.taken = 0
+        """Requests that were ever allowed."""
+        self.last_sent_at = -math.inf
+        self.forgotten_at = -math.inf
+        """What was sent before may have been counted together with what is forgotten."""
+        # Sorted. The server has forgotten those before `_forgotten`, and those before `_next` are back. No container
+        # is made for an entry: thousands of them would set off the garbage collector again and again.
+        self._sent: list[Token] = []
+        self._forgotten: int = 0
+        self._next: int = 0
 
-    def out(self, now: float) -> int:
-        """Count the tokens that are out; those that are back by ``now`` are let go."""
-        out, place = self._out, self._next
-        while place < len(out) and out[place].back_at <= now:
+    def out(self, now: float, window: float) -> int:
+        """Count the tokens that are out."""
+        sent, place = self._sent, self._next
+        while place < len(sent) and sent[place].upper + window <= now:
+            place += 1
+        return len(sent) - place + self.unsent
+
+    def back_at(self, position: int, window: float) -> float:
+        """Tell when the token at a position, in the order of coming back, is back; infinity where nobody knows."""
+        place = self._next + position
+        return self._sent[place].upper + window if place < len(self._sent) else math.inf
+
+    def counted_before(self, moment: float) -> int:
+        """Count the requests that the server had surely counted by a moment, less those that it has forgotten."""
+        return self._end_of(moment) - self._forgotten
+
+    def latest_before(self, moment: float) -> float:
+        """Tell by when the latest of :meth:`counted_before` was counted."""
+        return self._sent[self._end_of(moment) - 1].upper
+
+    def present_before(self, moment: float) -> int:
+        """Count those of :meth:`counted_before` that may be in the window now open.
+
+        Their answers did not tell in which one they were counted, or they were sent after the latest was known to be
+        open.
+        """
+        before = islice(self._sent, self._forgotten, self._end_of(moment))
+        return sum(not token.is_told or token.sent_at >= self.forgotten_at for token in before)
+
+    def failed_before(self, moment: float) -> int:
+        """Count those of :meth:`counted_before` that had failed by then."""
+        return sum(token.is_failed for token in self._sent[self._forgotten :] if token.ended_at <= moment)
+
+    def counted_with(self, token: Token, window: float, *, slack: float) -> Iterator[Token]:
+        """Give the requests that the window which counted ``token`` may hold; the unsent are not among them.
+
+        They were sent before the server had counted ``token``, and it has not forgotten them before that, neither by
+        an answer's word nor by the length of its window.
+        """
+        since, until = token.sent_at - window, token.sent_at + slack
+        for place in range(len(self._sent) - 1, self._forgotten - 1, -1):
+            other = self._sent[place]
+            if other.upper <= since:
+                return
+            if other.sent_at <= until:
+                yield other
+
+    def expire(self, now: float, window: float) -> None:
+        """Let go of the tokens whose window has passed."""
+        sent, place = self._sent, self._next
+        while place < len(sent) and sent[place].upper + window <= now:
             place += 1
         self._next = place
-        if place > _MOST_EMPTY_PLACES and 2 * place > len(out):
-            del out[:place]
-            self._next = 0
-        return len(out) - self._next + self.unsent
 
-    def back_at(self, position: int) -> float | None:
-        """Tell when the token at a position, in the order of coming back, is back; None where that is not known."""
-        place = self._next + position
-        return self._out[place].back_at if place < len(self._out) else None
+    def forget(self, count: int, moment: float) -> None:
+        """Let go of the oldest tokens: the server has forgotten them when it counts what is sent at ``moment``."""
+        self._forgotten += count
+        self.forgotten_at = max(self.forgotten_at, moment)
+        self._next = max(self._next, self._forgotten)
+
+    def recall(self) -> None:
+        """Have all tokens out again that came back because of their time alone: the window may be longer."""
+        self._next = self._forgotten
 
     def take(self, now: float) -> Token:
         """Have one more out."""
-        self._taken += 1
+        self.taken += 1
         self.unsent += 1
         self.unanswered += 1
-        return Token(math.inf, self._taken, now)
+        return Token(math.inf, self.taken, now)
 
-    def sent(self, token: Token, now: float, *, margin: float, window: float) -> None:
+    def book_sent(self, token: Token, now: float, *, margin: float, window: float) -> None:
         """Book the moment at which a request was written to its connection."""
         if token.sent_at < math.inf or token.ended_at < math.inf:
             return
         self.unsent -= 1
         token.sent_at, token.upper = now, now + margin
-        token.back_at = token.upper + window
+        self.last_sent_at = now
         self._put(token)
-        self.recent.append(token)
-        while self.recent[0].sent_at < now - _WINDOWS_REMEMBERED * window:
-            self.recent.popleft()
+        if self._next > _BLOCK:
+            self._cut_off(now - _WINDOWS_REMEMBERED * window)
 
     def end(self, token: Token, now: float, *, window: float, head_start: float = 0.0) -> None:
         """Book that nothing more will be heard of a request: it was counted ``head_start`` before now, or earlier.
@@ -98,68 +155,57 @@ class Tokens:
         Once for each token, and never after it was given back.
         """
         if token.sent_at == math.inf:
-            # Nobody saw it being sent (a session that was lent has no eyes of ours).
-            self.sent(token, now, margin=0.0, window=window)
+            # Nobody saw it being sent (a lent session has no eyes of ours).
+            self.book_sent(token, now, margin=0.0, window=window)
             token.sent_at = token.taken_at
             head_start = 0.0
         self.unanswered -= 1
         token.ended_at = now
         upper = max(token.sent_at, now - head_start)
         if upper < token.upper:
+            place = self._place_of(token)
+            is_out = place < len(self._sent) and self._sent[place] is token
+            if is_out:
+                del self._sent[place]
             token.upper = upper
-            self._bring_back(token, upper + window)
+            if is_out:
+                self._put(token)
 
     def give_back(self, token: Token) -> None:
-        """Have one less out, whose request was never sent."""
+        """Have one less out, whose request the server never counted."""
         if token.ended_at == math.inf:
             self.unanswered -= 1
             self.unsent -= token.sent_at == math.inf
             token.ended_at = -math.inf
+        # Its window may have passed by now; it is not among those that were counted all the same.
+        place = bisect_left(self._sent, token, self._forgotten)
+        if place < len(self._sent) and self._sent[place] is token:
+            del self._sent[place]
+            self._next -= place < self._next
 
-    def bring_back(self, tokens: Iterable[Token], by: float) -> None:
-        """Have tokens back by a moment, those that are still out and would be back later."""
-        for token in tokens:
-            if by < token.back_at:
-                self._bring_back(token, by)
-
-    def recount(self, window: float) -> None:
-        """Have every token back by a window of another length."""
-        del self._out[: self._next]
-        self._next = 0
-        for token in self._out:
-            token.back_at = token.upper + window
-        self._out.sort()
-
-    def _bring_back(self, token: Token, by: float) -> None:
-        place = self._place_of(token)
-        is_out = place < len(self._out) and self._out[place] is token
-        if is_out:
-            del self._out[place]
-        token.back_at = by
-        if is_out:
-            self._put(token)
+    def _end_of(self, moment: float, first: int | None = None) -> int:
+        """Find the place behind the last that was surely counted by a moment."""
+        # A token as the key is compared at the speed of C.
+        return bisect_right(self._sent, Token(moment, _LAST, moment), self._forgotten if first is None else first)
 
     def _put(self, token: Token) -> None:
-        if not self._out or self._out[-1] < token:
-            self._out.append(token)
+        if not self._sent or self._sent[-1] < token:
+            self._sent.append(token)
         else:
-            self._out.insert(self._place_of(token), token)
+            self._sent.insert(self._place_of(token), token)
 
     def _place_of(self, token: Token) -> int:
-        """Find where a token stands, or would."""
-        # Those without an answer are the last to come back, and the one that gets one now goes right before them: the
-        # others, of which there may be thousands, need not be looked at.
-        first = max(self._next, len(self._out) - 2 * self.unanswered)
-        if first > self._next and token <= self._out[first - 1]:
+        """Find where a token that is out stands, or would."""
+        # Those without an answer come last, and the one that gets an answer now stands among them: the others, of
+        # which there may be thousands, need not be looked at.
+        first = max(self._next, len(self._sent) - 2 * self.unanswered)
+        if first > self._next and token <= self._sent[first - 1]:
             first = self._next
-        return bisect_left(self._out, token, first)
+        return bisect_left(self._sent, token, first)
 
-    def counted_with(self, token: Token, now: float, window: float) -> int:
-        """Count the requests that the window which counted ``token`` may hold, as far as the margin can be believed."""
-        since = token.sent_at - window
-        return self.unsent + sum(other.upper > since and other.sent_at <= now for other in self.recent)
-
-    def answered_with(self, token: Token, window: float) -> int:
-        """Count the same by the answers alone: without any belief, and so at the most."""
-        since = token.sent_at - window
-        return self.unsent + sum(other.ended_at > since for other in self.recent)
+    def _cut_off(self, before: float) -> None:
+        old = min(self._next, self._end_of(before, 0))
+        if 2 * old > len(self._sent):
+            del self._sent[:old]
+            self._next -= old
+            self._forgotten = max(0, self._forgotten - old)

@@ -1,83 +1,225 @@
-"""How long the server's window is, told from headers that round it (pure).
+"""How long the server's window is (pure).
 
-The window's end is rounded up to a whole second and ``Date`` down, so every answer shows a difference of less than
-``W + 2`` seconds: each of them bounds the window ``W`` from below. A window's first request also bounds it from above:
-its end lies a whole ``W`` ahead, so ``W`` is at most the difference plus the time that the answer took. In between,
-whole seconds are the likely ones, and a window of ``W`` whole seconds shows ``W + 1`` on every first request whose
-answer met no tick of the server's clock. Both recorded answers show 2: the window is 1 second long.
+Two things tell. **The headers**: a window's first request shows a reset that lies one window ahead. The server rounds
+it up and its ``Date`` down, so windows of ``W`` whole seconds show a difference of ``W + 1`` there; both recorded
+answers show 2. But a proxy may have written ``Date``, by another clock or a second too late. So the difference is a
+hint only. **The counts**: an answer that shows a full budget again, ``x`` seconds after a window opened, proves that
+windows are no longer than ``x``; an answer that still counts all since then proves that they are longer.
+
+A window that is too long costs time, and one that is too short is refused. So a length is not *sure* until a request
+that was sent right behind its end found a new window. Until then requests are sent one at a time to ask that.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections import deque
+from enum import Enum
+from itertools import islice
 
 __all__ = ["WindowEstimate"]
 
-# So many answers in a row that contradict what was learnt mean that the server's window has changed.
-_CONTRADICTIONS_TO_RELEARN = 3
-# The likely length is believed once the chance that a tick of the server's clock has feigned it is this small.
-_MOST_DOUBT = 0.01
+# What people set a window to, in seconds.
+_USUAL_SECONDS = (1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0)
+# Of the latest windows, so that a change is followed.
+_HINTS_KEPT = 4
+# A length that the headers contradict, or do not name, is sure after so many new windows in a row.
+_WINDOWS_TO_BE_SURE = 3
+# Of a window's requests: at most so many are kept to ask at earlier moments.
+_SHARE_HELD = 4
+_LONGEST_HALVED_SECONDS = 3.0
+# Of the length: to learn less more often is not worth a look at all requests of a window.
+_NEWS_SHARE = 0.1
+# The resets of one window differ by what rounding and latency do to them, and not by more.
+_RESETS_DIFFER_SECONDS = 4.0
+
+
+class _Standing(Enum):
+    """Why the length is what it is."""
+
+    ASSUMED = "assumed"
+    """The assumption, with no answer against it."""
+    CONFIRMED = "confirmed"
+    """The assumption, and a new window was found where it has one; or the caller's word."""
+    DOUBTED = "doubted"
+    """The likeliest length."""
+    PROVEN = "proven"
 
 
 class WindowEstimate:
-    """The window's length: what the headers make likely, else the assumption while it fits them.
+    """The window's length: what the counts prove, else what the headers hint at, else the assumption."""
 
-    Too long is slow and too short is refused, so doubt goes to the longer side.
-    """
-
-    def __init__(self, assumed: float) -> None:
+    def __init__(self, assumed: float, *, is_callers_word: bool) -> None:
         self.seconds = assumed
-        self._above = -math.inf
-        self._below = math.inf
-        self._most = -math.inf  # the largest difference on a first request, less what rounding adds to a whole window
-        self._doubt = 1.0
-        self._contradictions = 0
+        self.is_settled = False
+        """Whether no other length is to be asked about."""
+        self._assumed = assumed
+        self._standing = _Standing.CONFIRMED if is_callers_word else _Standing.ASSUMED
+        self._shortest = 0.0
+        self._longest = math.inf
+        self._hints: deque[tuple[float, float]] = deque(maxlen=_HINTS_KEPT)
+        self._are_hints_exact = False
+        self._hinted_end = -math.inf
+        self._longest_reset = 0.0
+        self._passed = 0
+        """New windows in a row that were found where this length has them."""
 
     @property
     def is_sure(self) -> bool:
-        """Whether headers leave no other likely length."""
-        return self._doubt <= _MOST_DOUBT and self.seconds == self._most
+        """Whether tokens may come back because so much time has passed. An assumption will do, until it is doubted."""
+        return self._standing is not _Standing.DOUBTED
 
-    def observe(self, difference: float, *, is_first: bool, rounded_by: float = 2.0, elapsed: float) -> None:
-        """Learn from an answer that came ``elapsed`` seconds after its request was sent.
+    @property
+    def is_proven(self) -> bool:
+        """Whether counts or exact headers have shown the length, or the caller has told it."""
+        return self._standing is _Standing.PROVEN or self._standing is _Standing.CONFIRMED
 
-        ``difference`` is reset minus Date, ``rounded_by`` how much too long it may be; ``is_first`` tells that the
-        request was the first of its window.
-        """
-        if difference <= 0:
-            return
-        above = difference - rounded_by
-        if not is_first and above <= self._above:
-            # As nearly every answer: it tells nothing new, but that nothing has changed.
-            self._contradictions = 0
-            return
-        below = difference + elapsed if is_first else math.inf
-        if max(above, self._above) >= min(below, self._below):
-            self._contradictions += 1
-            if self._contradictions < _CONTRADICTIONS_TO_RELEARN:
-                return
-            self._above, self._below, self._most, self._doubt = -math.inf, math.inf, -math.inf, 1.0
-        self._contradictions = 0
-        self._above = max(self._above, above)
-        self._below = min(self._below, below)
-        if is_first:
-            self._learn_likely(difference - (rounded_by - 1), min(1.0, elapsed))
+    def observe_reset(self, resets_in: float, now: float, *, rounded_by: float) -> None:
+        """Take the seconds that any answer names to the window's end."""
+        if resets_in - rounded_by >= self._assumed:
+            self._drop_assumption()
+        self._longest_reset = max(self._longest_reset, resets_in)
+        if self._hints and now + resets_in < self._hinted_end - _RESETS_DIFFER_SECONDS:
+            # The one that the latest hint came from is contradicted in its own window.
+            self._hints.pop()
+            self._hinted_end = -math.inf
+            self._choose()
+
+    def doubt(self) -> None:
+        """Drop the assumption: the server is another one than that of the recorded answers."""
+        self._drop_assumption()
         self._choose()
 
-    def _learn_likely(self, length: float, chance_of_tick: float) -> None:
-        if length > self._most:
-            self._most, self._doubt = length, chance_of_tick
-        elif length == self._most:
-            self._doubt *= chance_of_tick
+    def trust_hints(self, *, are_exact: bool) -> None:
+        """Take whether the two times of a hint are known to be of one clock and one moment."""
+        if are_exact != self._are_hints_exact:
+            self._are_hints_exact = are_exact
+            self._choose()
+
+    def hint(self, seconds: float, *, late_by: int, ends_by: float) -> None:
+        """Take the length that a window's first answer names, rounded down to whole seconds.
+
+        ``late_by`` is how many seconds later than the counting its ``Date`` may be: so much longer the window may be.
+        ``ends_by`` is when that window is over then.
+        """
+        self._hinted_end = ends_by
+        if seconds != self._shortest_hint and self._passed < _WINDOWS_TO_BE_SURE:
+            self._passed = 0
+        self._hints.append((seconds, seconds + late_by))
+        if seconds >= self._assumed + 1:
+            # A shorter one says less: Date may be that of a late answer.
+            self._drop_assumption()
+        self._choose()
+
+    def ended(self, after: float, *, at_most: float) -> None:
+        """Take that a new window was open so many seconds after one had opened.
+
+        ``at_most`` is how long a window may be then, whatever kind it is of.
+        """
+        if at_most <= self._shortest:
+            self._shortest = 0.0
+        self._longest = min(self._longest, at_most)
+        if at_most < self._assumed:
+            self._drop_assumption()
+        if after < self.seconds + 1:
+            self._passed = min(self._passed + 1, _WINDOWS_TO_BE_SURE)
+        self._choose()
+
+    def is_news(self, after: float) -> bool:
+        """Whether it would tell anything that a window was still open so many seconds after it had opened."""
+        return after > self._shortest + _NEWS_SHARE * self.seconds
+
+    def lasted(self, after: float) -> None:
+        """Take that the same window was still open so many seconds after it had opened."""
+        self._shortest = max(self._shortest, after)
+        if after >= self._assumed:
+            self._drop_assumption()
+        if after >= self._longest:
+            # The windows have become longer, or the requests before were counted in two of them.
+            self._longest = math.inf
+        if after >= self.seconds:
+            self._passed = 0
+        self._choose()
+
+    def held(self, opened: float | None, now: float, limit: int) -> int:
+        """Count the requests to keep for the moments, not yet there, at which a shorter window would be over.
+
+        ``opened`` is when the window opened, and None where no answer has told.
+        """
+        if opened is None:
+            is_new = self._standing is _Standing.DOUBTED and self._longest == math.inf and not self._shortest
+            return min(limit // _SHARE_HELD, bisect_left(_USUAL_SECONDS, self._longest_reset - 1)) if is_new else 0
+        lengths = self._likely_lengths() + self._possible_lengths(limit)
+        # The next window may be about to open: then all of its moments are to come.
+        is_over = self.is_sure and now >= opened + self.seconds
+        ahead = len(lengths) if is_over else sum(opened + length > now for length in lengths)
+        return min(limit // _SHARE_HELD, ahead)
+
+    def next_moment(self, opened: float | None, after: float, limit: int, *, spare: int) -> float:
+        """Give the first of these moments that is later than ``after``; infinity where there is none.
+
+        ``spare`` is how many requests there are to ask with: the likely moments come before those that are possible.
+        """
+        if opened is None:
+            return math.inf
+        moments = [moment for length in self._likely_lengths() if (moment := opened + length) > after]
+        if spare > len(moments):
+            moments += [moment for length in self._possible_lengths(limit) if (moment := opened + length) > after]
+        return min(moments, default=math.inf)
+
+    @property
+    def _shortest_hint(self) -> float:
+        return max((shortest for shortest, _ in self._hints), default=0.0)
+
+    def _drop_assumption(self) -> None:
+        if self._standing in {_Standing.ASSUMED, _Standing.CONFIRMED}:
+            self._standing = _Standing.DOUBTED
 
     def _choose(self) -> None:
-        if self._most > 0 and self._doubt <= _MOST_DOUBT:
-            self.seconds = self._most
-        elif not self._above < self.seconds < self._below:
-            self.seconds = self._longest_fit()
+        if self._standing is _Standing.ASSUMED and self._passed:
+            self._standing = _Standing.CONFIRMED
+        elif self._standing in {_Standing.DOUBTED, _Standing.PROVEN}:
+            self._choose_likeliest()
+        self.is_settled = self.is_sure and not self._likely_lengths() and not self._possible_lengths(_SHARE_HELD)
 
-    def _longest_fit(self) -> float:
-        if math.isinf(self._below):
-            return max(self.seconds, math.floor(self._above) + 2.0)
-        whole = math.floor(self._below)
-        return float(whole) if whole >= 1 and whole > self._above else self._below
+    def _choose_likeliest(self) -> None:
+        shortest = self._shortest_hint
+        is_exact = self._are_hints_exact and len({hint for hint, _ in self._hints}) == 1
+        longest = shortest if is_exact else max((longest for _, longest in self._hints), default=0.0)
+        # Below a second the rounding leaves nothing to read.
+        if longest >= 1 and self._shortest < longest <= self._longest:
+            self.seconds = longest
+        elif self._longest < math.inf:
+            self.seconds = self._rounded_down(self._longest)
+        else:
+            usual = (length for length in (self._assumed, *_USUAL_SECONDS) if length > self._shortest)
+            self.seconds = next(usual, 2 * self._shortest)
+        is_hinted = shortest <= self.seconds <= longest
+        # A hint of longer windows may be true: those that follow the clock are cut short where we come in.
+        wanted = 1 if is_hinted else _WINDOWS_TO_BE_SURE if shortest > self.seconds else _WINDOWS_TO_BE_SURE - 1
+        is_passed = self._longest < self.seconds + 1 and self._passed >= wanted
+        self._standing = _Standing.PROVEN if is_passed or (is_hinted and is_exact) else _Standing.DOUBTED
+
+    def _rounded_down(self, seconds: float) -> float:
+        """Give the likely length: whole seconds, else half ones."""
+        for parts in (1, 2):
+            if (rounded := math.floor(seconds * parts) / parts) > self._shortest:
+                return rounded
+        return seconds
+
+    def _likely_lengths(self) -> list[float]:
+        """Give the lengths below the present one that the headers name, too."""
+        hint = self._shortest_hint
+        return [length for length in (hint, hint + 1) if max(self._shortest, 0.5) < length < self.seconds]
+
+    def _possible_lengths(self, limit: int) -> list[float]:
+        """Give the other lengths below the present one, as many as the limit has requests for."""
+        if not self.is_sure:
+            usual = (length for length in _USUAL_SECONDS if length < (self._shortest_hint or self.seconds))
+            return [length for length in islice(usual, limit // _SHARE_HELD) if length > self._shortest]
+        # Once, in a job of several windows. Slow answers would come too late to be of use.
+        is_quick = all(shortest == longest for shortest, longest in self._hints)
+        half = self.seconds - 0.5
+        is_short = self._shortest < half < _LONGEST_HALVED_SECONDS
+        return [half] if self._passed and is_quick and is_short else []

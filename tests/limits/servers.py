@@ -88,7 +88,24 @@ class Sandboxed:
         return Counted(verdict.refused, verdict.limit, used, verdict.resets_at_ms / 1000, float(verdict.retry_after))
 
 
-Server = FixedWindow | SlidingLog | TokenBucket | Sandboxed
+class LeakyBucket:
+    """So many requests a second, evenly, and some that may come early: nginx's ``limit_req ... nodelay``."""
+
+    def __init__(self, rate: int, early: int) -> None:
+        self.limit, self.early = rate, early
+        self.excess = 0.0
+        self.at = -math.inf
+
+    def count(self, now: float) -> Counted:
+        excess = max(0.0, self.excess - (now - self.at) * self.limit + 1) if self.at > -math.inf else 0.0
+        is_refused = excess > self.early
+        if not is_refused:
+            self.excess, self.at = excess, now
+        # It says nothing of all this.
+        return Counted(is_refused, self.limit, 0, now, 0.0)
+
+
+Server = FixedWindow | SlidingLog | TokenBucket | Sandboxed | LeakyBucket
 
 
 def headers_of(counted: Counted, answered_at: float) -> LimitHeaders:
@@ -98,7 +115,6 @@ def headers_of(counted: Counted, answered_at: float) -> LimitHeaders:
         limit=counted.limit,
         remaining=counted.limit - counted.used,
         resets_in=max(0.0, mark - date),
-        reset_mark=mark,
         retry_after=float(math.ceil(counted.retry_after)) if counted.is_refused else None,
         server_time=date,
     )

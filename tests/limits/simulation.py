@@ -7,8 +7,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
-from tests.limits.servers import Counted, Server, headers_of
+from tests.limits.servers import Counted, FixedWindow, Server, headers_of
 
 if TYPE_CHECKING:
     import random
@@ -32,6 +33,20 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: float = 0.0
 
 
+class Habits(msgspec.Struct, frozen=True, kw_only=True):
+    """What some servers do, and what stands in front of some."""
+
+    stamps_count: bool = False
+    """Date is the moment of counting; else of the answer, as a proxy writes it."""
+    fails: float = 0.0
+    """Share of requests that are answered with an error and taken back from the count (``skipFailedRequests``)."""
+    cached: float = 0.0
+    """Share of requests that a cache answers, with what the server last said."""
+    cached_ages: Range = (0.0, 30.0)
+    """From which age on to which the cache gives an answer away."""
+    says_age: bool = True
+
+
 class Outcome(msgspec.Struct):
     """What came of a run."""
 
@@ -39,8 +54,16 @@ class Outcome(msgspec.Struct):
     """From the first sending to the last answer."""
     refused_at: list[float] = []
     """When, since the first sending, our requests were refused."""
-    foreign_refused: int = 0
+    passed_at: list[float] = []
+    """When, since the first sending, answers came that were no refusals."""
+    foreign_refused_at: list[float] = []
     sent: int = 0
+    uncounted: int = 0
+    """Requests that failed or that a cache answered: the server's limit has room for others instead."""
+
+    @property
+    def foreign_refused(self) -> int:
+        return len(self.foreign_refused_at)
 
     def refusals(self, *, after: float = 0.0) -> int:
         return sum(at >= after for at in self.refused_at)
@@ -58,16 +81,19 @@ class Simulation:
         rng: random.Random,
         network: Network,
         tasks: int | None,
-        tamper: Callable[[int, LimitHeaders], LimitHeaders],
-        sees_sending: bool,
+        tamper: Callable[[int, LimitHeaders], LimitHeaders] = lambda _, headers: headers,
+        sees_sending: bool = True,
+        habits: Habits = Habits(),  # noqa: B008 - frozen
     ) -> None:
         self.ledger, self.server, self.rng, self.network = ledger, server, rng, network
         self.requests, self.tasks = requests, tasks
-        self.tamper, self.sees_sending = tamper, sees_sending
+        self.tamper, self.sees_sending, self.habits = tamper, sees_sending, habits
         self.began = self.now = 1_000_000.0 + rng.random()
-        self.outcome = Outcome(refused_at=[])
+        self.outcome = Outcome()
         self.events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self.scheduled = self.answers = self.in_hand = self.done = 0
+        self.kept: tuple[float, LimitHeaders] | None = None
+        """What the cache keeps, and since when."""
 
     def at(self, when: float, what: Callable[..., None], *arguments: Any) -> None:
         self.scheduled += 1
@@ -80,13 +106,18 @@ class Simulation:
             wait = max(self.ledger.wait_for(1, self.now), 0.0) + 0.0005 if self.is_waiting else math.inf
             upcoming = self.events[0][0] if self.events else math.inf
             assert min(upcoming, wait) < math.inf, "nothing will ever happen again"
-            assert self.now - self.began < 1e6, "it does not end"
+            assert self.now - self.began < 1e4, "it does not end"
             self.now = max(self.now, min(upcoming, self.now + wait))
             while self.events and self.events[0][0] <= self.now:
                 _, _, what, arguments = heapq.heappop(self.events)
                 what(*arguments)
         self.outcome.seconds = self.now - self.began
         return self.outcome
+
+    def rest(self, seconds: float, *, then: int) -> None:
+        """Do nothing for a while, and have so many more requests to send then."""
+        self.now += seconds
+        self.requests += then
 
     @property
     def is_waiting(self) -> bool:
@@ -112,34 +143,58 @@ class Simulation:
         self.at(self.now + self.draw(self.network.there), self.arrive, token)
 
     def arrive(self, token: Token) -> None:
+        youngest, oldest = self.habits.cached_ages
+        is_kept = self.kept is not None and youngest <= self.now - self.kept[0] < oldest
+        if self.kept and is_kept and self.rng.random() < self.habits.cached:
+            self.outcome.uncounted += 1
+            self.at(self.now + self.draw(self.network.back), self.receive, token, self.kept[1], False, False)
+            return
         counted = self.server.count(self.now)
         if counted.is_refused:
             self.outcome.refused_at.append(self.now - self.began)
         answered = self.now + (0.0 if counted.is_refused else self.draw(self.network.work))
+        is_failure = not counted.is_refused and self.rng.random() < self.habits.fails
+        if is_failure:
+            self.outcome.uncounted += 1
+            self.at(answered, self.take_back, counted)
         received = answered + self.draw(self.network.back)
+        headers = headers_of(counted, self.now if self.habits.stamps_count else answered)
+        is_old = self.kept is None or self.now - self.kept[0] >= oldest
+        if self.habits.cached and is_old and not (counted.is_refused or is_failure):
+            self.kept = (answered, replace(headers, is_cached=self.habits.says_age))
         if self.rng.random() < self.network.lost:
             self.at(received, self.lose, token)
         else:
-            self.at(received, self.receive, token, counted, headers_of(counted, answered))
+            self.at(received, self.receive, token, headers, counted.is_refused, is_failure)
+
+    def take_back(self, counted: Counted) -> None:
+        """Count a failed request no more, if its window is still open."""
+        assert isinstance(self.server, FixedWindow)
+        if self.server.ends_at == counted.ends_at:
+            self.server.hits -= 1
 
     def lose(self, token: Token) -> None:
         self.ledger.lose(token, self.now)
         self.in_hand -= 1
 
-    def receive(self, token: Token, counted: Counted, headers: LimitHeaders) -> None:
+    def receive(self, token: Token, headers: LimitHeaders, is_refusal: bool, is_failure: bool) -> None:  # noqa: FBT001
         self.answers += 1
         self.ledger.settle(
             token,
             self.now,
             self.tamper(self.answers, headers),
-            is_refusal=counted.is_refused,
+            is_refusal=is_refusal,
+            is_failure=is_failure,
             jitter=self.rng.uniform(0, 0.1),
         )
         self.in_hand -= 1
-        self.done += not counted.is_refused
+        self.done += not is_refusal
+        if not is_refusal:
+            self.outcome.passed_at.append(self.now - self.began)
 
     def intrude(self) -> None:
-        self.outcome.foreign_refused += self.server.count(self.now).is_refused
+        if self.server.count(self.now).is_refused:
+            self.outcome.foreign_refused_at.append(self.now - self.began)
 
     def change_limit(self, limit: int) -> None:
         self.server.limit = limit
@@ -157,6 +212,7 @@ def run(
     limits: Sequence[tuple[float, int]] = (),
     tamper: Callable[[int, LimitHeaders], LimitHeaders] = lambda _, headers: headers,
     sees_sending: bool = True,
+    habits: Habits = Habits(),  # noqa: B008 - frozen
 ) -> Outcome:
     """Send so many requests as fast as the ledger lets ``tasks`` of them at once; the refused ones go again.
 
@@ -172,6 +228,7 @@ def run(
         tasks=tasks,
         tamper=tamper,
         sees_sending=sees_sending,
+        habits=habits,
     )
     for when in foreign:
         simulation.at(simulation.began + when, simulation.intrude)

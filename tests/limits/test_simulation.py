@@ -27,8 +27,7 @@ def over_floor(outcome: Outcome, requests: int, limit: int, window: float, answe
 
 
 def rounded_down(_: int, headers: LimitHeaders) -> LimitHeaders:
-    reset, mark = headers.resets_in or 0.0, headers.reset_mark or 0.0
-    return replace(headers, resets_in=max(0.0, reset - 1), reset_mark=mark - 1)
+    return replace(headers, resets_in=max(0.0, (headers.resets_in or 0.0) - 1))
 
 
 def missing_on_every_third(number: int, headers: LimitHeaders) -> LimitHeaders:
@@ -36,7 +35,7 @@ def missing_on_every_third(number: int, headers: LimitHeaders) -> LimitHeaders:
 
 
 def junk_on_every_second(number: int, headers: LimitHeaders) -> LimitHeaders:
-    junk = (LimitHeaders(remaining=3), replace(headers, resets_in=3_600.0, reset_mark=5.0), LimitHeaders(limit=10))
+    junk = (LimitHeaders(remaining=3), replace(headers, resets_in=3_600.0), LimitHeaders(limit=10))
     return headers if number % 2 else junk[number // 2 % 3]
 
 
@@ -110,14 +109,16 @@ def test_a_limit_that_changes_is_followed_within_two_windows(after: int) -> None
 
 @pytest.mark.parametrize("work", [(0.0, 0.001), (0.05, 0.2), (0.3, 0.6)])
 def test_somebody_else_takes_three_in_ten(work: tuple[float, float]) -> None:
+    """They are left what they take and what they would have got, so few of ours are refused, and of theirs."""
     for seed in SEEDS:
         rng = random.Random(seed)
         foreign = [index + rng.random() for index in range(200) for _ in range(3)]
         outcome = run(
             Ledger(), FixedWindow(10, 1.0), requests=300, rng=rng, foreign=foreign, network=Network(work=work)
         )
-        assert len(outcome.refused_at) <= outcome.seconds  # one a window
-        assert outcome.seconds <= 1.15 * (floor(300, 7, 1.0) + work[1])
+        assert len(outcome.refused_at) <= outcome.seconds / 4
+        theirs = sum(at < outcome.seconds for at in foreign) - outcome.foreign_refused
+        assert outcome.seconds <= 1.25 * (floor(300 + theirs, 10, 1.0) + work[1])
 
 
 def test_a_server_that_takes_longer_than_its_headers_say_is_obeyed_in_the_end() -> None:
@@ -221,6 +222,24 @@ def test_a_way_that_varies_more_than_the_margin_is_learnt_from_few_refusals() ->
             rng=random.Random(seed),
             network=Network(there=(0.0, 0.25), work=(0.3, 0.6)),
         )
-        assert len(outcome.refused_at) <= 0.03 * 600
-        assert outcome.refusals(after=30.0) <= len(outcome.refused_at) / 2 + 2
+        assert len(outcome.refused_at) <= 0.025 * 600
         assert before < 0.1
+
+
+def test_a_lost_answer_stops_nobody_for_ever() -> None:
+    """One request a second and a log: what is kept to ask with is not kept from the only one who could."""
+    outcome = run(
+        Ledger(assume=RateLimit(1, 1.0)),
+        SlidingLog(1, 1.0),
+        requests=7,
+        rng=random.Random(31),
+        network=Network(there=(0.0, 0.02), work=(0.0, 0.0), back=(0.0, 0.2312), lost=0.2),
+    )
+    assert outcome.seconds < 30.0
+
+
+def test_an_assumed_window_is_left_evenly_until_it_is_proven() -> None:
+    """A window of 2 s that looks like one of 1 s costs one refusal, and not a burst of them."""
+    for seed in SEEDS:
+        outcome = run(Ledger(), FixedWindow(10, 2.0), requests=60, rng=random.Random(seed), tamper=rounded_down)
+        assert len(outcome.refused_at) <= 2

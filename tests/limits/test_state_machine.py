@@ -9,7 +9,7 @@ from hypothesis import settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from periskope_async.limits.ledger import Ledger
-from periskope_async.limits.rate import ASSUMED, RateLimit
+from periskope_async.limits.rate import RateLimit
 from tests.limits.servers import Counted, FixedWindow, SlidingLog, TokenBucket, headers_of
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class Traffic(RuleBasedStateMachine):
         self.counted: dict[int, Counted] = {}
         self.refused = 0
         self.excused = 0
+        self.sent_blindly = 0
+        """Of the requests, those that were allowed before any answer had told: a probe gives way to the assumption."""
 
     @initialize(
         kind=st.sampled_from([FixedWindow, SlidingLog, TokenBucket]),
@@ -50,9 +52,6 @@ class Traffic(RuleBasedStateMachine):
         self.base = base
         self.server = kind(limit, 1.0)
         self.ledger = Ledger(assume=RateLimit(limit, 1.0) if is_known else None)
-        if not is_known:
-            # A probe that is not answered soon gives way to the assumption.
-            self.excused += max(0, ASSUMED.limit - limit)
 
     @rule(target=allowed)
     def ask(self) -> Token | None:
@@ -85,6 +84,8 @@ class Traffic(RuleBasedStateMachine):
                 self.now = max(self.now, at)
                 counted = self.counted[token.number] = self.server.count(at)
                 self.refused += counted.is_refused
+                is_blind = not self.ledger.is_known or token.number <= self.sent_blindly
+                self.excused += counted.is_refused and is_blind
         self.on_the_way = [(at, token) for at, token in self.on_the_way if at > until]
         self.now = until
 
@@ -97,6 +98,8 @@ class Traffic(RuleBasedStateMachine):
         answered_at = self.now
         self.pass_time(wait * 0.3)
         counted = self.counted[token.number]
+        if not self.ledger.is_known:
+            self.sent_blindly = self.ledger._tokens.taken
         self.ledger.settle(
             token, self.now, headers_of(counted, answered_at), is_refusal=counted.is_refused, jitter=0.01
         )

@@ -1,93 +1,188 @@
-"""The window's length, told from headers that round it."""
+"""How long the window is taken to be, by what was told of it."""
 
 from __future__ import annotations
 
 import math
-import random
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, strategies as st
 
 from periskope_async.limits.window import WindowEstimate
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def difference_shown(window: float, counted: float, answered: float) -> float:
-    """Give what the server shows on a window's first request: reset rounded up, Date rounded down."""
-    return math.ceil(counted + window) - math.floor(answered)
-
-
-def learnt(window: float, answers: int, elapsed: float, seed: int = 1) -> WindowEstimate:
-    rng = random.Random(seed)
-    estimate = WindowEstimate(1.0)
-    for _ in range(answers):
-        counted = 1e9 + rng.random() * 1e6
-        estimate.observe(difference_shown(window, counted, counted + elapsed), is_first=True, elapsed=elapsed)
-    return estimate
+Event = tuple[str, Any]
 
 
-def test_the_recorded_difference_of_two_means_one_second() -> None:
-    estimate = WindowEstimate(1.0)
-    estimate.observe(2.0, is_first=True, elapsed=0.005)
-    assert estimate.seconds == 1.0
-    assert estimate.is_sure
+def estimate(*events: Event, assumed: float = 1.0, is_callers_word: bool = False) -> WindowEstimate:
+    """Tell an estimate so many things, one after the other."""
+    window = WindowEstimate(assumed, is_callers_word=is_callers_word)
+    tell(window, events)
+    return window
 
 
-@pytest.mark.parametrize("window", [1, 2, 3, 10, 60, 3600])
-@pytest.mark.parametrize("elapsed", [0.001, 0.05, 0.5, 0.9])
-def test_whole_windows_are_found_and_never_too_short_for_long(window: int, elapsed: float) -> None:
-    for seed in range(20):
-        assert learnt(window, 60, elapsed, seed).seconds == window
+def tell(window: WindowEstimate, events: Sequence[Event]) -> None:
+    for what, value in events:
+        match what:
+            case "hint":
+                window.hint(float(value), late_by=0, ends_by=-math.inf)
+            case "late hint":
+                window.hint(float(value[0]), late_by=value[1], ends_by=-math.inf)
+            case "ended":
+                window.ended(value, at_most=value)
+            case "lasted":
+                window.lasted(value)
+            case "exact":
+                window.trust_hints(are_exact=value)
+            case "reset":
+                window.observe_reset(value, 0.0, rounded_by=2.0)
+            case _:
+                window.doubt()
 
 
-@pytest.mark.parametrize("window", [1.0, 2.0, 3.0, 37.0])
-def test_two_prompt_answers_are_enough(window: float) -> None:
-    estimate = learnt(window, 2, 0.003)
-    assert estimate.seconds == window
-    assert estimate.is_sure
+DOUBT: Event = ("doubt", None)
 
 
-@pytest.mark.parametrize("window", [1.5, 2.25, 7.75])
-def test_what_lies_between_two_seconds_is_taken_for_the_longer(window: float) -> None:
-    assert learnt(window, 60, 0.003).seconds == math.ceil(window)
+@pytest.mark.parametrize(
+    ("events", "seconds", "is_sure", "is_proven"),
+    [
+        pytest.param([], 1.0, True, False, id="assumed"),
+        pytest.param([("hint", 1)], 1.0, True, False, id="hinted as assumed"),
+        pytest.param([("ended", 1.01)], 1.0, True, True, id="assumed and passed"),
+        pytest.param([DOUBT], 1.0, False, False, id="doubted"),
+        pytest.param([("hint", 2)], 2.0, False, False, id="hinted longer"),
+        pytest.param([("late hint", (1, 1))], 1.0, True, False, id="Date may be late"),
+        pytest.param([DOUBT, ("late hint", (1, 1))], 2.0, False, False, id="doubted, and Date may be late"),
+        pytest.param([("hint", 2), ("ended", 2.02)], 2.0, True, True, id="hinted and passed"),
+        pytest.param([("hint", 2), ("ended", 3.4)], 2.0, False, False, id="ended too late to tell"),
+        pytest.param([("hint", 60), ("ended", 60.02)], 60.0, True, True, id="a minute"),
+        pytest.param([("exact", True), ("hint", 5)], 5.0, True, True, id="exact"),
+        pytest.param([("exact", True), ("hint", 5), ("hint", 6)], 6.0, False, False, id="exact, yet two"),
+        pytest.param([("exact", True), ("hint", 5), ("exact", False)], 5.0, False, False, id="no more exact"),
+        pytest.param([("lasted", 1.5)], 2.0, False, False, id="lasted longer"),
+        pytest.param([("lasted", 2.5)], 3.0, False, False, id="lasted to the next usual length"),
+        pytest.param([("lasted", 1_000.0)], 2_000.0, False, False, id="longer than usual"),
+        pytest.param([("hint", 3), ("lasted", 3.5)], 5.0, False, False, id="longer than hinted"),
+        pytest.param([("hint", 4), ("ended", 2.02)], 2.0, False, False, id="shorter than hinted, once"),
+        pytest.param([("hint", 4), ("ended", 2.02)] * 4, 2.0, True, True, id="shorter than hinted, again and again"),
+        pytest.param([("ended", 0.52)], 0.5, False, False, id="half a second"),
+        pytest.param([("ended", 0.52)] * 3, 0.5, True, True, id="half a second, again and again"),
+        pytest.param([("lasted", 1.4), ("ended", 1.52)], 1.5, False, False, id="between whole seconds"),
+        pytest.param([("lasted", 1.6), ("ended", 1.7)], 1.7, False, False, id="between halves"),
+    ],
+)
+def test_what_is_told_and_what_is_taken(events: list[Event], seconds: float, *, is_sure: bool, is_proven: bool) -> None:
+    window = estimate(*events)
+    assert (window.seconds, window.is_sure, window.is_proven) == (seconds, is_sure, is_proven)
 
 
-def test_a_single_odd_reset_changes_nothing() -> None:
-    estimate = WindowEstimate(1.0)
-    estimate.observe(2.0, is_first=True, elapsed=0.005)
-    estimate.observe(3602.0, is_first=True, elapsed=0.005)
-    estimate.observe(2.0, is_first=True, elapsed=0.005)
-    assert estimate.seconds == 1.0
+def test_the_callers_word_is_proof() -> None:
+    window = estimate(("hint", 1), assumed=60.0, is_callers_word=True)
+    assert (window.seconds, window.is_sure, window.is_proven) == (60.0, True, True)
 
 
-def test_a_window_that_really_changed_is_believed_after_three_first_requests() -> None:
-    estimate = WindowEstimate(1.0)
-    estimate.observe(2.0, is_first=True, elapsed=0.005)
-    for _ in range(3):
-        estimate.observe(11.0, is_first=True, elapsed=0.005)
-    assert estimate.seconds == 10.0
+def test_the_callers_word_gives_way_to_counts() -> None:
+    """The server was asked, and said otherwise."""
+    assert estimate(("lasted", 61.0), assumed=60.0, is_callers_word=True).seconds > 61.0
+    assert estimate(("ended", 30.5), assumed=60.0, is_callers_word=True).seconds <= 30.5
 
 
-def test_a_slow_answer_whose_date_is_late_does_not_shorten_the_window() -> None:
-    estimate = WindowEstimate(3.0)
-    estimate.observe(2.0, is_first=True, elapsed=1.5)
-    assert estimate.seconds == 3.0
-    assert not estimate.is_sure
+@pytest.mark.parametrize(("first", "then"), [("ended", "lasted"), ("lasted", "ended")])
+def test_of_two_that_contradict_each_other_the_later_counts(first: str, then: str) -> None:
+    """Windows that became longer, or shorter."""
+    window = estimate(DOUBT, (first, 2.1 if first == "ended" else 5.0), (then, 5.0 if then == "lasted" else 2.1))
+    assert window.seconds > 5.0 if then == "lasted" else window.seconds <= 2.1
 
 
-def test_any_answer_bounds_from_below() -> None:
-    estimate = WindowEstimate(1.0)
-    estimate.observe(9.0, is_first=False, elapsed=0.005)
-    assert estimate.seconds > 7.0
+def test_what_is_shorter_than_the_known_is_no_news() -> None:
+    window = estimate(("lasted", 2.5))
+    assert [window.is_news(after) for after in (1.0, 2.5, 2.9)] == [False, False, True]
 
 
-def test_resets_rounded_down_do_not_shorten_the_assumption() -> None:
-    estimate = WindowEstimate(1.0)
-    for _ in range(10):
-        estimate.observe(1.0, is_first=True, elapsed=0.005)
-    assert estimate.seconds == 1.0
+def test_hints_that_change_are_followed() -> None:
+    """The latest few of them count."""
+    window = estimate(*[("hint", 2)] * 10, *[("hint", 5)] * 4)
+    assert window.seconds == 5.0
 
 
-def test_seconds_left_have_one_end_rounded_only() -> None:
-    estimate = WindowEstimate(1.0)
-    for _ in range(3):
-        estimate.observe(60.0, is_first=True, rounded_by=1.0, elapsed=0.005)
-    assert estimate.seconds == 60.0
+@pytest.mark.parametrize("limit", [1, 3, 4, 10, 40])
+def test_few_are_kept_to_ask_with(limit: int) -> None:
+    """Not more than a quarter of a window for lengths that are only possible, with one or two for those hinted at."""
+    window = estimate(DOUBT, ("reset", 61.0), ("hint", 60))
+    for now in (0.0, 0.5, 7.0, 59.0, 61.0):
+        assert 0 <= window.held(0.0, now, limit) <= limit // 4
+
+
+def test_none_are_kept_once_the_length_is_proven() -> None:
+    window = estimate(("hint", 10), ("ended", 10.02))
+    assert [window.held(0.0, now, 100) for now in (0.0, 5.0, 9.9, 10.0)] == [0, 0, 0, 0]
+    assert window.next_moment(0.0, 0.0, 100, spare=9) == math.inf
+
+
+def test_those_kept_go_one_by_one() -> None:
+    """At each moment at which a shorter window would be over, one."""
+    window = estimate(DOUBT, ("lasted", 4.0), ("hint", 60))
+    now, kept = 0.0, window.held(0.0, 0.0, 40)
+    assert kept > 0
+    while (moment := window.next_moment(0.0, now, 40, spare=kept + 1)) < math.inf:
+        assert now < moment < 60.0
+        assert moment > 4.0
+        now = moment
+        assert window.held(0.0, now, 40) < kept
+        kept = window.held(0.0, now, 40)
+    assert kept == 0
+
+
+def test_nobody_knows_when_a_window_opened() -> None:
+    """Then there is no moment to ask at."""
+    window = estimate(DOUBT, ("hint", 60))
+    assert window.next_moment(None, 0.0, 40, spare=9) == math.inf
+
+
+_SECONDS = st.floats(0.01, 2_000)
+_EVENT: st.SearchStrategy[Event] = st.one_of(
+    st.tuples(st.just("hint"), st.integers(0, 900)),
+    st.tuples(st.just("late hint"), st.tuples(st.integers(0, 900), st.integers(0, 30))),
+    st.tuples(st.sampled_from(["ended", "lasted", "reset"]), _SECONDS),
+    st.tuples(st.just("exact"), st.booleans()),
+    st.just(DOUBT),
+)
+
+
+@given(events=st.lists(_EVENT, max_size=30), assumed=_SECONDS, is_callers_word=st.booleans(), limit=st.integers(1, 99))
+def test_it_stands_whatever_is_told(events: list[Event], assumed: float, limit: int, *, is_callers_word: bool) -> None:
+    """However the headers and counts contradict each other: a length above 0, and no more kept than there are."""
+    window = WindowEstimate(assumed, is_callers_word=is_callers_word)
+    for event in events:
+        tell(window, [event])
+        assert 0 < window.seconds < math.inf
+        assert window.is_sure or not window.is_proven
+        for opened in (None, 100.0):
+            for now in (100.0, 101.7, 500.0, 1e5):
+                assert 0 <= window.held(opened, now, limit) <= limit // 4
+                assert window.next_moment(opened, now, limit, spare=3) > now
+
+
+@given(events=st.lists(_EVENT, max_size=10), seconds=st.sampled_from([1.0, 2.0, 3.0, 7.0, 10.0, 60.0]))
+def test_true_counts_win_in_the_end(events: list[Event], seconds: float) -> None:
+    """Whatever was told before: windows that are found where they are make their length sure."""
+    window = estimate(*events)
+    for _ in range(8):
+        window.hint(seconds, late_by=0, ends_by=-math.inf)
+        if window.is_news(seconds - 0.01):
+            window.lasted(seconds - 0.01)
+        window.ended(seconds + 0.02, at_most=seconds + 0.02)
+    assert window.is_sure
+    assert window.seconds == pytest.approx(seconds, rel=0.05)
+
+
+@given(st.lists(st.floats(0.02, 0.4), min_size=6, max_size=6), st.sampled_from([1.0, 2.0, 3.0, 10.0, 60.0]))
+def test_one_that_is_too_short_is_never_sure(late: list[float], seconds: float) -> None:
+    """As long as counts and headers tell of the true one."""
+    window = estimate(DOUBT)
+    for each in late:
+        window.hint(seconds, late_by=0, ends_by=-math.inf)
+        window.ended(seconds + each, at_most=seconds + each)
+        assert not (window.is_sure and window.seconds < seconds)

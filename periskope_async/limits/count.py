@@ -1,0 +1,108 @@
+"""What an answer's count proves: that the server has forgotten some of our requests, or still counts them all (pure).
+
+Of the requests that were surely counted before this one, the server counts all that it has not forgotten. So where it
+counts fewer, it has forgotten the oldest of them. That holds for fixed windows, sliding logs and token buckets alike.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from periskope_async.limits.failures import FailedRequests
+
+if TYPE_CHECKING:
+    from periskope_async.limits.headers import LimitHeaders
+    from periskope_async.limits.tokens import Token, Tokens
+    from periskope_async.limits.told import Told
+    from periskope_async.limits.window import WindowEstimate
+
+__all__ = ["SLACK_SHARE", "ServerCount"]
+
+SLACK_SHARE = 0.02
+"""Of a window: what was sent so shortly after a request may have been counted before it."""
+# So short after the counting, Date has seldom ticked on.
+_SELDOM = 0.1
+
+
+class ServerCount:
+    """The server's count against our own: it brings tokens back, and teaches the window's length."""
+
+    def __init__(self, tokens: Tokens, window: WindowEstimate, told: Told) -> None:
+        self.failed = FailedRequests.UNSEEN
+        self._tokens = tokens
+        self._window = window
+        self._told = told
+        self._is_fixed = False
+        """Whether the server was seen to forget at once what a log or a bucket still counts."""
+
+    def book_failure(self, token: Token) -> None:
+        """Take a request that the server answered with an error."""
+        if self.failed is FailedRequests.UNSEEN:
+            self.failed = FailedRequests.OPEN
+        elif self.failed is FailedRequests.NOT_COUNTED:
+            self._tokens.give_back(token)
+
+    def book_refusal(self) -> None:
+        """Take a refusal: what was thought to be forgotten or not counted may have been."""
+        self._is_fixed = False
+        if self.failed is FailedRequests.NOT_COUNTED:
+            self.failed = FailedRequests.COUNTED
+
+    def compare(self, token: Token, headers: LimitHeaders, *, used: int, is_alone: bool) -> None:
+        """Compare what the server counts with what it must have counted before, if it had forgotten nothing.
+
+        ``is_alone`` tells that nobody else was seen to use the key.
+        """
+        opened = self._told.opened
+        is_later = opened is not None and token.number > opened.number
+        before = self._tokens.counted_before(token.sent_at)
+        if opened is not None and is_later and before:
+            if used == 1:
+                self._learn_end(token, opened, before, limit=used + (headers.remaining or 0))
+            elif used > before and is_alone and not self._window.is_settled:
+                self._learn_lasting(token, used, since_opened=token.sent_at - opened.upper)
+        if self.failed is FailedRequests.OPEN and used > 1:
+            failed = self._tokens.failed_before(token.sent_at)
+            self.failed = self.failed.after(failed=failed, missing=before - used + 1)
+        if before >= used:
+            kept = used - 1
+            if self._is_fixed:
+                # A window forgets all at once: what it counts besides is of others, or may be in this one.
+                kept = min(kept, self._tokens.present_before(token.sent_at))
+            self._tokens.forget(before - kept, token.sent_at)
+            if is_later:
+                # It is the oldest, and forgotten first.
+                self._told.opened = None
+        if used == 1 and (opened is None or is_later):
+            self._told.opened = token
+            self._learn_hint(token, headers)
+
+    def _learn_end(self, token: Token, opened: Token, before: int, *, limit: int) -> None:
+        """Learn from the first request of a window that the one before is over."""
+        # A bucket that refills evenly is full again sooner, where less was taken from it.
+        since_opened = min(before, token.number - opened.number)
+        after = token.upper - opened.sent_at
+        self._window.ended(after, at_most=after * max(1.0, limit / since_opened))
+        # It needs so long for that, after the latest of them.
+        refill = self._window.seconds * since_opened / limit
+        if token.upper - self._tokens.latest_before(token.sent_at) < refill / 2:
+            self._is_fixed = True
+
+    def _learn_hint(self, token: Token, headers: LimitHeaders) -> None:
+        """Learn from the first request of a window how long the headers say that it is."""
+        ends_by = -math.inf if headers.resets_in is None else token.ended_at + headers.resets_in
+        if headers.window is not None:
+            self._window.hint(headers.window, late_by=0, ends_by=ends_by)
+        elif headers.resets_in is not None:
+            late_by = max(0, math.ceil(token.ended_at - token.sent_at - _SELDOM))
+            length = math.floor(headers.resets_in - (headers.rounded_by - 1))
+            self._window.hint(length, late_by=late_by, ends_by=ends_by)
+
+    def _learn_lasting(self, token: Token, used: int, *, since_opened: float) -> None:
+        """Learn that a window is still open, if an answer counts all that may have been counted with it."""
+        # Those sent together with it may have been counted before it in a new window, too.
+        if self._window.is_news(since_opened) and used >= sum(
+            1 for _ in self._tokens.counted_with(token, math.inf, slack=self._window.seconds * SLACK_SHARE)
+        ):
+            self._window.lasted(since_opened)

@@ -1,0 +1,98 @@
+"""Requests that go evenly: at a rate that refusals have taught, or spread over a window (pure).
+
+Some servers send no headers of their limit, and some are guarded by a second limit that sends none. What they let pass
+is found as TCP finds it: a little more with each answer, and less after a refusal (additive increase, multiplicative
+decrease, https://www.rfc-editor.org/rfc/rfc5681). Requests go evenly: a leaky bucket without room for a burst
+(nginx's ``limit_req``) refuses the second of two that come together.
+"""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["Pace", "Spread"]
+
+# With each answer, while nothing was refused: 12 % a second at any rate.
+_GROWTH = 0.12
+# The same below the rate that was refused last.
+_REGROWTH = 0.03
+# With each answer, near the rate that was refused last, and beyond it.
+_NEAR_GROWTH = 0.002
+_NEAR = 0.95
+_DECREASE = 0.85
+_LEAST_RATE = 1 / 60
+# Of a window, that requests are spread over. Timers are too coarse for one by one.
+_PARTS = 10
+
+
+class Pace:
+    """The rate in requests a second; off (infinite) until it is called for."""
+
+    def __init__(self) -> None:
+        self.rate = math.inf
+        self._refused_rate = math.inf
+        self._changed_at = self._sent_at = -math.inf
+        self._is_used = False
+
+    @property
+    def is_on(self) -> bool:
+        """Whether requests are to be spaced."""
+        return self.rate < math.inf
+
+    def start(self, rate: float, *, sent_at: float) -> None:
+        """Begin to space requests, behind the one that was sent last."""
+        self.rate, self._refused_rate = max(rate, _LEAST_RATE), math.inf
+        self._sent_at = sent_at
+
+    def stop(self) -> None:
+        """Space them no more: headers tell all."""
+        self.rate = math.inf
+
+    def next_at(self) -> float:
+        """Give the moment from which on the next request may go."""
+        return self._sent_at + 1 / self.rate
+
+    def sent(self, now: float) -> None:
+        """Take that a request was sent."""
+        self._is_used = now - self._sent_at < 2 / self.rate
+        self._sent_at = now
+
+    def passed(self) -> None:
+        """Take an answer. A rate grows only where it is used: else nothing was tried."""
+        if not self._is_used:
+            return
+        if self.rate < _NEAR * self._refused_rate:
+            self.rate += _GROWTH if self._refused_rate == math.inf else _REGROWTH
+        else:
+            self.rate += _NEAR_GROWTH
+
+    def refused(self, sent_at: float, now: float) -> None:
+        """Take a refusal. Those of requests that were sent before the last decrease are part of it."""
+        if sent_at < self._changed_at:
+            return
+        self._refused_rate = self.rate
+        self.rate = max(self.rate * _DECREASE, _LEAST_RATE)
+        self._changed_at = now
+
+
+class Spread:
+    """Lets a tenth of a window's requests go together, and the next when as much of the window has passed."""
+
+    def __init__(self) -> None:
+        self._began = -math.inf
+        self._taken = 0
+
+    def free(self, now: float, limit: int, window: float) -> int:
+        """Count the requests that may go now."""
+        share = math.ceil(limit / _PARTS)
+        return share if now >= self.next_at(limit, window) else max(0, share - self._taken)
+
+    def next_at(self, limit: int, window: float) -> float:
+        """Give the moment from which on the next ones may go."""
+        return self._began + window * math.ceil(limit / _PARTS) / limit
+
+    def take(self, count: int, now: float, limit: int, window: float) -> None:
+        """Take that so many go now."""
+        if now >= self.next_at(limit, window):
+            self._began, self._taken = now, 0
+        self._taken += count

@@ -1,0 +1,77 @@
+"""What the answers have said last of the limit, in the order in which their requests were allowed (pure)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from periskope_async.limits.headers import LimitHeaders
+    from periskope_async.limits.tokens import Token
+
+__all__ = ["Told"]
+
+# An answer whose Date is older by more than this than one before it was not made for its request.
+_STALE_SECONDS = 1.0
+
+
+class Told:
+    """The latest word on the limit, the open window and the time."""
+
+    def __init__(self) -> None:
+        self.is_any = False
+        """Whether any answer had headers of the limit."""
+        self.opened: Token | None = None
+        """Our request that opened the newest window; None where somebody else's did."""
+        self.ends_by = math.inf
+        """When that window is over, by its reset."""
+        self.at = -math.inf
+        """When that was told."""
+        self.remaining = 0
+        """What was left then."""
+        self.number = 0
+        """Which of our requests was told that."""
+        self._limit = 0
+        self._higher: tuple[int, float] | None = None
+        self._date = self._date_since = -math.inf
+
+    def limit(self, token: Token, limit: int, now: float, *, window: float) -> int:
+        """Take an answer's limit, and give the one to keep to: a higher one only after a window of such answers.
+
+        Two limits that take turns are those of two parties, and the lower one counts.
+        """
+        if not self.is_any or limit <= self._limit:
+            if token.number >= self.number or not self.is_any:
+                self._limit, self._higher = limit, None
+        elif self._higher is None:
+            self._higher = limit, now + window
+        else:
+            lowest, since = min(limit, self._higher[0]), self._higher[1]
+            self._higher = lowest, since
+            if now >= since:
+                self._limit, self._higher = lowest, None
+        self.is_any = True
+        return self._limit
+
+    def window(self, token: Token, now: float, headers: LimitHeaders) -> None:
+        """Take what an answer says of its window's end and of the time."""
+        if token.number >= self.number:
+            self.number = token.number
+            self.at = now
+            self.remaining = headers.remaining or 0
+            self.ends_by = math.inf if headers.resets_in is None else now + headers.resets_in
+        if headers.server_time is not None and headers.server_time > self._date:
+            self._date, self._date_since = headers.server_time, now
+
+    def is_older(self, token: Token, headers: LimitHeaders, *, by: float = 0.0) -> bool:
+        """Whether an answer's ``Date`` is older than one that was there before its request was sent."""
+        date = headers.server_time
+        if date is None or self._date == -math.inf:
+            return False
+        # The server's clock had come so far by then.
+        ago = self._date_since - token.sent_at
+        return date < self._date - (ago + 1 if ago > 0 else 0) - by
+
+    def is_stale(self, token: Token, headers: LimitHeaders) -> bool:
+        """Whether a cache has answered: it says so, or its answer is far too old."""
+        return headers.is_cached or self.is_older(token, headers, by=_STALE_SECONDS)

@@ -1,0 +1,245 @@
+"""Runs in virtual time against servers that are unlike the recorded one: how fast, and how many refusals.
+
+A ratio is the time that a run took over the fastest that the limit allows. Bounds on the mean are of all seeds, since
+one window more or less is a matter of the moment at which the first request happens to come.
+"""
+
+from __future__ import annotations
+
+import random
+from statistics import mean
+from typing import TYPE_CHECKING
+
+import pytest
+from msgspec.structs import replace
+
+from periskope_async.limits.headers import LimitHeaders
+from periskope_async.limits.ledger import Ledger
+from tests.limits.servers import FixedWindow, LeakyBucket
+from tests.limits.simulation import Habits, Network, Outcome, Simulation, floor, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Tamper = Callable[[int, LimitHeaders], LimitHeaders]
+
+SEEDS = range(6)
+FAST = Network()
+SLOW = Network(work=(0.7, 1.3))
+AT_COUNT = Habits(stamps_count=True)
+AT_ANSWER = Habits()
+
+
+def clock_ahead(seconds: float) -> Tamper:
+    """Have the limiter's clock ahead of the one that writes Date; what the parser finds implausible is dropped."""
+
+    def tamper(_: int, headers: LimitHeaders) -> LimitHeaders:
+        left = (headers.resets_in or 0.0) + seconds
+        return replace(headers, resets_in=max(0.0, left) if -120 <= left <= 900 else None)
+
+    return tamper
+
+
+def without_date(_: int, headers: LimitHeaders) -> LimitHeaders:
+    return replace(headers, resets_in=None, server_time=None)
+
+
+def rounded_down(_: int, headers: LimitHeaders) -> LimitHeaders:
+    return replace(headers, resets_in=max(0.0, (headers.resets_in or 0.0) - 1))
+
+
+def wandering(number: int, headers: LimitHeaders) -> LimitHeaders:
+    """Have several servers with clocks of their own behind one name."""
+    return replace(headers, resets_in=max(0.0, (headers.resets_in or 0.0) + (-1, 0, 1)[number % 3]))
+
+
+def as_it_is(_: int, headers: LimitHeaders) -> LimitHeaders:
+    return headers
+
+
+def nothing_said(_: int, __: LimitHeaders) -> LimitHeaders:
+    return LimitHeaders()
+
+
+def with_policy(window: float) -> Tamper:
+    """Have the headers of the IETF's drafts: seconds left, and the window's length by name."""
+
+    def tamper(_: int, headers: LimitHeaders) -> LimitHeaders:
+        return replace(headers, window=window, rounded_by=1.0)
+
+    return tamper
+
+
+def ratio(outcome: Outcome, limit: int, window: float, network: Network) -> float:
+    requests = len(outcome.passed_at) - outcome.uncounted
+    answer = sum(network.there + network.work + network.back) / 2
+    return outcome.seconds / (floor(requests, limit, window) + answer)
+
+
+@pytest.mark.parametrize(
+    ("limit", "window", "network", "habits", "tamper", "most", "refusals"),
+    [
+        pytest.param(23, 2.0, SLOW, AT_COUNT, as_it_is, 1.06, 1, id="2 s, slow"),
+        pytest.param(17, 3.0, SLOW, AT_COUNT, as_it_is, 1.06, 1, id="3 s, slow"),
+        pytest.param(25, 5.0, SLOW, AT_COUNT, as_it_is, 1.05, 1, id="5 s, slow"),
+        pytest.param(34, 10.0, SLOW, AT_COUNT, as_it_is, 1.05, 1, id="10 s, slow"),
+        pytest.param(23, 2.0, SLOW, AT_ANSWER, as_it_is, 1.10, 3, id="Date of a proxy, slow"),
+        pytest.param(10, 1.0, FAST, AT_ANSWER, clock_ahead(2), 1.06, 3, id="1 s, 2 s ahead"),
+        pytest.param(23, 2.0, FAST, AT_ANSWER, clock_ahead(2), 1.06, 3, id="2 s, 2 s ahead"),
+        pytest.param(10, 1.0, FAST, AT_ANSWER, clock_ahead(30), 1.06, 3, id="1 s, 30 s ahead"),
+        pytest.param(23, 2.0, FAST, AT_ANSWER, clock_ahead(30), 1.06, 3, id="2 s, 30 s ahead"),
+        pytest.param(10, 1.0, FAST, AT_ANSWER, clock_ahead(-2), 1.06, 3, id="1 s, 2 s behind"),
+        pytest.param(23, 2.0, FAST, AT_ANSWER, clock_ahead(-2), 1.06, 3, id="2 s, 2 s behind"),
+        pytest.param(10, 1.0, FAST, AT_ANSWER, clock_ahead(-30), 1.06, 3, id="1 s, 30 s behind"),
+        pytest.param(23, 2.0, FAST, AT_ANSWER, clock_ahead(-30), 1.06, 3, id="2 s, 30 s behind"),
+        pytest.param(23, 2.0, FAST, AT_ANSWER, without_date, 1.10, 3, id="no Date"),
+        pytest.param(23, 2.0, SLOW, AT_ANSWER, without_date, 1.10, 3, id="no Date, slow"),
+        pytest.param(100, 1.0, FAST, AT_COUNT, with_policy(1.0), 1.05, 0, id="draft, 1 s"),
+        pytest.param(30, 5.0, FAST, AT_COUNT, with_policy(5.0), 1.05, 0, id="draft, 5 s"),
+        pytest.param(10, 0.5, FAST, AT_COUNT, as_it_is, 1.25, 3, id="0.5 s"),
+        pytest.param(15, 1.5, FAST, AT_COUNT, as_it_is, 1.15, 3, id="1.5 s"),
+        pytest.param(25, 2.5, FAST, AT_COUNT, as_it_is, 1.10, 3, id="2.5 s"),
+        pytest.param(10, 1.0, FAST, AT_ANSWER, wandering, 1.10, 3, id="1 s, wandering reset"),
+        pytest.param(23, 2.0, FAST, AT_ANSWER, wandering, 1.10, 3, id="2 s, wandering reset"),
+    ],
+)
+def test_an_odd_server_is_used_up(
+    limit: int, window: float, network: Network, habits: Habits, tamper: Tamper, most: float, refusals: int
+) -> None:
+    """Eight windows for thirty tasks."""
+    outcomes = [
+        run(
+            Ledger(),
+            FixedWindow(limit, window),
+            requests=8 * limit + 1,
+            rng=random.Random(seed),
+            network=network,
+            tasks=30,
+            habits=habits,
+            tamper=tamper,
+        )
+        for seed in SEEDS
+    ]
+    assert max(len(outcome.refused_at) for outcome in outcomes) <= refusals
+    assert mean(ratio(outcome, limit, window, network) for outcome in outcomes) <= most
+
+
+def test_a_reset_that_is_rounded_down_costs_few_refusals() -> None:
+    """A window of 2 s reads as one of 1 s."""
+    for seed in SEEDS:
+        outcome = run(
+            Ledger(),
+            FixedWindow(10, 2.0),
+            requests=81,
+            rng=random.Random(seed),
+            tasks=30,
+            tamper=rounded_down,
+        )
+        assert len(outcome.refused_at) <= 3
+
+
+def test_a_limit_without_headers_is_found() -> None:
+    """Half the ceiling within 20 s, and one refusal in 50 requests at the most."""
+    for seed in SEEDS:
+        outcome = run(
+            Ledger(), FixedWindow(100, 1.0), requests=2_000, rng=random.Random(seed), tasks=30, tamper=nothing_said
+        )
+        assert sum(20 <= at < 25 for at in outcome.passed_at) >= 0.5 * 5 * 100
+        assert len(outcome.refused_at) <= outcome.sent / 50
+
+
+@pytest.mark.parametrize("early", [0, 5])
+def test_a_leaky_bucket_is_found_with_few_refusals(early: int) -> None:
+    """It lets 10 a second pass, answers 429 to the others and names no limit."""
+    outcomes = [
+        run(Ledger(), LeakyBucket(10, early), requests=400, rng=random.Random(seed), tasks=30, tamper=nothing_said)
+        for seed in SEEDS
+    ]
+    assert max(len(outcome.refused_at) for outcome in outcomes) <= 10
+    assert mean(outcome.seconds / (399 / 10) for outcome in outcomes) <= 1.25
+
+
+@pytest.mark.parametrize("says_age", [True, False], ids=["Age", "older Date"])
+def test_what_a_cache_answers_spends_nothing(*, says_age: bool) -> None:
+    """A Date tells nothing within its second, and two clocks may differ by one: without Age, the answers are older."""
+    habits = Habits(cached=0.5, cached_ages=(0.0 if says_age else 3.0, 30.0), says_age=says_age)
+    outcomes = [
+        run(Ledger(), FixedWindow(10, 1.0), requests=321, rng=random.Random(seed), tasks=30, habits=habits)
+        for seed in SEEDS
+    ]
+    assert max(len(outcome.refused_at) for outcome in outcomes) <= 3
+    assert mean(ratio(outcome, 10, 1.0, FAST) for outcome in outcomes) <= 1.10
+
+
+@pytest.mark.parametrize(("limit", "window", "before", "requests"), [(60, 20.0, 17.0, 100), (600, 60.0, 55.0, 605)])
+def test_a_window_that_somebody_else_opened_ends_when_it_says(
+    limit: int, window: float, before: float, requests: int
+) -> None:
+    """What it had left goes at once, and the rest as soon as it is over by its headers."""
+    for seed in SEEDS:
+        server, rng = FixedWindow(limit, window), random.Random(seed)
+        simulation = Simulation(Ledger(), server, requests=requests, rng=rng, network=FAST, tasks=30)
+        server.count(simulation.began - before)
+        outcome = simulation.run()
+        assert outcome.refused_at == []
+        assert outcome.seconds <= window - before + 1.1
+
+
+@pytest.mark.parametrize("work", [(0.0, 0.001), (0.1, 0.2)])
+def test_failures_that_are_taken_back_are_made_good(work: tuple[float, float]) -> None:
+    """Three requests in ten fail, and the server counts them no more."""
+    network = Network(work=work)
+    outcomes = [
+        run(
+            Ledger(),
+            FixedWindow(10, 1.0),
+            requests=435,
+            rng=random.Random(seed),
+            network=network,
+            tasks=30,
+            habits=Habits(fails=0.3),
+        )
+        for seed in SEEDS
+    ]
+    assert mean(ratio(outcome, 10, 1.0, network) for outcome in outcomes) <= 1.2
+
+
+def test_bursts_with_rests_are_served_at_once() -> None:
+    """Five bursts of 40 requests into windows of 23 requests in 2 s, with slow answers."""
+    ratios: list[float] = []
+    for seed in SEEDS:
+        rng = random.Random(seed)
+        simulation = Simulation(
+            Ledger(), FixedWindow(23, 2.0), requests=40, rng=rng, network=SLOW, tasks=None, habits=AT_COUNT
+        )
+        busy = simulation.run().seconds
+        for _ in range(4):
+            simulation.rest(10.0, then=40)
+            started = simulation.now - simulation.began
+            busy += simulation.run().seconds - started
+        # The last of 17 answers takes nearly as long as any.
+        ratios.append(busy / (5 * (2.0 + SLOW.work[1])))
+        assert len(simulation.outcome.refused_at) <= 3
+    assert mean(ratios) <= 1.10
+
+
+@pytest.mark.parametrize("rate", [2, 5])
+def test_a_second_program_that_sends_evenly_is_not_crowded_out(rate: int) -> None:
+    """It gets its share after two windows, and few requests of ours are refused."""
+    for seed in SEEDS:
+        rng = random.Random(seed)
+        phase = rng.random()
+        theirs = [(phase + index) / rate for index in range(60 * rate)]
+        outcome = run(
+            Ledger(),
+            FixedWindow(10, 1.0),
+            requests=201,
+            rng=rng,
+            network=Network(work=(0.02, 0.02)),
+            tasks=30,
+            foreign=theirs,
+        )
+        # Those of the first burst, before anything of the other's is seen, and some two in a hundred.
+        assert len(outcome.refused_at) <= 4 + 0.025 * outcome.sent
+        later = sum(2.0 <= at < outcome.seconds for at in theirs)
+        assert sum(at >= 2.0 for at in outcome.foreign_refused_at) <= 0.15 * later

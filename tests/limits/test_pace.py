@@ -1,0 +1,99 @@
+"""The rate that is found by being refused."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given, strategies as st
+
+from periskope_async.limits.pace import Pace
+
+
+def drive(pace: Pace, ceiling: float, seconds: float, *, now: float = 0.0) -> tuple[float, int]:
+    """Send as the pace allows to a server that refuses what comes faster than its ceiling."""
+    until, refusals, passed_at = now + seconds, 0, -math.inf
+    while (now := max(now, pace.next_at())) < until:
+        pace.sent(now)
+        if now - passed_at < 1 / ceiling - 1e-9:
+            refusals += 1
+            pace.refused(now, now)
+        else:
+            passed_at = now
+            pace.passed()
+    return now, refusals
+
+
+def test_it_is_off_until_it_is_called_for() -> None:
+    pace = Pace()
+    assert not pace.is_on
+    assert pace.next_at() == -math.inf
+    pace.start(4.0, sent_at=-math.inf)
+    assert (pace.is_on, pace.rate, pace.next_at()) == (True, 4.0, -math.inf)
+    pace.sent(10.0)
+    assert pace.next_at() == 10.25
+    pace.stop()
+    assert not pace.is_on
+
+
+def test_it_grows_by_an_eighth_a_second() -> None:
+    """With each answer, so that it is the same share at any rate."""
+    for rate in (10.0, 100.0):
+        pace = Pace()
+        pace.start(rate, sent_at=-math.inf)
+        drive(pace, math.inf, 10.0)
+        assert pace.rate == pytest.approx(rate * math.exp(1.2), rel=0.05)
+
+
+def test_it_does_not_grow_where_it_is_not_used() -> None:
+    pace = Pace()
+    pace.start(10.0, sent_at=-math.inf)
+    for now in range(50):
+        pace.sent(float(now))
+        pace.passed()
+    assert pace.rate == 10.0
+
+
+def test_refusals_of_one_moment_slow_it_down_once() -> None:
+    """Those sent before the decrease tell nothing of the rate after it."""
+    pace = Pace()
+    pace.start(10.0, sent_at=-math.inf)
+    for sent_at in (1.0, 1.1, 1.2):
+        pace.refused(sent_at, 1.5)
+    assert pace.rate == pytest.approx(8.5)
+    pace.refused(1.6, 1.7)
+    assert pace.rate == pytest.approx(8.5 * 0.85)
+
+
+@pytest.mark.parametrize("ceiling", [2.0, 7.0, 10.0, 55.0])
+def test_it_settles_close_below_the_ceiling(ceiling: float) -> None:
+    pace = Pace()
+    pace.start(10.0, sent_at=-math.inf)
+    now, _ = drive(pace, ceiling, 120.0)
+    rates: list[float] = []
+    refusals = 0
+    for _ in range(20):
+        now, more = drive(pace, ceiling, 5.0, now=now)
+        refusals += more
+        rates.append(pace.rate)
+    assert all(0.7 * ceiling <= rate <= 1.05 * ceiling for rate in rates)
+    assert refusals <= 0.02 * 100 * ceiling
+
+
+@given(st.lists(st.sampled_from(["sent", "passed", "refused"]), max_size=300), st.floats(0, 1e3), st.integers(0, 99))
+def test_the_rate_stays_within_reason(events: list[str], rate: float, seed: int) -> None:
+    """Never below one a minute, whatever comes, and never more than an answer adds."""
+    rng, pace, now = random.Random(seed), Pace(), 0.0
+    pace.start(rate, sent_at=-math.inf)
+    for event in events:
+        now += rng.expovariate(5)
+        before = pace.rate
+        if event == "sent":
+            pace.sent(now)
+        elif event == "passed":
+            pace.passed()
+        else:
+            pace.refused(now - rng.random(), now)
+        assert 1 / 60 <= pace.rate <= before + 0.12
+        assert pace.is_on
