@@ -91,9 +91,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> str:
-    """Look the version up when it is asked for: package metadata is slow to import."""
+    """Look the version up when it is asked for: to read package metadata is slow."""
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415 - see above
+        from periskope_async.versions import version_of  # noqa: PLC0415 - it is no name of this package's own
 
-        return version("periskope-async")
+        return version_of("periskope-async")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,25 +1,30 @@
-"""One call: gate → send → headers (booked at once) → body → classify → retry, until it is answered."""
+"""One call: gate → send → headers (booked at once) → body → classify → retry, until it is answered.
+
+Whether a body is whole may be seen only when it is read, and the pages of a walk are read when their turn comes. So a
+call can be taken up again: :class:`Reply` reads an answer, and asks for the next try's where it was cut off.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 from yarl import URL
 
-from periskope_async.errors import APIError, ClosedError, RateLimitError, TransportError
+from periskope_async.errors import APIError, BodyError, ClosedError, DecodeError, RateLimitError, TransportError
 from periskope_async.events import Hook, RequestSent, ResponseReceived, Retried, announce
+from periskope_async.frames import hide_frames
 from periskope_async.limits.gate import no_limits
 from periskope_async.retry import next_wait
 from periskope_async.transport import exchange
-from periskope_async.wire.answer import status_error
+from periskope_async.wire.answer import foreign_error, status_error
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     import aiohttp
 
@@ -27,10 +32,14 @@ if TYPE_CHECKING:
     from periskope_async.config import Config
     from periskope_async.limits.gate import RateLimiter
     from periskope_async.meta import ResponseMeta
+    from periskope_async.models.opened import Steps
     from periskope_async.transport import Answer
     from periskope_async.wire.query import Request
 
-__all__ = ["Account", "Call"]
+__all__ = ["Account", "Call", "Reply"]
+
+T = TypeVar("T")
+_Failure: TypeAlias = TransportError | APIError | DecodeError
 
 # Named for the room that users know: the session is what sends.
 logger = logging.getLogger("periskope_async.session")
@@ -64,37 +73,49 @@ class Call(Struct, kw_only=True):
     tries: int = 0
     requests: int = 0
     waited: float = 0.0
+    seconds: float = 0.0
+    """How long it has taken by now; the time between an answer and the reading of it is not in it."""
     last_meta: ResponseMeta | None = None
 
-    async def answer(self) -> Answer:
-        """Send until a success comes back, or nothing that a further try could mend.
+    async def answer(self, *, wait: float = 0.0) -> Answer:
+        """Send until a success comes back, or nothing that a further try could mend; first ``wait`` so many seconds.
 
         A 304 for a page that is in the cache is a success, with that page's body.
         """
-        began = asyncio.get_running_loop().time()
-        while True:
-            self.tries += 1
-            try:
-                return await self._try()
-            except (TransportError, APIError) as failure:
-                if self.closing.is_set():
-                    raise ClosedError(f"the client was closed during {self._what}") from failure
-                elapsed = asyncio.get_running_loop().time() - began
-                wait = next_wait(
-                    self.config.retry,
-                    method=self.request.method,
-                    attempt=self.tries,
-                    error=failure,
-                    elapsed=elapsed,
-                    rng=self.rng,
-                )
-                if wait is None:
-                    self._give_up(failure)
-                # The gate holds everyone for what a 429 asks; to wait for it here too would be to wait twice.
-                wait = 0.0 if isinstance(failure, RateLimitError) else wait
-                logger.warning("%s: try %d failed, next in %.2f s: %s", self._what, self.tries, wait, failure)
-                self._announce_retry(wait, failure)
-            await self._pause(wait)
+        clock = asyncio.get_running_loop().time
+        began = clock() - self.seconds
+        try:
+            while True:
+                if wait > 0:
+                    await self._pause(wait)
+                self.tries += 1
+                try:
+                    return await self._try()
+                except (TransportError, APIError, DecodeError) as failure:
+                    self.seconds = clock() - began
+                    wait = self.wait_after(failure)
+        finally:
+            self.seconds = clock() - began
+
+    def wait_after(self, failure: _Failure) -> float:
+        """Give the seconds to wait after a failed try. Raises the failure where no other try follows."""
+        if self.closing.is_set():
+            raise ClosedError(f"the client was closed during {self._what}") from failure
+        wait = next_wait(
+            self.config.retry,
+            method=self.request.method,
+            attempt=self.tries,
+            error=failure,
+            elapsed=self.seconds,
+            rng=self.rng,
+        )
+        if wait is None:
+            self._give_up(failure)
+        # The gate holds everyone for what a 429 asks; to wait for it here too would be to wait twice.
+        wait = 0.0 if isinstance(failure, RateLimitError) else wait
+        logger.warning("%s: try %d failed, next in %.2f s: %s", self._what, self.tries, wait, failure)
+        self._announce_retry(wait, failure)
+        return wait
 
     async def _try(self) -> Answer:
         """One try. A redirect on the way costs a request of the budget, as it does at the server."""
@@ -106,6 +127,8 @@ class Call(Struct, kw_only=True):
             url = self._onward(url, answer)
             answer = await self._send(url)
         if 200 <= answer.meta.status < 300 or answer.meta.bytes_saved:  # noqa: PLR2004 - HTTP's own
+            if foreign := foreign_error(answer.meta, answer.body, is_length_sure=answer.is_length_sure):
+                raise foreign
             return answer
         raise status_error(answer.meta, answer.body, self.request)
 
@@ -131,8 +154,9 @@ class Call(Struct, kw_only=True):
                 attempts=self.requests,
                 waited=self.waited,
             )
-        except asyncio.CancelledError:
-            if self.account is not None and not permit.was_sent:
+        except BaseException as error:
+            hide_frames(error)
+            if isinstance(error, asyncio.CancelledError) and self.account is not None and not permit.was_sent:
                 self.account.requests -= 1
             raise
         finally:
@@ -178,7 +202,7 @@ class Call(Struct, kw_only=True):
         if self.account is not None:
             self.account.seconds_waited += seconds
 
-    def _announce_retry(self, wait: float, failure: TransportError | APIError) -> None:
+    def _announce_retry(self, wait: float, failure: _Failure) -> None:
         announce(
             self.hooks,
             Retried(
@@ -186,7 +210,7 @@ class Call(Struct, kw_only=True):
             ),
         )
 
-    def _give_up(self, failure: TransportError | APIError) -> NoReturn:
+    def _give_up(self, failure: _Failure) -> NoReturn:
         """Raise the last failure as it is, saying what it cost."""
         if isinstance(failure, TransportError):
             failure.attempts = self.requests
@@ -196,7 +220,7 @@ class Call(Struct, kw_only=True):
 
     async def _pause(self, seconds: float) -> None:
         """Sleep between two tries, or until the client closes."""
-        if no_limits.is_open or seconds <= 0:
+        if no_limits.is_open:
             return
         self._book_wait(seconds)
         try:
@@ -208,4 +232,26 @@ class Call(Struct, kw_only=True):
 
     @property
     def _what(self) -> str:
-        return f"{self.request.method} {self.request.target}"
+        return self.request.name
+
+
+class Reply:
+    """The answer of a call, to be read. It holds the latest try's, and may be read again."""
+
+    __slots__ = ("_answer", "_go_on")
+
+    def __init__(self, answer: Answer, go_on: Callable[[BodyError], Awaitable[Answer]]) -> None:
+        self._answer = answer
+        self._go_on = go_on
+
+    async def read(self, reader: Callable[[bytes, ResponseMeta], Steps[T]]) -> T:
+        """Read the body with ``reader``. Where it was cut off, the call goes on with its next try.
+
+        Other tasks have their turn after each step. Raises DecodeError, and what the call raises.
+        """
+        while True:
+            try:
+                return await self._answer.read(reader)
+            except BodyError as error:
+                cut = error
+            self._answer = await self._go_on(cut)

@@ -9,8 +9,9 @@ from periskope_async.config import load_config
 from periskope_async.errors import ConfigError
 from periskope_async.events import checked_hooks
 from periskope_async.limits.gate import RateLimiter
-from periskope_async.models.page import chat_page_steps, read_chat
+from periskope_async.models.page import chat_page_steps, chat_steps
 from periskope_async.paging.pager import Pager, WalkOptions
+from periskope_async.secret import Secret
 from periskope_async.session import SessionManager
 from periskope_async.sources import ChatSource, RawChatSource
 from periskope_async.wire.query import chat_query, check_page, get_chat_request
@@ -43,8 +44,19 @@ class PeriskopeClient:
 
     ``timeout`` is a :class:`Timeout`, or the seconds that a whole call may take; ``retry`` a :class:`RetryPolicy`, or
     the number of tries. ``max_body`` is the most bytes of one decoded answer (256 MiB). A lent ``limiter`` (one for
-    each API key) or aiohttp ``session`` is used and not closed. ``hooks`` are told of each request, wait, retry and
-    page (:mod:`periskope_async.events`).
+    each API key) is used and not closed. ``hooks`` are told of each request, wait, retry and page
+    (:mod:`periskope_async.events`).
+
+    ``proxy`` is the URL of an HTTP proxy, such as ``http://user:password@proxy.example:3128``. Without it the
+    environment is asked (``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), unless ``trust_env`` is False. A server on this
+    machine, the sandbox among them, is never reached through a proxy.
+
+    A lent aiohttp ``session`` is used and not closed. Its connector, cookies, traces, default headers and proxy (also
+    that of its ``trust_env``) are used; a ``proxy`` given here goes first. Its middlewares are called for each request;
+    one that sends a request again spends a request that the limiter does not count. Neither they nor its traces see the
+    API key before it is written. The key goes before its ``auth``, ``.netrc`` and an Authorization header of its own;
+    ``Accept``, ``User-Agent``, timeouts and redirects are this client's too. ``base_url``, ``raise_for_status`` and
+    ``json_serialize`` of the session are not used.
 
     Raises ConfigError where a setting is wrong.
     """
@@ -61,7 +73,13 @@ class PeriskopeClient:
         limiter: RateLimiter | None = None,
         session: aiohttp.ClientSession | None = None,
         hooks: Iterable[Hook] = (),
+        proxy: str | None = None,
+        trust_env: bool = True,
     ) -> None:
+        # Before anything can raise: a report of the crash shows this frame with its arguments.
+        key = None if api_key is None else Secret(api_key)
+        proxy_url = None if proxy is None else Secret(str(proxy))
+        del api_key, proxy
         if limiter is not None and not isinstance(limiter, RateLimiter):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigError(f"limiter is {limiter!r}; make a RateLimiter(…), or leave it out", parameter="limiter")
         if session is not None and not hasattr(session, "trace_configs"):
@@ -69,7 +87,15 @@ class PeriskopeClient:
                 f"session is {session!r}; lend an aiohttp.ClientSession, or leave it out", parameter="session"
             )
         self._config = load_config(
-            api_key=api_key, phone=phone, base_url=base_url, timeout=timeout, retry=retry, max_body=max_body
+            api_key=key,
+            phone=phone,
+            base_url=base_url,
+            timeout=timeout,
+            retry=retry,
+            max_body=max_body,
+            proxy=proxy_url,
+            # A lent session has a way out of its own.
+            trust_env=trust_env and session is None,
         )
         self._manager = SessionManager(
             self._config,
@@ -178,8 +204,8 @@ class PeriskopeClient:
             end_time=end_time,
             phone=self._config_for(phone).phone,
         )
-        answer = await self._manager.fetch(query.page(offset=offset, limit=limit), cache=cache)
-        return await answer.read_in_turns(chat_page_steps)
+        reply = await self._manager.fetch(query.page(offset=offset, limit=limit), cache=cache)
+        return await reply.read(chat_page_steps)
 
     async def get_chat(self, chat_id: str, *, phone: str | None = None) -> Chat:
         """Read one chat, with its members. ``chat_id`` is ``…@g.us``, ``…@c.us``, or a person's digits.
@@ -187,8 +213,8 @@ class PeriskopeClient:
         Waits for the limit. Raises NotFoundError where there is none, ConfigError where ``chat_id`` cannot be one, and
         what :meth:`list_chats` raises.
         """
-        answer = await self._manager.fetch(get_chat_request(chat_id, phone=self._config_for(phone).phone))
-        return answer.read(lambda body, _: read_chat(body))
+        reply = await self._manager.fetch(get_chat_request(chat_id, phone=self._config_for(phone).phone))
+        return await reply.read(chat_steps)
 
     # -- the client itself -----------------------------------------------------------------------------------------
 
@@ -201,6 +227,14 @@ class PeriskopeClient:
     def phone(self) -> str | None:
         """The phone that calls are made for, in the header's form; None for all phones of the key."""
         return self._config.phone
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy that requests go through, without its user and password; None where they go directly.
+
+        A lent session's own proxy is not told here.
+        """
+        return self._config.proxy.url if self._config.proxy else None
 
     def with_phone(self, phone: str | None) -> Self:
         """Give a client for another phone (None: all of the key's) that shares this one's session and limiter.

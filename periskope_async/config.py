@@ -14,9 +14,13 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 from msgspec.structs import replace
+from yarl import URL
 
 from periskope_async.errors import ConfigError
+from periskope_async.proxy import Proxy, find_proxy
 from periskope_async.retry import RetryPolicy
+from periskope_async.secret import Secret
+from periskope_async.typed import is_number, is_whole, pasted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,35 +30,16 @@ __all__ = ["DEFAULT_BASE_URL", "Config", "Secret", "Timeout", "load_config", "no
 DEFAULT_BASE_URL = "https://api.periskope.app/v1"
 
 _PHONE_ID = re.compile(r"phone-[A-Za-z0-9]{4,64}", re.ASCII)
-_PHONE_FILLING = re.compile(r"[ ().\-\u00a0\u202f\u2010-\u2015]+")
+_PHONE_FILLING = re.compile(r"[ ().\-\u00a0\u2000-\u200a\u2010-\u2015\u202f\u2212\u3000]+")
 # E.164: country code and number, 15 digits at most, never a leading zero.
 _PHONE_DIGITS = re.compile(r"[1-9][0-9]{6,14}", re.ASCII)
+# A column of numbers with a gap in it: pandas and spreadsheets make floats of them.
+_PHONE_AS_DECIMAL = re.compile(r"(.*[0-9]{7,})\.([0-9]{1,2}|[0.]+)", re.ASCII)
+_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.ASCII)
+_MOST_SECONDS = 1e9
 
-
-class Secret:
-    """A string that never shows itself: not in a repr, a log, a traceback's locals or a pickle."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """Give the string, for the one place that sends it."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret('***')"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash((Secret, self._value))
-
-    def __reduce__(self) -> str | tuple[object, ...]:
-        """Refuse to be written out."""
-        raise TypeError("an API key is not pickled; read it from the environment where it is needed")
+_SENDABLE = re.compile("[!-~]+")
+_QUOTED = re.compile(r"""(["'`]).*\1""")
 
 
 class Timeout(Struct, frozen=True, kw_only=True):
@@ -67,7 +52,8 @@ class Timeout(Struct, frozen=True, kw_only=True):
     connect: float | None = 10.0
     """Getting a connection: from the pool, or name, TCP and TLS."""
     read: float | None = 60.0
-    """Silence between two bytes of an answer, the wait for its first byte included."""
+    """From sending to the whole of an answer's headers, interim (1xx) answers included; then silence between two bytes
+    of its body."""
     total: float | None = None
     """The whole of a call: waiting for the limit, every try, every back-off."""
 
@@ -75,7 +61,7 @@ class Timeout(Struct, frozen=True, kw_only=True):
         """Refuse what could never succeed."""
         for name in ("connect", "read", "total"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float) and value > 0):
+            if value is not None and not (is_number(value) and 0 < value < _MOST_SECONDS):
                 raise ConfigError(
                     f"timeout.{name} is {value!r}; give seconds above 0, or None for no limit",
                     parameter="timeout",
@@ -92,6 +78,8 @@ class Config(Struct, frozen=True, kw_only=True):
     retry: RetryPolicy = RetryPolicy()
     max_body: int = 256 * 1024 * 1024
     """Most bytes of a decoded body; a larger one raises BodyError instead of filling the memory."""
+    proxy: Proxy | None = None
+    """What requests go through on their way to the server."""
 
     def with_phone(self, phone: str | None) -> Config:
         """Give the same settings for another phone; None for all phones of the key."""
@@ -100,21 +88,26 @@ class Config(Struct, frozen=True, kw_only=True):
 
 def load_config(
     *,
-    api_key: str | None = None,
+    api_key: str | Secret | None = None,
     phone: str | None = None,
     base_url: str | None = None,
     timeout: Timeout | float | None = None,
     retry: RetryPolicy | int | None = None,
     max_body: int | None = None,
+    proxy: Secret | None = None,
+    trust_env: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> Config:
     """Make a Config from arguments, and from the environment where an argument is None.
 
-    ``timeout`` as a number is the total of a call; ``retry`` as a number is the tries of a call.
-    Raises ConfigError, which never holds the key.
+    ``timeout`` as a number is the total of a call; ``retry`` as a number is the tries of a call. ``trust_env`` is about
+    proxies alone. Raises ConfigError, which never holds the key; nor do its frames where the key came as a Secret.
     """
-    env = os.environ if environ is None else environ
-    phone = phone or env.get("PERISKOPE_PHONE") or None
+    # Nothing but None and "" counts as left out: a 0 or a NaN from a table is a slip, and is told below.
+    if phone is None or phone == "":
+        phone = _setting("PERISKOPE_PHONE", environ) or None
+    if base_url is None or base_url == "":
+        base_url = _setting("PERISKOPE_BASE_URL", environ) or DEFAULT_BASE_URL
     if timeout is None:
         timeout = Timeout()
     elif not isinstance(timeout, Timeout):
@@ -123,71 +116,114 @@ def load_config(
         retry = RetryPolicy()
     elif not isinstance(retry, RetryPolicy):
         retry = RetryPolicy(tries=retry)
-    if max_body is not None and max_body < 1:
-        raise ConfigError(f"max_body is {max_body}; give a number of bytes above 0", parameter="max_body")
+    if max_body is not None and not is_whole(max_body, least=1):
+        raise ConfigError(f"max_body is {max_body!r}; give a whole number of bytes above 0", parameter="max_body")
+    if api_key is None:
+        api_key = Secret(_setting("PERISKOPE_API_KEY", environ) or "")
+    elif not isinstance(api_key, Secret):
+        api_key = Secret(api_key)
+    base_url = _normal_url(base_url)
     config = Config(
-        api_key=_secret(api_key if api_key is not None else env.get("PERISKOPE_API_KEY")),
+        api_key=_checked_key(api_key),
         phone=None if phone is None else normal_phone(phone),
-        base_url=_normal_url(base_url or env.get("PERISKOPE_BASE_URL") or DEFAULT_BASE_URL),
+        base_url=base_url,
         timeout=timeout,
         retry=retry,
+        proxy=find_proxy(
+            proxy,
+            trust_env=trust_env,
+            base_url=base_url,
+            is_loopback=_is_loopback(urlsplit(base_url).hostname or ""),
+        ),
     )
     return config if max_body is None else replace(config, max_body=max_body)
+
+
+def _setting(name: str, environ: Mapping[str, str] | None) -> str | None:
+    """Read one variable; no frame that may raise holds the whole environment."""
+    return (os.environ if environ is None else environ).get(name) or None
 
 
 def normal_phone(phone: str) -> str:
     """Turn what a person types into what the ``x-phone`` header takes.
 
-    ``+91 85271-84400`` and ``918527184400@c.us`` become ``918527184400``; a phone id (``phone-bqzvyibhmwkaergr``)
-    stays as it is. Raises ConfigError for anything else.
+    ``+91 85271-84400``, ``+44 (0)20 7946 0958``, ``918527184400@c.us`` and ``918527184400.0`` (a spreadsheet's) become
+    digits; a phone id (``phone-bqzvyibhmwkaergr``) stays as it is. Raises ConfigError for anything else.
     """
     if not isinstance(phone, str):  # pyright: ignore[reportUnnecessaryIsInstance] - a number is the likeliest slip
-        raise ConfigError(f"phone is {phone!r}, a {type(phone).__name__}; give it as a str", parameter="phone")
-    text = phone.strip()
+        raise ConfigError(
+            f"phone is {phone!r:.100}, a {type(phone).__name__}; give it as a str, such as '+91 85271 84400'",
+            parameter="phone",
+        )
+    # Phones write numbers with the digits of their language: Arabic, Devanagari, full-width.
+    text = re.sub(r"\d", lambda digit: str(int(digit[0])), pasted(phone)).replace("\uff0b", "+")
     if _PHONE_ID.fullmatch(text):
         return text
-    digits = _PHONE_FILLING.sub("", text.removesuffix("@c.us")).removeprefix("+").removeprefix("00")
-    if not _PHONE_DIGITS.fullmatch(digits):
+    # The apostrophe tells a spreadsheet that a number is a text.
+    text = text.removeprefix("'").removesuffix("@c.us")
+    if decimal := _PHONE_AS_DECIMAL.fullmatch(text):
+        # ".5" or ".0000" may be a fraction or a group of digits: neither is worth a guess.
+        text = decimal[1] if decimal[2] in {"0", "00"} else ""
+    if not text.startswith("(0)"):
+        # Behind a country code, it says what to dial without one.
+        text = text.replace("(0)", "", 1)
+    digits = _PHONE_FILLING.sub("", text).removeprefix("+").removeprefix("00")
+    if not text.startswith(("+", "(", *"0123456789")) or not _PHONE_DIGITS.fullmatch(digits):
         raise ConfigError(
-            f"phone {phone!r} is neither a number with its country code (such as +91 85271 84400) "
+            f"phone {phone!r:.100} is neither a number with its country code (such as +91 85271 84400) "
             "nor a phone id (such as phone-bqzvyibhmwkaergr)",
             parameter="phone",
         )
     return digits
 
 
-def _secret(key: str | None) -> Secret:
-    if key is not None and not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigError(f"the API key is a {type(key).__name__}; give it as a str", parameter="api_key")
-    key = (key or "").strip()
-    if not key:
+def _checked_key(secret: Secret) -> Secret:
+    # The key is in no local and in no text: both end up in logs.
+    if not isinstance(secret.reveal(), str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"the API key is a {type(secret.reveal()).__name__}; give it as a str", parameter="api_key")
+    # People copy the whole header of an example.
+    secret = Secret(re.sub(r"(?i)\Abearer\s+", "", pasted(secret.reveal())))
+    if not secret.reveal():
         raise ConfigError(
             "no API key: set PERISKOPE_API_KEY in the environment, or pass PeriskopeClient(api_key=…). "
             "Keys are made in Periskope's console under Settings, API",
             parameter="api_key",
         )
-    # Said without the key: an exception's text ends up in logs.
-    if not all("!" <= character <= "~" for character in key):
+    if not _SENDABLE.fullmatch(secret.reveal()) or _QUOTED.fullmatch(secret.reveal()):
         raise ConfigError(
-            "the API key holds a space, a line break or a character outside ASCII, so it cannot be sent in a header; "
-            "copy it again from the console, on one line",
+            "the API key holds a space, a line break or a character outside ASCII, or stands in quotes, so it cannot "
+            "be sent in a header; copy it again from the console, on one line",
             parameter="api_key",
         )
-    return Secret(key)
+    return secret
 
 
 def _normal_url(url: str) -> str:
+    if not isinstance(url, str):  # pyright: ignore[reportUnnecessaryIsInstance] - other libraries have URL objects
+        raise ConfigError(f"base_url is a {type(url).__name__}; give it as a str", parameter="base_url")
+    text = pasted(url)
     try:
-        parts = urlsplit(url.strip())
-        host, port = parts.hostname, parts.port
+        parts = urlsplit(text)
+        if parts.username or parts.password:
+            raise ConfigError(
+                "base_url holds a user or password; the API key is all that is sent", parameter="base_url"
+            )
+        if any(character.isspace() or character < " " for character in text):
+            raise ConfigError(f"base_url {url!r} holds a space or a line break", parameter="base_url")
+        # yarl writes letters outside ASCII as a URL has them, and refuses those that it cannot.
+        host, port, path = URL(f"//{parts.netloc}").raw_host or "", parts.port, URL(parts.path or "/").raw_path
     except ValueError as error:
+        if isinstance(error, ConfigError):
+            raise
         raise ConfigError(f"base_url cannot be read: {error}", parameter="base_url") from None
-    if parts.username or parts.password:
-        raise ConfigError("base_url holds a user or password; the API key is all that is sent", parameter="base_url")
     if parts.scheme not in {"http", "https"} or not host:
         raise ConfigError(f"base_url {url!r} is not a URL such as {DEFAULT_BASE_URL}", parameter="base_url")
-    if any(character.isspace() for character in url.strip()):
-        raise ConfigError(f"base_url {url!r} holds a space or a line break", parameter="base_url")
+    if port == 0 or not (_HOST.fullmatch(host) or _is_address(host)):
+        raise ConfigError(
+            f"base_url {url!r} has a host or port that cannot exist: a name's parts are 1 to 63 letters and digits "
+            "with a dot between, a port is 1 to 65535",
+            parameter="base_url",
+        )
     if parts.query or parts.fragment:
         raise ConfigError(f"base_url {url!r} has a query or fragment; give scheme, host and path", parameter="base_url")
     if parts.scheme == "http" and not _is_loopback(host):
@@ -196,13 +232,16 @@ def _normal_url(url: str) -> str:
             parameter="base_url",
         )
     shown_host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown_host}{f':{port}' if port is not None else ''}{parts.path.rstrip('/')}"
+    return f"{parts.scheme}://{shown_host}{f':{port}' if port is not None else ''}{path.rstrip('/')}"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)

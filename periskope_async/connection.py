@@ -5,33 +5,64 @@ from __future__ import annotations
 import functools
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp import hdrs
+from msgspec import Struct
+
+from periskope_async.tcp import has_news
+from periskope_async.versions import version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine
+    from collections.abc import Awaitable, Callable
 
     from aiohttp.client_middlewares import ClientHandlerType
+    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
     from yarl import URL
 
     from periskope_async.config import Config, Timeout
-    from periskope_async.limits.permit import Permit
+    from periskope_async.secret import Secret
+    from periskope_async.watch import Watch
 
-__all__ = ["ConnectionBroke", "open_session", "permit_of_task", "send"]
+__all__ = ["ConnectionBroke", "Leave", "leave_of_task", "open_session", "send"]
 
 # The server's keep-alive is 5 s (its Keep-Alive header): a connection it is about to close must not be picked.
 _KEEP_ALIVE_SECONDS = 4.0
 # Fewer wake-ups on a body of megabytes than aiohttp's older default of 64 KiB gives.
 _READ_BUFFER_BYTES = 1 << 18
 
-permit_of_task: ContextVar[Permit | None] = ContextVar("periskope_permit", default=None)
-"""The permit of the request that the current task sends."""
+# Those that have carried a request. What lies unread on a new one belongs to its handshake, or refuses the connection.
+_used: WeakSet[ResponseHandler] = WeakSet()
+
+
+class Leave(Struct, frozen=True):
+    """What a request needs at the moment of its writing."""
+
+    watch: Watch
+    api_key: Secret
+
+
+leave_of_task: ContextVar[Leave | None] = ContextVar("periskope_leave", default=None)
+"""The leave of the request that the current task sends."""
+
+
+class _Hidden(str):
+    """A header's value that no report of a crash shows."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
 
 
 class ConnectionBroke(Exception):  # noqa: N818 - it never leaves the transport
-    """A connection died under a request, before the answer's headers."""
+    """A connection died under a request, before the whole of its answer."""
+
+
+class _StaleConnection(Exception):  # noqa: N818 - as above
+    """A connection cannot be used again. Nothing was sent on it, and aiohttp has closed it."""
 
 
 def open_session(config: Config) -> aiohttp.ClientSession:
@@ -42,13 +73,13 @@ def open_session(config: Config) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         request_class=_Request,
         response_class=_Response,
-        headers=_standing_headers(config),
+        headers=_standing_headers(),
         timeout=_timeouts(config.timeout),
         read_bufsize=_READ_BUFFER_BYTES,
     )
 
 
-def send(
+async def send(
     session: aiohttp.ClientSession,
     method: str,
     url: URL,
@@ -56,62 +87,94 @@ def send(
     headers: dict[str, str] | None,
     *,
     is_lent: bool,
-) -> Awaitable[aiohttp.ClientResponse]:
+) -> aiohttp.ClientResponse:
     """Send a request once; ``headers`` are those beside the ones that all have. Redirects are not followed."""
-    if not is_lent:
-        return session.request(method, url, headers=headers, allow_redirects=False)
-    return session.request(
+    way = _way(config) if config.proxy is not None else {}
+    while not is_lent:
+        try:
+            return await session.request(method, url, headers=headers, allow_redirects=False, **way)
+        except _StaleConnection:
+            continue
+    return await session.request(
         method,
         url,
-        headers=_standing_headers(config) | (headers or {}),
+        headers=_standing_headers() | (headers or {}),
         allow_redirects=False,
         raise_for_status=False,  # whatever a lent session would do: a status is read with its body
         auto_decompress=True,
-        middlewares=(_once,),
+        # Those given with a request replace those of the session, and there is no public way to ask for the latter.
+        middlewares=(_once, *getattr(session, "_middlewares", ()), _at_last),
         read_bufsize=_READ_BUFFER_BYTES,
         timeout=_timeouts(config.timeout),
+        **way,
     )
 
 
-def _standing_headers(config: Config) -> dict[str, str]:
+def _standing_headers() -> dict[str, str]:
+    """Give the headers that all requests have; the API key joins them when they are written."""
+    return {hdrs.ACCEPT: "application/json", hdrs.USER_AGENT: _user_agent()}
+
+
+def _way(config: Config) -> dict[str, Any]:
+    """Give the arguments that lead a request through the proxy."""
+    proxy = config.proxy
+    if proxy is None:
+        return {}
+    if proxy.authorization is None:
+        return {"proxy": proxy.url}
+    # Not in the URL and not as proxy_auth: both are shown by the errors of the connector.
     return {
-        hdrs.AUTHORIZATION: f"Bearer {config.api_key.reveal()}",
-        hdrs.ACCEPT: "application/json",
-        hdrs.USER_AGENT: _user_agent(),
+        "proxy": proxy.url,
+        "proxy_headers": {hdrs.PROXY_AUTHORIZATION: _Hidden(proxy.authorization.reveal())},
     }
 
 
 @functools.lru_cache(maxsize=8)
 def _timeouts(timeout: Timeout) -> aiohttp.ClientTimeout:
-    # None for the total: aiohttp's default would end a long body after five minutes.
-    return aiohttp.ClientTimeout(total=None, connect=timeout.connect, sock_read=timeout.read)
+    # None for the total: aiohttp's default would end a long body after five minutes. Reading has a watch of its own.
+    return aiohttp.ClientTimeout(total=None, connect=timeout.connect, sock_read=None)
 
 
 @functools.cache
 def _user_agent() -> str:
-    # Imported here: reading package metadata is slow to import, and only a first request needs it.
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+    return f"periskope-async/{version_of('periskope-async')} aiohttp/{aiohttp.__version__}"
 
+
+async def _write(
+    request: aiohttp.ClientRequest,
+    conn: Connection,
+    send: Callable[[Connection], Awaitable[aiohttp.ClientResponse]],
+) -> aiohttp.ClientResponse:
+    """Write a request with the API key, and tell its watch that it is written.
+
+    The key is in the request's headers for that time only: a traceback shows requests, sessions and headers, and so
+    may a session's middlewares and traces. The watch is told afterwards, since traces may take their time before the
+    request is written; and only here, since a new connection's handshake lies between asking for a request and this.
+    Raises _StaleConnection where the request must not go out on this connection.
+    """
+    if _is_stale(conn):
+        raise _StaleConnection
+    leave = leave_of_task.get()
+    if leave is None:
+        return await send(conn)
+    request.headers[hdrs.AUTHORIZATION] = _Hidden(f"Bearer {leave.api_key.reveal()}")
     try:
-        own = version("periskope-async")
-    except PackageNotFoundError:
-        own = "unknown"
-    return f"periskope-async/{own} aiohttp/{aiohttp.__version__}"
+        response = await send(conn)
+    finally:
+        request.headers.pop(hdrs.AUTHORIZATION, None)
+    leave.watch.sent(conn.transport)
+    return response
 
 
 class _Request(aiohttp.ClientRequest):
-    """A request of our own session: it tells its permit when it is written.
+    """A request of our own session.
 
-    A new connection's handshake lies between asking for a request and writing it, so nothing else tells that moment.
-    (A trace would, and so would a middleware; each costs as much as half of all that aiohttp does for a request.)
+    (A trace would tell the moment of writing too, and so would a middleware; each costs as much as half of all that
+    aiohttp does for a request.)
     """
 
-    def send(  # pyright: ignore[reportIncompatibleMethodOverride] - a coroutine of our own would wrap aiohttp's
-        self, conn: Connection
-    ) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
-        if permit := permit_of_task.get():
-            permit.sent()
-        return super().send(conn)
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        return await _write(self, conn, super().send)
 
 
 class _Response(aiohttp.ClientResponse):
@@ -129,21 +192,37 @@ class _Response(aiohttp.ClientResponse):
 
 
 async def _once(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
-    """Do both for a request on a lent session, whose classes are not ours to choose."""
-    sending = request.send
-
-    def send_now(conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
-        if permit := permit_of_task.get():
-            permit.sent()
-        return sending(conn)
-
-    request.send = send_now  # type: ignore[method-assign] # of this one request
+    """Keep aiohttp from sending a lent session's request again; the outermost of its middlewares."""
     try:
         return await handler(request)
     except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError):
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise _disguised(error) from error
+
+
+async def _at_last(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
+    """Write a lent session's request as one of our own; the innermost of its middlewares."""
+    request.send = functools.partial(_write, request, send=request.send)  # type: ignore[method-assign] # of this one
+    while True:
+        try:
+            return await handler(request)
+        except _StaleConnection:
+            continue
+
+
+def _is_stale(conn: Connection) -> bool:
+    """Whether the server has ended an idle connection, or written on it unasked, such as that it timed out.
+
+    aiohttp would take such bytes for the answer to the next request, and each answer for that of the one after it.
+    """
+    protocol = conn.protocol
+    if protocol is None or protocol not in _used:
+        if protocol is not None:
+            _used.add(protocol)
+        return False
+    sock = protocol.transport.get_extra_info("socket") if protocol.transport is not None else None
+    return sock is None or protocol.should_close or has_news(sock)
 
 
 def _disguised(error: Exception) -> ConnectionBroke:

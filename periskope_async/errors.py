@@ -8,7 +8,7 @@
     ├── WrongLoopError                    used in a second event loop, or after a fork
     ├── TransportError                    no whole answer arrived
     │   ├── ConnectError                  refused, unreachable, reset, no TLS
-    │   ├── TimeoutError_ (also TimeoutError)  connecting, silence, or the whole call took too long
+    │   ├── TimeoutError_ (also TimeoutError)  connecting, headers, silence, or the whole call took too long
     │   └── BodyError                     the answer was cut off, cannot be decompressed, or is too large
     ├── APIError                          the server answered, and said no
     │   ├── AuthenticationError           401: a bad key, or a phone outside its scope
@@ -22,13 +22,16 @@
     ├── PaginationError                   the server's pages contradict what was asked for
     └── ExportError                       a file could not be written
 
-The text is one line for people; everything a program may want is an attribute. ``meta`` is there on every error that
-an answer led to, so the trace id that Periskope's support asks for is never lost.
+The text is one line for people, of at most a thousand characters that every terminal can show, whatever a server sent;
+everything a program may want is an attribute. ``meta`` is there on every error that an answer led to, so the trace id
+that Periskope's support asks for is never lost.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from periskope_async.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +69,7 @@ class PeriskopeError(Exception):
     """The facts of the answer that led here; None where no answer did."""
 
     def __init__(self, message: str, *, meta: ResponseMeta | None = None) -> None:
+        message = one_line(message)
         super().__init__(message)
         self.message = message
         self.meta = meta
@@ -126,7 +130,7 @@ class ConnectError(TransportError):
 
 
 class TimeoutError_(TransportError, TimeoutError):  # noqa: N801, N818 - TimeoutError alone would shadow the builtin
-    """Connecting, a silence between bytes, or the whole call took too long; ``phase`` says which."""
+    """Connecting, the answer's headers, a silence between bytes, or the whole call took too long."""
 
     def __init__(
         self,
@@ -139,7 +143,7 @@ class TimeoutError_(TransportError, TimeoutError):  # noqa: N801, N818 - Timeout
     ) -> None:
         super().__init__(message, meta=meta, attempts=attempts, retryable=retryable)
         self.phase = phase
-        """``connect``, ``read`` or ``total``."""
+        """``connect``, ``read`` (headers and silence) or ``total``."""
 
 
 class BodyError(TransportError):
@@ -165,7 +169,7 @@ class APIError(PeriskopeError):
         self.code = code
         """The server's own word, such as ``VALIDATION_ERROR``; None where the body had none."""
         self.fields: Mapping[str, str] = dict(fields or {})
-        """What was wrong with which parameter, in the server's words."""
+        """What was wrong with which parameter, in the server's words, each on one line of a few hundred characters."""
         self.body = body
         """The answer's body as it came."""
 
@@ -216,12 +220,20 @@ class ServerError(APIError):
 
 
 class DecodeError(PeriskopeError):
-    """A successful answer that is not what the API documents."""
+    """A successful answer that is not what the API documents. A gateway's was retried before this was raised."""
 
     def __init__(
-        self, message: str, *, path: str = "$", body_start: str = "", meta: ResponseMeta | None = None
+        self,
+        message: str,
+        *,
+        path: str = "$",
+        body_start: str = "",
+        meta: ResponseMeta | None = None,
+        retryable: bool = False,
     ) -> None:
         super().__init__(message, meta=meta)
+        self.retryable = retryable
+        """Whether somebody on the way seems to have answered for the server: the next answer may be its own."""
         self.path = path
         """Where in the JSON, such as ``$.chats[3].chat_id``; ``$`` is the whole."""
         self.body_start = body_start

@@ -8,18 +8,22 @@ bound: it is obeyed whole, or the call gives up; it is never cut to fit.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from periskope_async.errors import APIError, ConfigError, TransportError
+from periskope_async.errors import APIError, ConfigError, DecodeError, PeriskopeError, TransportError
+from periskope_async.typed import is_number, is_whole
 
 if TYPE_CHECKING:
     from random import Random
 
 __all__ = ["RETRYABLE_STATUSES", "RetryPolicy", "next_wait"]
 
-RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+# Those above 511 are the gateways' own: the server did not answer or is overloaded, or, with 598 and 599, a proxy lost
+# patience. 525 and 526 are missing, for certificates do not mend themselves.
+RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 527, 529, 530, 598, 599})
 
 
 class RetryPolicy(Struct, frozen=True, kw_only=True):
@@ -37,16 +41,15 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse what would loop for ever or not at all."""
-        if not isinstance(self.tries, int) or self.tries < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not is_whole(self.tries, least=1):
             raise ConfigError(
                 f"retry.tries is {self.tries!r}; it counts the first request, so 1 is the least",
                 parameter="retry",
             )
         for name in ("base", "ceiling", "max_elapsed"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(
-                    f"retry.{name} is {getattr(self, name)}; it must be 0 or more seconds", parameter="retry"
-                )
+            value = getattr(self, name)
+            if not (is_number(value) and value >= 0) or (name == "base" and value == math.inf):
+                raise ConfigError(f"retry.{name} is {value!r}; it must be 0 or more seconds", parameter="retry")
 
 
 def next_wait(
@@ -59,7 +62,7 @@ def next_wait(
     if method != "GET" or attempt >= policy.tries or not _is_passing(error):
         return None
     wait = rng.uniform(0, min(policy.ceiling, policy.base * 2 ** min(attempt - 1, 32)))
-    asked = error.meta.rate_limit.retry_after if isinstance(error, APIError) and error.meta else None
+    asked = error.meta.rate_limit.retry_after if isinstance(error, PeriskopeError) and error.meta else None
     if asked is not None:
         # Jitter only ever adds: a crowd that was sent away together must not come back together, nor early.
         wait += asked
@@ -68,6 +71,6 @@ def next_wait(
 
 def _is_passing(error: Exception) -> bool:
     """Whether the same request may fare better a little later."""
-    if isinstance(error, TransportError):
+    if isinstance(error, TransportError | DecodeError):
         return error.retryable
     return isinstance(error, APIError) and error.status in RETRYABLE_STATUSES

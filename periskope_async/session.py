@@ -7,9 +7,9 @@ import os
 import random
 from typing import TYPE_CHECKING
 
-from periskope_async.call import Account, Call
+from periskope_async.call import Account, Call, Reply
 from periskope_async.connection import open_session
-from periskope_async.errors import ClosedError, PeriskopeError, TimeoutError_, WrongLoopError
+from periskope_async.errors import BodyError, ClosedError, PeriskopeError, TimeoutError_, WrongLoopError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,10 +50,12 @@ class SessionManager:
         self._owns_limiter = owns_limiter
         self._session = session
         self._owns_session = session is None
-        self._rng = rng or random.Random()
+        # Without a state of its own: the children of a fork would all inherit one, and come back in step.
+        self._rng = rng or random.SystemRandom()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid: int | None = None
         self._closing: asyncio.Event | None = None
+        self._call_ended = asyncio.Event()
         self._is_closed = False
         self._running: set[asyncio.Task[object]] = set()
         self._ended: set[asyncio.Task[object]] = set()
@@ -65,8 +67,8 @@ class SessionManager:
         cache: PageCache | None = None,
         is_bulk: bool = False,
         account: Account | None = None,
-    ) -> Answer:
-        """Send a request until it is answered with a success; give the answer with its whole body.
+    ) -> Reply:
+        """Send a request until it is answered with a success; give what reads the answer.
 
         ``is_bulk`` is for pages of walks: while requests wait for the limit, single calls go ahead of them. With a
         ``cache`` the body may come from there, and is kept there once the answer was read. What the
@@ -77,9 +79,6 @@ class SessionManager:
         """
         session = self._open()
         assert self._closing is not None  # noqa: S101 - for the type checker: set by _open
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - for the type checker: a coroutine runs in one
-        self._running.add(task)
         call = Call(
             request=request,
             session=session,
@@ -93,17 +92,28 @@ class SessionManager:
             cache=cache,
             account=account,
         )
+
+        async def go_on(failure: BodyError) -> Answer:
+            return await self._answer(call, wait=call.wait_after(failure))
+
+        return Reply(await self._answer(call), go_on)
+
+    async def _answer(self, call: Call, *, wait: float = 0.0) -> Answer:
+        """Have a call answered, in the time that it has left, and unless the client closes."""
+        request = call.request
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker: a coroutine runs in one
+        self._running.add(task)
         total = self._config.timeout.total
         # Most calls have none, and to enter one is a fiftieth of a small call.
-        deadline = None if total is None else asyncio.timeout(total)
+        deadline = None if total is None else asyncio.timeout(total - call.seconds)
         try:
             if deadline is None:
-                return await call.answer()
+                return await call.answer(wait=wait)
             async with deadline:
-                return await call.answer()
+                return await call.answer(wait=wait)
         except asyncio.CancelledError:
-            # The client's closing ends a call by a cancel of its own, which the caller's task never asked for.
-            if task in self._ended and task.uncancel() == 0:
+            if self._take_back_cancel(task):
                 raise ClosedError(f"the client was closed during {request.method} {request.target}") from None
             raise
         except TimeoutError as error:
@@ -118,30 +128,48 @@ class SessionManager:
             ) from error
         finally:
             self._running.discard(task)
-            self._ended.discard(task)
+            if self._is_closed:
+                self._take_back_cancel(task)
+                self._call_ended.set()
 
     async def close(self) -> None:
-        """Close what is owned. Calls that wait or run end with ClosedError. May be called twice."""
-        if self._is_closed:
-            return
+        """Close what is owned. Calls that wait or run end with ClosedError. May be called twice, also at once.
+
+        What is cancelled while it waits for the calls to end closes all the same.
+        """
         self._is_closed = True
+        if self._pid not in {None, os.getpid()}:
+            # After a fork the calls and the sockets are the parent's: closing them would shut down its connections.
+            return
         if self._closing is not None:
             self._closing.set()
-        await self._end_calls()
-        if self._owns_limiter:
-            self.limiter.close()
-        # After a fork the sockets are the parent's: closing them here would shut down its connections.
-        if self._owns_session and self._session is not None and self._pid == os.getpid():
-            await self._session.close()
+        try:
+            await self._end_calls()
+        finally:
+            if self._owns_limiter:
+                self.limiter.close()
+            if self._owns_session and self._session is not None:
+                await self._session.close()
 
     async def _end_calls(self) -> None:
         """Cancel the calls that run, and wait until they have let go of their connections and their places in line."""
-        mine = {task for task in (asyncio.current_task(),) if task}
-        for task in self._running - mine:
+        mine = {asyncio.current_task()}
+        for task in self._running - self._ended - mine:
             self._ended.add(task)
             task.cancel()
-        while self._running - mine:  # noqa: ASYNC110 - it takes a turn or two of the loop
-            await asyncio.sleep(0)
+        while self._running - mine:
+            self._call_ended.clear()
+            await self._call_ended.wait()
+
+    def _take_back_cancel(self, task: asyncio.Task[object]) -> bool:
+        """Take back the cancel by which closing ended a call, since the caller's task never asked for it.
+
+        Gives whether it was the only one.
+        """
+        if task not in self._ended:
+            return False
+        self._ended.discard(task)
+        return task.uncancel() == 0
 
     def _open(self) -> aiohttp.ClientSession:
         if self._is_closed:

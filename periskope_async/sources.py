@@ -19,13 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from periskope_async.cache import PageCache
-    from periskope_async.call import Account
+    from periskope_async.call import Account, Reply
     from periskope_async.models.chat import Chat
     from periskope_async.models.page import ChatPage
     from periskope_async.models.raw_page import Identity, RawRow
     from periskope_async.models.row_times import RowTimes
     from periskope_async.session import SessionManager
-    from periskope_async.transport import Answer
     from periskope_async.wire.query import ChatQuery
 
 __all__ = ["ChatSource", "RawChatSource"]
@@ -43,6 +42,10 @@ class _Chats:
         """Tell what the limit allows, as well as it is known."""
         return self._manager.limiter.requests_per_second
 
+    def requests_at_once(self) -> int:
+        """Tell how many requests the limit allows at once, after a rest."""
+        return self._manager.limiter.requests_at_once
+
     def _is_all(self, rows: int, *, limit: int, count: int | None) -> bool:
         """Whether nothing can follow: one id names one chat, answered bare or as a list that does not fill its page."""
         return self._query.chat_id is not None and (rows < limit or count is None)
@@ -56,7 +59,7 @@ class _Chats:
             time = chat.created_at
         return time.timestamp() if time else None
 
-    async def _answer(self, offset: int, limit: int, *, is_reversed: bool, account: Account) -> Answer:
+    async def _reply(self, offset: int, limit: int, *, is_reversed: bool, account: Account) -> Reply:
         query = self._query
         if is_reversed:
             query = replace(query, sort_order="asc" if query.order.is_newest_first else "desc")
@@ -69,7 +72,7 @@ class ChatSource(_Chats):
 
     async def fetch(self, *, offset: int, limit: int, is_reversed: bool, account: Account) -> UnreadPage[Chat]:
         """Fetch one page."""
-        answer = await self._answer(offset, limit, is_reversed=is_reversed, account=account)
+        reply = await self._reply(offset, limit, is_reversed=is_reversed, account=account)
 
         def fetched(
             page: ChatPage | PartedPage,
@@ -84,18 +87,18 @@ class ChatSource(_Chats):
                 identity=identity,
                 count=page.count,
                 first_index=page.from_,
-                meta=answer.meta,
+                meta=page.meta,
                 is_all=self._is_all(len(rows), limit=limit, count=page.count),
                 sort_time=lambda index: self._sort_time(times[index]),
                 changed_since=_changes(identities),
             )
 
         async def read() -> FetchedPage[Chat]:
-            page = await answer.read_in_turns(chat_page_steps)
+            page = await reply.read(chat_page_steps)
             return fetched(page, page.chats, page.chats, page.chats)
 
         async def look_through() -> FetchedPage[Chat]:
-            page = await answer.read_in_turns(parted_page_steps)
+            page = await reply.read(parted_page_steps)
             if not isinstance(page, PartedPage):
                 return fetched(page, page.chats, page.chats, page.chats)
             rows = LateRows(Parts(page.parts, page.ends, read_part))
@@ -104,7 +107,7 @@ class ChatSource(_Chats):
             return fetched(page, rows, page.identities, times)
 
         # Oldest first, a walk reads the sort time of every row: then there is nothing to gain.
-        return UnreadPage(answer.meta, read, look_through if self._query.order.is_newest_first else read)
+        return UnreadPage(read, look_through if self._query.order.is_newest_first else read)
 
 
 class RawChatSource(_Chats):
@@ -112,10 +115,10 @@ class RawChatSource(_Chats):
 
     async def fetch(self, *, offset: int, limit: int, is_reversed: bool, account: Account) -> UnreadPage[bytes]:
         """Fetch one page; no more is read of its rows than what tells them apart, and when they were changed last."""
-        answer = await self._answer(offset, limit, is_reversed=is_reversed, account=account)
+        reply = await self._reply(offset, limit, is_reversed=is_reversed, account=account)
 
         async def read() -> FetchedPage[bytes]:
-            page = await answer.read_in_turns(raw_page_steps)
+            page = await reply.read(raw_page_steps)
             keys, identity = _identified(page.rows)
             return FetchedPage(
                 rows=[row.json for row in page.rows],
@@ -123,13 +126,13 @@ class RawChatSource(_Chats):
                 identity=identity,
                 count=page.count,
                 first_index=page.from_,
-                meta=answer.meta,
+                meta=page.meta,
                 is_all=self._is_all(len(page.rows), limit=limit, count=page.count),
                 sort_time=lambda index: self._sort_time(read_row_times(page.rows[index].json)),
                 changed_since=_changes(page.rows),
             )
 
-        return UnreadPage(answer.meta, read, look_through=read)
+        return UnreadPage(read, look_through=read)
 
 
 _identity = attrgetter("chat_id", "org_phone")

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
-import sys
-from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import aiohttp
 from aiohttp import hdrs
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
+from multidict import CIMultiDict, CIMultiDictProxy
 
-from periskope_async.connection import ConnectionBroke, permit_of_task, send
-from periskope_async.errors import BodyError, ClosedError, ConfigError, ConnectError, DecodeError, TimeoutError_
+from periskope_async.connection import ConnectionBroke, Leave, leave_of_task, send
+from periskope_async.errors import (
+    BodyError,
+    ClosedError,
+    ConfigError,
+    ConnectError,
+    DecodeError,
+    PeriskopeError,
+    TimeoutError_,
+)
 from periskope_async.models.repair import Unreadable
+from periskope_async.printable import one_line
+from periskope_async.retry import RETRYABLE_STATUSES
 from periskope_async.turns import give_way
-from periskope_async.wire.answer import decode_error, read_answer, read_meta
+from periskope_async.watch import Watch
+from periskope_async.wire.answer import decode_error, read_meta
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from multidict import CIMultiDictProxy
     from yarl import URL
 
     from periskope_async.cache import CacheSlot
@@ -30,16 +38,20 @@ if TYPE_CHECKING:
     from periskope_async.limits.permit import Permit
     from periskope_async.meta import ResponseMeta
     from periskope_async.models.opened import Steps
+    from periskope_async.secret import Secret
     from periskope_async.wire.query import Request
 
 __all__ = ["Answer", "exchange"]
 
 T = TypeVar("T")
 
+_SAID_CHARACTERS = 300
+_PROXY_UNAUTHORIZED = 407
+_PROXY_USER = "check the user and password in the proxy's URL, http://user:password@host:port"
+_PROXY_ADVICE = "check HTTPS_PROXY and NO_PROXY, or the client's proxy"
+
 # Bodies of this size take milliseconds to be joined from their blocks, as long as a thousand chats to be decoded.
 _HOLDING_BYTES = 1 << 23
-_TCP_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
-_RTTVAR_OFFSET = 72
 
 
 class Answer(Struct, frozen=True):
@@ -52,19 +64,19 @@ class Answer(Struct, frozen=True):
     """Whether ``Cache-Control`` forbids to keep it."""
     slot: CacheSlot | None = None
     """Where the caller's cache would keep it."""
+    api_key: Secret | None = None
+    """What must not be shown of a success that quotes it; other bodies are without it already."""
+    is_length_sure: bool = True
+    """Whether a Content-Length has counted the bytes of ``body``, so that all of them have come."""
 
-    def read(self, reader: Callable[[bytes, ResponseMeta], T]) -> T:
-        """Read the body with ``reader``, and have the cache keep it if that went well. Raises DecodeError."""
-        try:
-            value = read_answer(self.meta, self.body, reader)
-        except DecodeError:
-            self._forget()
-            raise
-        self._keep()
-        return value
+    def __repr__(self) -> str:
+        return f"<Answer {self.meta.status}, {len(self.body)} bytes>"
 
-    async def read_in_turns(self, reader: Callable[[bytes, ResponseMeta], Steps[T]]) -> T:
-        """Read the body likewise, and let other tasks have their turn after each step."""
+    async def read(self, reader: Callable[[bytes, ResponseMeta], Steps[T]]) -> T:
+        """Read the body with ``reader``, and have the cache keep it if that went well.
+
+        Other tasks have their turn after each step. Raises DecodeError, and BodyError where the body was cut off.
+        """
         steps = reader(self.body, self.meta)
         if len(self.body) > _HOLDING_BYTES:
             # To join its blocks has held the others up already, and they need their turn before the first step.
@@ -77,8 +89,7 @@ class Answer(Struct, frozen=True):
                 value: T = done.value
                 return value
             except Unreadable as error:
-                self._forget()
-                failure = decode_error(error, self.meta, self.body)
+                failure = self._failure(error)
             else:
                 await give_way()
                 continue
@@ -88,10 +99,14 @@ class Answer(Struct, frozen=True):
         if self.slot is not None:
             self.slot.keep(self.meta, self.body, is_no_store=self.is_no_store)
 
-    def _forget(self) -> None:
-        """Have the cache forget the page: what is broken must come anew, and not be found unchanged for ever."""
+    def _failure(self, error: Unreadable) -> DecodeError | BodyError:
+        """Make the error of a body that cannot be read, and have the cache forget it, so that it comes anew."""
         if self.slot is not None:
             self.slot.forget()
+        # Not only what the error says of it: a report of the crash may show what this object holds.
+        if self.api_key is not None:
+            force_setattr(self, "body", self.api_key.redact(self.body))
+        return decode_error(error, self.meta, self.body, is_length_sure=self.is_length_sure)
 
 
 async def exchange(
@@ -117,50 +132,42 @@ async def exchange(
     loop = asyncio.get_running_loop()
     began = loop.time()
     meta: ResponseMeta | None = None
-    sending = permit_of_task.set(permit)
+    watch = Watch(permit, patience=config.timeout.read)
+    sending = leave_of_task.set(Leave(watch, config.api_key))
     try:
         response = await send(session, request.method, url, config, _own_headers(request, slot), is_lent=is_lent)
         try:
-            meta = read_meta(response.status, response.headers)
-            permit.answered(
-                meta.rate_limit,
-                is_refusal=response.status == 429,  # noqa: PLR2004 - HTTP's own
-                variation=_round_trip_variation(response),
-            )
-            body = await _read_body(response, meta, config.max_body)
+            variation = watch.head_came()
+            headers = _without_key(response.headers, config.api_key)
+            meta = read_meta(response.status, headers)
+            permit.answered(meta.rate_limit, status=response.status, variation=variation)
+            body = await _read_body(response, meta, watch, config.max_body)
             meta = replace(meta, body_bytes=len(body), seconds=loop.time() - began, attempts=attempts, waited=waited)
-            if not response.ok or "json" not in (meta.content_type or ""):
+            if not response.ok or "json" not in (meta.content_type or "") or body[:64].lstrip()[:1] != b"{":
                 # Servers and proxies like to quote what they refuse, and errors end up in logs.
-                body = body.replace(config.api_key.reveal().encode(), b"***")
-            is_no_store = slot is not None and _forbids_keeping(response.headers)
-            return Answer(meta, body, response.headers.get(hdrs.LOCATION), is_no_store, slot)
+                body = config.api_key.redact(body)
+            is_no_store = slot is not None and _forbids_keeping(headers)
+            return Answer(
+                meta, body, headers.get(hdrs.LOCATION), is_no_store, slot, config.api_key, _is_length_sure(response)
+            )
         finally:
             # Where the body has not come to its end, that closes the connection.
             response.release()
-    except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
-        # No connection, so nothing was sent and the server counted nothing.
-        permit.unused()
-        _raise_typed(error, request, meta, config)
+    except asyncio.CancelledError:
+        if not watch.end():
+            raise
+        failure = _typed(TimeoutError(), request, meta, config, watch)
     except (aiohttp.ClientError, ConnectionBroke, OSError) as error:
-        _raise_typed(error, request, meta, config)
+        if not permit.was_sent:
+            # Refused on the way, by a proxy too: the server counted nothing.
+            permit.unused()
+        failure = _typed(error, request, meta, config, watch)
+        failure.__cause__ = _cause(error)
     finally:
-        permit_of_task.reset(sending)
-
-
-def _round_trip_variation(response: aiohttp.ClientResponse) -> float | None:
-    """Ask TCP for the mean deviation of the connection's round trip, in seconds; None where it cannot be had.
-
-    Linux tells it in ``tcp_info.tcpi_rttvar``, in microseconds (linux/tcp.h).
-    """
-    transport = response.connection.transport if response.connection else None
-    sock = transport.get_extra_info("socket") if transport else None
-    if sock is None or _TCP_INFO is None:
-        return None
-    try:
-        info = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _RTTVAR_OFFSET + 4)
-        return float(struct.unpack_from("=I", info, _RTTVAR_OFFSET)[0]) / 1e6
-    except (OSError, struct.error):
-        return None
+        watch.end()
+        leave_of_task.reset(sending)
+    # Not while that error is handled: it would be the context of this one, with the request and all.
+    raise failure
 
 
 def _own_headers(request: Request, slot: CacheSlot | None) -> dict[str, str] | None:
@@ -173,23 +180,46 @@ def _own_headers(request: Request, slot: CacheSlot | None) -> dict[str, str] | N
     return headers or None
 
 
+def _is_length_sure(response: aiohttp.ClientResponse) -> bool:
+    """Whether a Content-Length counted the very bytes that were read: no compressed ones, and no chunks."""
+    headers = response.headers
+    if hdrs.CONTENT_LENGTH not in headers or hdrs.TRANSFER_ENCODING in headers:
+        return False
+    return headers.get(hdrs.CONTENT_ENCODING, "identity").lower() == "identity"
+
+
+def _without_key(headers: CIMultiDictProxy[str], api_key: Secret) -> CIMultiDictProxy[str]:
+    """Give an answer's headers without the key, for what they say ends up in logs and errors."""
+    # However it is quoted, that is no shorter than the key.
+    least = len(api_key.reveal())
+    together = "\n".join([value for value in headers.values() if len(value) >= least])
+    if not together or api_key.redact_text(together) == together:
+        return headers
+    return CIMultiDictProxy(CIMultiDict((name, api_key.redact_text(value)) for name, value in headers.items()))
+
+
 def _forbids_keeping(headers: CIMultiDictProxy[str]) -> bool:
     directives = ",".join(headers.getall(hdrs.CACHE_CONTROL, ())).split(",")
     return any(directive.strip().lower() == "no-store" for directive in directives)
 
 
-async def _read_body(response: aiohttp.ClientResponse, meta: ResponseMeta, most: int) -> bytes:
+async def _read_body(response: aiohttp.ClientResponse, meta: ResponseMeta, watch: Watch, most: int) -> bytes:
     """Read the decoded body as a list of blocks and join it once, so that it never grows by copying."""
     announced = response.content_length
     if announced is not None and announced > most and hdrs.CONTENT_ENCODING not in response.headers:
         _refuse_body(response, meta, most)
     blocks: list[bytes] = []
     size = 0
-    while block := await response.content.readany():
-        size += len(block)
-        if size > most:
-            _refuse_body(response, meta, most)
-        blocks.append(block)
+    try:
+        while block := await response.content.readany():
+            watch.heard()
+            size += len(block)
+            if size > most:
+                _refuse_body(response, meta, most)
+            blocks.append(block)
+    except RuntimeError as error:
+        # So aiohttp says that the connection went before anybody waited for it.
+        raise ConnectionBroke(str(error)) from None
     return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
 
@@ -203,26 +233,64 @@ def _refuse_body(response: aiohttp.ClientResponse, meta: ResponseMeta, most: int
     )
 
 
-def _raise_typed(error: Exception, request: Request, meta: ResponseMeta | None, config: Config) -> NoReturn:
-    # Its frames hold the request's headers, and the key among them; reports of crashes show frames with their values.
-    error.with_traceback(None)
-    error.__context__ = error.__cause__ = None
+def _typed(
+    error: Exception, request: Request, meta: ResponseMeta | None, config: Config, watch: Watch
+) -> PeriskopeError:
+    """Make this package's error of one that aiohttp raised."""
+    said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error) or type(error).__name__
+    said = one_line(config.api_key.redact_text(said), limit=_SAID_CHARACTERS)
     what = f"{request.method} {request.target}"
-    said = str(error) or type(error).__name__
     if isinstance(error, aiohttp.InvalidURL):
-        raise ConfigError(f"{what}: aiohttp cannot use the URL: {said}", parameter="base_url") from error
+        return ConfigError(f"{what}: aiohttp cannot use the URL: {said}", parameter="base_url")
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        message = f"{what}: no connection within the {config.timeout.connect} s allowed by timeout.connect"
-        raise TimeoutError_(message, phase="connect") from error
+        message = (
+            f"{what}: no connection within the {config.timeout.connect} s allowed by timeout.connect{_way(config)}"
+        )
+        return TimeoutError_(message, phase="connect")
+    if watch.is_gone and isinstance(error, TimeoutError):
+        error, said = ConnectionBroke(), "the connection is gone"
     if isinstance(error, TimeoutError):
-        message = f"{what}: no byte came for the {config.timeout.read} s allowed by timeout.read"
-        raise TimeoutError_(message, phase="read", meta=meta) from error
-    if isinstance(error, aiohttp.ClientResponseError):
-        # This one holds the request itself, and shows it.
-        error.args, error.request_info = (), cast("aiohttp.RequestInfo", None)
-        raise ConnectError(f"{what}: what came is no HTTP: {error.status} {error.message}") from None
+        what_came = "no byte came for" if meta is not None else "the answer's headers were not whole within"
+        message = f"{what}: {what_came} the {config.timeout.read} s allowed by timeout.read"
+        return TimeoutError_(message, phase="read", meta=meta)
     if meta is not None:
-        raise BodyError(f"{what}: the answer broke off or cannot be decompressed: {said}", meta=meta) from error
+        return BodyError(f"{what}: the answer broke off or cannot be decompressed: {said}", meta=meta)
+    return _connect_error(error, what, said, config)
+
+
+def _connect_error(error: Exception, what: str, said: str, config: Config) -> ConnectError:
+    """Make the error of a connection that failed, or brought no answer."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        proxy = f"the proxy {config.proxy.url}" if config.proxy else "the lent session's proxy"
+        advice = _PROXY_USER if error.status == _PROXY_UNAUTHORIZED else _PROXY_ADVICE
+        return ConnectError(
+            f"{what}: {proxy} refused the way to {config.base_url}: {error.status} {said}; {advice}",
+            retryable=error.status in RETRYABLE_STATUSES,
+        )
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        proxy = config.proxy.url if config.proxy else f"{error.host}:{error.port}"
+        return ConnectError(f"{what}: the proxy {proxy} cannot be reached: {said}; {_PROXY_ADVICE}")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return ConnectError(f"{what}: what came is no HTTP: {error.status} {said}{_way(config)}")
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        raise ConnectError(f"{what}: no secure connection: {said}", retryable=False) from error
-    raise ConnectError(f"{what}: {said}") from error
+        return ConnectError(f"{what}: no secure connection: {said}{_way(config)}", retryable=False)
+    return ConnectError(f"{what}: {said}{_way(config)}")
+
+
+def _way(config: Config) -> str:
+    return f" (through the proxy {config.proxy.url})" if config.proxy else ""
+
+
+def _cause(error: Exception) -> Exception | None:
+    """Give what the system said, where it is the cause of an error; None where only aiohttp said something.
+
+    aiohttp's own errors hold requests, a lent session's proxy with its password, and any length of the answer.
+    """
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        error = error.certificate_error
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        error = error.os_error
+    elif not isinstance(error, OSError):
+        return None
+    error.__context__ = error.__cause__ = None
+    return error

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 
 from periskope_async import ConfigError, DecodeError, PageCache, PeriskopeClient, ResponseMeta
 from periskope_async.config import Secret
-from periskope_async.models.page import read_chat_page
+from periskope_async.models.page import chat_page_steps
 from periskope_async.transport import Answer
 
 if TYPE_CHECKING:
@@ -165,12 +165,12 @@ def test_a_page_above_the_callers_max_body_is_not_asked_about() -> None:
     assert slot_of(cache, max_body=4).etag is None
 
 
-def test_a_page_that_cannot_be_read_is_forgotten() -> None:
+async def test_a_page_that_cannot_be_read_is_forgotten() -> None:
     cache = PageCache()
     keep(cache, URL, b"{")
     slot = slot_of(cache)
     with pytest.raises(DecodeError):
-        Answer(ResponseMeta(status=304), b"{", None, slot=slot).read(read_chat_page)
+        await Answer(ResponseMeta(status=304), b"{", None, slot=slot).read(chat_page_steps)
     assert slot_of(cache).etag is None
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any
+from math import inf, nan
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from periskope_async import ConfigError, PeriskopeClient, RetryPolicy, Timeout
 from periskope_async.config import DEFAULT_BASE_URL, load_config, normal_phone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KEY = "pk-very-secret"
 
@@ -41,6 +46,25 @@ def test_the_environment_fills_what_was_not_given() -> None:
         ("0091 (85271) 84400", "918527184400"),
         ("+91\u00a085271\u201184400", "918527184400"),
         ("phone-bqzvyibhmwkaergr", "phone-bqzvyibhmwkaergr"),
+        ("\ufeffphone-bqzvyibhmwkaergr\u200b", "phone-bqzvyibhmwkaergr"),
+        ("12025550100.0", "12025550100"),
+        ("+12025550100.00", "12025550100"),
+        ("'12025550100", "12025550100"),
+        ("+1.202.555.0100", "12025550100"),
+        ("+33.1.23.45.67.89", "33123456789"),
+        ("9198765.43210", "919876543210"),
+        ("+44 (0)20 7946 0958", "442079460958"),
+        ("0044 (0) 20 7946 0958", "442079460958"),
+        ("44(0)2079460958", "442079460958"),
+        ("\u202a+1 202\u2011555\u20110100\u202c", "12025550100"),
+        ("\u200e12025550100\u200f@c.us", "12025550100"),
+        ("1\u200b202\u2060555\u00ad0100", "12025550100"),
+        ("+1\u2007202\u30005550100", "12025550100"),
+        (" 12025550100\n", "12025550100"),
+        ("+91 8527184400.0", "918527184400"),
+        ("\u0669\u0661\u0668\u0665\u0662\u0667\u0661\u0668\u0664\u0664\u0660\u0660", "918527184400"),
+        ("+91 \u096e\u096b\u0968\u096d\u0967\u096e\u096a\u096a\u0966\u0966", "918527184400"),
+        ("\uff0b\uff11 202-555-0100", "12025550100"),
     ],
 )
 def test_phones_as_people_type_them(typed: str, sent: str) -> None:
@@ -48,17 +72,46 @@ def test_phones_as_people_type_them(typed: str, sent: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "mum", "12345", "1" * 16, "918527184400@g.us", "phone-", "٩١٨٥٢٧١٨٤٤٠٠", "91\n852718"]
+    "typed",
+    [
+        *("", "mum", "12345", "1" * 16, "918527184400@g.us", "phone-", "12025550100.0.0", "91\n852718"),
+        *("12025550100.5", "12025550100.25", "1202555.0000", "1.2025550100E+10", "1.20256e+10", "12,025,550,100"),
+        *("12025550100,0", "\u246b025550100", "\u00b92025550100", "-12025550100", ".12025550100"),
+        *("0202 555 0100", "(0)20 7946 0958"),
+        *("tel:+12025550100", "https://wa.me/12025550100", "12025550100x5", "12025550100;12025550101", "nan", "\u200b"),
+        *(12025550100, 12025550100.0, nan, 0, False, b"12025550100", ["12025550100"]),
+    ],
 )
-def test_what_is_no_phone_is_refused(typed: str) -> None:
+def test_what_is_no_phone_is_refused(typed: Any) -> None:
+    """A number that could mean two is refused, and never turned into one of them."""
     with pytest.raises(ConfigError, match="phone"):
         normal_phone(typed)
+    if typed != "":
+        with pytest.raises(ConfigError, match="phone"):
+            load_config(api_key=KEY, phone=typed, environ={"PERISKOPE_PHONE": "12025550123"})
 
 
 @pytest.mark.parametrize(
-    "key", [None, "", "   ", "two words", "line\nbreak-secret", "schlüssel-secret", "tab\tsecret", "nul\0secret"]
+    "key",
+    [
+        None,
+        "",
+        "   ",
+        "two words",
+        "line\nbreak-secret",
+        "schlüssel-secret",
+        "tab\tsecret",
+        "nul\0secret",
+        '"secret"',
+        "'secret'",
+        "secret\u0456",
+        "key: secret",
+        5,
+        b"secret",
+        ["secret"],
+    ],
 )
-def test_a_key_that_cannot_be_sent_is_refused_without_being_shown(key: str | None) -> None:
+def test_a_key_that_cannot_be_sent_is_refused_without_being_shown(key: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(api_key=key, environ={})
     assert "secret" not in str(caught.value)
@@ -71,8 +124,9 @@ def test_without_a_key_both_ways_are_said() -> None:
     assert "api_key=" in str(caught.value)
 
 
-def test_a_trailing_newline_from_a_file_is_no_part_of_the_key() -> None:
-    assert load_config(api_key=f"{KEY}\n", environ={}).api_key.reveal() == KEY
+@pytest.mark.parametrize("pasted", [f"{KEY}\n", f"\ufeff{KEY}\r\n", f"Bearer {KEY}", f"bearer  {KEY} ", f"{KEY}\u200b"])
+def test_what_is_pasted_with_a_key_is_no_part_of_it(pasted: str) -> None:
+    assert load_config(api_key=pasted, environ={}).api_key.reveal() == KEY
 
 
 @pytest.mark.parametrize(
@@ -87,12 +141,69 @@ def test_a_trailing_newline_from_a_file_is_no_part_of_the_key() -> None:
         "https://api.periskope.app/v1?x=1",
         "https://api.periskope.app:port/v1",
         "https://[::1",
+        "https://[::1]x/v1",
+        "https://[zz]/v1",
+        "https://::1/v1",
+        "https://api..periskope.app/v1",
+        "https://.periskope.app/v1",
+        "https://api.periskope.app../v1",
+        "https://./v1",
+        f"https://{'a' * 64}.example/v1",
+        f"https://{'ü' * 63}.example/v1",
+        f"https://{'.'.join(['a' * 60] * 5)}/v1",
+        "https://api periskope.app/v1",
+        "https://api.peri\nskope.app/v1",
+        "https://api.periskope.app/v 1",
+        "https://api%2eperiskope.app/v1",
+        "https://api.periskope.app\\evil/v1",
+        "https://api,periskope.app/v1",
+        "https://<host>/v1",
+        "https://api.periskope.app:0/v1",
+        "https://api.periskope.app:70000/v1",
+        "https://api.periskope.app:-1/v1",
+        "https://api.periskope.app/v1#top",
+        "//api.periskope.app/v1",
+        "https:api.periskope.app",
+        "https:/api.periskope.app/v1",
+        "http://localhost.evil.example/v1",
+        "   ",
+        b"https://api.periskope.app/v1",
+        5,
+        0,
+        False,
     ],
 )
-def test_a_base_url_that_would_leak_or_fail_is_refused(url: str) -> None:
+def test_a_base_url_that_would_leak_or_fail_is_refused(url: Any) -> None:
     with pytest.raises(ConfigError, match="base_url") as caught:
         load_config(api_key=KEY, base_url=url, environ={})
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("HTTPS://API.Periskope.app/v1/", "https://api.periskope.app/v1"),
+        (" https://api.periskope.app/v1 \n", "https://api.periskope.app/v1"),
+        ("\ufeffhttps://api.periskope.app/v1", "https://api.periskope.app/v1"),
+        ("https://api.peri\u200bskope.app/v1\u200b", "https://api.periskope.app/v1"),
+        ("https://api.periskope.app.:8443//", "https://api.periskope.app.:8443"),
+        ("https://api.periskope.app:/v1?", "https://api.periskope.app/v1"),
+        ("https://my_proxy-2/v1", "https://my_proxy-2/v1"),
+        ("https://bücher.example/v1", "https://xn--bcher-kva.example/v1"),
+        ("https://api。periskope.app/v1", "https://api.periskope.app/v1"),
+        (f"https://{'a' * 63}.example/v1", f"https://{'a' * 63}.example/v1"),
+        ("https://x.example/é%2Fü", "https://x.example/%C3%A9%2F%C3%BC"),
+        ("https://10.0.0.1/v1", "https://10.0.0.1/v1"),
+        ("https://[2001:DB8::1]:8443/v1", "https://[2001:db8::1]:8443/v1"),
+    ],
+)
+def test_a_base_url_is_what_was_meant(typed: str, meant: str) -> None:
+    """It comes out as it goes over the wire, and is read again as the same."""
+    assert load_config(api_key=KEY, base_url=typed, environ={}).base_url == meant
+    assert load_config(api_key=KEY, base_url=meant, environ={}).base_url == meant
+    host = urlsplit(meant).hostname
+    assert host
+    host.encode("idna")
 
 
 @pytest.mark.parametrize(
@@ -102,15 +213,27 @@ def test_loopback_may_be_plain(url: str) -> None:
     assert load_config(api_key=KEY, base_url=url, environ={}).base_url == url
 
 
+def making(make: Callable[..., object], **settings: Any) -> Callable[[], object]:
+    return lambda: make(**settings)
+
+
+TIMEOUTS = ("connect", "read", "total")
+RETRIES = ("base", "ceiling", "max_elapsed")
+NO_NUMBERS: tuple[Any, ...] = (nan, True, False, "3", b"3", [3], 3j)
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda: Timeout(connect=0),
         lambda: Timeout(read=-1),
-        lambda: Timeout(total=float("nan")),
-        lambda: RetryPolicy(tries=0),
-        lambda: RetryPolicy(base=-1),
-        lambda: load_config(api_key=KEY, max_body=0, environ={}),
+        *(making(Timeout, **{name: value}) for name in TIMEOUTS for value in (*NO_NUMBERS, inf, 1e300)),
+        *(making(RetryPolicy, tries=value) for value in (0, -1, 2.0, None, *NO_NUMBERS)),
+        *(making(RetryPolicy, **{name: value}) for name in RETRIES for value in (-1, None, *NO_NUMBERS)),
+        lambda: RetryPolicy(base=inf),
+        *(making(load_config, api_key=KEY, environ={}, max_body=value) for value in (0, -1, 1e9, *NO_NUMBERS)),
+        *(making(load_config, api_key=KEY, environ={}, timeout=value) for value in NO_NUMBERS),
+        *(making(load_config, api_key=KEY, environ={}, retry=value) for value in NO_NUMBERS),
         lambda: PeriskopeClient(KEY, hooks=[print, "no hook"]),  # type: ignore[list-item]
     ],
 )

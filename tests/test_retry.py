@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import random
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 
-from periskope_async import APIError, BodyError, ConnectError, DecodeError, RetryPolicy, ServerError, TimeoutError_
+from periskope_async import (
+    APIError,
+    BodyError,
+    ConnectError,
+    DecodeError,
+    PeriskopeError,
+    RetryPolicy,
+    ServerError,
+    TimeoutError_,
+)
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.meta import ResponseMeta
 from periskope_async.retry import next_wait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 POLICY = RetryPolicy(tries=6, base=0.5, ceiling=20.0, max_elapsed=180.0)
 
@@ -25,12 +39,12 @@ def status(code: int, retry_after: float | None = None) -> APIError:
     return APIError("x", status=code, meta=meta)
 
 
-@pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 527, 529, 530, 598, 599])
 def test_passing_statuses_are_tried_again(code: int) -> None:
     assert wait(status(code)) is not None
 
 
-@pytest.mark.parametrize("code", [301, 400, 401, 403, 404, 409, 422, 501, 505])
+@pytest.mark.parametrize("code", [301, 400, 401, 403, 404, 409, 422, 501, 505, 511, 525, 526])
 def test_lasting_statuses_are_not(code: int) -> None:
     assert wait(status(code)) is None
 
@@ -44,6 +58,7 @@ def test_lasting_statuses_are_not(code: int) -> None:
         (BodyError("too large", retryable=False), False),
         (ConnectError("certificate", retryable=False), False),
         (DecodeError("x"), False),
+        (DecodeError("a gateway's", retryable=True), True),
         (ServerError("x", status=500), True),
     ],
 )
@@ -74,6 +89,15 @@ def test_the_ceiling_holds_for_any_number_of_tries() -> None:
 
 def test_retry_after_is_a_lower_bound_and_jitter_adds_to_it() -> None:
     drawn = [wait(status(503, retry_after=7.0), seed=seed) for seed in range(100)]
+    assert all(each is not None and 7.0 <= each <= 7.5 for each in drawn)
+
+
+@pytest.mark.parametrize(
+    "kind", [BodyError, partial(DecodeError, retryable=True), partial(TimeoutError_, phase="read")]
+)
+def test_retry_after_is_obeyed_with_any_failure(kind: Callable[..., PeriskopeError]) -> None:
+    meta = ResponseMeta(status=202, rate_limit=LimitHeaders(retry_after=7.0))
+    drawn = [wait(kind("x", meta=meta), seed=seed) for seed in range(100)]
     assert all(each is not None and 7.0 <= each <= 7.5 for each in drawn)
 
 

@@ -2,29 +2,36 @@
 
 Nothing here trusts that the other side is Periskope: a captive portal answers 200 with a page of HTML, a gateway an
 empty 502, and a half-deployed server a list where an object was. Each becomes an error that shows how the body began.
+What a gateway or a cut has done may be better at the next try, and the error says so; a fault of the server's is final.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+import re
+from itertools import islice
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from periskope_async.errors import APIError, AuthenticationError, DecodeError, error_for_status
+from periskope_async.errors import APIError, AuthenticationError, BodyError, DecodeError, error_for_status
 from periskope_async.limits.headers import parse_limit_headers
 from periskope_async.meta import ResponseMeta
 from periskope_async.models.repair import Unreadable
+from periskope_async.printable import one_line
+from periskope_async.wire.envelope import read_envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from periskope_async.wire.query import Request
 
-__all__ = ["body_start", "decode_error", "read_answer", "read_meta", "status_error"]
-
-T = TypeVar("T")
+__all__ = ["body_start", "decode_error", "foreign_error", "read_meta", "status_error"]
 
 _SHOWN_CHARACTERS = 200
+_MOST_REASON = 600
+_FIELDS_SHOWN = 10
+
+# Accepted, no content, reset content, partial content: successes in which there is no whole page.
+_WITHOUT_PAGE = frozenset({202, 204, 205, 206})
+_FIRST_BYTE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(.?)", re.DOTALL)
 
 
 def read_meta(
@@ -33,10 +40,10 @@ def read_meta(
     """Gather what a response says of itself from its status and its (case-insensitive) headers."""
     return ResponseMeta(
         status=status,
-        trace_id=headers.get("x-periskope-trace-id"),
+        trace_id=_name("x-periskope-trace-id", headers),
         # The recorded 422 names it plainly.
-        org_id=headers.get("x-periskope-org-id") or headers.get("org_id"),
-        phone_id=headers.get("x-periskope-phone-id"),
+        org_id=_name("x-periskope-org-id", headers) or _name("org_id", headers),
+        phone_id=_name("x-periskope-phone-id", headers),
         rate_limit=parse_limit_headers(headers),
         date=headers.get("Date"),
         etag=headers.get("ETag"),
@@ -47,50 +54,70 @@ def read_meta(
     )
 
 
-def read_answer(meta: ResponseMeta, body: bytes, reader: Callable[[bytes, ResponseMeta], T]) -> T:
-    """Read a successful answer's body with ``reader``. Raises DecodeError where it is not what it should be."""
-    try:
-        return reader(body, meta)
-    except Unreadable as error:
-        unreadable = error
-    raise decode_error(unreadable, meta, body)
+def foreign_error(meta: ResponseMeta, body: bytes, *, is_length_sure: bool) -> DecodeError | BodyError | None:
+    """Make the error for a success that the server cannot have sent as it came; None where it can."""
+    if body[:1] == b"{" and meta.status not in _WITHOUT_PAGE:
+        return None
+    found = _FIRST_BYTE.match(body)
+    first = found[1] if found else b""
+    if meta.status in _WITHOUT_PAGE:
+        reason = "a success of this kind holds no page"
+    elif not first:
+        reason = "the answer is empty"
+    elif first == b"<" or (first != b"{" and "json" not in (meta.content_type or "")):
+        reason = "found no JSON"
+    else:
+        return None
+    is_cut = not first and meta.status not in _WITHOUT_PAGE
+    return decode_error(
+        Unreadable("$", reason, is_cut=is_cut), meta, body, is_length_sure=is_length_sure, is_foreign=True
+    )
 
 
-def decode_error(unreadable: Unreadable, meta: ResponseMeta, body: bytes) -> DecodeError:
-    """Make the typed error for a successful answer whose body is not what it should be."""
-    kind = f" ({meta.content_type})" if meta.content_type else ""
-    what = "the answer is empty" if not body.strip() else f"{unreadable.reason} at {unreadable.path}"
+def decode_error(
+    unreadable: Unreadable, meta: ResponseMeta, body: bytes, *, is_length_sure: bool, is_foreign: bool = False
+) -> DecodeError | BodyError:
+    """Make the typed error for a success whose body is not what it should be; BodyError where it was cut off.
+
+    Where the length of what came was sure, the server itself has ended its JSON early, and that is its own fault.
+    """
+    if unreadable.is_cut and not is_length_sure:
+        return BodyError(f"{meta.status}: the body was cut off after {len(body)} bytes{_trace(meta)}", meta=meta)
+    kind = f" ({one_line(meta.content_type, limit=100)})" if meta.content_type else ""
+    what = "the answer is empty" if not body or body.isspace() else f"{unreadable.reason} at {unreadable.path}"
     return DecodeError(
-        f"{meta.status}: {what}{kind}; it begins with {body_start(body)!r}{_trace(meta)}",
+        f"{meta.status}: {one_line(what, limit=_MOST_REASON)}{kind}; it begins with {body_start(body)!r}{_trace(meta)}",
         path=unreadable.path,
         body_start=body_start(body),
         meta=meta,
+        retryable=is_foreign,
     )
 
 
 def status_error(meta: ResponseMeta, body: bytes, request: Request) -> APIError:
     """Make the typed error for an answer whose status is not a success."""
-    envelope = _envelope(body)
-    code = _text(envelope.get("code"))
-    fields = _fields(envelope.get("fields"))
-    message = _text(envelope.get("message"))
-    if message is None and not fields:
+    said = read_envelope(body)
+    message = said.message
+    if not message and not said.fields:
         message = f"no readable reason; the body begins with {body_start(body)!r}" if body else "with an empty body"
     # Some messages come with their template unfilled ("Limit should be less than ${MAX_LIMIT}"); the field's is whole.
-    details = "; ".join(f"{name}: {text}" for name, text in fields.items())
-    if fields and (message is None or "${" in message):
+    details = "; ".join(f"{name}: {text}" for name, text in islice(said.fields.items(), _FIELDS_SHOWN))
+    if len(said.fields) > _FIELDS_SHOWN:
+        details = f"{details}; and {len(said.fields) - _FIELDS_SHOWN} more"
+    if details and (not message or "${" in message):
         message = details
-    elif fields:
+    elif details:
         message = f"{message} ({details})"
     kind = error_for_status(meta.status)
+    message = one_line(message, limit=_MOST_REASON)
     if kind is AuthenticationError:
         message = f"{message}. {_likely_cause(message, request)}"
-    head = f"{meta.status} {code}" if code else str(meta.status)
+    head = f"{meta.status} {said.code}" if said.code else str(meta.status)
     return kind(
-        f"{head} on {request.method} {request.target}: {message}{_trace(meta)}",
+        f"{head} on {request.name}: {message}{_trace(meta)}",
         status=meta.status,
-        code=code,
-        fields=fields,
+        code=said.code or None,
+        fields=said.fields,
         body=body,
         meta=meta,
     )
@@ -102,37 +129,17 @@ def body_start(body: bytes) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
-def _envelope(body: bytes) -> Mapping[str, Any]:
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+def _name(header: str, headers: Mapping[str, str]) -> str | None:
+    """Give a header that ends up in logs and errors' texts; its bytes may be of any kind."""
+    value = headers.get(header)
+    return None if value is None else one_line(value, limit=_SHOWN_CHARACTERS)
 
 
-def _fields(value: object) -> dict[str, str]:
-    """Flatten ``{param: {message, value?}}``; a newer generation of the API has dotted names, in the same shape."""
-    fields: dict[str, str] = {}
-    if isinstance(value, dict):
-        for name, detail in cast("dict[str, object]", value).items():
-            if isinstance(detail, dict):
-                said = cast("dict[str, object]", detail)
-                text = _text(said.get("message")) or "is not valid"
-                fields[name] = f"{text} (sent {said['value']!r})" if "value" in said else text
-            else:
-                fields[name] = str(detail)
-    return fields
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _likely_cause(message: str | None, request: Request) -> str:
-    if request.phone is not None and "bearer" not in (message or "").lower():
+def _likely_cause(message: str, request: Request) -> str:
+    if request.phone is not None and "bearer" not in message.lower():
         return f"The key is probably good, but may not use the phone {request.phone}: choose another phone, or none"
     return "The API key is probably wrong, revoked or of another organisation: check PERISKOPE_API_KEY"
 
 
 def _trace(meta: ResponseMeta) -> str:
-    return f" [trace {meta.trace_id}]" if meta.trace_id else ""
+    return f" [trace {one_line(meta.trace_id, limit=100)}]" if meta.trace_id else ""

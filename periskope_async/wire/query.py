@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
 from urllib.parse import quote
@@ -15,6 +16,8 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from periskope_async.errors import ConfigError
+from periskope_async.printable import one_line
+from periskope_async.typed import is_whole, pasted
 from periskope_async.wire.order import Order
 
 if TYPE_CHECKING:
@@ -50,7 +53,17 @@ MAX_LIMIT = 2000
 T = TypeVar("T")
 U = TypeVar("U")
 
-_CHAT_ID = re.compile(r"[A-Za-z0-9._:-]+@[a-z0-9.]+", re.ASCII)
+_CHAT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}@[a-z0-9.]{1,64}", re.ASCII)
+# A number from a spreadsheet's column with the suffix behind it: 919876543210.0@c.us.
+_DECIMAL_ID = re.compile(r"[0-9]+\.0@.*", re.ASCII)
+# What fromisoformat() reads as people mean it; it would take 2025042501234 for 12:34, and a week for its Monday.
+_TIME_TEXT = re.compile(r"([0-9]{4}-?[0-9]{2}-?[0-9]{2}|[0-9]{4}-?W[0-9]{2}-?[0-9])([T ].+)?", re.ASCII)
+_MOST_LABEL = 1000
+_MOST_SHOWN = 500
+# Controls, halves of characters, separators of lines and paragraphs.
+_NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# Nothing to see: joiners, marks of direction. An emoji holds some, beside what is seen.
+_UNSEEN = frozenset({"Cf", "Zs", "Mn"})
 _DIGITS = re.compile(r"[1-9][0-9]{6,14}", re.ASCII)
 
 
@@ -62,6 +75,11 @@ class Request(Struct, frozen=True, kw_only=True, gc=False):
     """Path below the base URL and query, encoded: what logs and hooks show. It holds no secret."""
     phone: str | None = None
     """The ``x-phone`` header; None sends none."""
+
+    @property
+    def name(self) -> str:
+        """What errors and log lines call it: ``GET /chats?offset=0&limit=1000``. A long one is cut."""
+        return f"{self.method} {one_line(self.target, limit=_MOST_SHOWN)}"
 
 
 def _encoded(value: str) -> str:
@@ -147,9 +165,9 @@ def get_chat_request(chat_id: str, *, phone: str | None) -> Request:
 
 def check_page(*, offset: int, limit: int, limit_name: str = "limit") -> None:
     """Refuse a page that no server could give. Raises ConfigError."""
-    if isinstance(offset, bool) or not isinstance(offset, int) or offset < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not is_whole(offset, least=0):
         raise ConfigError(f"offset is {offset!r}; it must be a whole number from 0 up", parameter="offset")
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not is_whole(limit, least=1) or limit > MAX_LIMIT:
         raise ConfigError(
             f"{limit_name} is {limit!r}; it must be a whole number from 1 to {MAX_LIMIT}",
             parameter=limit_name,
@@ -158,12 +176,12 @@ def check_page(*, offset: int, limit: int, limit_name: str = "limit") -> None:
 
 def normal_chat_id(chat_id: str) -> str:
     """Give the id as the server writes it: bare digits are a person's (``…@c.us``). Raises ConfigError."""
-    text = _text("chat_id", chat_id)
+    text = pasted(_text("chat_id", chat_id))
     if _DIGITS.fullmatch(bare := text.removeprefix("+")):
         return f"{bare}@c.us"
-    if not _CHAT_ID.fullmatch(text):
+    if not _CHAT_ID.fullmatch(text) or _DECIMAL_ID.fullmatch(text):
         raise ConfigError(
-            f"chat_id {chat_id!r} is not a chat's id; they look like 120363392071406466@g.us (a group) "
+            f"chat_id {chat_id!r:.100} is not a chat's id; they look like 120363392071406466@g.us (a group) "
             "or 919876543210@c.us (a person; the digits alone will do)",
             parameter="chat_id",
         )
@@ -172,8 +190,12 @@ def normal_chat_id(chat_id: str) -> str:
 
 def _label(label: str) -> str:
     text = _text("label", label)
-    if not text or "\n" in text or not text.isprintable():
-        raise ConfigError(f"label {label!r} is not a label's name or id", parameter="label")
+    kinds = {unicodedata.category(character) for character in text[: _MOST_LABEL + 1]}
+    if kinds <= _UNSEEN or kinds & _NO_TEXT or len(text) > _MOST_LABEL:
+        raise ConfigError(
+            f"label {label!r:.100} is not a label's name or id: those are some letters or emoji, on one line",
+            parameter="label",
+        )
     return text
 
 
@@ -181,7 +203,8 @@ def _text(name: str, value: str) -> str:
     """Refuse what is no text: an id that was read as a number is the likeliest slip."""
     if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigError(f"{name} is {value!r}, a {type(value).__name__}; give it as a str", parameter=name)
-    return value.strip()
+    # The first cell of a spreadsheet's file begins with a byte order mark.
+    return value.strip().strip("\ufeff").strip()
 
 
 def _one_of(name: str, value: T | None, allowed: tuple[T, ...]) -> T | None:
@@ -196,17 +219,7 @@ def _optional(value: T | None, convert: Callable[[T], U]) -> U | None:
 
 def _moment(name: str, value: Moment, time_of_bare_date: time) -> datetime:
     if isinstance(value, str):
-        text = value.strip()
-        try:
-            value = date.fromisoformat(text)
-        except ValueError:
-            try:
-                value = datetime.fromisoformat(text)
-            except ValueError as error:
-                raise ConfigError(
-                    f"{name} {text!r} is not a time: {error}; give 2025-04-25 or 2025-04-25T00:00:00Z",
-                    parameter=name,
-                ) from None
+        value = _read_moment(name, value)
     if not isinstance(value, date):  # pyright: ignore[reportUnnecessaryIsInstance] - see _text
         raise ConfigError(f"{name} is {value!r}; give an ISO string, a date or a datetime", parameter=name)
     if not isinstance(value, datetime):
@@ -215,6 +228,20 @@ def _moment(name: str, value: Moment, time_of_bare_date: time) -> datetime:
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     except OverflowError:
         raise ConfigError(f"{name} {value} cannot be told in UTC", parameter=name) from None
+
+
+def _read_moment(name: str, typed: str) -> date:
+    text = pasted(typed).upper()
+    form = _TIME_TEXT.fullmatch(text)
+    reason = "it is in no form that means the same everywhere"
+    try:
+        if form is not None:
+            return datetime.fromisoformat(text) if form[2] else date.fromisoformat(text)
+    except ValueError as error:
+        reason = str(error)
+    raise ConfigError(
+        f"{name} {typed!r:.100} is not a time: {reason}; give 2025-04-25 or 2025-04-25T00:00:00Z", parameter=name
+    )
 
 
 def _wire(moment: datetime) -> str:

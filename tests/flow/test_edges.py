@@ -165,7 +165,7 @@ async def test_errors_without_an_answer_of_their_own_bear_the_last_ones_facts(op
     async with opened(timeout=Timeout(total=0.5)) as (sandbox, client):
         sandbox.script(*[Body(page, "application/json")] * 5)
         with pytest.raises(PaginationError) as ignored:
-            await client.iter_chats(page_size=10).collect()
+            await client.iter_chats(page_size=10, prefetch=1).collect()
         assert ignored.value.trace_id
         sandbox.clear()
         sandbox.script(Status(503), Slow(5.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -223,3 +224,54 @@ async def test_the_report_agrees_with_the_server(opened: Opened) -> None:
         )
         assert report.seconds > 0
         assert report.seconds_waited > 0
+
+
+async def test_a_report_that_is_held_does_not_change(opened: Opened) -> None:
+    async with opened() as (_, client):
+        pager = client.iter_chats(page_size=100, prefetch=1)
+        before = pager.report
+        async for page in pager.pages():
+            held = pager.report
+            assert held.rows_placed == before.rows_placed + len(page.items)
+            before = held
+        assert (before.rows_placed, before.complete, before.why) == (250, None, "the walk has not ended")
+        assert (pager.report.rows_placed, pager.report.complete) == (250, True)
+        # What is done to a copy is done to nothing else.
+        pager.report.rows_placed = 7
+        assert pager.report.rows_placed == 250
+
+
+async def test_looks_at_a_pager_change_nothing(opened: Opened) -> None:
+    async with opened() as (sandbox, client):
+        looked, alone = (client.iter_chats(page_size=100, prefetch=1) for _ in range(2))
+        read: list[str] = []
+        async for chat in looked:
+            read.append(chat.chat_id)
+            looks = [(looked.token, looked.report, repr(looked)) for _ in range(2)]
+            assert looks[0] == looks[1]
+        requests = [request.query for request in sandbox.requests]
+        sandbox.clear()
+        assert read == [chat.chat_id async for chat in alone]
+        assert requests == [request.query for request in sandbox.requests]
+        assert looked.token == alone.token
+
+
+@pytest.mark.parametrize("face", ["rows", "pages", "raw rows", "raw pages"])
+async def test_tasks_share_an_iterator(opened: Opened, face: str) -> None:
+    async with opened(sandbox={"chats": 200}) as (sandbox, client):
+        pager: Any = client.iter_chats(page_size=10)
+        pager = pager.raw() if face.startswith("raw") else pager
+        items = pager.pages() if face.endswith("pages") else aiter(pager)
+        given: list[str] = []
+
+        async def work() -> None:
+            async for item in items:
+                rows = item.items if face.endswith("pages") else [item]
+                given.extend(json.loads(row)["chat_id"] if face.startswith("raw") else row.chat_id for row in rows)
+                await asyncio.sleep(0)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(5):
+                group.create_task(work())
+        assert sorted(given) == sorted(sandbox.chat_ids())
+        assert pager.report.complete is True

@@ -89,7 +89,7 @@ async def test_a_retry_after_that_outlasts_the_call_ends_it_at_once(opened: Open
 
 
 async def test_what_cannot_be_read_shows_how_it_began(opened: Opened) -> None:
-    async with opened(max_body=1000) as (sandbox, client):
+    async with opened(max_body=1000, retry=1) as (sandbox, client):
         sandbox.script(Body(b"<html>maintenance</html>", "text/html"))
         with pytest.raises(DecodeError) as html:
             await client.list_chats(limit=1)

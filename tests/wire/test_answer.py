@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -13,7 +14,8 @@ from periskope_async import errors
 from periskope_async.errors import APIError, DecodeError
 from periskope_async.meta import ResponseMeta
 from periskope_async.models.page import read_chat_page
-from periskope_async.wire.answer import read_answer, read_meta, status_error
+from periskope_async.models.repair import Unreadable
+from periskope_async.wire.answer import decode_error, foreign_error, read_meta, status_error
 from periskope_async.wire.query import Request, chat_query
 
 DATA = Path(__file__).parent.parent / "data"
@@ -97,6 +99,19 @@ def test_no_body_breaks_the_reading_of_an_error(body: bytes, status: int) -> Non
     assert error_of(status, body).status == status
 
 
+def read_error(body: bytes, *, status: int = 200, content_type: str | None = "application/json", **length: bool) -> Any:
+    """Give the error of reading a success as the package does; None where it can be read."""
+    meta = ResponseMeta(status=status, trace_id="1fe1cf10", content_type=content_type)
+    is_sure = length.get("is_length_sure", True)
+    if foreign := foreign_error(meta, body, is_length_sure=is_sure):
+        return foreign
+    try:
+        read_chat_page(body, meta)
+    except Unreadable as error:
+        return decode_error(error, meta, body, is_length_sure=is_sure)
+    return None
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -111,14 +126,82 @@ def test_no_body_breaks_the_reading_of_an_error(body: bytes, status: int) -> Non
         (b'{"chats": [{"chat_id": "1@c.us"}', "$"),
     ],
 )
-def test_a_success_that_is_none_becomes_a_decode_error_that_shows_it(body: bytes, said: str) -> None:
-    meta = ResponseMeta(status=200, trace_id="1fe1cf10", content_type="text/html")
-    with pytest.raises(DecodeError) as caught:
-        read_answer(meta, body, read_chat_page)
-    assert said in str(caught.value)
-    assert caught.value.path.startswith("$")
-    assert caught.value.trace_id == "1fe1cf10"
-    assert "[trace 1fe1cf10]" in str(caught.value)
+def test_a_success_that_is_none_shows_itself(body: bytes, said: str) -> None:
+    error = read_error(body)
+    assert type(error) is DecodeError
+    assert said in str(error)
+    assert error.path.startswith("$")
+    assert error.trace_id == "1fe1cf10"
+    assert "[trace 1fe1cf10]" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type", "body", "is_foreign"),
+    [
+        (200, "text/html", b"<html>login</html>", True),
+        (200, "application/json", b"\xef\xbb\xbf \n<html>login</html>", True),
+        (200, None, b"<html>login</html>", True),
+        (200, "text/plain", b"upstream connect error", True),
+        (200, "text/plain", b"no healthy upstream", True),
+        (200, None, b"OK", True),
+        (200, "text/html", b"[]", True),
+        (200, "application/json", b"", True),
+        (200, None, b" \r\n", True),
+        (202, None, b"", True),
+        (202, "application/json", b'{"chats": []}', True),
+        (204, None, b"", True),
+        (205, None, b"", True),
+        (206, "application/json", b'{"chats": []}', True),
+        (203, "text/html", b"<html>login</html>", True),
+        (200, "application/json", b"[]", False),
+        (200, "application/json", b'"ok"', False),
+        (200, "application/json", b"null", False),
+        (200, "application/json", b"not found", False),
+        (200, "text/plain", b'{"error": "no"}', False),
+        (200, "application/json", b'{"chats":', False),
+        (200, "application/json", b'{"chats": [NaN]}', False),
+    ],
+)
+def test_what_a_gateway_answers_may_pass(
+    status: int, content_type: str | None, body: bytes, *, is_foreign: bool
+) -> None:
+    error = read_error(body, status=status, content_type=content_type)
+    assert type(error) is DecodeError
+    assert error.retryable is is_foreign
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type"),
+    [(200, "application/json"), (200, "application/vnd.api+json"), (200, "text/plain"), (200, None), (203, None)],
+)
+@pytest.mark.parametrize("before", [b"", b" \n", b"\xef\xbb\xbf"])
+def test_a_page_is_no_gateways(status: int, content_type: str | None, before: bytes) -> None:
+    """Whatever it is called, and however it begins."""
+    assert read_error(before + b'{"chats": []}', status=status, content_type=content_type) is None
+
+
+PAGE = (
+    b'{"from": 1, "to": 2, "count": -2.5e3, "chats": [{"chat_id": "1@c.us", "chat_name": '
+    b'"\xc3\xa9 \\u00e9 \\ud83d\\ude00 \\n", "a": [true, null, -1.25E+2, {}]}, {"chat_id": "2@c.us"}], "z": false}'
+)
+
+
+@pytest.mark.parametrize("end", range(len(PAGE)))
+def test_a_page_cut_anywhere_is_a_cut_body(end: int) -> None:
+    """Where nobody counted its bytes; where they were counted, it is the server that broke off."""
+    error = read_error(PAGE[:end], is_length_sure=False)
+    assert type(error) is errors.BodyError
+    assert error.retryable
+    assert f"cut off after {end} bytes" in str(error)
+    assert error.trace_id == "1fe1cf10"
+    assert type(read_error(PAGE[:end])) is DecodeError
+
+
+@pytest.mark.parametrize("body", [b'{"chats": [NaN]}', b'{"chats": [1 2]}', b'{"chats": 3}', b"[]", b'{"chats": []} x'])
+def test_whole_nonsense_is_no_cut_body(body: bytes) -> None:
+    error = read_error(body, is_length_sure=False)
+    assert type(error) is DecodeError
+    assert not error.retryable
 
 
 def test_meta_reads_both_spellings_of_the_organisation() -> None:

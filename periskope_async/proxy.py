@@ -1,0 +1,89 @@
+"""The proxy on the way to the server: told, or found in the environment as curl and httpx find theirs.
+
+Its user and password are kept apart from its URL, so that the URL can be shown.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from msgspec import Struct
+
+from periskope_async.errors import ConfigError
+from periskope_async.secret import Secret
+
+__all__ = ["Proxy", "find_proxy"]
+
+
+class Proxy(Struct, frozen=True):
+    """An HTTP proxy."""
+
+    url: str
+    """Scheme, host and port; nothing secret."""
+    authorization: Secret | None = None
+    """What its Proxy-Authorization header says; None where it has no user."""
+
+
+def find_proxy(given: Secret | None, *, trust_env: bool, base_url: str, is_loopback: bool) -> Proxy | None:
+    """Give the proxy for a server, or None where requests go to it directly.
+
+    ``given`` goes before the environment (``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``, in lower case too; on macOS
+    and Windows the system's settings). This machine is never reached through one: a proxy elsewhere would ask itself,
+    and would be sent the API key unencrypted. Raises ConfigError, which never holds a user or a password.
+    """
+    proxy = None if given is None else _read(given, "proxy")
+    server = urlsplit(base_url)
+    if is_loopback or (given is None and (not trust_env or proxy_bypass(server.netloc))):
+        return None
+    if proxy is None and (found := _from_environment(server.scheme)) is not None:
+        proxy = _read(found, "HTTPS_PROXY or ALL_PROXY (which trust_env=False ignores)")
+    return proxy
+
+
+def _from_environment(scheme: str) -> Secret | None:
+    proxies = getproxies()
+    found = proxies.get(scheme) or proxies.get("all")
+    return Secret(found) if found else None
+
+
+def _read(given: Secret, source: str) -> Proxy:
+    # What is raised here shows the locals of this frame in a report of the crash: they hold no password.
+    proxy = _parsed(given)
+    if isinstance(proxy, Proxy):
+        return proxy
+    raise ConfigError(f"{source} {proxy}", parameter="proxy")
+
+
+def _parsed(given: Secret) -> Proxy | str:
+    """Give the proxy, or what is wrong."""
+    text = given.reveal().strip()
+    scheme, separator, _ = text.partition("://")
+    scheme = scheme.lower() if separator else "http"
+    if scheme.startswith("socks"):
+        return "is a SOCKS proxy, which aiohttp cannot use; lend a session whose connector can (see aiohttp-socks)"
+    wrong = "is not a URL such as http://user:password@proxy.example:3128, with what is special in it percent-encoded"
+    try:
+        parts = urlsplit(text if separator else f"http://{text}")
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError:
+        return wrong
+    is_visible = all("!" <= character <= "~" for character in text)
+    # A slash, "?" or "#" in a password ends the host early: what was then taken for it may be a part of the password.
+    if (
+        scheme not in {"http", "https"}
+        or not host
+        or not is_visible
+        or parts.path.strip("/")
+        or "?" in text
+        or "#" in text
+    ):
+        return wrong
+    shown_host = f"[{host}]" if ":" in host else host
+    url = f"{scheme}://{shown_host}{f':{port}' if port is not None else ''}"
+    if parts.username is None:
+        return Proxy(url)
+    user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return Proxy(url, Secret(f"Basic {b64encode(user.encode()).decode()}"))

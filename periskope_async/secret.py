@@ -1,0 +1,112 @@
+r"""A secret that never shows itself, and is taken out of what others quote of it (pure).
+
+A gateway that refuses a key likes to say which one, in an encoding of its own: PHP writes ``\/`` for a slash, .NET
+``\u002b`` for a plus, HTML ``&#43;``, a redirect ``%2B``, and some show the whole header in base64. So each character
+is looked for in every spelling of it, also where one encoding is wrapped in another.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Secret"]
+
+_SHOWN = b"***"
+# What is shorter is part of many a word, and no real key.
+_LEAST_CHARACTERS = 4
+_LEAST_BASE64 = 8
+# The names that HTML has for characters of ASCII.
+_ENTITIES = {
+    "!": "excl", '"': "quot", "#": "num", "$": "dollar", "%": "percnt", "&": "amp", "'": "apos", "(": "lpar",
+    ")": "rpar", "*": "ast", "+": "plus", ",": "comma", ".": "period", "/": "sol", ":": "colon", ";": "semi",
+    "<": "lt", "=": "equals", ">": "gt", "?": "quest", "@": "commat", "[": "lsqb", "\\": "bsol", "]": "rsqb",
+    "^": "Hat", "_": "lowbar", "`": "grave", "{": "lcub", "|": "verbar", "}": "rcub",
+}  # fmt: skip
+
+
+class Secret:
+    """A string that never shows itself: not in a repr, a log, a traceback's locals or a pickle."""
+
+    __slots__ = ("_redact", "_value")
+
+    def __init__(self, value: str) -> None:
+        # In a closure, for reports of crashes show the attributes of objects too.
+        self._value: Callable[[], str] = lambda: value
+        self._redact: Callable[[bytes], bytes] | None = None
+
+    def reveal(self) -> str:
+        """Give the string, for the one place that sends it."""
+        return self._value()
+
+    def redact(self, body: bytes) -> bytes:
+        """Put stars in the string's place in what somebody else has written, in whatever encoding it stands there."""
+        if self._redact is None:
+            self._redact = _redactor(self._value())
+        return self._redact(body)
+
+    def redact_text(self, text: str) -> str:
+        """Take the string out of a text likewise; the text may hold lone surrogates."""
+        return self.redact(text.encode(errors="surrogatepass")).decode(errors="surrogatepass")
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other.reveal() == self.reveal()
+
+    def __hash__(self) -> int:
+        return hash((Secret, self.reveal()))
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        """Refuse to be written out."""
+        raise TypeError("a secret is not pickled; read it from the environment where it is needed")
+
+
+def _redactor(secret: str) -> Callable[[bytes], bytes]:
+    """Give what takes a secret of visible ASCII out of a body."""
+    spelled = re.compile(b"".join(map(_spellings, secret)) if len(secret) >= _LEAST_CHARACTERS else b"(?!)")
+    encoded = _base64_forms(secret.encode())
+
+    def redact(body: bytes) -> bytes:
+        for form in encoded:
+            body = body.replace(form, _SHOWN)
+        return spelled.sub(_SHOWN, body)
+
+    return redact
+
+
+def _spellings(character: str) -> bytes:
+    """Give the pattern of one character: as it is, or escaped as in JSON, a URL or HTML, once or several times over."""
+    code = ord(character)
+    plain = re.escape(character)
+    two_digits = "".join(f"[{digit}{digit.upper()}]" for digit in f"{code:02x}")
+    named = f"#0{{0,6}}{code}|#[xX]0{{0,6}}{two_digits}"
+    if character in _ENTITIES:
+        named += f"|{_ENTITIES[character]}"
+    once = "" if character == "\\" else "+"
+    spellings = [
+        plain,
+        # All repeats are bounded, and gone through once: else a body of backslashes alone would take for ever.
+        rf"\\\\{{0,8}}{once}(?:{plain}|[uU]00{two_digits}|x{two_digits})",
+        rf"%(?:25){{0,3}}{two_digits}",
+        rf"&(?:amp;){{0,3}}(?:{named});?",
+    ]
+    if character == "+":
+        spellings.append(" ")  # what a form makes of it
+    return f"(?:{'|'.join(spellings)})".encode()
+
+
+def _base64_forms(secret: bytes) -> list[bytes]:
+    """Give what is seen of the secret in base64, at each of the three places where it may begin within three bytes."""
+    forms: list[bytes] = []
+    for shift in range(3):
+        encoded = b64encode(bytes(shift) + secret)
+        # The first characters belong to what stands before, the last one also to what follows.
+        inner = encoded[-(-8 * shift // 6) : 8 * (shift + len(secret)) // 6]
+        forms += [inner, inner.replace(b"/", rb"\/"), inner.translate(bytes.maketrans(b"+/", b"-_"))]
+    return [form for form in dict.fromkeys(forms) if len(form) >= _LEAST_BASE64]

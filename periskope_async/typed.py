@@ -1,0 +1,25 @@
+"""What people type and paste, before it is checked (pure)."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["is_number", "is_whole", "pasted"]
+
+# Soft hyphens, joiners, byte order marks and marks of direction: phone books and web pages copy them along.
+_INVISIBLE = re.compile(r"[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]+")
+
+
+def pasted(text: str) -> str:
+    """Give a text of digits or ASCII letters without the invisible characters that came with it."""
+    return _INVISIBLE.sub("", text).strip()
+
+
+def is_number(value: object) -> bool:
+    """Whether a setting is a number. To Python True and False are numbers too, but nobody means them as such."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_whole(value: object, *, least: int) -> bool:
+    """Whether a setting is a whole number from ``least`` up, likewise."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -1,0 +1,124 @@
+"""A watch over one request: the wait for its answer ends in time, whatever becomes of the connection.
+
+aiohttp's own read timer begins anew with each byte of a head, and goes with the connection, which some answers close
+without a word to the one who waits for the body (https://github.com/aio-libs/aiohttp/issues/10355). So that timer is
+off, and this one stands in its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING
+
+from periskope_async.tcp import bytes_received, round_trip_variation
+
+if TYPE_CHECKING:
+    import socket
+
+    from periskope_async.limits.permit import Permit
+
+__all__ = ["Watch"]
+
+# How often to look after the connection: a timer for each block of a body would cost more than the look.
+_MOST_SECONDS_BETWEEN_LOOKS = 1.0
+_LEAST_LOOKS = 10
+# What came in while other tasks held the loop reaches the waiting task within as many turns of the loop.
+_TURNS = 3
+
+
+class Watch:
+    """Cancels the task that waits for an answer, and takes that cancel back at the end, as ``asyncio.timeout`` does.
+
+    The head must be whole within ``patience`` seconds of sending. A body may take as long as bytes come, but no silence
+    may be longer than ``patience``. Where the connection is gone the wait ends soon, even if patience is None.
+    """
+
+    __slots__ = (
+        "_cancels",
+        "_doubts",
+        "_has_cancelled",
+        "_heard_at",
+        "_is_head_here",
+        "_loop",
+        "_patience",
+        "_permit",
+        "_received",
+        "_task",
+        "_timer",
+        "_transport",
+        "is_gone",
+    )
+
+    def __init__(self, permit: Permit, *, patience: float | None) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker: who waits runs in one
+        self._task = task
+        # asyncio.timeout() itself would take as long as all the rest of a watch.
+        self._cancels = task.cancelling()
+        self._has_cancelled = False
+        self._permit = permit
+        self._patience = math.inf if patience is None else patience
+        self._loop = task.get_loop()
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.Handle | None = None
+        self._heard_at = 0.0
+        self._received: int | None = None
+        self._is_head_here = False
+        self._doubts = 0
+        self.is_gone = False
+        """Whether the wait ended because there was no connection any more."""
+
+    def sent(self, transport: asyncio.Transport | None) -> None:
+        """Begin, for a request that goes out on this connection now; anew, where a middleware sends it again."""
+        self._permit.sent()
+        self.end()
+        self._transport = transport
+        self._heard_at = now = self._loop.time()
+        self._look_again(now)
+
+    def head_came(self) -> float | None:
+        """Watch over the body from now on. Give the mean deviation of the connection's round trip in seconds."""
+        self._is_head_here = True
+        self.heard()
+        return round_trip_variation(self._socket())
+
+    def heard(self) -> None:
+        """Note that more of the body has come."""
+        self._heard_at = self._loop.time()
+        self._doubts = 0
+
+    def end(self) -> bool:
+        """Stop, and take the cancel back. Give whether there was one, and nobody else has cancelled the task."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._has_cancelled:
+            return False
+        self._has_cancelled = False
+        return self._task.uncancel() <= self._cancels
+
+    def _look_again(self, now: float) -> None:
+        every = min(_MOST_SECONDS_BETWEEN_LOOKS, self._patience / _LEAST_LOOKS)
+        self._timer = self._loop.call_at(min(now + every, self._heard_at + self._patience), self._look)
+
+    def _look(self) -> None:
+        if self._is_head_here and (received := bytes_received(self._socket())) != self._received:
+            # What came may not have given a byte of the body yet: much may lie in a decompressor.
+            self._received = received
+            self.heard()
+        self.is_gone = self._transport is None or self._transport.is_closing()
+        now = self._loop.time()
+        is_late = now >= self._heard_at + self._patience
+        if not (self.is_gone or is_late):
+            self._doubts = 0
+            self._look_again(now)
+        elif self._doubts < _TURNS:
+            self._doubts += 1
+            self._timer = self._loop.call_soon(self._look)
+        else:
+            self._has_cancelled = True
+            self._task.cancel()
+
+    def _socket(self) -> socket.socket | None:
+        return self._transport.get_extra_info("socket") if self._transport is not None else None

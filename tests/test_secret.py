@@ -1,0 +1,109 @@
+"""A secret is found in every spelling that servers have for it."""
+
+from __future__ import annotations
+
+import html
+import json
+import string
+from base64 import b64encode, urlsafe_b64encode
+from html.entities import html5
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given, strategies as st
+
+from periskope_async.secret import _ENTITIES, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEYS = ["b64KEY/+abc/DEF==", 'a"quote\\and<tags>&co', "pk_live-0123.4567~89", "<script>'%2B", r"\\u0041\/\x41"]
+
+
+def in_json(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
+def escaped(key: str, form: str) -> str:
+    return "".join(form.format(ord(character)) for character in key)
+
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "json": in_json,
+    "json in json": lambda key: in_json(in_json(key)),
+    "json in json in json": lambda key: in_json(in_json(in_json(key))),
+    "php": lambda key: in_json(key).replace("/", r"\/"),
+    "dotnet": lambda key: "".join(c if c.isalnum() else f"\\u{ord(c):04X}" for c in key),
+    "all as unicode escapes": lambda key: escaped(key, "\\u{:04x}"),
+    "all as hex escapes": lambda key: escaped(key, "\\x{:02x}"),
+    "percent": lambda key: quote(key, safe=""),
+    "form": quote_plus,
+    "percent of percent": lambda key: quote(quote(key, safe=""), safe=""),
+    "all percent": lambda key: escaped(key, "%{:02x}"),
+    "html": html.escape,
+    "html in html": lambda key: html.escape(html.escape(key)),
+    "decimal entities": lambda key: escaped(key, "&#{};"),
+    "hex entities": lambda key: escaped(key, "&#x{:X};"),
+    "padded entities": lambda key: escaped(key, "&#0{};"),
+    "named entities": lambda key: key.replace("+", "&plus;").replace("/", "&sol;").replace("=", "&equals;"),
+    "json of html": lambda key: in_json(html.escape(key)),
+    "a plus read as a space": lambda key: key.replace("+", " "),
+    "base64": lambda key: b64encode(key.encode()).decode().rstrip("="),
+    "base64 of the header": lambda key: b64encode(f"Bearer {key}".encode()).decode(),
+    "base64 of a user": lambda key: b64encode(f"u:{key}:x".encode()).decode(),
+    "base64 for urls": lambda key: urlsafe_b64encode(f"Bearer {key}".encode()).decode(),
+    "base64 from php": lambda key: b64encode(f"Bearer {key}".encode()).decode().replace("/", r"\/"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_secret_is_found_in_any_spelling(key: str, spelling: str) -> None:
+    spelled = SPELLINGS[spelling](key)
+    shown = Secret(key).redact_text(f"bad key <{spelled}>, bad key <{spelled}>")
+    if "base64" not in spelling:
+        assert shown == "bad key <***>, bad key <***>"
+        return
+    # Characters at either end belong to the neighbours as well: one or two of the key's bits are left.
+    ends = shown.split("<")[1].split(">")[0].split("***")
+    assert len(ends) == 2
+    assert len(ends[0]) <= 10
+    assert len(ends[1]) <= 6
+
+
+@pytest.mark.parametrize("spelling", ["json", "php", "dotnet", "all as unicode escapes"])
+def test_json_stays_json(spelling: str) -> None:
+    for key in KEYS:
+        body = f'{{"message":"bad \\\\{SPELLINGS[spelling](key)}\\n","code":"X"}}'
+        assert json.loads(Secret(key).redact_text(body))["code"] == "X"
+
+
+def test_html_s_names_are_right() -> None:
+    assert {character: html5[f"{name};"] for character, name in _ENTITIES.items()} == {
+        character: character for character in string.punctuation if character not in "-~"
+    }
+
+
+@given(st.binary(max_size=400))
+def test_other_bodies_stay_as_they_are(body: bytes) -> None:
+    assert Secret("not-in-any-of-them").redact(body) == body
+
+
+@pytest.mark.parametrize("body", [b"\\" * 300_000, b"&" * 300_000, b"%25" * 100_000, b"&amp;" * 60_000, b"p" * 300_000])
+def test_a_body_of_escapes_takes_no_time(body: bytes) -> None:
+    """Were a repeat in the pattern without a bound, this would take minutes."""
+    assert Secret("pk_live-0123").redact(body) == body
+
+
+def test_a_lone_surrogate_does_not_matter() -> None:
+    assert Secret("pk_live-0123").redact_text("\udcff pk_live-0123 \ud83d") == "\udcff *** \ud83d"
+
+
+def test_what_is_no_secret_is_not_searched() -> None:
+    assert Secret("key").redact(b"the API key") == b"the API key"
+
+
+def test_a_secret_shows_nowhere() -> None:
+    assert "pk_live" not in repr(Secret("pk_live-0123"))
