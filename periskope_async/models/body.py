@@ -5,34 +5,67 @@ JavaScript cuts texts between the halves of a UTF-16 pair, an emoji, writes the 
 browsers read a response: what is no character becomes U+FFFD, and a byte order mark is no part of the text.
 """
 
+import codecs
 import re
+from collections.abc import Iterator
+from io import BytesIO
+from typing import TypeAlias
 
-__all__ = ["mend", "mend_escapes", "without_mark"]
+from msgspec import Raw
+
+__all__ = ["Text", "mend", "mend_escapes", "without_mark"]
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_PIECE = 1 << 14
 
-# The group is what is sound: other escapes, and whole pairs. What is left is half a pair.
-_ESCAPE = re.compile(
-    rb"\\(?:([^u]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})"
-    rb"|u[dD][89a-fA-F][0-9a-fA-F]{2})"
+# Behind a backslash: half a pair, and what is sound, which is a whole pair or another escape. Texts in no Latin script
+# have long runs of them, so each match takes a run. (It begins with a plain character, which re finds fastest.)
+_LONE = rb"u[dD](?:[c-fC-F]XX|[89abAB]XX(?!\\u[dD][c-fC-F]XX))"
+_SOUND = rb"(?:[^u]|u[dD][89abAB]XX\\u[dD][c-fC-F]XX|u(?![dD][89a-fA-F])XXXX)"
+_ESCAPES = re.compile(
+    rb"\\(?:SOUND(?:\\SOUND){0,63}|(LONE(?:\\LONE){0,63}))".replace(b"SOUND", _SOUND)
+    .replace(b"LONE", _LONE)
+    .replace(b"X", b"[0-9a-fA-F]")
 )
 
+Text: TypeAlias = bytes | Raw
+"""JSON as it came: a whole body, or a part of one."""
 
-def mend(body: bytes) -> bytes:
-    """Give the body without its blemishes; a sound one as it is."""
+
+def mend(body: Text) -> Text:
+    """Give the JSON without its blemishes; a sound one as it is."""
     body = without_mark(body)
     try:
-        body.decode()
+        for _ in _recoded(body, "strict"):
+            pass
     except UnicodeDecodeError:
-        body = body.decode(errors="replace").encode()
+        # Gathered without a second copy: each byte that is no UTF-8 becomes three.
+        mended = BytesIO()
+        mended.writelines(_recoded(body, "replace"))
+        body = mended.getvalue()
     return mend_escapes(body)
 
 
-def mend_escapes(body: bytes) -> bytes:
+def _recoded(body: Text, errors: str) -> Iterator[bytes]:
+    """Decode and encode UTF-8 piece by piece: with one emoji in it, a whole body as a str takes five times its room."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors)
+    view = memoryview(body)
+    for start in range(0, len(view), _PIECE):
+        yield decoder.decode(view[start : start + _PIECE]).encode()
+    yield decoder.decode(b"", final=True).encode()
+
+
+def mend_escapes(body: Text) -> Text:
     """Replace lone surrogates by escapes of the same length, so that every byte stays at its place."""
-    return _ESCAPE.sub(lambda found: found[0] if found[1] else rb"\ufffd", body)
+    mended: bytearray | None = None
+    # In place: a list of what lies between them would take twenty times the body's room.
+    for found in _ESCAPES.finditer(body):
+        if lone := found[1]:
+            mended = bytearray(body) if mended is None else mended
+            mended[found.start() : found.end()] = rb"\ufffd" * ((len(lone) + 1) // 6)
+    return body if mended is None else bytes(mended)
 
 
-def without_mark(body: bytes) -> bytes:
+def without_mark(body: Text) -> Text:
     """Drop the byte order mark that some proxies put first."""
-    return body.removeprefix(_BYTE_ORDER_MARK)
+    return bytes(body)[3:] if bytes(memoryview(body)[:3]) == _BYTE_ORDER_MARK else body

@@ -4,6 +4,7 @@ What cannot be read raises ValueError, or msgspec's ValidationError where msgspe
 """
 
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,9 @@ __all__ = ["SCALARS", "load_json", "read_comma_separated", "read_epoch_ms"]
 _BOOLS = {"t": True, "yes": True, "y": True, "on": True, "f": False, "no": False, "n": False, "off": False}
 
 
+_NAME = re.compile(r"[^,]+")
+
+
 def load_json(text: str | bytes) -> Any:
     """Read JSON as the standard library does: it takes whatever number msgspec has no room for."""
     return json.loads(text, parse_int=_read_digits)
@@ -25,7 +29,7 @@ def load_json(text: str | bytes) -> Any:
 
 def read_comma_separated(text: str) -> tuple[str, ...]:
     """Read names with commas between them."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    return tuple(name for found in _NAME.finditer(text) if (name := found[0].strip()))
 
 
 def read_epoch_ms(value: object) -> int:
@@ -39,7 +43,7 @@ def _read_bool(value: object) -> bool:
         return _BOOLS[word] if word in _BOOLS else msgspec.convert(word, bool, strict=False)
     if isinstance(value, float) and value in {0.0, 1.0}:
         return bool(value)
-    raise ValueError(f"{value!r:.40} is neither true nor false")
+    raise ValueError(f"{type(value).__name__} is neither true nor false")
 
 
 def _read_int(value: object) -> int:
@@ -53,7 +57,7 @@ def _read_float(value: object) -> float:
 def _plain_number(value: object) -> str:
     if isinstance(value, str):
         return value.strip().removeprefix("+")
-    raise ValueError(f"{value!r:.40} is no number")
+    raise ValueError(f"{type(value).__name__} is no number")
 
 
 def _read_digits(digits: str) -> int | str:

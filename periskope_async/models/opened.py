@@ -5,6 +5,7 @@ from typing import TypeAlias, TypeVar
 
 from msgspec import MsgspecError, Raw, Struct, ValidationError, json
 
+from periskope_async.models.body import Text
 from periskope_async.models.repair import Unreadable
 from periskope_async.models.unset import UNSET, UnsetType
 
@@ -34,7 +35,7 @@ class Numbered(Struct, rename={"from_": "from"}):
 class Opened(Struct, rename={"from_": "from"}):
     """Whatever could be an answer: a list of any rows, or one chat."""
 
-    chats: list[Raw] | UnsetType = UNSET
+    chats: list[Raw] | UnsetType | None = UNSET
     chat_id: Raw | UnsetType = UNSET
     from_: Raw | UnsetType = UNSET
     to: Raw | UnsetType = UNSET
@@ -55,12 +56,12 @@ def at_once(steps: Steps[T]) -> T:
             return value
 
 
-def open_body(body: bytes, mender: Callable[[bytes], bytes]) -> tuple[bytes, Opened]:
+def open_body(body: bytes, mender: Callable[[Text], Text]) -> tuple[bytes, Opened]:
     """Open the page as it is, else as mended; give what was opened too. Raises Unreadable."""
     try:
         return body, _open_whole(body)
     except Unreadable:
-        mended = mender(body)
+        mended = bytes(mender(body))
         if mended == body:
             raise
     return mended, _open_whole(mended)
@@ -85,9 +86,25 @@ def _open_whole(body: bytes) -> Opened:
         reason, _, path = str(error).partition(" - at ")
         raise Unreadable(path.strip("`") or "$", reason[:1].lower() + reason[1:]) from error
     except (MsgspecError, ValueError) as error:
-        raise Unreadable("$", f"broken JSON ({error})") from error
+        raise Unreadable("$", f"broken JSON ({error})", is_cut=_ends_early(str(error), body)) from error
     except RecursionError as error:
         raise Unreadable("$", "this is nested too deeply to be read") from error
     if opened.chats is UNSET and opened.chat_id is UNSET:
         raise Unreadable("$", "found neither a list `chats` nor a `chat_id`")
+    if opened.chats is None:
+        opened.chats = _null_list(opened)
     return opened
+
+
+def _null_list(opened: Opened) -> list[Raw] | UnsetType:
+    """Read what PostgreSQL's ``json_agg`` gives for no rows. Raises Unreadable where rows were counted."""
+    if opened.chat_id is not UNSET:
+        return UNSET
+    if numbers_of(opened).count:
+        raise Unreadable("$.chats", "expected `array`, got `null`")
+    return []
+
+
+def _ends_early(said: str, body: bytes) -> bool:
+    """Whether msgspec came to the body's end before that of its JSON. A number may break off, too, and be none."""
+    return "truncated" in said or ("trailing" not in said and said.endswith(f"(byte {len(body)})"))

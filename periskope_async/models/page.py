@@ -28,7 +28,7 @@ from periskope_async.models.opened import (
 )
 from periskope_async.models.part import read_custom
 from periskope_async.models.raw_page import Identity, read_identities, split_rows
-from periskope_async.models.repair import Unreadable, repair_json
+from periskope_async.models.repair import Unreadable, repair
 from periskope_async.models.slices import cut_rows
 from periskope_async.models.unset import UNSET, UnsetType
 
@@ -36,6 +36,7 @@ __all__ = [
     "ChatPage",
     "PartedPage",
     "chat_page_steps",
+    "chat_steps",
     "parted_page_steps",
     "read_chat",
     "read_chat_page",
@@ -79,6 +80,7 @@ class PartedPage(Struct, frozen=True, kw_only=True):
     """What tells the rows apart, all of them."""
     from_: int | None
     count: int | None
+    meta: ResponseMeta
 
 
 class _TypedPage(Numbered):
@@ -155,7 +157,9 @@ def parted_page_steps(body: Body, meta: ResponseMeta) -> Steps[PartedPage | Chat
                 if len(parts) % _PARTS_A_STEP == 0:
                     yield
             if page.chats == []:
-                return PartedPage(parts=parts, ends=ends, identities=identities, from_=page.from_, count=page.count)
+                return PartedPage(
+                    parts=parts, ends=ends, identities=identities, from_=page.from_, count=page.count, meta=meta
+                )
         except UNREAD:
             pass
     return (yield from chat_page_steps(body, meta))
@@ -166,7 +170,8 @@ def read_part(part: bytes) -> list[Chat]:
     try:
         return _typed_rows().decode(part)
     except UNREAD:
-        return [_chat(row, "$") for row in split_rows(part)]
+        pass  # The failure holds what it was given, so nothing more is read before it is let go.
+    return [_chat(row, "$") for row in split_rows(part)]
 
 
 def read_chat(body: Body) -> Chat:
@@ -174,14 +179,22 @@ def read_chat(body: Body) -> Chat:
     try:
         return _one_chat().decode(body)
     except UNREAD:
-        chats = list(_chats(*open_body(bytes(body), mend)))
-    if len(chats) != 1:
-        raise Unreadable("$.chats", f"found {len(chats)} chats instead of one")
-    return chats[0]
+        pass  # As above.
+    body, opened = open_body(bytes(body), mend)
+    # Counted before they are read: a whole list that comes by mistake takes seconds.
+    if isinstance(opened.chats, list) and len(opened.chats) != 1:
+        raise Unreadable("$.chats", f"found {len(opened.chats)} chats instead of one")
+    return next(_chats(body, opened))
+
+
+def chat_steps(body: Body, _: ResponseMeta) -> Steps[Chat]:
+    """Read one chat as :func:`read_chat` does: it is small, and takes no step."""
+    yield from ()
+    return read_chat(body)
 
 
 def _chats(body: bytes, opened: Opened) -> Iterator[Chat]:
-    if opened.chats is UNSET:
+    if not isinstance(opened.chats, list):
         yield _chat(body, "$")
         return
     for index, row in enumerate(opened.chats):
@@ -192,4 +205,5 @@ def _chat(row: bytes | Raw, path: str) -> Chat:
     try:
         return _one_chat().decode(row)
     except UNREAD:
-        return repair_json(Chat, mend(bytes(row)), path)
+        pass  # As above.
+    return repair(Chat, mend(row), path)

@@ -58,6 +58,7 @@ class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, repr_omit_defa
 
     undecoded: Undecoded = NOTHING
     """By wire name, the raw values of fields whose value could not be read as their type; such a field is UNSET.
+    A list, object or number of more than 64 KiB is kept as its JSON text, which takes less memory.
     Empty as long as the server keeps to its documents. Never read from the wire, whatever it may hold."""
 
     if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from datetime import datetime
 from msgspec import Raw, Struct, json
 
 from periskope_async.meta import ResponseMeta
-from periskope_async.models.body import mend, mend_escapes, without_mark
+from periskope_async.models.body import Text, mend, mend_escapes, without_mark
 from periskope_async.models.chat import Chat
 from periskope_async.models.opened import (
     ROWS_A_STEP,
@@ -22,7 +22,7 @@ from periskope_async.models.opened import (
     numbers_of,
     open_body,
 )
-from periskope_async.models.repair import repair_json
+from periskope_async.models.repair import repair
 from periskope_async.models.slices import cut_rows
 from periskope_async.models.times import Time
 from periskope_async.models.unset import UNSET, UnsetType
@@ -105,7 +105,7 @@ def raw_page_steps(body: Body, meta: ResponseMeta) -> Steps[RawPage]:
             return RawPage(rows=rows, from_=page.from_, to=page.to, count=page.count, meta=meta)
     except UNREAD:
         rows = []
-    body = without_mark(body)
+    body = bytes(without_mark(body))
     mended, opened = open_body(body, mend_escapes)
     numbers = numbers_of(opened)
     for row in _raw_rows(body, mended, opened):
@@ -133,23 +133,24 @@ def _rows_of(identities: list[Identity], texts: list[Raw]) -> list[RawRow]:
 
 
 def _raw_rows(body: bytes, mended: bytes, opened: Opened) -> Iterator[RawRow]:
-    if opened.chats is UNSET:
+    if not isinstance(opened.chats, list):
         yield _raw_row(body.strip(), mended, "$")
         return
     end = 0
     for index, row in enumerate(opened.chats):
-        slice_ = bytes(row)
         # Rows lie in the body in this order, and mending has moved none: find the bytes that were sent.
-        start = mended.index(slice_, end)
-        end = start + len(slice_)
-        yield _raw_row(body[start:end], slice_, f"$.chats[{index}]")
+        start = mended.index(row, end)
+        end = start + len(memoryview(row))
+        yield _raw_row(body[start:end], row, f"$.chats[{index}]")
 
 
-def _raw_row(sent: bytes, row: bytes, path: str) -> RawRow:
+def _raw_row(sent: bytes, row: Text, path: str) -> RawRow:
     try:
         identity = _IDENTITY.decode(row)
     except UNREAD:
-        # Reading the whole row says where its identity is missing; what else is wrong with it is not asked here.
-        chat = repair_json(Chat, mend(row), path)
-        return RawRow(chat.chat_id, chat.org_phone or None, sent, chat.updated_at or None)
-    return RawRow(identity.chat_id, identity.org_phone, sent, identity.updated_at)
+        pass  # The failure holds what it was given, so nothing more is read before it is let go.
+    else:
+        return RawRow(identity.chat_id, identity.org_phone, sent, identity.updated_at)
+    # Reading the whole row says where its identity is missing; what else is wrong with it is not asked here.
+    chat = repair(Chat, mend(row), path)
+    return RawRow(chat.chat_id, chat.org_phone or None, sent, chat.updated_at or None)

@@ -43,7 +43,8 @@ def read_part_times(part: bytes) -> Sequence[RowTimes | Chat]:
     try:
         return _rows_decoder().decode(part)
     except UNREAD:
-        return [read_row_times(row) for row in split_rows(part)]
+        pass  # The failure holds what it was given, so nothing more is read before it is let go.
+    return [read_row_times(row) for row in split_rows(part)]
 
 
 def read_row_times(row: Body) -> RowTimes | Chat:
@@ -51,4 +52,5 @@ def read_row_times(row: Body) -> RowTimes | Chat:
     try:
         return _decoder().decode(row)
     except UNREAD:
-        return read_chat(row)
+        pass  # As above.
+    return read_chat(row)

@@ -23,6 +23,7 @@ EpochMs: TypeAlias = Annotated[int, msgspec.Meta(extra={"epoch_ms": True})]
 
 # Seconds reach this in the year 5138, milliseconds passed it in 1973: nothing that WhatsApp has seen is in doubt.
 _MILLISECONDS_FROM = 1e11
+_LONGEST = 100
 
 if TYPE_CHECKING:
     FlexTime: TypeAlias = datetime
@@ -40,6 +41,8 @@ else:
 def read_time(value: object) -> datetime:
     """Read any spelling of a time that the wire is known to use. Raises ValueError for what is none."""
     if isinstance(value, str):
+        if len(value) > _LONGEST:
+            raise ValueError("a text that long is no spelling of a time")
         try:
             # Numbers in quotes, and the common ISO forms: the very reader of the fast path.
             return _from_number(float(value)) if _is_number(value) else msgspec.convert(value, Time)

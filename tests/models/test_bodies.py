@@ -38,8 +38,9 @@ READERS = pytest.mark.parametrize("read", ALL)
         (b"null", "$", "expected `object`, got `null`"),
         (b"{}", "$", "neither a list `chats` nor a `chat_id`"),
         (b'{"error":"x"}', "$", "neither a list `chats` nor a `chat_id`"),
-        (b'{"chats":null}', "$.chats", "expected `array`, got `null`"),
-        (b'{"chats":{"chat_id":"a"}}', "$.chats", "expected `array`, got `object`"),
+        (b'{"chats":null,"count":1}', "$.chats", "expected `array`, got `null`"),
+        (b'{"count":"23","chats":null,"from":1}', "$.chats", "expected `array`, got `null`"),
+        (b'{"chats":{"chat_id":"a"}}', "$.chats", "expected `array . null`, got `object`"),
         (b'{"chat_id":5}', "$.chat_id", "expected a string, not a number"),
         (b'{"chats":[{"chat_id":"a","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}]}", "$", "nested too deeply"),
         (b'{"chats":[{"chat_id":"a","x":' + b'{"a":' * 100_000, "$", "nested too deeply"),
@@ -52,12 +53,35 @@ def test_what_is_no_page(read: Any, body: bytes, path: str, reason: str) -> None
     assert caught.value.path == path
 
 
-def test_more_or_less_than_one_chat_is_no_chat() -> None:
+@pytest.mark.parametrize("row", [{"chat_id": "a"}, {"chat_id": 1}, 1])
+def test_more_or_less_than_one_chat_is_no_chat(row: object) -> None:
+    """They are counted, and not read, for there may be thousands."""
     for count in (0, 2):
-        body = json.dumps({"chats": [{"chat_id": "a"}] * count}).encode()
+        body = json.dumps({"chats": [row] * count}).encode()
         with pytest.raises(Unreadable, match=f"found {count} chats instead of one") as caught:
             read_chat(body)
         assert caught.value.path == "$.chats"
+
+
+@pytest.mark.parametrize("read", [read_chat_page, read_raw_page])
+@pytest.mark.parametrize(
+    "count",
+    ["", ',"count":0', ',"count":"0"', ',"count":null', ',"count":{}', ',"from":0,"to":0,"count":0', ',"count":0.0'],
+)
+def test_null_is_an_empty_list_where_nothing_is_counted(read: Any, count: str) -> None:
+    """PostgreSQL's json_agg gives null for no rows."""
+    page = read(b'{"chats": null%s}' % count.encode(), META)
+    assert len(page) == 0
+    assert not page.count
+
+
+def test_a_chat_with_a_null_list_is_a_chat() -> None:
+    body = b'{"chats":null,"chat_id":"a"}'
+    assert read_chat(body).chat_id == "a"
+    assert [chat.chat_id for chat in read_chat_page(body, META)] == ["a"]
+    assert [row.json for row in read_raw_page(body, META)] == [body]
+    with pytest.raises(Unreadable, match="found 0 chats"):
+        read_chat(b'{"chats":null}')
 
 
 HALF_PAIRS = (
@@ -157,7 +181,7 @@ def test_raw_and_typed_pages_hold_the_same_chats(value: object) -> None:
         assert [row.chat_id for row in raw] == [chat.chat_id for chat in typed]
         assert [row.org_phone for row in raw] == [chat.org_phone or None for chat in typed]
         assert [row.updated_at for row in raw] == [chat.updated_at or None for chat in typed]
-        assert [json.loads(row.json) for row in raw] == value
+        assert [json.loads(row.json) for row in raw] == (value or [])
     else:
         assert raw == typed
 
