@@ -5,6 +5,10 @@ above every row that is older than the one which stood on top then. So a sweep r
 and places what it meets unplaced. One answer is one moment of the list: a sweep that fits into it has met all that
 moved since the sweep before. One of several pages may be dodged by a row that wakes up between two of them, so another
 follows, down to where that one began, and asks for more rows at once.
+
+Times do not always tell what has moved: a whole list may carry one sort time, and answers may have no Date, or an old
+one. A sweep stops in doubt where it has met known rows only, and has come down to the newest row of the main pass: it
+would go on through rows that stand still.
 """
 
 from __future__ import annotations
@@ -30,6 +34,9 @@ _ROWS_SLACK_SECONDS = 1.0
 # Date has whole seconds too, and is the time of yet another machine.
 _DATE_SLACK_SECONDS = 2.0
 
+_KEPT_CHANGING = "the head of the list kept changing while it was read"
+_MAY_BE_CUT = "the list seemed to end where the server may give no more rows at once"
+
 
 def watermark(newest: float | None, date: float | None) -> float:
     """Give a sort time that a row is older than only if it has not moved since.
@@ -48,15 +55,28 @@ class HeadCatchUp:
     Rows that have no time stand first in a descending order, and none of them can have woken up: what did lies right
     behind them. ``timeless`` is how many there were, ``largest`` how many rows the server has given at once: fewer than
     that are the end of the list, and as many may be all that it ever gives. The first look holds ``least`` rows, where
-    as many stand before ``end``. ``is_reversed`` tells that the walk is oldest first.
+    as many stand before ``end``. ``newest`` is the time of the newest row that the main pass read. ``is_reversed``
+    tells that the walk is oldest first.
     """
 
     def __init__(
-        self, *, since: float, timeless: int, most: int, largest: int, least: int, end: int, is_reversed: bool
+        self,
+        *,
+        since: float,
+        newest: float,
+        timeless: int,
+        most: int,
+        largest: int,
+        least: int,
+        end: int,
+        is_reversed: bool,
     ) -> None:
         self.is_over = False
-        self.is_proven = False
-        """Whether nothing can have been missed, once over."""
+        self.doubt: str | None = None
+        """Why something may have been missed, once over."""
+        self.is_stuck = False
+        """Whether it ended among rows of which times do not tell whether they moved."""
+        self._newest = newest
         self._is_reversed = is_reversed
         self._limit = min(most, max(_LEAST_ROWS, least))
         self._most = most
@@ -85,7 +105,8 @@ class HeadCatchUp:
         ``fresh`` are the places of the rows in it that were new.
         """
         self._looks += 1
-        self.is_over = self._looks >= _MOST_LOOKS
+        if self._looks >= _MOST_LOOKS:
+            self.is_over, self.doubt = True, _KEPT_CHANGING
         if self._pages == 0 and self._offset > 0 and (not times or times[0] is not None):
             # The rows without a time have become fewer, and the head begins further up.
             self._margin *= 4
@@ -107,15 +128,18 @@ class HeadCatchUp:
             self._pages += timeless < len(times)
             self._rows += len(times)
             self._rows_before = len(times)
-        if times and not is_end and not self._is_reached_by(times[-1]):
+        is_to_go_on = bool(times) and not is_end and not self._is_reached_by(times[-1])
+        if is_to_go_on and not fresh and times[-1] is not None and times[-1] <= self._newest:
+            self.is_over = self.is_stuck = True
+        elif is_to_go_on:
             # Overlap by one: a row that came in above meanwhile must not open a gap.
             self._offset += max(1, len(times) - 1)
             self._limit = min(self._most, 2 * self._limit)
         elif self._pages <= 1:
             # That the list had ended is told by a later answer; the page itself tells it by being short. (And where no
             # row has a time, none has woken up until that later answer.)
-            self.is_over = True
-            self.is_proven = not is_end or self._pages == 0 or self._rows_before < self._largest
+            is_cut = is_end and self._pages > 0 and self._rows_before >= self._largest
+            self.is_over, self.doubt = True, _MAY_BE_CUT if is_cut else None
         else:
             self._since = self._began
             self._limit = min(self._most, max(_LEAST_ROWS, self._rows + self._margin))

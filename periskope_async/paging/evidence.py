@@ -31,6 +31,9 @@ _CUT_SHORT = (
     "no later answer held more rows than the one that ended the list: a server that gives fewer rows from just there "
     "on would look the same"
 )
+_HEAD_UNCLEAR = (
+    "neither their sort times nor the answers' Date tell which of the rows at the head moved while the list was read"
+)
 _JUMP_BACK = "a row that wakes up may jump over pages that were read already, where they are not read again"
 _MOVE_ANYWHERE = (
     "a chat may move to where the list had been read, and not only to its head: where a message comes late, or the "
@@ -48,13 +51,10 @@ class Evidence:
     def __init__(
         self, report: WalkReport, count: Count, *, order: Order, base: int = 0, is_resumed: bool = False
     ) -> None:
-        self.report = report
-        self.count = count
+        self.report, self.count, self.order = report, count, order
         self._base = base
-        self.order = order
         self._is_timeless = order.is_newest_first
-        self._least: float = math.inf
-        self._most: float = -math.inf
+        self._least, self._most = math.inf, -math.inf
         self._is_counted = True
         self.is_unprovable = is_resumed
         """Whether nothing can prove the walk complete: it goes on from a cut, or its end was not seen, so that rows may
@@ -72,6 +72,8 @@ class Evidence:
         places."""
         self.is_head_read = False
         """Whether the head was looked at again, after the end."""
+        self.is_head_unclear = False
+        """Whether times did not tell which of the rows there had moved."""
         self._may_hide_rows = False
         """Whether pages join by rows among which another of equal sort key may stand, out of sight."""
         self._may_stand_in = False
@@ -97,6 +99,8 @@ class Evidence:
         self.end = EndProof()
         self.began = -math.inf
         """What has moved since the walk began is no older than this, by its sort time."""
+        self.newest = math.inf
+        """The sort time of the newest row that the main pass read, while one is known."""
         self.passed_head = -math.inf
         """What has moved since the walk read the newest row is no older than this. Where rows without a sort time stand
         before that one, the walk began earlier."""
@@ -124,6 +128,7 @@ class Evidence:
             self.timeless = ask.offset + timeless
             self._is_timeless = timeless == rows
             newest = None if self._is_timeless else answer.time_of(timeless)
+            self.newest = math.inf if newest is None else newest
             self.passed_head = watermark(newest, self._first_date)
             if is_first:
                 self.began = self.passed_head
@@ -131,7 +136,10 @@ class Evidence:
             self.began = self.passed_head = watermark(None, self._first_date)
             # Oldest first, they stand at the end.
             timed = next((index for index in range(rows, 0, -1) if answer.time_of(index - 1) is not None), 0)
-            self._end_of_timed = ask.offset + timed if timed else self._end_of_timed
+            if timed:
+                self._end_of_timed = ask.offset + timed
+                newest = answer.time_of(timed - 1)
+                self.newest = self.newest if newest is None else newest
             self.timeless = ask.offset + rows - self._end_of_timed
 
     def was_adrift(self, answer: Answered, seam: Seam, known: AbstractSet[int], *, is_in_vain: bool) -> bool:
@@ -226,9 +234,9 @@ class Evidence:
         if (proof := self._proof()) is not None:
             return True, proof
         if missing > 0 and self.doubt is None:
-            has_grown = self._most > (self.report.count_at_start or 0)
-            why = "; they may have come where the list had been read" if has_grown else ""
-            return None if has_grown else False, f"{missing} rows fewer were met than the server counts{why}"
+            may_have_come = self.is_head_unclear or self._most > (self.report.count_at_start or 0)
+            why = "; they may have come where the list had been read" if may_have_come else ""
+            return None if may_have_come else False, f"{missing} rows fewer were met than the server counts{why}"
         unclear = self.what_is_unclear()
         return (True, "every page joined the one before, up to the end") if unclear is None else (None, unclear)
 
@@ -245,6 +253,7 @@ class Evidence:
             (self._base > 0 and self.report.pages > 1, _STAND_BEFORE),
             (not self.is_head_read, _JUMP_BACK),
             (not self.end.is_shown, _CUT_SHORT),
+            (self.is_head_unclear, _HEAD_UNCLEAR),
             (self.order.can_move_anywhere, _MOVE_ANYWHERE),
             (self.are_shuffled or self.may_be_shuffled or self.has_slipped or self._may_hide_rows, _CHANGE_PLACES),
         ]

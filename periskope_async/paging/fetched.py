@@ -41,9 +41,10 @@ class FetchedPage(Struct, Generic[T], frozen=True):
 class UnreadPage(Struct, Generic[T], frozen=True):
     """An answer that came, not decoded yet."""
 
-    meta: ResponseMeta
     read: Callable[[], Awaitable[FetchedPage[T]]]
-    """Decodes it, letting other tasks have their turn now and then. Raises DecodeError. May be called again."""
+    """Decodes it, letting other tasks have their turn now and then. May be called again.
+
+    Where it was cut off, it is fetched anew. Raises DecodeError, and what fetching raises."""
     look_through: Callable[[], Awaitable[FetchedPage[T]]]
     """Does the same, but may leave the rows to be decoded when they are handed over."""
 
@@ -57,4 +58,8 @@ class Source(Protocol[T]):
 
     def requests_per_second(self) -> float:
         """Tell what the limit allows, as well as it is known."""
+        ...
+
+    def requests_at_once(self) -> int:
+        """Tell how many requests the limit allows at once, after a rest."""
         ...

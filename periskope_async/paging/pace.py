@@ -22,7 +22,8 @@ _WEIGHT_OF_OLD = 0.7
 class Pace:
     """How fast pages come, and how fast they are taken.
 
-    What the limit allows during one answer is worth having out (Little's law), and a spare. But not more than whoever
+    What the limit allows during one answer is worth having out (Little's law), and a spare; or what it allows at once,
+    since it comes in bursts and a slow answer holds up the pages behind it. But not more than whoever
     reads the rows can take during one answer: pages would only wait for each other. For that the least latency is
     asked, since pages that wait for each other make their own. Of large pages there are twice as many each time that
     one is waited for, and one less each time that all have come.
@@ -36,6 +37,7 @@ class Pace:
         self._away = 0.0
         self._work: float | None = None
         self._went_out: float | None = None
+        self._has_come_back = False
 
     def came_back(self, now: float, *, is_waited_for: bool, are_all_here: bool) -> None:
         """Note that the caller asks for a page: what it did since the last one is its share of the work.
@@ -43,6 +45,7 @@ class Pace:
         ``is_waited_for`` tells that the next page has not come yet, ``are_all_here`` that all that are out have come,
         so that even the last one that was asked for came while the caller worked on a single page.
         """
+        self._has_come_back |= self._went_out is not None
         self._away = 0.0 if self._went_out is None else now - self._went_out
         if is_waited_for:
             self._most = min(2 * self._most, _MOST_PAGES_AHEAD)
@@ -67,11 +70,14 @@ class Pace:
         self._away = 0.0
         self._work = work if self._work is None else _mixed(self._work, work)
 
-    def depth(self, *, requests_per_second: float) -> int:
+    def depth(self, *, requests_per_second: float, requests_at_once: int) -> int:
         """How many pages to have out, 1 at the least."""
         wanted = math.ceil(requests_per_second * self._latency) + 1
-        if self._work:
-            wanted = min(wanted, math.ceil(2 * min(self._latencies, default=0.0) / self._work) + 2)
+        if self._has_come_back:
+            # Before, nothing is known of how fast the caller is.
+            wanted = max(wanted, requests_at_once)
+        if work := max(self._work or 0.0, self._away):
+            wanted = min(wanted, math.ceil(2 * min(self._latencies, default=0.0) / work) + 2)
         affordable = _MOST_BYTES_AHEAD // self._largest
         self._depth = max(1, min(wanted, affordable, self._most))
         return self._depth

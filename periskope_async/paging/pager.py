@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from contextlib import aclosing
+from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -17,6 +19,7 @@ from periskope_async.paging.run import Page, WalkRun
 from periskope_async.paging.token import Place, read_token
 from periskope_async.paging.walk import Walk
 from periskope_async.turns import give_way
+from periskope_async.typed import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -35,10 +38,6 @@ T = TypeVar("T")
 _CONSISTENCIES = ("exact", "dedupe", "none")
 # Batches decoded while they are handed over, before other tasks have their turn.
 _BATCHES_A_TURN = 16
-
-
-def _is_whole(value: object, *, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 class WalkOptions(Struct, frozen=True, kw_only=True):
@@ -67,11 +66,11 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
         resume: str | None,
     ) -> WalkOptions:
         """Check what a caller gave; ``page_size`` and ``offset`` were checked with the query. Raises ConfigError."""
-        if max_items is not None and not _is_whole(max_items, least=0):
+        if max_items is not None and not is_whole(max_items, least=0):
             raise ConfigError(
                 f"max_items is {max_items!r}; give a whole number from 0 up, or None for all", parameter="max_items"
             )
-        if prefetch is not None and not _is_whole(prefetch, least=1):
+        if prefetch is not None and not is_whole(prefetch, least=1):
             raise ConfigError(
                 f"prefetch is {prefetch!r}; 1 reads one page after another, None chooses by limit and latency",
                 parameter="prefetch",
@@ -117,6 +116,10 @@ class Pager(Generic[T]):
 
     Each ``async for`` is a fresh walk; :attr:`report` and :attr:`token` speak of the latest one. Nothing is sent before
     the first row is asked for. A walk may wait for the limit, and raises what a request raises, and PaginationError.
+
+    Several tasks may share one walk: give each of them the same iterator, ``rows = aiter(pager)``. Each row goes to one
+    of them, as each page of ``pager.pages()`` does. A task that is cancelled while it waits takes no row with it. An
+    error goes to every task that waits then; whoever asks again has the same page tried again.
 
     A walk that is broken off gives up its pages at once; ``async with pager:`` also waits until they have let go of
     their connections.
@@ -164,8 +167,9 @@ class Pager(Generic[T]):
     async def collect(self) -> list[T]:
         """Give all rows as a list. With many rows, iterating takes far less memory."""
         rows: list[T] = []
-        async with self:
-            async for page in self.pages():
+        # Other walks of this pager go on.
+        async with aclosing(_Pages(*self._begin())) as pages:
+            async for page in pages:
                 rows += page.items
         return rows
 
@@ -180,12 +184,15 @@ class Pager(Generic[T]):
 
     @property
     def report(self) -> WalkReport:
-        """The account of the latest walk."""
-        return self._report
+        """The account of the latest walk as it stands now: a copy, which does not change any more."""
+        return copy(self._report)
 
     @property
     def token(self) -> str:
-        """What has been delivered of the latest walk: pass it as ``resume=`` to go on behind it."""
+        """What has been delivered of the latest walk: pass it as ``resume=`` to go on behind it.
+
+        A row is delivered once the iterator has given it to a task, whether that is done with it or not.
+        """
         return self._cut.place().token()
 
     async def close(self) -> None:
@@ -193,6 +200,7 @@ class Pager(Generic[T]):
         for run in list(self._runs):
             await run.close()
         if self._leaving:
+            # They are of runs that nobody holds any more.
             await asyncio.wait(set(self._leaving))
 
     async def __aenter__(self) -> Self:
@@ -232,6 +240,8 @@ class _Iterator(Generic[T]):
     def __init__(self, run: WalkRun[T], cut: Handover) -> None:
         self._run = run
         self._cut = cut
+        self._is_asking = False
+        self._waiting: list[asyncio.Future[None]] = []
 
     def __aiter__(self) -> Self:
         return self
@@ -244,12 +254,40 @@ class _Iterator(Generic[T]):
         """End the walk and wait until nothing of it is left, as an async generator would."""
         await self._run.close()
 
-    async def _next_page(self) -> Page[T]:
-        self._cut.settle()
-        page = await self._run.next_page()
+    async def _next_page(self) -> Page[T] | None:
+        """Give the next page, or None where it went to another task that shares this iterator.
+
+        One task asks, the others wait for it. All of them get its error; where it is cancelled, another one asks.
+        """
+        if self._is_asking:
+            self._waiting.append(asyncio.get_running_loop().create_future())
+            await self._waiting[-1]
+            return None
+        self._is_asking = True
+        try:
+            self._cut.settle()
+            page = await self._run.next_page()
+        except Exception as error:
+            self._wake(error)
+            raise
+        finally:
+            self._is_asking = False
+            self._wake()
         if page is None:
             raise StopAsyncIteration
         return page
+
+    def _wake(self, error: Exception | None = None) -> None:
+        """Have those who wait look again, or raise the error."""
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if waiter.done():
+                # It was cancelled meanwhile.
+                continue
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(error)
 
 
 class _Rows(_Iterator[T]):
@@ -260,28 +298,28 @@ class _Rows(_Iterator[T]):
         self._batches_in_turn = 0
 
     async def __anext__(self) -> T:
-        for row in self._rows:
-            return row
-        if not self._rest:
-            self._rest = ()
-            page = await self._next_page()
-            self._cut.turn_to(page)
-            self._rest, self._batches_in_turn = page.items, 0
-        batch, self._rest = next_batch(self._rest)
-        self._rows = self._cut.take(batch)
-        # They are let go when the last one was handed over, and those decoded next take their place in memory.
-        del batch
-        self._batches_in_turn += 1
-        if self._batches_in_turn >= _BATCHES_A_TURN:
-            self._batches_in_turn = 0
-            await give_way()
-            # Where others share this iterator, it is no longer where it was.
-            return await self.__anext__()
-        return next(self._rows)
+        while True:
+            for row in self._rows:
+                return row
+            # Behind each await another task may have moved this iterator on, so all is looked at anew.
+            if not self._rest:
+                self._rest = ()
+                page = await self._next_page()
+                if page is not None:
+                    self._cut.turn_to(page)
+                    self._rest, self._batches_in_turn = page.items, 0
+            elif self._batches_in_turn >= _BATCHES_A_TURN:
+                self._batches_in_turn = 0
+                await give_way()
+            else:
+                batch, self._rest = next_batch(self._rest)
+                self._rows = self._cut.take(batch)
+                self._batches_in_turn += 1
 
 
 class _Pages(_Iterator[T]):
     async def __anext__(self) -> Page[T]:
-        page = await self._next_page()
+        while (page := await self._next_page()) is None:
+            pass
         self._cut.turn_to(page, is_handed_over=True)
         return page

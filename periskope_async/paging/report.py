@@ -8,7 +8,7 @@ __all__ = ["WalkReport"]
 
 
 class WalkReport(Struct, kw_only=True):
-    """The account of one walk. It grows while the walk runs; ``complete`` is None until it has ended."""
+    """The account of one walk, as it stood when ``pager.report`` was read; ``complete`` is None until it has ended."""
 
     requests: int = 0
     """Requests sent, retries included."""

@@ -135,8 +135,7 @@ class WalkRun(Generic[T]):
                     self._fill()
                 self._pace.went_out(loop.time())
                 return page
-        if self._leaving:
-            await asyncio.wait(set(self._leaving))
+        await self._wait_for_leaving()
         return None
 
     async def _answer_of(self, task: asyncio.Task[UnreadPage[T]]) -> UnreadPage[T]:
@@ -153,6 +152,12 @@ class WalkRun(Generic[T]):
         """Cancel what is out and wait until it has let go of its connections."""
         self._is_closed = True
         await self._drop()
+        # Those too that were given up earlier.
+        await self._wait_for_leaving()
+
+    async def _wait_for_leaving(self) -> None:
+        if self._leaving:
+            await asyncio.wait(set(self._leaving))
 
     def abandon(self) -> None:
         """Cancel what is out without waiting: for a run that nobody holds any more."""
@@ -183,7 +188,10 @@ class WalkRun(Generic[T]):
         """How many pages to have out at once."""
         if self._prefetch is not None:
             return self._prefetch
-        return self._pace.depth(requests_per_second=self._source.requests_per_second())
+        source = self._source
+        return self._pace.depth(
+            requests_per_second=source.requests_per_second(), requests_at_once=source.requests_at_once()
+        )
 
     def _place(self, ask: Ask, fetched: FetchedPage[T], now: float) -> Page[T] | None:
         """Have the walk place a page. Nothing is awaited here: rows that were placed must reach the caller."""

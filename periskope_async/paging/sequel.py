@@ -45,8 +45,9 @@ class Sequel:
         if head is None:
             return True
         head.met([answer.time_of(index) for index in range(len(answer.keys))], fresh=fresh, date=answer.cut_after)
-        if head.is_over and not head.is_proven:
-            self._evidence.doubt = "the list moves faster at its head than it can be caught up"
+        if head.is_over:
+            self._evidence.is_head_unclear = head.is_stuck
+            self._evidence.doubt = self._evidence.doubt or head.doubt
         return head.is_over
 
     def after(self, phase: Phase, *, missing: int) -> Phase | None:
@@ -61,6 +62,7 @@ class Sequel:
             if evidence.is_head_to_be_read():
                 self.head = HeadCatchUp(
                     since=evidence.passed_head,
+                    newest=evidence.newest,
                     timeless=evidence.timeless,
                     most=plan.most_rows,
                     largest=evidence.largest,

@@ -160,7 +160,7 @@ class Walk:
         fresh = self._fresh(ask, answer)[: self._wanted()]
         is_blind = self._plan.overlap == 0 and self._consistency == "exact"
         if is_blind and ask.offset > self._plan.base and (fresh or self._plan.page_size == 1):
-            self._evidence.was_not_seen("pages of one row cannot overlap, so what moved between them went unseen")
+            self._evidence.was_not_seen("pages of one row cannot overlap, so a move between them would go unseen")
         if self._consistency != "none":
             self._seen.update(pick(fresh, answer.keys))
             self._evidence.met(ask, answer, fresh)

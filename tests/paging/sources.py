@@ -55,6 +55,7 @@ class ListSource:
         *,
         latency: float | Callable[[int], float] = 0.0,
         per_second: float = 100.0,
+        at_once: int = 1,
         body_bytes: int = 1_000,
         errors: dict[int, Exception] | None = None,
         error_above: tuple[int, Exception] | None = None,
@@ -64,6 +65,7 @@ class ListSource:
     ) -> None:
         self.moving = moving
         self.latency = latency
+        self.at_once = at_once
         self.per_second, self.body_bytes = per_second, body_bytes
         self.errors = errors or {}
         self.error_above = error_above
@@ -85,6 +87,9 @@ class ListSource:
 
     def requests_per_second(self) -> float:
         return self.per_second
+
+    def requests_at_once(self) -> int:
+        return self.at_once
 
     async def fetch(self, *, offset: int, limit: int, is_reversed: bool, account: Account) -> UnreadPage[int]:
         self.asked.append((offset, limit))
@@ -114,7 +119,7 @@ class ListSource:
                 raise self.error_above[1]
             answer = None if number in self.errors else self.moving.page(ask)
             await asyncio.sleep(seconds / 2)
-            permit.answered(LimitHeaders(), is_refusal=False)
+            permit.answered(LimitHeaders(), status=200)
         finally:
             permit.lost()
         if answer is None:
@@ -141,7 +146,7 @@ class ListSource:
         self._pages.append(weakref.ref(rows))
         self.arrived.append((ask.offset, len(rows)))
 
-        return UnreadPage(meta, read, look_through)
+        return UnreadPage(read, look_through)
 
 
 def _read(rows: Rows, given: Sequence[int], answer: Answered, meta: ResponseMeta) -> FetchedPage[int]:

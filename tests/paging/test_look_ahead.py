@@ -114,8 +114,36 @@ async def test_as_many_are_out_as_the_limit_lets_through_during_one_answer(
     assert source.most_out == depth
 
 
+@pytest.mark.parametrize(("limit", "window"), [(10, 1.0), (23, 2.0), (34, 10.0)])
+@pytest.mark.parametrize("spread", [0.0, 0.3])
+async def test_a_windows_budget_is_used_at_once(limit: int, window: float, spread: float) -> None:
+    latencies = random.Random(1)
+    source = ListSource(
+        at_rest(20 + 17 * 99),
+        latency=lambda _: latencies.uniform(1.0 - spread, 1.0 + spread),
+        per_second=limit / window,
+        at_once=limit,
+        limiter=RateLimiter(assume=RateLimit(limit, window), rng=random.Random(1)),
+        server=FixedWindow(limit, window),
+    )
+    seconds = await seconds_of(pager_of(source, page_size=20))
+    # Two answers are waited for alone: the first, and the last look.
+    floor = (math.ceil(len(source.asked) / limit) - 1) * window + 1.0
+    assert seconds <= 1.1 * (floor + 2.0)
+    assert source.refused == 0
+
+
+async def test_a_slow_reader_has_few_pages_in_memory() -> None:
+    source = ListSource(at_rest(400), latency=0.3, per_second=4.0, at_once=40)
+    most = 0
+    async for _ in pager_of(source).pages():
+        await asyncio.sleep(10.0)
+        most = max(most, source.pages_in_memory)
+    assert most <= 5
+
+
 async def test_large_pages_are_read_a_few_at_a_time() -> None:
-    source = ListSource(at_rest(SIZE), latency=1.0, body_bytes=16 * 1024 * 1024)
+    source = ListSource(at_rest(SIZE), latency=1.0, at_once=40, body_bytes=16 * 1024 * 1024)
     await pager_of(source).collect()
     assert source.most_out == 4
 

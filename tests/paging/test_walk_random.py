@@ -79,13 +79,9 @@ def walk_strangely(seed: int) -> None:
     size = rng.choice([rng.randrange(1, 20), rng.randrange(71), rng.randrange(60, 200)])
     page_size, depth = rng.choice([rng.randrange(1, 8), rng.randrange(2, 21), 20, 30, 40]), rng.choice([1, 1, 2, 5, 16])
     # A server may give fewer rows from now on, and fewer still: limits fall, and do not rise.
-    limits = dict(
-        zip(
-            sorted(rng.sample(range(1, 12), falls := rng.choice([0, 0, 1, 2]))),
-            sorted(rng.sample(range(1, 31), falls), reverse=True),
-            strict=True,
-        )
-    )
+    falls = rng.choice([0, 0, 1, 2])
+    falls_at = sorted(rng.sample(range(1, 12), falls))
+    limits = dict(zip(falls_at, sorted(rng.sample(range(1, 31), falls), reverse=True), strict=True))
     moving = MovingList(
         rng=rng,
         size=size,
