@@ -1,22 +1,27 @@
 """The app: its commands, and how errors and signals become exit codes.
 
-0 whole, 1 failed, 2 usage, 3 partial, 130 stopped by hand.
+0 whole, 1 failed, 2 usage, 3 partial, 130 stopped by hand, 129 and 143 stopped by SIGHUP and SIGTERM.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING
 
 from cyclopts import App, CycloptsError
-from rich.markup import escape
 
 from periskope_async.cli.chats import chats
+from periskope_async.cli.console import (
+    log_to_stderr,
+    output_console,
+    prepare_streams,
+    say,
+    settle_stdout,
+)
 from periskope_async.cli.doctor import doctor
 from periskope_async.cli.export import export_app
-from periskope_async.cli.options import Exit, error_console
+from periskope_async.cli.options import Exit
 from periskope_async.cli.serve import sandbox
+from periskope_async.cli.stopping import Stopped, run_until_stopped
 from periskope_async.errors import ConfigError, PeriskopeError
 
 if TYPE_CHECKING:
@@ -38,20 +43,29 @@ app.command(sandbox)
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; give its exit code."""
+    prepare_streams()
+    log_to_stderr()
     try:
-        code = app(arguments, exit_on_error=False, error_console=error_console())
-    except CycloptsError:
+        code = run_until_stopped(
+            app.run_async(arguments, exit_on_error=False, print_error=False, console=output_console())
+        )
+    except CycloptsError as error:
+        say("✗", str(error))
         return Exit.USAGE
     except KeyboardInterrupt:
-        error_console().print("[yellow]stopped[/]")
+        say("!", "stopped")
         return Exit.STOPPED
+    except Stopped as stopped:
+        say("!", "stopped")
+        return 128 + stopped.number
     except BrokenPipeError:
-        # Who reads our output has had enough (`… | head`). Python would complain once more at exit.
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - for the rest of the process
+        # Who reads our output has had enough (`… | head`).
         return Exit.OK
     except (PeriskopeError, OSError) as error:
-        error_console().print(f"[red]✗[/] {escape(str(error))}", highlight=False)
+        say("✗", str(error))
         for note in getattr(error, "__notes__", ()):
-            error_console().print(f"  {escape(note)}", highlight=False)
+            say(None, note)
         return Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED
+    finally:
+        settle_stdout()
     return code if isinstance(code, int) else Exit.OK

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
+from periskope_async.cli.console import check_stdout, output_console, print_out, say, write_out
 from periskope_async.cli.options import (
     Connection,
     Exit,
     Selection,
     Walking,
-    error_console,
     open_client,
-    output_console,
     walk,
 )
+from periskope_async.export.jsonl import json_lines
+from periskope_async.export.runner import ExportResult
+from periskope_async.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from periskope_async.models import Maybe
     from periskope_async.models.chat import Chat
+    from periskope_async.paging.pager import Pager
 
 __all__ = ["chats"]
 
 _ROWS_SHOWN = 25
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _GAP = 2
+_LONGEST_CELL = 200
 _LEAST_NAME = 12
 _LEAST_MESSAGE = 16
 
@@ -54,25 +56,32 @@ async def chats(
     json
         Print each chat's original JSON, one a line; all chats unless --max-items is given.
     """
-    async with open_client(connection) as client:
+    check_stdout()
+    async with open_client(connection, is_quiet=quiet) as client:
         if json:
-            async with walk(client, selection, walking, max_items=walking.max_items).raw() as raw:
-                async for page in raw.pages():
-                    sys.stdout.buffer.write(b"".join(row.replace(b"\n", b" ") + b"\n" for row in page.items))
-                    sys.stdout.buffer.flush()
+            await print_rows(walk(client, selection, walking, max_items=walking.max_items))
             return Exit.OK
         wanted = _ROWS_SHOWN if walking.max_items is None else walking.max_items
         pager = walk(client, selection, walking, max_items=wanted)
         rows = await pager.collect()
         total = pager.report.count_at_start
-    if not rows:
-        if quiet:
-            return Exit.OK
-        error_console().print("no chats match")
-        return Exit.OK
-    console = output_console()
-    console.print(_table(rows, total, width=console.width))
+    if rows:
+        print_out(_table(rows, total, width=output_console().width))
+    elif wanted and not quiet:
+        say(None, "no chats match")
     return Exit.OK
+
+
+async def print_rows(pager: Pager[Chat]) -> ExportResult:
+    """Print each chat's original JSON on stdout, one a line."""
+    rows = size = 0
+    async with pager.raw() as raw:
+        async for page in raw.pages():
+            lines = json_lines(page.items)
+            write_out(lines)
+            rows += len(page.items)
+            size += len(lines)
+    return ExportResult(path=Path("-"), rows=rows, bytes=size, report=raw.report)
 
 
 def _table(rows: Sequence[Chat], total: int | None, *, width: int) -> Table:
@@ -106,8 +115,7 @@ def _table(rows: Sequence[Chat], total: int | None, *, width: int) -> Table:
 
 
 def _plain(text: Maybe[str]) -> str:
-    """One line of what strangers wrote; no control character of theirs reaches the terminal."""
-    return " ".join(_CONTROLS.sub(" ", text or "").split())
+    return one_line(text or "", limit=_LONGEST_CELL)
 
 
 def _last(chat: Chat, now: datetime) -> str:

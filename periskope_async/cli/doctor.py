@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import platform
-import sys
 import time
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from aiohttp import ClientRequest, hdrs
 from cyclopts import Parameter
 
-from periskope_async.cli.options import Connection, Exit, open_client, output_console
+from periskope_async.cli.console import Sign, check_stdout, print_out, signed, write_out
+from periskope_async.cli.options import Connection, Exit, open_client
 from periskope_async.errors import AuthenticationError, ConfigError, PeriskopeError, RateLimitError, TransportError
+from periskope_async.printable import one_line
+from periskope_async.versions import version_of
 
 if TYPE_CHECKING:
     from periskope_async.client import PeriskopeClient
+    from periskope_async.meta import ResponseMeta
 
 __all__ = ["doctor"]
 
 State = Literal["ok", "warning", "failed"]
-_SIGNS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failed": "[red]✗[/]"}
+_SIGNS: dict[State, Sign] = {"ok": "✓", "warning": "!", "failed": "✗"}
 
 
 @dataclass(slots=True)
@@ -34,7 +35,7 @@ class Findings:
 
     def add(self, state: State, what: str, said: str) -> None:
         """Note one finding."""
-        self.rows.append((state, what, said))
+        self.rows.append((state, what, one_line(said)))
 
     @property
     def has_failed(self) -> bool:
@@ -54,34 +55,40 @@ async def doctor(
     json
         Print the findings as JSON.
     """
+    check_stdout()
     findings = Findings()
     _look_at_installation(findings)
     try:
         async with open_client(connection) as client:
             findings.add("ok", "settings", f"{client!r}")
+            way = f"through {client.proxy}" if client.proxy else "directly"
+            findings.add("ok", "proxy", f"requests go to the server {way}")
             await _look_at_server(client, findings)
     except ConfigError as error:
         findings.add("failed", "settings", str(error))
     if json:
         rows = [{"state": state, "check": what, "finding": said} for state, what, said in findings.rows]
-        sys.stdout.buffer.write(msgspec.json.encode(rows) + b"\n")
+        write_out(msgspec.json.encode(rows) + b"\n")
     else:
-        console = output_console()
-        for state, what, said in findings.rows:
-            console.print(f"{_SIGNS[state]} [bold]{what:<12}[/] ", end="")
-            console.print(said, markup=False, soft_wrap=True)
+        lines = [
+            signed(_SIGNS[state], "").append(f"{what:<12} ", style="bold").append(said)
+            for state, what, said in findings.rows
+        ]
+        print_out(*lines, soft_wrap=True)
     return Exit.FAILED if findings.has_failed else Exit.OK
 
 
 def _look_at_installation(findings: Findings) -> None:
-    own = ", ".join(f"{name} {version(name)}" for name in ("periskope-async", "aiohttp", "msgspec", "aiolimiter"))
+    own = ", ".join(f"{name} {version_of(name)}" for name in ("periskope-async", "aiohttp", "msgspec", "aiolimiter"))
     findings.add("ok", "versions", f"Python {platform.python_version()}, {own}")
     findings.add("ok", "encodings", ClientRequest.DEFAULT_HEADERS[hdrs.ACCEPT_ENCODING])
 
 
 async def _look_at_server(client: PeriskopeClient, findings: Findings) -> None:
     try:
-        page = await client.list_chats(limit=1)
+        first = await client.list_chats(limit=1)
+        _look_at_first_answer(client, first.meta, findings)
+        page = await client.list_chats(limit=1000)
     except AuthenticationError as error:
         findings.add("failed", "key", str(error))
         return
@@ -92,15 +99,8 @@ async def _look_at_server(client: PeriskopeClient, findings: Findings) -> None:
         findings.add("failed", "connection", str(error))
         return
     except PeriskopeError as error:
-        findings.add("failed", "first page", str(error))
+        findings.add("failed", "one page", str(error))
         return
-    meta = page.meta
-    findings.add("ok", "key", f"accepted; organisation {meta.org_id or 'not named'}")
-    findings.add("ok", "scope", f"phone {meta.phone_id}" if meta.phone_id else "every phone that the key may use")
-    findings.add("ok", "connection", f"one small answer took {meta.seconds * 1000:.0f} ms [trace {meta.trace_id}]")
-    _look_at_limit(client, page.meta.rate_limit.unusable, findings)
-    _look_at_clock(meta.date, findings)
-    page = await client.list_chats(limit=1000)
     told = "not told" if page.count is None else f"{page.count:,}"
     findings.add(
         "ok",
@@ -110,23 +110,34 @@ async def _look_at_server(client: PeriskopeClient, findings: Findings) -> None:
     )
 
 
+def _look_at_first_answer(client: PeriskopeClient, meta: ResponseMeta, findings: Findings) -> None:
+    findings.add("ok", "key", f"accepted; organisation {meta.org_id or 'not named'}")
+    findings.add("ok", "scope", f"phone {meta.phone_id}" if meta.phone_id else "every phone that the key may use")
+    findings.add("ok", "connection", f"one small answer took {meta.seconds * 1000:.0f} ms [trace {meta.trace_id}]")
+    _look_at_limit(client, meta.rate_limit.unusable, findings)
+    _look_at_clock(meta, findings)
+
+
 def _look_at_limit(client: PeriskopeClient, unusable: tuple[str, ...], findings: Findings) -> None:
     view = client.rate_limit
     findings.add("ok", "limit", f"{view.limit} requests in {view.window:g} s, {view.remaining} left right now")
-    sure = "no other length fits the headers" if view.is_window_sure else "most likely; more answers will tell"
-    kind = "fixed, proven" if view.is_fixed else "fixed, sliding or a bucket: not told apart yet, and served alike"
-    findings.add("ok", "window", f"{view.window:g} s long, {sure}; its kind: {kind}")
+    sure = "proven" if view.is_window_sure else "most likely; more answers will tell"
+    findings.add("ok", "window", f"{view.window:g} s long, {sure}")
     others = f"others spend {view.foreign} a window" if view.foreign else "nobody else was seen to spend any of it"
     findings.add("ok", "budget", f"{others}; requests are timed to within {view.margin * 1000:.0f} ms")
     for said in unusable:
         findings.add("warning", "limit", said)
 
 
-def _look_at_clock(date: str | None, findings: Findings) -> None:
-    if date is None:
+def _look_at_clock(meta: ResponseMeta, findings: Findings) -> None:
+    if meta.date is None:
         findings.add("warning", "clock", "the server sent no Date header")
         return
-    behind = parsedate_to_datetime(date).timestamp() - time.time()
+    server_time = meta.rate_limit.server_time
+    if server_time is None:
+        findings.add("warning", "clock", f"the server's Date cannot be read: {meta.date!r}")
+        return
+    behind = server_time - time.time()
     if abs(behind) < 5:  # noqa: PLR2004 - Date has whole seconds, and the answer was under way
         findings.add("ok", "clock", "agrees with the server's")
     else:

@@ -8,12 +8,12 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 from cyclopts.types import NonNegativeInt, PositiveInt
-from rich.console import Console
 
+from periskope_async.cli.key_file import read_key_file
+from periskope_async.cli.waits import LongWaits
 from periskope_async.client import PeriskopeClient
-from periskope_async.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from periskope_async.models.chat import Chat
     from periskope_async.paging.pager import Pager
 
-__all__ = ["Connection", "Exit", "Selection", "Walking", "error_console", "open_client", "output_console", "walk"]
+__all__ = ["ChatCount", "Connection", "Exit", "Selection", "Walking", "open_client", "walk"]
+
+
+ChatCount = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=1_000_000_000))]
 
 
 class Exit(IntEnum):
@@ -48,7 +51,7 @@ class Connection:
     "Another server; also PERISKOPE_BASE_URL."
     sandbox: Annotated[bool, Parameter(negative=())] = False
     "Use an embedded Periskope with made-up chats: no account needed."
-    sandbox_chats: NonNegativeInt = 5_000
+    sandbox_chats: ChatCount = 5_000
     "How many chats the sandbox holds."
 
 
@@ -106,8 +109,15 @@ def walk(client: PeriskopeClient, selection: Selection, walking: Walking, *, max
 
 
 @asynccontextmanager
-async def open_client(connection: Connection, hooks: Iterable[Hook] = ()) -> AsyncGenerator[PeriskopeClient]:
-    """Give a client for the options; with ``--sandbox``, one to a Periskope that lives as long as it does."""
+async def open_client(
+    connection: Connection, hooks: Iterable[Hook] = (), *, is_quiet: bool = False
+) -> AsyncGenerator[PeriskopeClient]:
+    """Give a client for the options; with ``--sandbox``, one to a Periskope that lives as long as it does.
+
+    Unless quiet, it says on stderr when a long wait for the limit begins.
+    """
+    if not is_quiet:
+        hooks = (LongWaits(), *hooks)
     if connection.sandbox:
         from periskope_async.sandbox import Sandbox  # noqa: PLC0415 - a server nobody else needs to load
 
@@ -117,26 +127,7 @@ async def open_client(connection: Connection, hooks: Iterable[Hook] = ()) -> Asy
         ):
             yield client
         return
-    async with PeriskopeClient(
-        _key_from(connection.api_key_file), phone=connection.phone, base_url=connection.base_url, hooks=hooks
-    ) as client:
+    path = connection.api_key_file
+    key = None if path is None else await read_key_file(path)
+    async with PeriskopeClient(key, phone=connection.phone, base_url=connection.base_url, hooks=hooks) as client:
         yield client
-
-
-def _key_from(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--api-key-file {str(path)!r} cannot be read: {error}", parameter="api_key") from None
-
-
-def output_console() -> Console:
-    """Give the console for what a command was asked for: stdout."""
-    return Console(highlight=False)
-
-
-def error_console() -> Console:
-    """Give the console for progress and errors: stderr, so that stdout can be piped."""
-    return Console(stderr=True, highlight=False)

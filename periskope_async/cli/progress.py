@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from periskope_async.cli.options import error_console
+from periskope_async.cli.console import error_console
 from periskope_async.events import Event, PageRead, ResponseReceived, Retried, Throttled
 
 if TYPE_CHECKING:
@@ -25,15 +25,17 @@ class WalkProgress:
     def __init__(self, *, max_items: int | None = None, is_quiet: bool = False) -> None:
         self._max_items = max_items
         console = error_console()
+        # Not as rich sees it, which takes any file for a terminal where FORCE_COLOR or TTY_COMPATIBLE is set.
+        is_drawn = not is_quiet and console.is_terminal and console.file.isatty()
         self._progress = Progress(
-            SpinnerColumn(),
+            SpinnerColumn("dots" if console.encoding.startswith("utf") else "line"),
             TextColumn("[bold]{task.fields[rows]}[/] chats"),
             BarColumn(bar_width=None),
             TaskProgressColumn(),
             TimeElapsedColumn(),
             TextColumn("[yellow]{task.fields[note]}", justify="left"),
             console=console,
-            disable=is_quiet or not console.is_terminal,
+            disable=not is_drawn,
         )
         self._task = self._progress.add_task("", total=None, rows="0", note="")
 

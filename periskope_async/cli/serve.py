@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
-from cyclopts.types import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from cyclopts import Parameter, validators
+from cyclopts.types import PositiveInt, UInt16
+from rich.text import Text
 
-from periskope_async.cli.options import output_console
+from periskope_async.cli.console import print_out
+from periskope_async.cli.options import ChatCount  # noqa: TC001 - read at run time
 
 __all__ = ["sandbox"]
 
 
 async def sandbox(
     *,
-    port: NonNegativeInt = 8080,
-    chats: NonNegativeInt = 5_000,
+    port: UInt16 = 8080,
+    chats: ChatCount = 5_000,
     limit: PositiveInt = 10,
-    window: PositiveFloat = 1.0,
-    latency: NonNegativeFloat = 0.2,
+    window: Annotated[float, Parameter(validator=validators.Number(gte=0.001, lte=86_400))] = 1.0,
+    latency: Annotated[float, Parameter(validator=validators.Number(gte=0, lte=3_600))] = 0.2,
     seed: int = 1,
     api_key: str | None = None,
 ) -> None:
@@ -42,13 +46,16 @@ async def sandbox(
     """
     from periskope_async.sandbox import Sandbox  # noqa: PLC0415 - a server nobody else needs to load
 
-    console = output_console()
     async with Sandbox(
         chats=chats, limit=limit, window=window, latency=latency, seed=seed, api_key=api_key, port=port
     ) as running:
-        console.print(
-            f"[bold]Periskope sandbox[/]: {chats:,} chats, {limit} requests in {window:g} s. Ctrl-C ends it.\n"
+        print_out(
+            Text.assemble(
+                ("Periskope sandbox", "bold"),
+                f": {chats:,} chats, {limit} requests in {window:g} s. Ctrl-C ends it.\n\n"
+                f"export PERISKOPE_BASE_URL={running.base_url}\n"
+                f"export PERISKOPE_API_KEY={running.api_key}",
+            ),
+            soft_wrap=True,
         )
-        console.print(f"export PERISKOPE_BASE_URL={running.base_url}", soft_wrap=True)
-        console.print(f"export PERISKOPE_API_KEY={running.api_key}", soft_wrap=True)
         await asyncio.Event().wait()

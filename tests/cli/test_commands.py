@@ -17,38 +17,12 @@ from rich.cells import cell_len
 
 from periskope_async.sandbox import Body, Sandbox
 from periskope_async.sandbox.pages import Pages
+from tests.cli.running import begun, periskope
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from periskope_async.sandbox.validation import ListQuery
-
-
-def periskope(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PERISKOPE_")}
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "periskope_async", *arguments],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=50,
-        check=False,
-        env={**env, "COLUMNS": "140", "PYTHONIOENCODING": "utf-8", **environ},
-    )
-
-
-def begun(*arguments: str) -> subprocess.Popen[str]:
-    """Start a command that hears Ctrl-C: what a shell runs in the background ignores it, and hands that on."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return subprocess.Popen(
-            [sys.executable, "-m", "periskope_async", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def test_chats_shows_a_table() -> None:
@@ -141,11 +115,18 @@ def test_doctor_on_the_sandbox() -> None:
     assert "✗" not in ran.stdout
 
 
-def test_doctor_finds_a_wrong_key(periskope_sandbox: Sandbox) -> None:
-    ran = periskope("doctor", "--json", PERISKOPE_API_KEY="wrong", PERISKOPE_BASE_URL="http://127.0.0.1:9/v1")
+def test_doctor_finds_a_wrong_key() -> None:
+    with Sandbox(chats=1, latency=0, api_key="right") as sandbox:
+        ran = periskope("doctor", "--json", PERISKOPE_API_KEY="wrong", PERISKOPE_BASE_URL=sandbox.base_url)
     assert ran.returncode == 1
-    findings = json.loads(ran.stdout)
-    assert {finding["check"]: finding["state"] for finding in findings}["connection"] == "failed"
+    assert {row["check"]: row["state"] for row in json.loads(ran.stdout)}["key"] == "failed"
+
+
+def test_doctor_finds_that_no_server_is_there() -> None:
+    """It takes as long as the tries of a request do."""
+    ran = periskope("doctor", "--json", PERISKOPE_API_KEY="any", PERISKOPE_BASE_URL="http://127.0.0.1:9/v1")
+    assert ran.returncode == 1
+    assert {row["check"]: row["state"] for row in json.loads(ran.stdout)}["connection"] == "failed"
 
 
 def test_doctor_without_a_key_says_where_to_get_one() -> None:
@@ -215,13 +196,13 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     assert "periskope-async[cli]" in ran.stderr
 
 
-@pytest.mark.parametrize("columns", [30, 60, 80, 200])
+@pytest.mark.parametrize("columns", [0, 10, 30, 60, 80, 200])
 def test_an_id_is_never_cut_and_no_line_is_too_long(columns: int) -> None:
     ran = periskope("chats", "--sandbox", "--chat-type", "group", COLUMNS=str(columns))
     rows = ran.stdout.splitlines()[1:-1]
     assert len(rows) == 25
     assert all(re.search(r"\d+@g\.us\s*$", row) for row in rows)
-    assert all(cell_len(row) <= columns for row in rows)
+    assert all(cell_len(row) <= max(columns, 30) for row in rows)
 
 
 def test_no_control_character_of_a_stranger_reaches_the_terminal(periskope_sandbox: Sandbox) -> None:
@@ -278,7 +259,7 @@ def test_what_is_no_plain_file_is_refused_before_anything_is_read(tmp_path: Path
     began = time.monotonic()
     ran = periskope("export", "chats", str(tmp_path), "--sandbox", "--sandbox-chats", "50000", "--page-size", "50")
     assert ran.returncode == 1
-    assert "no plain file" in ran.stderr
+    assert "a folder, no plain file" in ran.stderr
     assert time.monotonic() - began < 30
 
 

@@ -1,14 +1,14 @@
-"""Rows become lines, whole or not at all."""
+"""Rows become lines, each as the server wrote it."""
 
 from __future__ import annotations
 
-import stat
+import json
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, strategies as st
 
-from periskope_async.errors import ExportError
-from periskope_async.export.jsonl import JsonlWriter
+from periskope_async.export.jsonl import JsonlWriter, json_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,25 +23,35 @@ def test_each_row_is_one_line_and_its_own_bytes(tmp_path: Path) -> None:
     assert writer.bytes_written == target.stat().st_size
 
 
-def test_nothing_is_seen_before_the_commit_and_nothing_left_without(tmp_path: Path) -> None:
-    target = tmp_path / "out.jsonl"
-    target.write_text("older")
-    with JsonlWriter(target) as writer:
-        writer.write([b"{}"])
-        assert target.read_text() == "older"
-    assert target.read_text() == "older"
-    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
+@pytest.mark.parametrize(
+    "text",
+    [
+        rb'"cut here \ud83d"',
+        rb'"\udc00 starts late"',
+        rb'"a whole one \ud83d\ude00"',
+        b'"bytes \xff\xfe outside UTF-8"',
+        rb'"a quote \" and a backslash \\"',
+        rb'"\\"',
+        rb'"\\\" : , "',
+        rb'"  two  spaces\tand\r\nmore  "',
+        b'"\xe2\x80\xa8 a separator of lines"',
+        b"1e400",
+        b"-0",
+        b"1.0",
+        b"12345678901234567890123",
+        b"[]",
+        b"{}",
+        b'""',
+        b"null",
+    ],
+)
+@pytest.mark.parametrize("line_break", [b"\n", b"\r\n", b"\r", b"\n\t"])
+def test_a_pretty_row_loses_its_gaps_only(text: bytes, line_break: bytes) -> None:
+    pretty = line_break.join([b"{", b' "key" : ' + text + b" ,", b'   "next": [', text + b",", b"7 ]", b"}"])
+    assert json_lines([pretty]) == b'{"key":' + text + b',"next":[' + text + b",7]}\n"
 
 
-def test_it_gets_the_rights_of_any_new_file(tmp_path: Path) -> None:
-    (tmp_path / "plain").touch()
-    with JsonlWriter(tmp_path / "out.jsonl") as writer:
-        writer.commit()
-    rights = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("plain", "out.jsonl")]
-    assert rights[0] == rights[1]
-
-
-@pytest.mark.parametrize("name", ["missing/out.jsonl", "."])
-def test_where_nothing_can_be_written_is_told_at_once(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ExportError):
-        JsonlWriter(tmp_path / name)
+@given(st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_any_pretty_row_says_the_same(value: object) -> None:
+    pretty, tight = json.dumps([value], indent=2), json.dumps([value], separators=(",", ":"))
+    assert json_lines([pretty.encode()]) == tight.encode() + b"\n"

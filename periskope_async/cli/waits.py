@@ -1,0 +1,34 @@
+"""A long wait for the limit is said once, on a terminal or not: else a program seems to hang."""
+
+from __future__ import annotations
+
+import time
+
+from periskope_async.cli.console import say
+from periskope_async.events import Event, Throttled
+
+__all__ = ["LongWaits"]
+
+_LONG_SECONDS = 10.0
+
+
+class LongWaits:
+    """A hook that says when a long wait begins."""
+
+    def __init__(self) -> None:
+        self._told_until = 0.0
+
+    def __call__(self, event: Event, /) -> None:
+        """Say it for the first of the requests that wait together."""
+        now = time.monotonic()
+        if not isinstance(event, Throttled) or event.wait <= _LONG_SECONDS or now < self._told_until:
+            return
+        self._told_until = now + event.wait
+        why = "the server refused a request (429)" if event.reason == "refused" else "the rate limit is spent"
+        limit = "" if event.limit is None else f", {event.remaining} of {event.limit} requests are left"
+        say("!", f"{why}: the next request may go in {_duration(event.wait)}{limit}")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,61 @@
+"""Runs the command line as a user does: in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["begun", "periskope", "shell"]
+
+
+def periskope(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "periskope_async", *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=50,
+        check=False,
+        env={**_environ(), "COLUMNS": "140", "PYTHONIOENCODING": "utf-8", **environ},
+    )
+
+
+def _environ() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PERISKOPE_")}
+
+
+def begun(*arguments: str) -> subprocess.Popen[str]:
+    """Start a command that hears Ctrl-C: what a shell runs in the background ignores it, and hands that on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "periskope_async", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def shell(line: str, *, folder: Path | None = None, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a line of the shell in which ``$periskope`` is the command; output stays bytes."""
+    return subprocess.run(
+        ["bash", "-c", line],
+        capture_output=True,
+        timeout=50,
+        check=False,
+        cwd=folder,
+        env={
+            **_environ(),
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "periskope": f"{sys.executable} -W error -m periskope_async",
+            **environ,
+        },
+    )

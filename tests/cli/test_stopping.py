@@ -1,0 +1,127 @@
+"""Signals end a command cleanly, and what SIGKILL leaves the next run takes away."""
+
+from __future__ import annotations
+
+import signal
+import struct
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from periskope_async.sandbox import Sandbox, Slow
+from tests.cli.running import begun, periskope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+
+
+# As much as a pipe of Linux holds; macOS gives less.
+_FULL_PIPE = 65_536 if sys.platform == "linux" else 16_384
+
+
+@pytest.fixture
+def slow() -> Iterator[Sandbox]:
+    """Answer a first page, and nothing after it."""
+    with Sandbox(chats=500, always=Slow(60), faults=[Slow(0)]) as sandbox:
+        yield sandbox
+
+
+def eventually(is_true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 40
+    while not is_true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def bytes_waiting(pipe: int) -> int:
+    import fcntl
+    import termios
+
+    waiting: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+    return waiting
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def begun_export(monkeypatch: pytest.MonkeyPatch, out: Path, sandbox: Sandbox) -> subprocess.Popen[str]:
+    """Start an export, and wait until it has begun to write and waits for the server."""
+    monkeypatch.setenv("PERISKOPE_API_KEY", sandbox.api_key)
+    monkeypatch.setenv("PERISKOPE_BASE_URL", sandbox.base_url)
+    process = begun("export", "chats", str(out), "--page-size", "50")
+    eventually(lambda: len(sandbox.requests) > 1 and any(path.suffix == ".part" for path in out.parent.iterdir()))
+    return process
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: Sandbox, number: signal.Signals, code: int
+) -> None:
+    (tmp_path / "out.jsonl").write_text("of yesterday\n")
+    process = begun_export(monkeypatch, tmp_path / "out.jsonl", slow)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=40)
+    assert (process.returncode, said) == (code, "! stopped\n")
+    assert names_in(tmp_path) == ["out.jsonl"]
+    assert (tmp_path / "out.jsonl").read_text() == "of yesterday\n"
+
+
+def test_a_killed_export_is_swept_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: Sandbox) -> None:
+    process = begun_export(monkeypatch, tmp_path / "out.jsonl", slow)
+    process.kill()
+    process.communicate(timeout=40)
+    assert len(names_in(tmp_path)) == 1
+    ran = periskope("export", "chats", str(tmp_path / "out.jsonl"), "--sandbox", "--sandbox-chats", "3")
+    assert ran.returncode == 0, ran.stderr
+    assert names_in(tmp_path) == ["out.jsonl"]
+
+
+def test_nohup_is_honoured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: Sandbox) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = begun_export(monkeypatch, tmp_path / "out.jsonl", slow)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=40)
+    assert process.returncode == 143
+
+
+@pytest.mark.parametrize(("number", "codes"), [(signal.SIGTERM, {-15, 143}), (signal.SIGINT, {130})])
+def test_a_reader_that_stands_still_holds_nobody(number: signal.Signals, codes: set[int]) -> None:
+    """A pipe that is full holds the event loop; signals end the command all the same."""
+    process = begun("chats", "--sandbox", "--json")
+    assert process.stdout is not None
+    pipe = process.stdout.fileno()
+    eventually(lambda: bytes_waiting(pipe) >= _FULL_PIPE)
+    process.send_signal(number)
+    assert process.wait(timeout=40) in codes
+    process.communicate()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_closes_the_sandbox(number: signal.Signals, code: int) -> None:
+    process = begun("sandbox", "--port", "0")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=40)
+    assert (process.returncode, said) == (code, "! stopped\n")
+
+
+def test_the_library_sets_no_signal_handlers() -> None:
+    code = (
+        "import signal\n"
+        "before = {n: signal.getsignal(n) for n in signal.valid_signals()}\n"
+        "import periskope_async, periskope_async.export, periskope_async.cli.app\n"
+        "assert before == {n: signal.getsignal(n) for n in signal.valid_signals()}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=50)
