@@ -85,6 +85,8 @@ class Sandbox:
     ) -> None:
         if chats < 0 or limit < 1 or window <= 0 or keep_alive <= 0 or max_limit < 1:
             raise ValueError("a sandbox needs chats >= 0, limit >= 1, window > 0, keep_alive > 0 and max_limit >= 1")
+        if not 0 <= port <= 65535:  # noqa: PLR2004 - TCP's own
+            raise ValueError(f"port is {port}; it must be from 0 to 65535, and 0 takes a free one")
         self.api_key = api_key or DEFAULT_KEY
         self._host, self._port = host, port
         # The wall clock of this moment, driven on by the monotonic one: a clock set back must not stretch a window.

@@ -399,9 +399,18 @@ async def test_x_phone_shows_the_chats_of_that_phone(served: Served, number: int
         assert wire.sandbox.chat_ids(phone=sent) == reply.ids
 
 
+@pytest.mark.parametrize("empty", ["", " "])
+async def test_an_empty_x_phone_is_none(served: Served, empty: str) -> None:
+    """The official client made with ``phone: ""`` sends it so."""
+    async with served() as wire:
+        without, reply = await wire.ask(), await wire.ask(headers={"x-phone": empty})
+        assert (reply.status, reply.json) == (200, without.json)
+        assert "x-periskope-phone-id" not in reply.headers
+
+
 async def test_a_foreign_phone_is_a_401(served: Served) -> None:
     async with served() as wire:
-        for phone in ("910000000000", "phone-aaaaaaaaaaaaaaaa", ""):
+        for phone in ("910000000000", "phone-aaaaaaaaaaaaaaaa"):
             reply = await wire.ask(headers={"x-phone": phone})
             assert (reply.status, reply.json["code"]) == (401, "UNAUTHORIZED_ERROR")
             assert "x-phone" in reply.json["message"]

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import socket
+import struct
 import threading
 import time
 from contextlib import closing
@@ -20,7 +21,7 @@ from periskope_async.sandbox import DEFAULT_KEY, Sandbox, Slow
 from tests.sandbox.conftest import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.sandbox.conftest import Served
 
@@ -133,6 +134,12 @@ def test_impossible_settings_are_refused(settings: dict[str, Any]) -> None:
         Sandbox(**settings)
 
 
+@pytest.mark.parametrize("port", [-1, 65_536, 70_000])
+def test_a_port_that_is_none_is_refused(port: int) -> None:
+    with pytest.raises(ValueError, match=f"port is {port}"):
+        Sandbox(port=port)
+
+
 # A taken port
 
 
@@ -225,6 +232,85 @@ def test_a_connection_that_comes_with_the_end_is_closed_with_it(no_thread_left_o
         plug.close()
         # What was left open warns here.
         gc.collect()
+
+
+# Peers of every kind
+
+
+def answer_to(sandbox: Sandbox, *, close: bool) -> socket.socket:
+    """Ask for a page that no buffer of the kernel holds, and read none of it."""
+    plug = socket.create_connection(("127.0.0.1", port_of(sandbox)))
+    keep = "close" if close else "keep-alive"
+    headers = f"Host: x\r\nAuthorization: Bearer k\r\nConnection: {keep}\r\n"
+    plug.sendall(f"GET /v1/chats?limit=2000 HTTP/1.1\r\n{headers}\r\n".encode())
+    return plug
+
+
+def reads_all(sandbox: Sandbox) -> socket.socket:
+    plug = answer_to(sandbox, close=True)
+    while plug.recv(65_536):
+        pass
+    return plug
+
+
+def reads_nothing_more(sandbox: Sandbox) -> socket.socket:
+    plug = answer_to(sandbox, close=True)
+    plug.recv(1)
+    return plug
+
+
+def keeps_alive_unread(sandbox: Sandbox) -> socket.socket:
+    plug = answer_to(sandbox, close=False)
+    plug.recv(1)
+    return plug
+
+
+def says_no_more(sandbox: Sandbox) -> socket.socket:
+    plug = answer_to(sandbox, close=False)
+    plug.shutdown(socket.SHUT_WR)
+    plug.recv(1)
+    return plug
+
+
+def resets(sandbox: Sandbox) -> socket.socket:
+    plug = answer_to(sandbox, close=False)
+    plug.recv(1)
+    plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    plug.close()
+    return plug
+
+
+def leaves(sandbox: Sandbox) -> socket.socket:
+    plug = answer_to(sandbox, close=False)
+    plug.close()
+    return plug
+
+
+def asks_half(sandbox: Sandbox) -> socket.socket:
+    plug = socket.create_connection(("127.0.0.1", port_of(sandbox)))
+    plug.sendall(b"GET /v1/chats HTTP/1.1\r\nHost")
+    return plug
+
+
+PEERS = [reads_all, reads_nothing_more, keeps_alive_unread, says_no_more, resets, leaves, asks_half]
+
+
+@pytest.mark.parametrize("peer", PEERS)
+async def test_it_closes_whatever_its_peer_does(
+    nothing_left_over: None, peer: Callable[[Sandbox], socket.socket]
+) -> None:
+    for _ in range(3):
+        async with Sandbox(chats=2_000, limit=100) as sandbox:
+            plug = await asyncio.to_thread(peer, sandbox)
+        plug.close()
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_it_closes_in_a_thread_too(no_thread_left_over: None, peer: Callable[[Sandbox], socket.socket]) -> None:
+    for _ in range(3):
+        with Sandbox(chats=2_000, limit=100) as sandbox:
+            plug = peer(sandbox)
+        plug.close()
 
 
 # As a fixture
