@@ -1,4 +1,4 @@
-"""Packages of npm for the contenders that node runs, kept in the user's cache."""
+"""Packages of npm for what node runs here, kept in the user's cache."""
 
 from __future__ import annotations
 

@@ -11,27 +11,36 @@ from typing import TYPE_CHECKING
 from benchmarks.limiter.contenders import OURS, contenders
 from benchmarks.limiter.measure import measure
 from benchmarks.limiter.picture import draw
+from benchmarks.limiter.programs import NoServerError
 from benchmarks.limiter.report import HEADING, Row, explain, machine, to_text, write_json
 from benchmarks.limiter.scenarios import LONG, SCENARIOS, SMOKE
-from benchmarks.limiter.server import NoServerError, express_here
+from benchmarks.limiter.server import express_here
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
-    from benchmarks.limiter.scenarios import Scenario
-    from benchmarks.limiter.server import Express
+    from benchmarks.compare.npm import Node
+    from benchmarks.limiter.measure import Run
+    from benchmarks.limiter.scenario import Scenario
 
 __all__ = ["add_arguments", "run"]
 
 _RESULTS = Path(__file__).parents[1] / "results"
 _DRAWN = "forty"
+_BY_NAME = {scenario.name: scenario for scenario in (*SCENARIOS, *LONG)}
+
+
+def _names(told: str) -> list[str]:
+    names = told.split(",")
+    if unknown := [name for name in names if name not in _BY_NAME]:
+        raise argparse.ArgumentTypeError(f"no scenario is called {', '.join(unknown)}")
+    return names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what only this benchmark understands."""
-    names = [scenario.name for scenario in (*SCENARIOS, *LONG)]
     group = parser.add_argument_group("limiter")
-    group.add_argument("--only", action="append", choices=names, metavar="SCENARIO", help=f"one of {', '.join(names)}")
+    group.add_argument("--only", type=_names, default=[], metavar="NAME,…", help=f"some of {', '.join(_BY_NAME)}")
     group.add_argument("--rivals", action=argparse.BooleanOptionalAction, default=True, help="run the rivals too")
     group.add_argument("--repeat", type=int, default=1, help="runs of each; the median time and the worst refusals")
     group.add_argument("--long", action="store_true", help="windows of 3 to 60 s too, in real time")
@@ -43,10 +52,6 @@ def run(*, is_smoke: bool, options: argparse.Namespace) -> None:
     """Print a table; after a full run keep its JSON and its picture."""
     # The table counts the refusals; our client would tell each of them too.
     logging.getLogger("periskope_async").addHandler(logging.NullHandler())
-    asyncio.run(_run(is_smoke=is_smoke, options=options))
-
-
-async def _run(*, is_smoke: bool, options: argparse.Namespace) -> None:
     found = express_here()
     express = None if isinstance(found, str) else found
     if express is None:
@@ -57,7 +62,7 @@ async def _run(*, is_smoke: bool, options: argparse.Namespace) -> None:
     print(HEADING)
     rows: list[Row] = []
     for scenario in _chosen(is_smoke=is_smoke, options=options):
-        rows += await _measured(scenario, express, options)
+        rows += _measured(scenario, express, options)
     if is_smoke:
         _check(rows)
         return
@@ -76,26 +81,42 @@ def _chosen(*, is_smoke: bool, options: argparse.Namespace) -> Sequence[Scenario
     if is_smoke:
         return SMOKE
     if options.only:
-        return [scenario for scenario in (*SCENARIOS, *LONG) if scenario.name in options.only]
+        return [_BY_NAME[name] for name in options.only]
     return (*SCENARIOS, *LONG) if options.long else SCENARIOS
 
 
-async def _measured(scenario: Scenario, express: Express | None, options: argparse.Namespace) -> list[Row]:
+def _measured(scenario: Scenario, express: Node | None, options: argparse.Namespace) -> list[Row]:
     """Run every contender of a scenario and print its line as soon as it is there."""
-    print(f"{scenario.title} ({scenario.pages} pages, {scenario.tasks} tasks)")
+    print(f"{scenario.title} ({scenario.asked} pages{'' if scenario.groups else f', {scenario.tasks} tasks'})")
     rows: list[Row] = []
     for name, job in contenders(with_rivals=options.rivals and scenario.has_rivals).items():
         try:
-            runs = [await measure(scenario, name, job, express) for _ in range(options.repeat)]
+            runs = [_in_loop(scenario, measure(scenario, name, job, express)) for _ in range(options.repeat)]
         except NoServerError as error:
             print(f"  left out: {error}")
             break
         row = Row(scenario=scenario, contender=name, runs=runs)
         rows.append(row)
         print(to_text(row), flush=True)
-        if options.explain and name == OURS:
+        if name == OURS and options.only:
+            print(f"    {row.worst.limit}", flush=True)
+        if name == OURS and options.explain:
             print("\n".join(explain(row.worst)), flush=True)
     return rows
+
+
+def _in_loop(scenario: Scenario, run: Coroutine[None, None, Run]) -> Run:
+    """Run it in a loop of the scenario's kind."""
+    factory = None
+    if scenario.loop == "uvloop":
+        try:
+            import uvloop  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            run.close()
+            raise NoServerError("uvloop is not installed") from error
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(run)
 
 
 def _check(rows: Sequence[Row]) -> None:
@@ -104,9 +125,9 @@ def _check(rows: Sequence[Row]) -> None:
     for row in rows:
         for run in row.runs:
             assert not run.failure, f"{row.scenario.name}, {row.contender}: {run.failure}"
-            assert run.served == row.scenario.pages
+            assert run.served == row.scenario.counted
             assert (run.served, run.refused) == (len(run.passed_at), len(run.refused_at))
-            if row.scenario.kind == "fixed":
+            if run.windows:
                 assert sum(window.served for window in run.windows) == run.served
                 assert all(window.served <= row.scenario.limit for window in run.windows)
     print("every page was read once, and the books agree")

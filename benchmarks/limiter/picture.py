@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from benchmarks.limiter.measure import Run
-    from benchmarks.limiter.scenarios import Scenario
+    from benchmarks.limiter.scenario import Scenario
 
 __all__ = ["draw"]
 

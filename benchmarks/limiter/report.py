@@ -5,16 +5,17 @@ from __future__ import annotations
 import platform
 import statistics
 from importlib.metadata import version
+from math import inf
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, json
 
 from benchmarks.limiter.contenders import OURS
 from benchmarks.limiter.measure import Run  # noqa: TC001 - msgspec reads the annotations
-from benchmarks.limiter.scenarios import Scenario  # noqa: TC001 - as above
+from benchmarks.limiter.scenario import Scenario  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -61,14 +62,26 @@ class Row(Struct, frozen=True, kw_only=True):
         found: list[str] = []
         if self.over > self.scenario.at_most_over:
             found.append(f"over {self.scenario.at_most_over:.0%}")
-        for said, most, allowed in (
-            ("refused while learning", max(run.refused_learning for run in self.runs), self.scenario.at_most_learning),
-            ("refused", max(run.refused_steady for run in self.runs), self.scenario.at_most_refused),
-            ("in a window", max(run.most_refused_a_window for run in self.runs), self.scenario.at_most_a_window),
-        ):
+        for said, most, allowed in self._counts():
             if allowed is not None and most > allowed:
-                found.append(f"{most} {said}, {allowed} allowed")
+                found.append(f"{most:.3g} {said}, {allowed:g} allowed")
         return found
+
+    def _counts(self) -> Iterator[tuple[str, float, float | None]]:
+        """Give what is counted: its name, the most of any run, and the bound."""
+        bounds, runs = self.scenario, self.runs
+        if bounds.at_most_in_all is None:
+            yield "refused while learning", max(run.refused_learning for run in runs), bounds.at_most_learning
+            yield "refused", max(run.refused_steady for run in runs), bounds.at_most_refused
+            yield "in a window", max(run.most_refused_a_window for run in runs), bounds.at_most_a_window
+        else:
+            yield "refused", max(run.refused for run in runs), bounds.at_most_in_all
+        yield "of the others' refused", max(run.foreign_share for run in runs), bounds.at_most_of_foreign
+        yield (
+            "s to half of the limit",
+            max(inf if run.half_after is None else run.half_after for run in runs),
+            bounds.half_within,
+        )
 
 
 HEADING = f"{'':<30}{'floor':>8}{'took':>8}{'over':>8}{'refused':>9}{'learning':>9}{'steady':>8}"
@@ -77,7 +90,8 @@ HEADING = f"{'':<30}{'floor':>8}{'took':>8}{'over':>8}{'refused':>9}{'learning':
 def to_text(row: Row) -> str:
     """Give one line of the table."""
     worst = row.worst
-    over = "-" if row.failure else f"{row.over:+.1%}"
+    # A job that was broken off took at least so long; one that failed early tells nothing.
+    over = "-" if row.failure and row.over < 0 else f"{'>' * bool(row.failure)}{row.over:+.1%}"
     note = "; ".join(row.misses) or row.failure
     mark = "" if row.contender != OURS else "  ok" if not row.misses else f"  MISSED: {note}"
     if row.contender != OURS and row.failure:

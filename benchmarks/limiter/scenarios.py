@@ -1,84 +1,15 @@
-"""What the limiters are put to, and the fastest that each server's limit allows."""
+"""What the limiters are put to."""
 
 from __future__ import annotations
 
 from math import inf
-from typing import Literal
 
-from msgspec import Struct
+from msgspec.structs import replace
 
-__all__ = ["LONG", "ROWS_A_PAGE", "SCENARIOS", "SMOKE", "Scenario"]
+from benchmarks.limiter.deployments import DEPLOYMENTS
+from benchmarks.limiter.scenario import Front, Group, Scenario
 
-Kind = Literal["fixed", "sliding", "bucket"]
-Tamper = Literal["none", "missing", "junk", "down"]
-Way = Literal["list_chats", "iter_chats"]
-
-ROWS_A_PAGE = 20
-
-
-class Scenario(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One server and one job. Times are in seconds."""
-
-    name: str
-    title: str
-    limit: int = 10
-    window: float = 1.0
-    pages: int = 101
-    tasks: int = 40
-    kind: Kind = "fixed"
-    way: Way = "list_chats"
-    """How our client reads; ``iter_chats`` chooses its own number of tasks, and the rivals sit it out."""
-    latency: tuple[float, float] = (0.02, 0.02)
-    """From the count to the answer."""
-    delay: tuple[float, float] = (0.0, 0.0)
-    """From the request's arrival at the machine to the count: the way to the server."""
-    change: tuple[float, int] | None = None
-    """Seconds after the first count, and the limit from then on."""
-    tamper: Tamper = "none"
-    server_ahead: float = 0.0
-    """By how much the server's clock is ahead of ours."""
-    clock_steps: tuple[tuple[float, float], ...] = ()
-    """Seconds after the start, and what is then added to the local wall clock."""
-    foreign: int = 0
-    """Requests in each window that another program makes with the same key, at moments of its own."""
-    foreign_first: int = 0
-    """The same, made as the window opens, so that it always gets them."""
-    has_rivals: bool = True
-    at_most_over: float = 0.05
-    """The share over the floor that our client may take."""
-    at_most_refused: int = 0
-    """In a steady state: after the first windows."""
-    at_most_learning: int = 0
-    """Refusals in the first windows."""
-    at_most_a_window: int | None = None
-    """Refusals in any one window of the steady state."""
-
-    @property
-    def rows(self) -> int:
-        """How many chats the server has. A walk ends at the first page that is not full: the last one is empty."""
-        return ROWS_A_PAGE * (self.pages - 1 if self.way == "iter_chats" else self.pages)
-
-    def floor(self, *, taken: int = 0) -> float:
-        """Give the fastest time: the window that holds the last page opens as early as it may, and it is answered.
-
-        ``taken`` is what another program got through: that much of the budget was not to be had.
-        """
-        return self._last_send(self.pages + taken) + sum(self.latency) / 2 + sum(self.delay) / 2
-
-    @property
-    def patience(self) -> float:
-        """When a run is broken off."""
-        return 3 * self.floor() + 10
-
-    def _last_send(self, left: int) -> float:
-        if self.kind == "bucket":
-            return max(0, left - self.limit) * self.window / self.limit
-        opened = 0.0
-        # A limit raised inside a window shows with the first answer of the next one, to the best of clients too.
-        while (left := left - (self.change[1] if self.change and opened >= self.change[0] else self.limit)) > 0:
-            opened += self.window
-        return opened
-
+__all__ = ["LONG", "SCENARIOS", "SMOKE"]
 
 _HOUR = 3600.0
 
@@ -142,6 +73,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(name="junk", title="each third answer has junk headers", tamper="junk"),
     Scenario(name="disorder", title="answers out of order (0 to 400 ms)", has_rivals=False, latency=(0.0, 0.4)),
     Scenario(name="down", title="reset rounded down", has_rivals=False, tamper="down"),
+    *DEPLOYMENTS,
 )
 
 LONG: tuple[Scenario, ...] = (
@@ -150,15 +82,17 @@ LONG: tuple[Scenario, ...] = (
     Scenario(name="600-60", title="600 / 60 s", limit=600, window=60.0, pages=600 * 3 + 1, at_most_over=0.03),
 )
 
+_SHORT = Scenario(name="smoke", title="10 / 0.5 s", window=0.5, pages=12, tasks=4, at_most_over=inf)
+_SHORT_OURS = replace(_SHORT, has_rivals=False, latency=(0.005, 0.005))
+
 SMOKE: tuple[Scenario, ...] = (
-    Scenario(name="smoke", title="10 / 0.5 s", window=0.5, pages=12, tasks=4, at_most_over=inf),
-    Scenario(
-        name="smoke-bucket",
-        title="token bucket, 10 / 0.5 s",
-        window=0.5,
-        pages=12,
-        kind="bucket",
-        has_rivals=False,
-        at_most_over=inf,
-    ),
+    _SHORT,
+    replace(_SHORT_OURS, name="smoke-bucket", title="token bucket, 10 / 0.5 s", kind="bucket"),
+    replace(_SHORT_OURS, name="smoke-nginx", title="nginx writes Date", front=Front(program="nginx", date="own")),
+    replace(_SHORT_OURS, name="smoke-cache", title="a cache", front=Front(program="proxy.js", cache="age")),
+    replace(_SHORT_OURS, name="smoke-redis", title="rate-limit-redis", store="redis", pages=5),
+    replace(_SHORT_OURS, name="smoke-draft", title="RateLimit headers of draft-8", headers="draft-8"),
+    replace(_SHORT_OURS, name="smoke-failed", title="three pages in ten fail", has_failures=True),
+    replace(_SHORT_OURS, name="smoke-groups", title="groups", groups=(Group(0, 2), Group(0.1, 2))),
+    replace(_SHORT_OURS, name="smoke-uvloop", title="100 / 0.5 s, uvloop", limit=100, pages=100, loop="uvloop"),
 )

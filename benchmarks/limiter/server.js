@@ -50,9 +50,9 @@ const limitNow = () => {
 };
 
 // Another program that is always there first: what it takes is counted with the request that opens a window.
-const store = new MemoryStore();
-const increment = store.increment.bind(store);
-store.increment = async (key) => {
+const memory = new MemoryStore();
+const increment = memory.increment.bind(memory);
+memory.increment = async (key) => {
   const hit = await increment(key);
   if (hit.totalHits > 1) return hit;
   const own = { totalHits: hit.totalHits, resetTime: hit.resetTime };
@@ -63,6 +63,21 @@ store.increment = async (key) => {
     records.push({ who: "foreign", came: at, counted: at, status: 200, window, used: totalHits, limit: limitNow() });
   }
   return own;
+};
+
+// Redis some way off: neither the question nor the answer takes the same time twice.
+const redis = async (port) => {
+  const { RedisStore } = require("rate-limit-redis");
+  const client = require("redis").createClient({ socket: { port } });
+  await client.connect();
+  const way = () => new Promise((resolve) => pause(options.redisWayMs, resolve));
+  const sendCommand = async (...parts) => {
+    await way();
+    const answer = await client.sendCommand(parts);
+    await way();
+    return answer;
+  };
+  return new RedisStore({ sendCommand });
 };
 
 const note = (req, status) => {
@@ -95,19 +110,20 @@ const tamper = (req, res) => {
 const app = express();
 
 app.get("/control/records", (req, res) => res.json(records));
+app.get("/kept/chats", (req, res) => sendPage(req, res));
 
 app.use("/v1", (req, res, next) => {
   req.came = now();
   pause(options.delayMs, next);
 });
 
-app.use(
-  "/v1",
+const limiter = (store) =>
   rateLimit({
     windowMs: options.windowMs,
     limit: limitNow,
-    legacyHeaders: true,
-    standardHeaders: false,
+    legacyHeaders: options.headers === "x",
+    standardHeaders: options.headers.startsWith("draft") && options.headers,
+    skipFailedRequests: options.failing.length > 0,
     store,
     keyGenerator: (req) => {
       // The count follows in the same turn of the event loop.
@@ -121,12 +137,9 @@ app.use(
       const message = `You can only make ${req.rateLimit.limit} requests per second`;
       res.status(429).json({ code: "RATE_LIMIT_ERROR", message, status: 429 });
     },
-  }),
-);
+  });
 
-app.get("/v1/chats", (req, res) => {
-  note(req, 200);
-  tamper(req, res);
+const sendPage = (req, res) => {
   const offset = Number(req.query.offset ?? 0);
   const to = Math.min(offset + Number(req.query.limit ?? 2000), options.chats);
   const chats = [];
@@ -134,12 +147,35 @@ app.get("/v1/chats", (req, res) => {
     const created_at = new Date(1700000000000 - row * 60000).toISOString();
     chats.push({ chat_id: `${120363000000000000n + BigInt(row)}@g.us`, chat_name: `Chat ${row}`, created_at });
   }
-  pause(options.latencyMs, () => res.json({ from: offset + 1, to, count: options.chats, chats }));
-});
+  res.json({ from: offset + 1, to, count: options.chats, chats });
+};
 
-const server = app.listen(0, "127.0.0.1", () => {
-  process.stdout.write(`${JSON.stringify({ port: server.address().port })}\n`);
-});
+// A call that fails is one that the caller got wrong: it names something that is not there, or is no question.
+const failure = (req) => {
+  const page = Number(req.query.offset ?? 0) / options.rowsAPage;
+  if (!options.failing.includes(page % 10)) return 0;
+  return page % 2 ? 422 : 404;
+};
+
+const answer = (req, res) => {
+  const status = failure(req) || 200;
+  if (req.rateLimit) note(req, status);
+  if (req.rateLimit) tamper(req, res);
+  pause(options.latencyMs, () => {
+    if (status === 200) sendPage(req, res);
+    else res.status(status).json({ code: "ERROR", message: "no such page", status });
+  });
+};
+
+const start = async () => {
+  if (options.counts) app.use("/v1", limiter(options.redisPort ? await redis(options.redisPort) : memory));
+  app.get("/v1/chats", answer);
+  const server = app.listen(0, "127.0.0.1", () => {
+    process.stdout.write(`${JSON.stringify({ port: server.address().port })}\n`);
+  });
+};
+
+start();
 
 // The benchmark holds the other end: when it is gone, however it went, so is this.
 process.stdin.on("end", () => process.exit(0)).resume();

@@ -2,173 +2,145 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import os
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import aiohttp
 import msgspec
-from msgspec import Struct
 
+from benchmarks.compare.npm import Node, node_with
+from benchmarks.limiter.fronts import nginx, proxy
+from benchmarks.limiter.programs import NoServerError, child, free_port, listening, redis_here, told_port
+from benchmarks.limiter.records import Arrival, Server
+from benchmarks.limiter.scenario import FAILING, REDIS_WAY
 from periskope_async.sandbox import HeaderChange, Pass, Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
-    from benchmarks.limiter.scenarios import Scenario
+    from benchmarks.limiter.scenario import Scenario
 
-__all__ = ["FOREIGN", "PACKAGES", "Arrival", "Express", "NoServerError", "Server", "express_here", "serve"]
+__all__ = ["express_here", "serve"]
 
-PACKAGES = {"express": "4.21.2", "express-rate-limit": "8.5.2"}
-FOREIGN = "foreign"
-"""What the other program says in ``x-who``, so that the books can be kept apart."""
+_PACKAGES = {"express": "4.21.2", "express-rate-limit": "8.7.5"}
+_REDIS_PACKAGES = {"rate-limit-redis": "6.0.1", "redis": "5.8.0"}
 
 _SERVER = Path(__file__).with_name("server.js")
-_INSTALL_SECONDS = 120
 _DROPPED = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 _JUNK: dict[str, str] = dict(zip(_DROPPED, ("many", "-7", "soon"), strict=True))
 
 
-class NoServerError(Exception):
-    """A scenario that needs Express, on a machine that has none."""
-
-
-class Arrival(Struct, frozen=True):
-    """One request as the server saw it; times in milliseconds of one monotonic clock."""
-
-    who: str
-    came: float
-    counted: float
-    status: int
-    window: int
-    """When the window that counted it ends, by the server's clock; 0 where the server has no windows."""
-    used: int
-    limit: int
-
-
-class Server(Protocol):
-    """Where pages are read, and what reached it."""
-
-    @property
-    def base_url(self) -> str:
-        """With the ``/v1``."""
-        ...
-
-    async def arrivals(self) -> list[Arrival]:
-        """Give every request so far, in the order in which they were counted."""
-        ...
-
-
-class Express(Struct, frozen=True):
-    """A node with the packages, ready to start servers."""
-
-    node: str
-    modules: Path
-    version: str
-
-
-def express_here() -> Express | str:
-    """Find or install the packages in the user's cache; a string says why that cannot be."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if not node or not npm:
-        return "node and npm are not on this machine"
-    wanted = [f"{name}@{version}" for name, version in PACKAGES.items()]
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "periskope-async-benchmarks"
-    home = root / "+".join(wanted)
-    try:
-        if not home.is_dir():
-            _install(npm, wanted, home)
-        ran = subprocess.run([node, "--version"], capture_output=True, text=True, check=True, timeout=20)  # noqa: S603
-    except subprocess.CalledProcessError as error:
-        return f"npm could not install {' and '.join(wanted)}: {str(error.stderr).strip()[-200:]}"
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"npm could not install {' and '.join(wanted)}: {error}"
-    return Express(node, home / "node_modules", f"node {ran.stdout.strip()}, {', '.join(wanted)}")
-
-
-def _install(npm: str, wanted: list[str], home: Path) -> None:
-    """Install beside the place and move: two benchmarks at once do not see each other's half."""
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home.parent) as scratch:
-        subprocess.run(  # noqa: S603 - pinned packages, no scripts
-            [npm, "install", "--prefix", scratch, "--no-audit", "--no-fund", "--ignore-scripts", *wanted],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=_INSTALL_SECONDS,
-        )
-        (Path(scratch) / "done").mkdir()
-        for name in ("node_modules", "package.json", "package-lock.json"):
-            (Path(scratch) / name).rename(Path(scratch) / "done" / name)
-        with contextlib.suppress(OSError):  # another one was first
-            (Path(scratch) / "done").rename(home)
+def express_here() -> Node | str:
+    """Find or install Express with express-rate-limit; a string says why that cannot be."""
+    found = node_with(_PACKAGES)
+    if isinstance(found, str):
+        return found
+    wanted = ", ".join(f"{name}@{version}" for name, version in _PACKAGES.items())
+    return msgspec.structs.replace(found, version=f"{found.version}, {wanted}")
 
 
 @contextlib.asynccontextmanager
-async def serve(scenario: Scenario, express: Express | None) -> AsyncGenerator[Server]:
+async def serve(scenario: Scenario, express: Node | None) -> AsyncGenerator[Server]:
     """Run a fresh server for one client. Express counts fixed windows; the sandbox does the rest.
 
-    Raises :class:`NoServerError` for a scenario that needs Express where there is none.
+    Raises :class:`NoServerError` for a scenario that needs a program which is not here.
     """
     if express is not None and scenario.kind == "fixed":
-        async with _express(scenario, express) as server:
+        async with _express(scenario, express) as port, _fronted(scenario, express, port) as server:
             yield server
-    elif (
-        any(scenario.delay) or scenario.change or scenario.foreign + scenario.foreign_first or scenario.tamper == "down"
-    ):
-        raise NoServerError(f"{scenario.title}: only Express does that")
-    else:
+    elif _can_sandbox(scenario):
         async with _sandbox(scenario) as sandbox:
             yield _SandboxServer(sandbox, scenario)
+    else:
+        raise NoServerError(f"{scenario.title}: only Express does that")
+
+
+def _can_sandbox(scenario: Scenario) -> bool:
+    needs_express = (
+        any(scenario.delay),
+        scenario.change,
+        scenario.foreign + scenario.foreign_first,
+        scenario.opened_before,
+        scenario.tamper == "down",
+        scenario.headers != "x",
+        scenario.store != "memory",
+        scenario.has_failures,
+        scenario.front,
+    )
+    return not any(needs_express)
 
 
 @contextlib.asynccontextmanager
-async def _express(scenario: Scenario, express: Express) -> AsyncGenerator[Server]:
-    options = {
-        "limit": scenario.limit,
-        "windowMs": round(scenario.window * 1000),
-        "latencyMs": [seconds * 1000 for seconds in scenario.latency],
-        "delayMs": [seconds * 1000 for seconds in scenario.delay],
-        "changes": [[scenario.change[0] * 1000, scenario.change[1]]] if scenario.change else [],
-        "foreignFirst": scenario.foreign_first,
-        "tamper": scenario.tamper,
-        "skewMs": scenario.server_ahead * 1000,
-        "chats": scenario.rows,
-        "seed": 1,
-    }
-    process = await asyncio.create_subprocess_exec(
-        express.node,
-        str(_SERVER),
-        json.dumps(options),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "NODE_PATH": str(express.modules)},
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        started = msgspec.json.decode(await asyncio.wait_for(process.stdout.readline(), 30), type=dict[str, int])
-        yield _ExpressServer(f"http://127.0.0.1:{started['port']}")
-    finally:
-        process.stdin.close()
-        await process.wait()
+async def _express(scenario: Scenario, express: Node) -> AsyncGenerator[int]:
+    """Run the app and give its port."""
+    modules, redis_port = express.modules, 0
+    async with contextlib.AsyncExitStack() as stack:
+        if scenario.store == "redis":
+            with_store = node_with(_PACKAGES | _REDIS_PACKAGES)
+            if isinstance(with_store, str):
+                raise NoServerError(with_store)
+            modules, redis_port = with_store.modules, await stack.enter_async_context(_redis())
+        options = {
+            "limit": scenario.limit,
+            "windowMs": round(scenario.window * 1000),
+            "latencyMs": [seconds * 1000 for seconds in scenario.latency],
+            "delayMs": [seconds * 1000 for seconds in scenario.delay],
+            "changes": [[scenario.change[0] * 1000, scenario.change[1]]] if scenario.change else [],
+            "counts": not (scenario.front and scenario.front.refuses_with),
+            "headers": scenario.headers,
+            "redisPort": redis_port,
+            "redisWayMs": [seconds * 1000 for seconds in REDIS_WAY],
+            "failing": FAILING[1] if scenario.has_failures else [],
+            "rowsAPage": scenario.page_size,
+            "foreignFirst": scenario.foreign_first,
+            "tamper": scenario.tamper,
+            "skewMs": scenario.server_ahead * 1000,
+            "chats": scenario.rows,
+            "seed": 1,
+        }
+        command = (express.binary, str(_SERVER), json.dumps(options))
+        process = await stack.enter_async_context(child(*command, env={"NODE_PATH": str(modules)}))
+        yield await told_port(process)
+
+
+@contextlib.asynccontextmanager
+async def _redis() -> AsyncGenerator[int]:
+    program = redis_here()
+    port = free_port()
+    arguments = ("--port", str(port), "--bind", "127.0.0.1", "--save", "", "--loglevel", "warning")
+    async with child(*program.command, *arguments, env=program.env):
+        await listening(port)
+        yield port
+
+
+@contextlib.asynccontextmanager
+async def _fronted(scenario: Scenario, express: Node, app: int) -> AsyncGenerator[Server]:
+    front = scenario.front
+    if front is None:
+        yield _ExpressServer(app, app)
+    elif front.program == "nginx":
+        async with nginx(scenario, front, app) as (port, read_book):
+            yield _ExpressServer(port, app, read_book if front.refuses_with else None)
+    else:
+        async with proxy(scenario, front, app, express) as port:
+            yield _ExpressServer(port, app)
 
 
 class _ExpressServer:
-    def __init__(self, root: str) -> None:
-        self.base_url = f"{root}/v1"
-        self._root = root
+    def __init__(self, port: int, app: int, read_book: Callable[[], list[Arrival]] | None = None) -> None:
+        self.base_url = f"http://127.0.0.1:{port}/v1"
+        self._records = f"http://127.0.0.1:{app}/control/records"
+        self._read_book = read_book
 
     async def arrivals(self) -> list[Arrival]:
-        """Ask by a path that no limit counts."""
-        async with aiohttp.ClientSession() as session, session.get(f"{self._root}/control/records") as response:
-            found = msgspec.json.decode(await response.read(), type=list[Arrival])
+        """Ask the app, by a path that no limit counts, or read the front's book where the front counts."""
+        if self._read_book:
+            found = self._read_book()
+        else:
+            async with aiohttp.ClientSession() as session, session.get(self._records) as response:
+                found = msgspec.json.decode(await response.read(), type=list[Arrival])
         return sorted(found, key=lambda arrival: arrival.counted)
 
 

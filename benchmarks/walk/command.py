@@ -123,7 +123,8 @@ async def _smoke() -> None:
     assert costs.first == 1
     assert costs.max_items == {1: 1, 20: 1, 40: 3, 100: 6}
     assert 1 <= costs.after_break <= look_ahead.LIMIT
-    assert 1 <= costs.most_held <= costs.most_out + 1
+    # No more than the limit lets go at once, or than latency calls for; some are answered before all are sent.
+    assert 1 <= costs.most_held <= max(costs.most_out, look_ahead.LIMIT) + 1
     kept = [await memory.measure(20_000, consistency) for consistency in ("none", "exact")]
     assert kept[0].above < kept[1].above
     held = await loop_hold.measure((50,), oversized=2_500, rounds=1)

@@ -59,7 +59,7 @@ class _MadePages:
         await asyncio.sleep(0)
         account.requests += 1
         read = partial(self.read, offset, limit)
-        return UnreadPage(_META, read, look_through=read)
+        return UnreadPage(read, look_through=read)
 
     async def read(self, offset: int, limit: int) -> FetchedPage[int]:
         """Make the rows of one page."""
@@ -80,6 +80,11 @@ class _MadePages:
     def requests_per_second() -> float:
         """Tell a rate; the look-ahead is given here, and does not ask."""
         return 10.0
+
+    @staticmethod
+    def requests_at_once() -> int:
+        """Tell a burst; the look-ahead is given here, and does not ask."""
+        return 10
 
 
 async def measure(rows: int, consistency: Consistency) -> Kept:
