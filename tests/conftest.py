@@ -1,17 +1,19 @@
-"""What all tests share: hypothesis profiles, and the check that nothing is left behind."""
+"""What all tests share: hypothesis profiles, the event loops, and the check that nothing is left behind."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 # No deadlines: the machines that run these are shared. Unicode tables take seconds to build on a fresh one.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -20,6 +22,21 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # Else the test runner's first look for "the current loop" makes one that nobody closes.
 asyncio.set_event_loop(None)
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+if sys.platform != "win32":
+    import uvloop
+
+    LOOPS["uvloop"] = uvloop.new_event_loop
+
+# Where tests open sockets: folders of this one, and files in it.
+ON_SOCKETS = {"flow", "sandbox", "typing", "test_readme.py"}
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run tests that open sockets on uvloop too, which servers such as uvicorn choose by themselves."""
+    is_on_sockets = item.path.relative_to(Path(__file__).parent).parts[0] in ON_SOCKETS
+    return LOOPS if is_on_sockets else {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture
