@@ -57,12 +57,15 @@ class ServerCount:
         opened = self._told.opened
         is_later = opened is not None and token.number > opened.number
         before = self._tokens.counted_before(token.sent_at)
+        # Where failures are taken back, a window that is in use may look new.
+        is_new = used == 1 and self.failed in {FailedRequests.UNSEEN, FailedRequests.COUNTED}
         if opened is not None and is_later and before:
-            if used == 1:
+            if is_new:
                 self._learn_end(token, opened, before, limit=used + (headers.remaining or 0))
             elif used > before and is_alone and not self._window.is_settled:
                 self._learn_lasting(token, used, since_opened=token.sent_at - opened.upper)
-        if self.failed is FailedRequests.OPEN and used > 1:
+        # Those sent together with it would hide what is missing.
+        if self.failed is FailedRequests.OPEN and used > 1 and self._count_with(token) == before + 1:
             failed = self._tokens.failed_before(token.sent_at)
             self.failed = self.failed.after(failed=failed, missing=before - used + 1)
         if before >= used:
@@ -74,7 +77,7 @@ class ServerCount:
             if is_later:
                 # It is the oldest, and forgotten first.
                 self._told.opened = None
-        if used == 1 and (opened is None or is_later):
+        if is_new and (opened is None or is_later):
             self._told.opened = token
             self._learn_hint(token, headers)
 
@@ -102,7 +105,9 @@ class ServerCount:
     def _learn_lasting(self, token: Token, used: int, *, since_opened: float) -> None:
         """Learn that a window is still open, if an answer counts all that may have been counted with it."""
         # Those sent together with it may have been counted before it in a new window, too.
-        if self._window.is_news(since_opened) and used >= sum(
-            1 for _ in self._tokens.counted_with(token, math.inf, slack=self._window.seconds * SLACK_SHARE)
-        ):
+        if self._window.is_news(since_opened) and used >= self._count_with(token):
             self._window.lasted(since_opened)
+
+    def _count_with(self, token: Token) -> int:
+        slack = self._window.seconds * SLACK_SHARE
+        return sum(1 for _ in self._tokens.counted_with(token, math.inf, slack=slack))

@@ -243,3 +243,19 @@ def test_a_second_program_that_sends_evenly_is_not_crowded_out(rate: int) -> Non
         assert len(outcome.refused_at) <= 4 + 0.025 * outcome.sent
         later = sum(2.0 <= at < outcome.seconds for at in theirs)
         assert sum(at >= 2.0 for at in outcome.foreign_refused_at) <= 0.15 * later
+
+
+def test_failures_that_are_taken_back_teach_no_shorter_window() -> None:
+    """A window whose only request failed looks new again, and is not."""
+    for seed in range(40):
+        ledger = Ledger()
+        run(
+            ledger,
+            FixedWindow(10, 1.0),
+            requests=145,
+            rng=random.Random(seed),
+            network=FAST,
+            tasks=30,
+            habits=Habits(fails=0.3),
+        )
+        assert ledger.window == 1.0
