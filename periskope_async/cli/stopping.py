@@ -39,7 +39,8 @@ def run_until_stopped(main: Coroutine[object, object, T]) -> T:
                 task.cancel()
 
         for number in _SIGNALS:
-            # One that is ignored stays so: that is what nohup does. Windows has no such handlers.
+            # One that is ignored stays so: that is what nohup does. Windows
+            # has no such handlers, nor has a thread beside the main one.
             if signal.getsignal(number) is signal.SIG_DFL:
                 with suppress(NotImplementedError, RuntimeError, ValueError):
                     asyncio.get_running_loop().add_signal_handler(number, stop, number)

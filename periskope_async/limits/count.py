@@ -57,8 +57,7 @@ class ServerCount:
         opened = self._told.opened
         is_later = opened is not None and token.number > opened.number
         before = self._tokens.counted_before(token.sent_at)
-        # Where failures are taken back, a window that is in use may look new.
-        is_new = used == 1 and self.failed in {FailedRequests.UNSEEN, FailedRequests.COUNTED}
+        is_new = used == 1 and not self._may_be_taken_back(token)
         if opened is not None and is_later and before:
             if is_new:
                 self._learn_end(token, opened, before, limit=used + (headers.remaining or 0))
@@ -80,6 +79,13 @@ class ServerCount:
         if is_new and (opened is None or is_later):
             self._told.opened = token
             self._learn_hint(token, headers)
+
+    def _may_be_taken_back(self, token: Token) -> bool:
+        """Whether a window that is in use may look new, since failures in it were taken back."""
+        if self.failed is FailedRequests.UNSEEN:
+            return False
+        # That they were found to be counted is not proof enough: others may have spent as much meanwhile.
+        return self.failed is FailedRequests.NOT_COUNTED or self._tokens.has_failed_before(token.sent_at)
 
     def _learn_end(self, token: Token, opened: Token, before: int, *, limit: int) -> None:
         """Learn from the first request of a window that the one before is over."""

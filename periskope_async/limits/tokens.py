@@ -96,6 +96,10 @@ class Tokens:
         before = islice(self._sent, self._forgotten, self._end_of(moment))
         return sum(not token.is_told or token.sent_at >= self.forgotten_at for token in before)
 
+    def has_failed_before(self, moment: float) -> bool:
+        """Whether any of :meth:`counted_before` has failed by now."""
+        return any(token.is_failed for token in islice(self._sent, self._forgotten, self._end_of(moment)))
+
     def failed_before(self, moment: float) -> int:
         """Count those of :meth:`counted_before` that had failed by then."""
         return sum(token.is_failed for token in self._sent[self._forgotten :] if token.ended_at <= moment)

@@ -78,7 +78,7 @@ class WindowEstimate:
     def observe_reset(self, resets_in: float, now: float, *, rounded_by: float) -> None:
         """Take the seconds that any answer names to the window's end."""
         if resets_in - rounded_by >= self._assumed:
-            self._drop_assumption()
+            self.doubt()
         self._longest_reset = max(self._longest_reset, resets_in)
         if self._hints and now + resets_in < self._hinted_end - _RESETS_DIFFER_SECONDS:
             # The one that the latest hint came from is contradicted in its own window.

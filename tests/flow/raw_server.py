@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
+import sys
+import zlib
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
 from periskope_async import PeriskopeClient, RateLimit, RateLimiter
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -21,6 +30,22 @@ def head(body: bytes = PAGE, *lines: str, status: str = "200 OK", length: int | 
     """Write an answer's head; without a line of its own it has a Content-Length."""
     said = lines or (f"Content-Length: {len(body) if length is None else length}",)
     return "\r\n".join((f"HTTP/1.1 {status}", "Content-Type: application/json", *said, "", "")).encode()
+
+
+def compressed(encoding: str, body: bytes) -> bytes:
+    """Write a body as its Content-Encoding says; any other word leaves it as it is."""
+    match encoding:
+        case "gzip":
+            return gzip.compress(body)
+        case "deflate":
+            return zlib.compress(body)
+        case "br":
+            brotli: Any = import_module("brotli")  # without type stubs
+            return bytes(brotli.compress(body))
+        case "zstd":
+            return zstd.compress(body)
+        case _:
+            return body
 
 
 class RawServer:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import random
-import sys
 import zlib
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +29,7 @@ from periskope_async import (
     ValidationError,
 )
 from periskope_async.sandbox import Body, CutBody, HeaderChange, Redirect, ResetConnection, Slow, StallBody, Status
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from tests.flow.raw_server import compressed
 
 if TYPE_CHECKING:
     from periskope_async.sandbox import Fault
@@ -264,24 +258,11 @@ async def test_a_small_answer_that_unpacks_to_a_huge_one_is_refused(opened: Open
             await client.list_chats()
 
 
-def encoded(body: bytes, encoding: str) -> bytes:
-    match encoding:
-        case "gzip":
-            return gzip.compress(body)
-        case "deflate":
-            return zlib.compress(body)
-        case "br":
-            brotli: Any = import_module("brotli")  # without type stubs
-            return bytes(brotli.compress(body))
-        case _:
-            return zstd.compress(body)
-
-
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
 async def test_every_encoding_is_read(opened: Opened, encoding: str) -> None:
     body = (DATA / "chats-200.json").read_bytes()
     async with opened() as (sandbox, client):
-        sandbox.script(Status(200, body=encoded(body, encoding), headers={"Content-Encoding": encoding}))
+        sandbox.script(Status(200, body=compressed(encoding, body), headers={"Content-Encoding": encoding}))
         page = await client.list_chats()
         assert len(page.chats) == 23
         assert page.meta.body_bytes == len(body)

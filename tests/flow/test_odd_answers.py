@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
-import sys
-import zlib
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,12 +19,7 @@ from periskope_async import (
     TimeoutError_,
 )
 from periskope_async.export import export_chats
-from tests.flow.raw_server import RawServer, head, raw_server
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from tests.flow.raw_server import RawServer, compressed, head, raw_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,21 +40,6 @@ LENT_OR_OWN = pytest.mark.parametrize("is_lent", [False, True])
 
 def chunked(body: bytes) -> bytes:
     return b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
-
-
-def compressed(encoding: str, body: bytes) -> bytes:
-    match encoding:
-        case "gzip":
-            return gzip.compress(body)
-        case "deflate":
-            return zlib.compress(body)
-        case "br":
-            brotli: Any = import_module("brotli")  # without type stubs
-            return bytes(brotli.compress(body))
-        case "zstd":
-            return zstd.compress(body)
-        case _:
-            return body
 
 
 def cut(encoding: str, framing: str, share: float = 0.6) -> Callable[[bytes], bytes]:

@@ -245,17 +245,19 @@ def test_a_second_program_that_sends_evenly_is_not_crowded_out(rate: int) -> Non
         assert sum(at >= 2.0 for at in outcome.foreign_refused_at) <= 0.15 * later
 
 
-def test_failures_that_are_taken_back_teach_no_shorter_window() -> None:
-    """A window whose only request failed looks new again, and is not."""
-    for seed in range(40):
-        ledger = Ledger()
+@pytest.mark.parametrize("others", [0, 3])
+def test_failures_that_are_taken_back_teach_no_shorter_window(others: int) -> None:
+    """A window whose only request failed looks new again, and is not; others may hide that it was taken back."""
+    for seed in range(60):
+        ledger, rng = Ledger(), random.Random(seed)
         run(
             ledger,
             FixedWindow(10, 1.0),
             requests=145,
-            rng=random.Random(seed),
+            rng=rng,
             network=FAST,
             tasks=30,
+            foreign=[index + rng.random() for index in range(60) for _ in range(others)],
             habits=Habits(fails=0.3),
         )
         assert ledger.window == 1.0
