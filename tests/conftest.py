@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-# No deadlines: the machines that run these are shared. Unicode tables take seconds to build on a fresh one.
-settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("nightly", settings.get_profile("default"), max_examples=20_000)
+# No deadlines: the machines that run these are shared. Unicode tables take seconds to build on a fresh one. The same
+# examples each time, so that a change is red for what it did; HYPOTHESIS_PROFILE=nightly looks for new ones.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.register_profile("nightly", settings.get_profile("default"), max_examples=20_000, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # Else the test runner's first look for "the current loop" makes one that nobody closes.

@@ -21,6 +21,8 @@ __all__ = ["SLACK_SHARE", "ServerCount"]
 
 SLACK_SHARE = 0.02
 """Of a window: what was sent so shortly after a request may have been counted before it."""
+# Of the time that a bucket takes to refill: less is too short for it, though the length be a little off.
+_SURELY = 0.9
 # So short after the counting, Date has seldom ticked on.
 _SELDOM = 0.1
 
@@ -92,11 +94,19 @@ class ServerCount:
         # A bucket that refills evenly is full again sooner, where less was taken from it.
         since_opened = min(before, token.number - opened.number)
         after = token.upper - opened.sent_at
+        proven = self._window.seconds if self._window.is_proven else None
         self._window.ended(after, at_most=after * max(1.0, limit / since_opened))
-        # It needs so long for that, after the latest of them.
-        refill = self._window.seconds * since_opened / limit
-        if token.upper - self._tokens.latest_before(token.sent_at) < refill / 2:
+        if self._window.seconds == proven and not self._may_have_refilled(token, limit):
             self._is_fixed = True
+
+    def _may_have_refilled(self, token: Token, limit: int) -> bool:
+        """Whether a bucket that refills evenly can be full again when it counts ``token``."""
+        since = token.upper
+        for taken, other in enumerate(self._tokens.latest_before(token.sent_at), 1):
+            since = min(since, other.sent_at)
+            if token.upper - since < _SURELY * taken * self._window.seconds / limit:
+                return False
+        return True
 
     def _learn_hint(self, token: Token, headers: LimitHeaders) -> None:
         """Learn from the first request of a window how long the headers say that it is."""

@@ -81,6 +81,8 @@ class Ledger:
         self._horizon = rate.window
         """Seconds after which tokens are back, whatever the answers say. Every request asks for it several times."""
         self._probe_until = self._closed_until = self._calm_until = -math.inf
+        self._lost_by = -math.inf
+        """By when the server had counted all requests whose answers never came."""
         self._question: Token | None = None
         """A request that was sent alone, to ask whether the window is over; not answered yet."""
         self._refusal: Token | None = None
@@ -215,7 +217,11 @@ class Ledger:
             return math.inf
         if told.opened is None and told.ends_by < math.inf:
             # What is under way may be in a later window than the one that the latest answer speaks of.
-            return math.inf if self._tokens.unanswered else min(told.ends_by, told.at + _MOST_UNCONFIRMED_SECONDS)
+            if self._tokens.unanswered:
+                return math.inf
+            ends_by = min(told.ends_by, told.at + _MOST_UNCONFIRMED_SECONDS)
+            # So may be what was lost, until a window has passed since.
+            return max(ends_by, self._lost_by + self._window.seconds) if self._lost_by > told.sent_at else ends_by
         if self._window.is_sure and self._window.is_settled:
             return math.inf
         spare = self._allowed(now) - self._tokens.out(now, self._horizon)
@@ -308,6 +314,7 @@ class Ledger:
     def lose(self, token: Token, now: float) -> None:
         """Book a request that was sent and whose headers never came: the server may have counted it until now."""
         self._end(token, now)
+        self._lost_by = max(self._lost_by, token.upper)
 
     def give_back(self, token: Token) -> None:
         """Return the token of a request that was never sent."""

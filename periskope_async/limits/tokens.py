@@ -83,9 +83,9 @@ class Tokens:
         """Count the requests that the server had surely counted by a moment, less those that it has forgotten."""
         return self._end_of(moment) - self._forgotten
 
-    def latest_before(self, moment: float) -> float:
-        """Tell by when the latest of :meth:`counted_before` was counted."""
-        return self._sent[self._end_of(moment) - 1].upper
+    def latest_before(self, moment: float) -> Iterator[Token]:
+        """Give those of :meth:`counted_before`, the latest first."""
+        return (self._sent[place] for place in range(self._end_of(moment) - 1, self._forgotten - 1, -1))
 
     def present_before(self, moment: float) -> int:
         """Count those of :meth:`counted_before` that may be in the window now open.

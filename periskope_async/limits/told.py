@@ -31,6 +31,8 @@ class Told:
         """What was left then."""
         self.number = 0
         """Which of our requests was told that."""
+        self.sent_at = -math.inf
+        """When that request was sent."""
         self._limit = 0
         self._higher: tuple[int, float] | None = None
         self._date = self._date_since = -math.inf
@@ -56,7 +58,7 @@ class Told:
     def window(self, token: Token, now: float, headers: LimitHeaders) -> None:
         """Take what an answer says of its window's end and of the time."""
         if token.number >= self.number:
-            self.number = token.number
+            self.number, self.sent_at = token.number, token.sent_at
             self.at = now
             self.remaining = headers.remaining or 0
             self.ends_by = math.inf if headers.resets_in is None else now + headers.resets_in

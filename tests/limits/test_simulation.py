@@ -238,6 +238,28 @@ def test_a_lost_answer_stops_nobody_for_ever() -> None:
     assert outcome.seconds < 30.0
 
 
+@pytest.mark.parametrize("kind", [FixedWindow, SlidingLog, TokenBucket])
+@pytest.mark.parametrize("limit", [2, 3, 5])
+@pytest.mark.parametrize("connect", [0.0, 0.375])
+def test_lost_answers_lead_to_no_refusal(kind: Callable[[int, float], Server], limit: int, connect: float) -> None:
+    """The window that the latest answer told of may be over, and the lost request still be counted in the next."""
+    network = Network(connect=(0.0, connect), there=(0.094, 0.114), work=(0.0, 0.5), back=(0.0, 0.25), lost=0.2)
+    for seed in range(100):
+        ledger = Ledger(assume=RateLimit(limit, 1.0))
+        outcome = run(ledger, kind(limit, 1.0), requests=4 * limit + 3, rng=random.Random(seed), network=network)
+        assert outcome.refused_at == []
+
+
+@pytest.mark.parametrize("sees_sending", [True, False])
+def test_a_bucket_is_not_taken_for_a_window(sees_sending: bool) -> None:  # noqa: FBT001 - a parameter of the table
+    """It is full again soon after a few requests that were sent evenly."""
+    network = Network(connect=(0.0, 0.031), there=(0.0, 0.02), work=(0.0, 0.062), back=(0.0, 0.0))
+    for seed in range(200):
+        server, rng = TokenBucket(18, 1.0), random.Random(seed)
+        outcome = run(Ledger(), server, requests=75, rng=rng, network=network, sees_sending=sees_sending)
+        assert outcome.refused_at == []
+
+
 def test_an_assumed_window_is_left_evenly_until_it_is_proven() -> None:
     """A window of 2 s that looks like one of 1 s costs one refusal, and not a burst of them."""
     for seed in SEEDS:

@@ -128,7 +128,7 @@ def compare(tokens: Tokens, plain: Plain, now: float, position: int, margin: flo
     untold = sum(not math.isfinite(token.ended_at) for token in counted)
     assert 0 <= tokens.present_before(now) <= max(untold, len(counted))
     if counted:
-        assert tokens.latest_before(now) == counted[-1].upper
+        assert next(tokens.latest_before(now)) is counted[-1]
         with_it = {other.number for other in tokens.counted_with(counted[-1], WINDOW, slack=margin)}
         assert with_it == plain.counted_with(counted[-1], margin)
 
