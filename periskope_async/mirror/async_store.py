@@ -57,6 +57,7 @@ class AsyncStore:
 
     def state(self, mirrored: MirroredList) -> ListState:
         """Give how far a list has been read, as it was written last."""
+        self._check_open()
         return self._states[mirrored.name]
 
     async def save_state(self, mirrored: MirroredList, state: ListState) -> None:
@@ -111,10 +112,8 @@ class AsyncStore:
 
     async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call ``function`` in the thread. A cancel waits for its end: nothing goes on behind the caller."""
-        if self._thread is None:
-            raise ClosedError("the mirror is not open; use it in `async with Mirror(…) as mirror:`")
-        loop = asyncio.get_running_loop()
-        running = loop.run_in_executor(self._thread, lambda: function(*args, **kwargs))
+        thread = self._check_open()
+        running = asyncio.get_running_loop().run_in_executor(thread, lambda: function(*args, **kwargs))
         cancelled: asyncio.CancelledError | None = None
         while not running.done():
             try:
@@ -125,3 +124,8 @@ class AsyncStore:
             running.exception()
             raise cancelled
         return running.result()
+
+    def _check_open(self) -> ThreadPoolExecutor:
+        if self._thread is None:
+            raise ClosedError("the mirror is not open; use it in `async with Mirror(…) as mirror:`")
+        return self._thread

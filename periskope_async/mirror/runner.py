@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -164,11 +165,15 @@ class Mirror:
     ) -> None:
         """Sync now and every so many seconds, and apply events as they come, until cancelled.
 
-        ``full`` is that of :meth:`sync`, for the first one. An item of ``events`` that has no ``raw`` is a gap in the stream: it has a sync follow at once. ``on_sync`` is
-        told of each sync, ``on_error`` of each that failed by what may pass (a TransportError, ServerError or
-        RateLimitError). Any other error is raised, and any of ``events``.
+        ``full`` is that of :meth:`sync`, for the first one. An item of ``events`` that has no ``raw``, such as a gap in
+        the stream, or that cannot be read, has a sync follow at once. ``on_sync`` is told of each sync, ``on_error`` of
+        each that failed by what may pass (a TransportError, ServerError or RateLimitError). Any other error is raised,
+        and any of ``events``.
         """
         following = asyncio.ensure_future(self._follow(events)) if events is not None else None
+        if following is not None:
+            # What came after their end is in no event.
+            following.add_done_callback(lambda _: self._is_sync_wanted.set())
         try:
             while True:
                 try:
@@ -176,7 +181,11 @@ class Mirror:
                     full = False
                 except _PASSING as error:
                     on_error(error)
-                await self._wait(every, following)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(every):
+                        await self._is_sync_wanted.wait()
+                if following is not None and following.done():
+                    following.result()
         finally:
             if following is not None:
                 following.cancel()
@@ -186,21 +195,14 @@ class Mirror:
 
     async def _follow(self, events: AsyncIterable[Any]) -> None:
         async for event in events:
-            if getattr(event, "raw", None):
-                await self.apply(event)
-            else:
+            try:
+                is_row = bool(getattr(event, "raw", None))
+                if is_row:
+                    await self.apply(event)
+            except DecodeError:
+                is_row = False
+            if not is_row:
                 self._is_sync_wanted.set()
-
-    async def _wait(self, seconds: float, following: asyncio.Task[None] | None) -> None:
-        """Wait until it is time for a sync, or until one is wanted. Raises what following the events raised."""
-        wanted = asyncio.ensure_future(self._is_sync_wanted.wait())
-        try:
-            waiting = {wanted} if following is None or following.done() else {wanted, following}
-            await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if following is not None and following.done():
-                following.result()
-        finally:
-            wanted.cancel()
 
     async def _bind(self, org_id: str | None) -> None:
         """Tie the database to the client's phone, and to the organisation once an answer has told it."""

@@ -86,6 +86,8 @@ class ListState(Struct, frozen=True, kw_only=True):
     """By order: all changes up to this sort time, in Unix seconds, have been read."""
     undated_first: dict[str, bool] = {}
     """By order: whether rows without a sort time stand before all others."""
+    counts_all: bool = False
+    """Whether the server has counted more rows than a page holds, so that it counts all."""
     difference: int | None = None
     """By how much the server's count exceeded the rows that are here, after the last full sweep."""
     is_difference_usual: bool = False

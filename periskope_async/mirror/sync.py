@@ -79,6 +79,7 @@ class ListSync:
         self._full_every = full_every
         self._done: Counter[Outcome] = Counter()
         self._requests = 0
+        self._counted_most = 0
         self._complete: bool | None = None
 
     async def run(self, *, is_full: bool) -> ListResult:
@@ -186,8 +187,10 @@ class ListSync:
         if count is None:
             return None
         rows = (await self._store.totals(self._list)).rows
-        # Some lists may count the rows of the page instead of all. No document decides it.
-        return None if count == PAGE_SIZE else count - rows
+        if self._counted_most > PAGE_SIZE and not self._state.counts_all:
+            await self._store.save_state(self._list, replace(self._state, counts_all=True))
+        # No document decides whether a list counts all rows or those of its page. More than a page holds are all.
+        return count - rows if rows <= PAGE_SIZE or self._state.counts_all else None
 
     async def _read_head(self, order: Order) -> int | None:
         """Read an order from its newest row on; give the server's count of all rows."""
@@ -244,6 +247,7 @@ class ListSync:
         return self._list.walk(self._client, page_size=PAGE_SIZE, **arguments)
 
     async def _merge(self, page: Page[bytes], *, as_of: datetime, state: ListState | None = None) -> list[Outcome]:
+        self._counted_most = max(self._counted_most, page.count or 0)
         rows = [(key_of(page.identity(index)), raw) for index, raw in enumerate(page.items)]
         outcomes = await self._store.merge(self._list, rows, source="walk", as_of=as_of, state=state)
         self._done.update(outcomes)
@@ -256,10 +260,14 @@ class ListSync:
         return bool(difference) and not is_usual
 
     async def _note_difference(self, difference: int | None) -> None:
-        """Remember by how much the count is off after all was read. Twice by the same is how this server counts."""
-        state = self._state
-        is_usual = bool(difference) and difference == state.difference
-        await self._store.save_state(self._list, replace(state, difference=difference, is_difference_usual=is_usual))
+        """Remember by how much the count is off after all was read.
+
+        Where it is too high by the same as the last time, and nothing has come meanwhile, this server counts so.
+        """
+        has_come = self._done[Outcome.INSERTED] or self._done[Outcome.RESTORED]
+        is_usual = (difference or 0) > 0 and difference == self._state.difference and not has_come
+        state = replace(self._state, difference=difference, is_difference_usual=is_usual)
+        await self._store.save_state(self._list, state)
 
 
 def is_known_ground(times: Sequence[float | None], news: Sequence[bool], *, watermark: float) -> bool:
