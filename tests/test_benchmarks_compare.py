@@ -14,13 +14,14 @@ from benchmarks.compare.report import Bar, Line, Profile, Results, Rung, read_re
 from benchmarks.compare.rows import MOST_COPIES, Rows
 from benchmarks.compare.server import Started
 from benchmarks.compare.stage import FULL, SMOKE, Stage
-from periskope_async.models.page import ChatPage, read_chat_page
 from periskope_async.wire.answer import read_meta
+from tests.reading import read_chat_page
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.compare.rows import KeyOrder
+    from periskope_async.models import ChatPage
 
 
 def read(rows: Rows, offset: int, limit: int) -> ChatPage:
