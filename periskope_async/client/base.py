@@ -66,7 +66,7 @@ class BaseClient:
         return await reply.read(reader_of(listing).one)
 
     async def _list(
-        self, query: ListQuery[T], page_type: type[P], *, offset: int, limit: int, cache: PageCache | None
+        self, query: ListQuery[T], page_type: type[P], *, offset: int, limit: int, cache: PageCache | None = None
     ) -> P:
         """Read one page."""
         check_page(query.listing, offset=offset, limit=limit)
