@@ -10,7 +10,9 @@ What no source tells was chosen, and is said where it is decided: mostly in
 from periskope_async.sandbox.cast import LABELS, ORG_ID, PHONES
 from periskope_async.sandbox.faults import (
     Body,
+    CutAnswer,
     CutBody,
+    CutUpload,
     Fault,
     HeaderChange,
     Pass,
@@ -31,7 +33,9 @@ __all__ = [
     "PHONES",
     "Body",
     "Churn",
+    "CutAnswer",
     "CutBody",
+    "CutUpload",
     "Fault",
     "HeaderChange",
     "PageAsked",

@@ -171,13 +171,13 @@ class ChatData:
             "updated_at": stamp(updated, draw[13] % 1_000_000),
         }
 
-    def whole_chat(self, index: int, row: dict[str, Any]) -> dict[str, Any]:
+    def whole_chat(self, index: int, row: dict[str, Any], *, with_members: bool = True) -> dict[str, Any]:
         """Add to a row what only the answer for one chat has: the names of its labels, and its members by id."""
         draw = self._draw(index, 0)
         chat_id, org_phone = row["chat_id"], row["org_phone"]
         names = [LABELS[number].name for number in TRAITS[self.trait_key(index)].labels]
         members: dict[str, Any] = {}
-        for number in range(row["member_count"]):
+        for number in range(row["member_count"] if with_members else 0):
             contact_id = org_phone if number == 0 else f"91{(draw[14] + number * 7_919) % _PERSON_IDS:010d}@c.us"
             if number == 1 and chat_id.endswith("@c.us"):
                 contact_id = chat_id

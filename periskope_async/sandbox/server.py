@@ -16,15 +16,16 @@ from periskope_async.sandbox.faults import Script
 from periskope_async.sandbox.hosting import ThreadHost
 from periskope_async.sandbox.journal import Journal
 from periskope_async.sandbox.limiter import limiter_of
+from periskope_async.sandbox.org import Org
 from periskope_async.sandbox.service import Service, Timing
 from periskope_async.sandbox.validation import list_query
 from periskope_async.sandbox.world import Churn, PageAsked, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-    from periskope_async.sandbox.api import OneChat
+    from periskope_async.sandbox.chats import OneChat
     from periskope_async.sandbox.faults import Fault
     from periskope_async.sandbox.journal import RequestRecord
     from periskope_async.sandbox.limiter import Kind
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_KEY", "Sandbox"]
 
 DEFAULT_KEY = "sandbox-key"
+
+# What the server takes is not documented; WhatsApp's documents may have 100 MB, and base64 adds a third.
+_MAX_BODY = 140_000_000
 
 
 class Sandbox:
@@ -77,6 +81,9 @@ class Sandbox:
         count: Count = "total",
         ties: Ties = "stable",
         nulls: Nulls = "first",
+        sizes: Mapping[str, int] | None = None,
+        pace: float = 0.1,
+        oddities: bool = True,
         churn: Churn | None = None,
         before_page: Callable[[PageAsked], object] | None = None,
         after_page: Callable[[PageAsked], object] | None = None,
@@ -109,7 +116,16 @@ class Sandbox:
             before_page=before_page,
             after_page=after_page,
         )
-        self._api = Api(self._world, api_key=api_key, max_limit=max_limit, one_chat=one_chat)
+        self._org = Org(
+            self._world,
+            seed=seed,
+            sizes=sizes or {},
+            pace=pace,
+            oddities=oddities,
+            count=count,
+            max_limit=max_limit,
+        )
+        self._api = Api(self._org, api_key=api_key, one_chat=one_chat)
         self._limiter = limiter_of(kind, limit, round(window * 1000))
         self._script = Script(*faults, always=always)
         self._journal = Journal()
@@ -208,7 +224,7 @@ class Sandbox:
             timing=self._timing,
             compress=self._compress,
         )
-        app = web.Application()
+        app = web.Application(client_max_size=_MAX_BODY)
         app.router.add_route("*", "/{path:.*}", service.handle)
         app.on_response_prepare.append(settle_headers)
         runner = web.AppRunner(app, access_log=None, keepalive_timeout=self._timing.keep_alive, shutdown_timeout=1.0)
