@@ -10,7 +10,7 @@ import msgspec
 
 from periskope_async.sandbox.cast import ORG_ID
 from periskope_async.sandbox.express import Answer, cannot, error_page, etag_of, json_answer
-from periskope_async.sandbox.resources import routes_of
+from periskope_async.sandbox.resources import Resources
 from periskope_async.sandbox.routes import Call, Later, Refused, Router, read_body
 from periskope_async.sandbox.validation import BadQuery
 
@@ -72,7 +72,8 @@ class Api:
     def __init__(self, org: Org, *, api_key: str | None, one_chat: OneChat) -> None:
         self._org = org
         self._api_key = api_key
-        self.router = Router(routes_of(org, one_chat=one_chat))
+        self.resources = Resources(org, one_chat=one_chat)
+        self.router = Router(self.resources.routes)
 
     def respond(self, asked: Asked) -> Answer | Waiting:
         """Route as Express does: HEAD like GET, OPTIONS with the methods there are, any other method a 404."""

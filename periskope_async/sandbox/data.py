@@ -136,7 +136,7 @@ class ChatData:
         message = None
         if messaged is not None:
             message = made_message(
-                self._draw(index, 4 + wakes % 200), chat_id=chat_id, org_phone=phones[0], at=messaged, group=group
+                self.message_draw(index, wakes), chat_id=chat_id, org_phone=phones[0], at=messaged, group=group
             )
         return {
             "assigned_to": AGENTS[draw[3] % 4] if draw[3] % 3 == 0 else None,
@@ -194,6 +194,10 @@ class ChatData:
                 "org_phone": org_phone,
             }
         return dict(sorted({**row, "labels": names, "members": members}.items()))
+
+    def message_draw(self, index: int, wakes: int = 0) -> tuple[int, ...]:
+        """Give the numbers that a chat's latest message is made from."""
+        return self._draw(index, 4 + wakes % 200)
 
     def _draw(self, index: int, salt: int) -> tuple[int, ...]:
         """Sixteen 32-bit numbers that belong to (seed, index, salt)."""

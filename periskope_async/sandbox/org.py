@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from periskope_async.sandbox.shelf import Entry, Shelf
     from periskope_async.sandbox.world import World
 
-__all__ = ["SIZES", "Org"]
+__all__ = ["SIZES", "Org", "uuid_of"]
 
 SIZES: Mapping[str, int] = {
     "messages": 3_000,
@@ -39,6 +40,14 @@ SIZES: Mapping[str, int] = {
 """How many rows each list but that of chats holds at the start, unless the sandbox is told otherwise."""
 
 _DRAWS = struct.Struct("<16I")
+
+
+def uuid_of(drawn: tuple[int, ...]) -> str:
+    """Make a UUID of the last four of sixteen drawn numbers."""
+    number = 0
+    for part in drawn[12:]:
+        number = number << 32 | part
+    return str(UUID(int=number, version=4))
 
 
 class Org:
@@ -115,6 +124,13 @@ class Org:
                 self._labels.append(Label(f"label-{letters}", name))
             found[self._labels[number].label_id] = True
         return found
+
+    def label_changes(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Give what the ``labels`` of a body change in a row; nothing where it has none."""
+        if "labels" not in body:
+            return {}
+        label_ids = self.label_ids(body["labels"])
+        return {"label_ids": label_ids, "labels": self.label_names(label_ids)}
 
     def label_names(self, label_ids: Mapping[str, bool] | None) -> list[str]:
         """Give the names of a map of ids."""

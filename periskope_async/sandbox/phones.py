@@ -110,10 +110,7 @@ class Phones:
         return Answer(200, (("Content-Type", "image/png"), ("Content-Length", str(len(image)))), image)
 
     def _update(self, call: Call) -> dict[str, Any]:
-        changes: dict[str, Any] = {name: call.body[name] for name in ("phone_name", "phone_image") if name in call.body}
-        if "labels" in call.body:
-            changes["label_ids"] = self._org.label_ids(call.body["labels"])
-            changes["labels"] = self._org.label_names(changes["label_ids"])
+        changes = {**call.only("phone_name", "phone_image"), **self._org.label_changes(call.body)}
         return self._change(call.phone or 0, "org.phone.updated", **changes)
 
     def _resync(self, call: Call) -> None:

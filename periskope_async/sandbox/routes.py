@@ -41,6 +41,10 @@ class Call:
     phone: int | None
     now: float
 
+    def only(self, *names: str) -> dict[str, Any]:
+        """Give those of these keys that the body has."""
+        return {name: self.body[name] for name in names if name in self.body}
+
     def text(self, name: str) -> str | None:
         """Give a parameter of the query; one that came several times is joined as JavaScript joins an array."""
         return ",".join(self.query.get(name, ())) or None

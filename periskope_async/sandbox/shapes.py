@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,7 +10,19 @@ if TYPE_CHECKING:
 
     from periskope_async.sandbox.routes import Schema
 
-__all__ = ["BOOL", "NUMBER", "TEXT", "TEXTS", "TIME", "an_array", "an_object", "choice", "one_page", "page_query"]
+__all__ = [
+    "BOOL",
+    "NUMBER",
+    "TEXT",
+    "TEXTS",
+    "TIME",
+    "an_array",
+    "an_object",
+    "choice",
+    "moment_in",
+    "one_page",
+    "page_query",
+]
 
 TEXT: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "number"}
@@ -77,3 +90,9 @@ def page_query(*, times: bool = False, **others: Schema) -> dict[str, Schema]:
         moment: Schema = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
         query |= {"start_time": moment, "end_time": moment}
     return {**query, **others}
+
+
+def moment_in(text: str) -> float:
+    """Give the Unix seconds of a time that was checked to be one; without an offset it is UTC."""
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

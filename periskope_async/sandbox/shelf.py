@@ -20,7 +20,7 @@ _LISTS_KEPT = 16
 class Entry:
     """A row's place in the list, and what filters look at. ``at`` is in Unix seconds.
 
-    ``number`` is what the row is made from; ``row`` is there once the row changed; ``text`` once it was written.
+    ``made_from`` is what the row is made from; ``row`` is there once the row changed; ``text`` once it was written.
     """
 
     key: str
@@ -28,7 +28,7 @@ class Entry:
     phone: str | None = None
     chat_id: str | None = None
     tag: str | None = None
-    number: int = 0
+    made_from: Any = None
     row: dict[str, Any] | None = None
     text: bytes | None = None
 
@@ -54,7 +54,11 @@ class Wanted(NamedTuple):
 
 
 class Shelf:
-    """The rows of one list. ``stock`` gives those of the start, ``make`` a row's content, ``fresh`` a new row."""
+    """The rows of one list.
+
+    ``stock`` gives those of the start, ``make`` a row's content, ``fresh`` a made-up new row, and ``news`` what was
+    added elsewhere since the last look, oldest first.
+    """
 
     def __init__(
         self,
@@ -62,10 +66,12 @@ class Shelf:
         stock: Callable[[], Iterable[Entry]],
         make: Callable[[Entry], dict[str, Any]],
         fresh: Callable[[], Entry],
+        news: Callable[[], Iterable[Entry]] = tuple,
     ) -> None:
         self._stock = stock
         self._make = make
         self._fresh = fresh
+        self._news = news
         self._filtered: dict[Wanted, list[Entry]] = {}
 
     @cached_property
@@ -79,6 +85,7 @@ class Shelf:
 
     def entries(self, wanted: Wanted = Wanted()) -> list[Entry]:  # noqa: B008 - it is frozen
         """Give the rows that are wanted, newest first. The list is the shelf's own: not to be changed."""
+        self._catch_up()
         if wanted == Wanted():
             return self._entries
         if wanted not in self._filtered:
@@ -89,6 +96,7 @@ class Shelf:
 
     def find(self, key: str) -> Entry | None:
         """Give the row of a key, if it is there."""
+        self._catch_up()
         return self._by_key.get(key)
 
     def row(self, entry: Entry) -> dict[str, Any]:
@@ -110,6 +118,7 @@ class Shelf:
 
     def grow(self) -> Entry:
         """Put a row in front that nobody sent: it is made up, and of now."""
+        self._catch_up()
         return self.add(self._fresh())
 
     def change(self, entry: Entry, **changes: Any) -> dict[str, Any]:
@@ -123,6 +132,10 @@ class Shelf:
         self._entries.remove(entry)
         del self._by_key[entry.key]
         self._filtered.clear()
+
+    def _catch_up(self) -> None:
+        for entry in self._news():
+            self.add(entry)
 
     def __len__(self) -> int:
         return len(self._entries)

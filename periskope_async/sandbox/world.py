@@ -9,6 +9,7 @@ from random import Random
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+from periskope_async.sandbox.cast import PHONES
 from periskope_async.sandbox.data import ChatData
 from periskope_async.sandbox.pages import Pages
 from periskope_async.sandbox.roster import Roster
@@ -131,7 +132,7 @@ class World:
                 return self._pages.page(query)
 
     def next_number(self) -> int:
-        """Number a page."""
+        """Give the next page its number."""
         self._number += 1
         return self._number
 
@@ -211,6 +212,18 @@ class World:
         self._roster.wake(index, int(at))
         self._roster.change(index, {"latest_message": message})
         self._pages.forget(index)
+
+    def amend(self, message: dict[str, Any]) -> None:
+        """Show a message that changed also where it is the latest of its chat."""
+        index = self._roster.find(message["chat_id"])
+        latest = self._roster.row(index)["latest_message"]
+        if latest is not None and latest["message_id"] == message["message_id"]:
+            self._roster.change(index, {"latest_message": message})
+            self._pages.forget(index)
+
+    def chat_of(self, index: int) -> tuple[str, str]:
+        """Give a made chat's id and the phone that its row bears, also of one that was removed."""
+        return self._roster.chat_id(index), PHONES[self._roster.traits(index).phones[0]].org_phone
 
     @property
     def data(self) -> ChatData:
