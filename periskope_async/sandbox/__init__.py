@@ -23,6 +23,7 @@ from periskope_async.sandbox.faults import (
     Status,
 )
 from periskope_async.sandbox.journal import RequestRecord
+from periskope_async.sandbox.org import SIZES
 from periskope_async.sandbox.server import DEFAULT_KEY, Sandbox
 from periskope_async.sandbox.world import Churn, PageAsked
 
@@ -31,6 +32,7 @@ __all__ = [
     "LABELS",
     "ORG_ID",
     "PHONES",
+    "SIZES",
     "Body",
     "Churn",
     "CutAnswer",

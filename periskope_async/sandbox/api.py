@@ -104,6 +104,12 @@ class Api:
             except Refused as error:
                 return _refusal(error, route)
 
+    def tick(self) -> float | None:
+        """Do what is due. Returns when more is, in the server's Unix seconds, or None."""
+        with self._org.world.lock:
+            self._org.agenda.run(self._org.now)
+            return self._org.agenda.next_at
+
     def resume(self, waiting: Waiting) -> Answer | None:
         """Give the answer that was waited for, or None while it is not there."""
         with self._org.world.lock:

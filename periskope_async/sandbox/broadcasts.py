@@ -69,16 +69,10 @@ class Broadcasts:
             {"chat_ids": TEXTS, **CONTENT, "scheduled_at": TIME, "delay": seconds, "variables": _VARIABLES},
             needed=("chat_ids",),
         )
+        started = an_object({"text": "broadcast_id"})
         query: dict[str, Schema] = {"broadcast_id": {**TEXT, "required": True}}
         return [
-            Route(
-                "POST",
-                "/message/broadcast",
-                self._start,
-                an_object({"text": "broadcast_id"}),
-                phone="needed",
-                body=start,
-            ),
+            Route("POST", "/message/broadcast", self._start, started, phone="needed", body=start),
             Route("GET", "/queue/broadcast", self._get, _STATUS, phone="needed", query=query),
         ]
 

@@ -70,6 +70,8 @@ class Org:
         self.phones: list[dict[str, Any]] = []
         self.pace = pace
         self.oddities = oddities
+        if unknown := set(sizes) - set(SIZES):
+            raise ValueError(f"sizes names {', '.join(sorted(unknown))}; known are {', '.join(SIZES)}")
         self.sizes = {**SIZES, **sizes}
         self.max_limit = max_limit
         self._labels: list[Label] = list(LABELS)
@@ -198,6 +200,12 @@ class Org:
                 times = {side: call.text(side) for side in ("start_time", "end_time")}
                 head += "," + msgspec.json.encode(times).decode()[1:-1]
             return f'{{{head},"{key or name}":['.encode() + b",".join(map(shelf.text, rows)) + b"]}"
+
+    def shelf(self, name: str) -> Shelf:
+        """Give a list. Raises :class:`ValueError` for a name that none has."""
+        if name not in self.shelves:
+            raise ValueError(f"there is no list {name!r}; there are {', '.join(self.shelves)}")
+        return self.shelves[name]
 
     def wanted_phone(self, call: Call) -> str | None:
         """Give the phone whose rows a call asks for, or None for all."""

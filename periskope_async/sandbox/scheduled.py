@@ -36,7 +36,7 @@ _REPEAT: Schema = {
         "repeat_interval": choice("day", "week", "month"),
         "repeat_value": {"type": "integer", "minimum": 1, "maximum": 365},
         "repeat_days": {"type": "array", "items": choice(*_DAYS)},
-        "repeat_ends": {"type": ["string", "null"]},
+        "repeat_ends": {"type": ["string", "null"], "format": "date-time"},
         "timezone": {"type": ["string", "null"]},
     },
 }

@@ -35,6 +35,7 @@ __all__ = ["Service", "Timing"]
 _TRACE_NODE = 0xFDF10DD80279
 # Seconds between two looks at whether an awaited answer has come.
 _POLL = 0.005
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Stands for the answer of an endpoint that was not reached.
 _LOST = Answer(500)
 
@@ -63,16 +64,31 @@ class Service:
         self._timing = timing
         self._compress = compress
         self._delivery = Delivery()
+        self._timer: asyncio.TimerHandle | None = None
         # Weak, so that a connection that ended is forgotten with its transport.
         self._connections: WeakKeyDictionary[asyncio.Transport, int] = WeakKeyDictionary()
 
     def close(self) -> None:
         """Let no answer wait any longer, and drop every connection."""
         self._delivery.close()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for transport in list(self._connections):
             # One whose last bytes are sent has ended, and aborting it raises in asyncio until 3.12.
             if transport.get_extra_info("socket").fileno() >= 0:
                 transport.abort()
+
+    def tick(self) -> None:
+        """Do what is due in the sandbox's world, and be called again when more is."""
+        due_at = self._api.tick()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if due_at is not None:
+            # Not at once again where the clock is one that a test moves by hand.
+            delay = max(due_at - self._timing.now(), _POLL)
+            self._timer = asyncio.get_running_loop().call_later(delay, self.tick)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
@@ -106,6 +122,8 @@ class Service:
     async def _answer(self, asked: Asked, verdict: Verdict) -> Answer:
         if not verdict.refused:
             answer = self._api.respond(asked)
+            if asked.method not in _READS:
+                self.tick()
             while isinstance(answer, Waiting):
                 await self._delivery.pause(_POLL)
                 answer = self._api.resume(answer) or answer
@@ -164,7 +182,7 @@ def _stops(fault: Fault, method: str) -> bool:
         case CutUpload():
             return True
         case Status() | Body() | Redirect() | ResetConnection():
-            return not fault.after_work and method not in {"GET", "HEAD", "OPTIONS"}
+            return not fault.after_work and method not in _READS
         case _:
             return False
 

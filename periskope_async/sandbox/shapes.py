@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BOOL",
-    "NUMBER",
     "TEXT",
     "TEXTS",
     "TIME",
@@ -25,7 +24,6 @@ __all__ = [
 ]
 
 TEXT: Schema = {"type": "string"}
-NUMBER: Schema = {"type": "number"}
 BOOL: Schema = {"type": "boolean"}
 TEXTS: Schema = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 TIME: Schema = {"type": "string", "format": "date-time"}
