@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from periskope_async.cache import CacheSlot, PageCache
     from periskope_async.config import Config
+    from periskope_async.decoding.envelope import Steps
     from periskope_async.limits.gate import RateLimiter
     from periskope_async.meta import ResponseMeta
-    from periskope_async.models.opened import Steps
     from periskope_async.transport import Answer
-    from periskope_async.wire.query import Request
+    from periskope_async.wire.request import Request
 
 __all__ = ["Account", "Call", "Reply"]
 

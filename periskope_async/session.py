@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from periskope_async.events import Hook
     from periskope_async.limits.gate import RateLimiter
     from periskope_async.transport import Answer
-    from periskope_async.wire.query import Request
+    from periskope_async.wire.request import Request
 
 __all__ = ["SessionManager"]
 

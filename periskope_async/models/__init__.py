@@ -1,4 +1,4 @@
-"""The objects of the wire: frozen, typed, lenient, and read by one decoder call a page."""
+"""The objects of the wire: frozen, typed and lenient."""
 
 from periskope_async.models.chat import AiMetadata, Chat, ChatMember, PinnedMessage, SnoozeMetadata
 from periskope_async.models.message import (
@@ -10,9 +10,7 @@ from periskope_async.models.message import (
     MessageId,
     Reaction,
 )
-from periskope_async.models.page import ChatPage, read_chat, read_chat_page
-from periskope_async.models.raw_page import RawPage, RawRow, read_raw_page
-from periskope_async.models.repair import Unreadable
+from periskope_async.models.page import ChatPage, ListPage
 from periskope_async.models.unset import UNSET, Maybe, UnsetType
 
 __all__ = [
@@ -24,18 +22,13 @@ __all__ = [
     "DeliveryInfo",
     "Dimensions",
     "FlagMetadata",
+    "ListPage",
     "Maybe",
     "Media",
     "Message",
     "MessageId",
     "PinnedMessage",
-    "RawPage",
-    "RawRow",
     "Reaction",
     "SnoozeMetadata",
-    "Unreadable",
     "UnsetType",
-    "read_chat",
-    "read_chat_page",
-    "read_raw_page",
 ]

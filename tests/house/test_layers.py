@@ -20,6 +20,8 @@ FLOORS = [
     {"meta"},
     {"errors"},
     {"models"},
+    {"wire.listing", "wire.order", "wire.request"},
+    {"decoding"},
     {"events", "retry", "tcp", "turns"},
     {"proxy"},
     {"config"},
@@ -45,6 +47,7 @@ FLOORS = [
 # No clock, no loop, no network, no chance: `now` and `rng` come in as arguments.
 PURE = [
     "cache",
+    "decoding",
     "errors",
     "events",
     "meta",
