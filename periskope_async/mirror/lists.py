@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, json
 
+from periskope_async.client import PeriskopeClient, lists
+from periskope_async.decoding.page import reader_of
 from periskope_async.mirror.database import Column, Kind, Table
 from periskope_async.mirror.merge import Outcome
-from periskope_async.models.page import read_chat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from periskope_async.client import PeriskopeClient
     from periskope_async.mirror.database import Value
     from periskope_async.paging.pager import Pager
+    from periskope_async.wire.listing import Listing
 
 __all__ = ["CHATS", "LISTS", "Field", "MirroredList", "Order", "key_of", "micros", "to_text"]
 
@@ -36,37 +37,54 @@ class Field(Struct, frozen=True):
 class Order(Struct, frozen=True):
     """An order in which the newest rows come first, so that a walk finds what is new and may stop at known ground."""
 
-    sort_by: str
+    name: str
+    arguments: dict[str, str]
+    """What the list's method is called with for it."""
     column: str
     """The column that holds the sort time. Rows without one may stand before all others, or behind them."""
-    is_moved_by_changes: bool = False
-    """Whether a change takes a row to the head."""
-
-    @property
-    def news(self) -> frozenset[Outcome]:
-        """What tells that a row was not at its place in this order when the mirror last read it."""
-        return _CAME | {Outcome.UPDATED} if self.is_moved_by_changes else _CAME
+    news: frozenset[Outcome]
+    """What tells that a row was not at its place when the mirror last read it."""
 
 
 class MirroredList(Struct, frozen=True, kw_only=True):
     """A list of the API, as a mirror keeps it."""
 
-    name: str
-    """The name of its table."""
-    identity: tuple[str, ...]
-    """The fields that together tell a row from the others."""
-    fields: tuple[Field, ...]
-    version: str
-    """The field with the time of a row's last change."""
-    orders: tuple[Order, ...]
-    """Every change that can be found without reading the whole list is at the head of one of these. Empty where the
-    list has no known order, so that it is read whole each time."""
+    listing: Listing[Any]
     walk: Callable[..., Pager[Any]]
-    """Gives a pager: called with the client, ``sort_by`` where there are orders, and arguments of every pager."""
-    read: Callable[[bytes], Any]
-    """Reads a row. Raises Unreadable."""
+    """The client's method that gives a pager, called with the client."""
+    fields: tuple[Field, ...]
+    """A sort time of the listing has a field with the same paths."""
+    version: str = "updated_at"
+    """The field with the time of a row's last change."""
     events: tuple[str, ...] = ()
-    """How the names of the events begin that bring a row of this list."""
+    """The names of the events that bring a row of this list."""
+
+    @property
+    def name(self) -> str:
+        """The name of its table."""
+        return self.listing.key
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """The orders at whose heads changes are found; none where the list has no known order."""
+        columns = {field.paths or (field.name,): field.name for field in self.fields}
+        return tuple(
+            Order(
+                name=sort.name or "",
+                arguments={"sort_by": sort.name, str(self.listing.order_param): "desc"} if sort.name else {},
+                column=columns[sort.times],
+                news=_CAME | {Outcome.UPDATED} if sort.can_move_anywhere else _CAME,
+            )
+            for sort in self.listing.sorts
+        )
+
+    def read(self, row: bytes) -> Any:
+        """Read a row. Raises Unreadable."""
+        return reader_of(self.listing).read_row(row)
+
+    def key(self, row: Any) -> str:
+        """Give the text that stands for a row's identity."""
+        return key_of([getattr(row, name, None) or None for name in self.listing.identity])
 
     @property
     def table(self) -> Table:
@@ -74,6 +92,7 @@ class MirroredList(Struct, frozen=True, kw_only=True):
         own = (
             Column("mirror_key", "text", is_required=True),
             Column("mirror_version", "integer"),
+            Column("mirror_said_at", "integer", is_required=True),
             Column("mirror_misses", "integer", is_required=True),
             Column("deleted_at", "time"),
         )
@@ -134,13 +153,9 @@ def _as_kind(value: Any, kind: Kind) -> Value:
     return value if is_whole else None
 
 
-def _walk_chats(client: PeriskopeClient, **arguments: Any) -> Pager[Any]:
-    return client.iter_chats(**arguments)
-
-
 CHATS = MirroredList(
-    name="chats",
-    identity=("chat_id", "org_phone"),
+    listing=lists.CHATS,
+    walk=PeriskopeClient.iter_chats,
     fields=(
         Field("chat_id", "text"),
         Field("org_phone", "text"),
@@ -155,13 +170,6 @@ CHATS = MirroredList(
         Field("closed_at", "time"),
         Field("latest_message_at", "time", ("latest_message_timestamp", "latest_message.timestamp")),
     ),
-    version="updated_at",
-    orders=(
-        Order("created_at", "created_at"),
-        Order("latest_message_timestamp", "latest_message_at", is_moved_by_changes=True),
-    ),
-    walk=_walk_chats,
-    read=read_chat,
     events=("chat.created", "chat.updated", "chat.custom_properties.updated"),
 )
 

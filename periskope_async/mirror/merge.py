@@ -11,8 +11,8 @@ from typing import Literal, TypeAlias
 
 from msgspec import Raw, Struct, json
 
-from periskope_async.models.body import mend_escapes
-from periskope_async.models.opened import UNREAD
+from periskope_async.decoding.body import mend_escapes
+from periskope_async.decoding.envelope import UNREAD
 
 __all__ = ["FieldChange", "Outcome", "Source", "Stored", "changed_fields", "judge", "judge_deletion", "misses_needed"]
 
@@ -45,8 +45,10 @@ class Stored(Struct, frozen=True, gc=False):
     raw: str
     version: int | None
     """None where the row does not say when it was changed."""
-    deleted_at: int | None
-    """When the mirror learned, by its own clock, that the row is gone. None where it is there."""
+    said_at: int
+    """When the server had said so: the time of the event, or when the walk's page was read."""
+    deleted_at: int | None = None
+    """When the mirror learned that the row is gone. None where it is there."""
 
 
 class FieldChange(Struct, frozen=True, gc=False):
@@ -60,9 +62,9 @@ class FieldChange(Struct, frozen=True, gc=False):
 def judge(stored: Stored | None, raw: str, version: int | None, *, source: Source, as_of: int) -> Outcome:
     """Decide what a row means for what is stored.
 
-    ``as_of`` is the moment from which on the row may have been read: when its walk began, or when its event arrived.
-    A walk has read the row from the server, so it wins where versions are equal or unknown. An event may be late, so it
-    has to be newer.
+    ``as_of`` is the earliest moment at which the server may have said so: when the row's walk began, or the event's own
+    time. A walk has read the row from the server, so it wins where versions are equal or unknown. An event may be late,
+    so there it has to be of a later moment than what is stored.
     """
     if stored is None:
         return Outcome.INSERTED
@@ -70,12 +72,11 @@ def judge(stored: Stored | None, raw: str, version: int | None, *, source: Sourc
     if order < 0:
         return Outcome.OUTDATED
     if stored.deleted_at is not None:
-        # A walk that began before may have read the row while it was still there. An event of a time before is late.
-        moment = as_of if source == "walk" else version
-        return Outcome.RESTORED if moment is not None and moment > stored.deleted_at else Outcome.OUTDATED
+        return Outcome.RESTORED if as_of > stored.deleted_at else Outcome.OUTDATED
     if raw == stored.raw:
         return Outcome.UNCHANGED
-    return Outcome.UPDATED if order > 0 or source == "walk" else Outcome.OUTDATED
+    is_newer = order > 0 or source == "walk" or as_of > stored.said_at
+    return Outcome.UPDATED if is_newer else Outcome.OUTDATED
 
 
 def judge_deletion(stored: Stored | None, version: int | None) -> Outcome:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
+from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import ConfigError, DecodeError, PeriskopeError, RateLimitError, ServerError, TransportError
 from periskope_async.mirror.async_store import AsyncStore
 from periskope_async.mirror.database import database_for
-from periskope_async.mirror.lists import LISTS, key_of
+from periskope_async.mirror.lists import LISTS
 from periskope_async.mirror.store import Scope, Store
 from periskope_async.mirror.sync import ListResult, ListSync
-from periskope_async.models.repair import Unreadable
 
 if TYPE_CHECKING:
     import os
@@ -137,18 +137,18 @@ class Mirror:
     async def apply(self, event: MirrorEvent) -> Outcome | None:
         """Merge the row that an event brings; None where the event brings none of a list that is kept.
 
-        An event may come late, twice, or before the row it is about. Raises MirrorError, and DecodeError where what
-        it brings is no row.
+        An event may come late, twice, or before the row it is about. Its ``timestamp``, where it has one, is when the
+        server sent it; without one it counts as sent now. Raises MirrorError, and DecodeError where what it brings is
+        no row.
         """
         for each in self._lists:
             if event.name in each.events:
-                row = _read(each, event)
-                key = key_of([getattr(row, name, None) or None for name in each.identity])
+                key = each.key(_read(each, event))
                 (outcome,) = await self._store.merge(
                     each,
                     [(key, event.raw)],
                     source="event",
-                    as_of=self._store.now(),
+                    as_of=getattr(event, "timestamp", None) or self._store.now(),
                     is_deletion=event.name.endswith(".deleted"),
                 )
                 return outcome

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct, json
 
+from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import MirrorError
 from periskope_async.mirror.database import Column, Table
 from periskope_async.mirror.lists import micros, to_text
 from periskope_async.mirror.merge import Outcome, Stored, changed_fields, judge, judge_deletion, misses_needed
-from periskope_async.models.repair import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -200,8 +200,9 @@ class Store:
                 outcomes.append(outcome)
                 if outcome.is_change:
                     deleted = to_text(now) if is_deletion else None
-                    written[key] = (key, version, 0, deleted, *mirrored.values(row), raw)
-                    stored[key] = Stored(raw, version, micros(now) if is_deletion else None)
+                    said_at = micros(now if source == "walk" else as_of)
+                    written[key] = (key, version, said_at, 0, deleted, *mirrored.values(row), raw)
+                    stored[key] = Stored(raw, version, said_at, micros(now) if is_deletion else None)
                     if self._keeps_history and old is not None:
                         history += _history(mirrored.name, key, old, stored[key], now)
             self._database.upsert(mirrored.table, list(written.values()))
@@ -259,10 +260,10 @@ class Store:
         return len(keys)
 
     def _stored(self, mirrored: MirroredList, keys: Sequence[str]) -> dict[str, Stored]:
-        columns = ("mirror_key", "raw_json", "mirror_version", "CAST(deleted_at AS TEXT)")
+        columns = ("mirror_key", "raw_json", "mirror_version", "mirror_said_at", "CAST(deleted_at AS TEXT)")
         return {
-            key: Stored(raw, version, None if deleted is None else micros(datetime.fromisoformat(deleted)))
-            for key, raw, version, deleted in self._database.select(mirrored.table, columns, keys)
+            key: Stored(raw, version, said_at, None if deleted is None else micros(datetime.fromisoformat(deleted)))
+            for key, raw, version, said_at, deleted in self._database.select(mirrored.table, columns, keys)
         }
 
     def _load(self, name: str, kind: type[S]) -> S | None:

@@ -162,7 +162,7 @@ class ListSync:
         self._complete = report.complete
         began, head = (sweep.began, sweep.head) if sweep is not None else (began, began.timestamp())
         state = replace(
-            self._state, sweep=None, swept_at=began, watermarks={order.sort_by: head for order in self._list.orders}
+            self._state, sweep=None, swept_at=began, watermarks={order.name: head for order in self._list.orders}
         )
         # A walk that was resumed proves nothing of the rows that were read before.
         complete = None if was_resumed and report.complete else report.complete
@@ -196,7 +196,7 @@ class ListSync:
         """Read an order from its newest row on; give the server's count of all rows."""
         totals = await self._store.totals(self._list)
         offset = max(0, totals.undated[order.column] - _UNDATED_MARGIN)
-        if self._state.undated_first.get(order.sort_by) is False:
+        if self._state.undated_first.get(order.name) is False:
             offset = 0
         is_read, count = await self._read_down(order, offset)
         if not is_read:
@@ -211,10 +211,10 @@ class ListSync:
         nothing is read.
         """
         state, began = self._state, self._store.now()
-        watermark = state.watermarks.get(order.sort_by, -math.inf) - OVERLAP_SECONDS
+        watermark = state.watermarks.get(order.name, -math.inf) - OVERLAP_SECONDS
         count: int | None = None
         head: float | None = None
-        pager = self._walk(sort_by=order.sort_by, sort_order="desc", offset=offset, prefetch=1).raw()
+        pager = self._walk(**order.arguments, offset=offset, prefetch=1).raw()
         try:
             async with pager:
                 async for page in pager.pages():
@@ -224,7 +224,7 @@ class ListSync:
                     if is_first and times:
                         if offset and times[0] is not None:
                             return False, count
-                        undated_first = {**state.undated_first, order.sort_by: times[0] is None}
+                        undated_first = {**state.undated_first, order.name: times[0] is None}
                         state = replace(state, undated_first=undated_first)
                     newest = next((time for time in times if time is not None), None)
                     if head is None and newest is not None:
@@ -237,7 +237,7 @@ class ListSync:
         finally:
             self._requests += pager.report.requests
         if head is not None:
-            state = replace(state, watermarks={**state.watermarks, order.sort_by: head})
+            state = replace(state, watermarks={**state.watermarks, order.name: head})
         await self._store.save_state(self._list, state)
         return True, count
 

@@ -34,7 +34,7 @@ def postgres_database(postgres: str) -> str:
 
     name = f"mirror{next(_NUMBERS)}"
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name}".encode())
     return postgres.replace("/postgres?", f"/{name}?")
 
 

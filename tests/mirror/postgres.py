@@ -46,7 +46,7 @@ def running_postgres(programs: Path) -> Generator[str]:
         if user is not None:
             shutil.chown(folder, user)
         data = folder / "data"
-        initdb = [
+        initdb: list[str | Path] = [
             programs / "initdb",
             "-D",
             data,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import msgspec
 import pytest
 from hypothesis import given, strategies as st
@@ -9,6 +11,7 @@ from hypothesis import given, strategies as st
 from periskope_async.mirror.merge import (
     FieldChange,
     Outcome,
+    Source,
     Stored,
     changed_fields,
     judge,
@@ -21,51 +24,51 @@ UNCHANGED, OUTDATED = Outcome.UNCHANGED, Outcome.OUTDATED
 
 
 @pytest.mark.parametrize(
-    ("stored", "raw", "version", "by_walk", "by_event"),
+    ("stored", "raw", "version", "by_walk", "by_event", "by_late_event"),
     [
-        (None, "a", 1, INSERTED, INSERTED),
-        (None, "a", None, INSERTED, INSERTED),
-        (Stored("a", 1, None), "b", 2, UPDATED, UPDATED),
-        (Stored("a", 2, None), "b", 1, OUTDATED, OUTDATED),
-        (Stored("a", 1, None), "a", 1, UNCHANGED, UNCHANGED),
-        # Nothing tells which is newer: a walk has just read its row, an event may be late.
-        (Stored("a", 1, None), "b", 1, UPDATED, OUTDATED),
-        (Stored("a", None, None), "b", 1, UPDATED, OUTDATED),
-        (Stored("a", 1, None), "b", None, UPDATED, OUTDATED),
+        (None, "a", 1, INSERTED, INSERTED, INSERTED),
+        (None, "a", None, INSERTED, INSERTED, INSERTED),
+        (Stored("a", 1, 10), "b", 2, UPDATED, UPDATED, UPDATED),
+        (Stored("a", 2, 10), "b", 1, OUTDATED, OUTDATED, OUTDATED),
+        (Stored("a", 1, 10), "a", 1, UNCHANGED, UNCHANGED, UNCHANGED),
+        # The versions do not tell which is newer.
+        (Stored("a", 1, 10), "b", 1, UPDATED, UPDATED, OUTDATED),
+        (Stored("a", None, 10), "b", 1, UPDATED, UPDATED, OUTDATED),
+        (Stored("a", 1, 10), "b", None, UPDATED, UPDATED, OUTDATED),
     ],
 )
 def test_a_row_meets_one_that_is_there(
-    stored: Stored | None, raw: str, version: int | None, by_walk: Outcome, by_event: Outcome
+    stored: Stored | None, raw: str, version: int | None, by_walk: Outcome, by_event: Outcome, by_late_event: Outcome
 ) -> None:
     assert judge(stored, raw, version, source="walk", as_of=10) is by_walk
-    assert judge(stored, raw, version, source="event", as_of=10) is by_event
+    assert judge(stored, raw, version, source="event", as_of=11) is by_event
+    assert judge(stored, raw, version, source="event", as_of=10) is by_late_event
 
 
 @pytest.mark.parametrize(
-    ("version", "as_of", "by_walk", "by_event"),
+    ("version", "as_of", "outcome"),
     [
-        (1, 99, OUTDATED, OUTDATED),  # the walk began before the row was found gone
-        (2, 101, RESTORED, OUTDATED),
-        (1, 101, OUTDATED, OUTDATED),  # an older version than the one that was shown
-        (None, 101, RESTORED, OUTDATED),
-        (101, 101, RESTORED, RESTORED),
-        (100, 200, RESTORED, OUTDATED),
+        (2, 100, OUTDATED),  # said before the row was found gone
+        (2, 101, RESTORED),
+        (None, 101, RESTORED),
+        (3, 100, OUTDATED),
+        (1, 101, OUTDATED),  # an older version than the one that was shown
     ],
 )
-def test_a_row_meets_a_deleted_one(version: int | None, as_of: int, by_walk: Outcome, by_event: Outcome) -> None:
-    stored = Stored("a", 2, 100)
-    assert judge(stored, "a", version, source="walk", as_of=as_of) is by_walk
-    assert judge(stored, "a", version, source="event", as_of=as_of) is by_event
+def test_a_row_meets_a_deleted_one(version: int | None, as_of: int, outcome: Outcome) -> None:
+    stored = Stored("a", 2, 50, 100)
+    for source in get_args(Source):
+        assert judge(stored, "a", version, source=source, as_of=as_of) is outcome
 
 
 @pytest.mark.parametrize(
     ("stored", "version", "outcome"),
     [
         (None, 1, DELETED),
-        (Stored("a", 1, None), 1, DELETED),
-        (Stored("a", 2, None), 1, OUTDATED),
-        (Stored("a", 1, None), None, DELETED),
-        (Stored("a", 1, 100), 2, OUTDATED),
+        (Stored("a", 1, 10), 1, DELETED),
+        (Stored("a", 2, 10), 1, OUTDATED),
+        (Stored("a", 1, 10), None, DELETED),
+        (Stored("a", 1, 10, 100), 2, OUTDATED),
     ],
 )
 def test_a_deletion(stored: Stored | None, version: int | None, outcome: Outcome) -> None:
@@ -103,6 +106,6 @@ def test_no_order_of_arrival_goes_back(data: st.DataObject) -> None:
         else:
             outcome = judge(stored, raw, version, source="event", as_of=now)
         if outcome.is_change:
-            stored = Stored(raw, version, now if is_deletion else None)
+            stored = Stored(raw, version, now, now if is_deletion else None)
             assert version >= shown
             shown = version

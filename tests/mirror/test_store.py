@@ -8,7 +8,6 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,12 +21,13 @@ from periskope_async.mirror.store import ListState, Scope, Store, Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
 def row(number: int, *, updated: int = 0, **fields: Any) -> tuple[str, bytes]:
-    """A chat's row with its key, changed so many seconds after noon."""
+    """Make a chat's row with its key, changed so many seconds after noon."""
     chat_id, org_phone = f"{number}@g.us", "9199@c.us"
     updated_at = (NOW + timedelta(seconds=updated)).isoformat()
     chat = {"chat_id": chat_id, "org_phone": org_phone, "updated_at": updated_at, **fields}
@@ -43,11 +43,12 @@ def store(target: str) -> Iterator[Store]:
 
 
 def merge(store: Store, *rows: tuple[str, bytes], **options: Any) -> list[Outcome]:
-    return store.merge(CHATS, rows, **{"source": "walk", "as_of": NOW, "now": NOW, **options})
+    given: dict[str, Any] = {"source": "walk", "as_of": NOW, "now": NOW, **options}
+    return store.merge(CHATS, rows, **given)
 
 
 def select(store: Store, columns: str, table: str = "chats") -> list[tuple[Any, ...]]:
-    return store._database.execute(f"SELECT {columns} FROM {table} ORDER BY 1")
+    return store._database.execute(f"SELECT {columns} FROM {table} ORDER BY 1")  # noqa: S608 - the tests' own names
 
 
 def test_rows_are_kept_as_sent(store: Store) -> None:
@@ -99,7 +100,7 @@ def test_totals_count_rows_without_a_sort_time(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("complete", "gone"), [(True, [1, 0]), (None, [0, 1]), (False, [0, 0])])
-def test_what_full_sweeps_miss(store: Store, complete: bool | None, gone: list[int]) -> None:
+def test_what_full_sweeps_miss(store: Store, *, complete: bool | None, gone: list[int]) -> None:
     merge(store, row(1), row(2))
     state = ListState(sweep=Sweep(token="t", began=NOW, head=0.0))
     found: list[int] = []
