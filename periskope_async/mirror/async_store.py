@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from periskope_async.mirror.lists import MirroredList
     from periskope_async.mirror.merge import Outcome, Source
-    from periskope_async.mirror.store import ListState, Store, Totals
+    from periskope_async.mirror.store import ListState, Store
 
 __all__ = ["AsyncStore"]
 
@@ -79,9 +79,9 @@ class AsyncStore:
         """Mark as deleted what the last full sweep missed, where that is as many rows as expected; give how many."""
         return await self.call(self.store.drop_missed, mirrored, expected=expected, now=self.now())
 
-    async def totals(self, mirrored: MirroredList) -> Totals:
-        """Count the rows that are there."""
-        return await self.call(self.store.totals, mirrored)
+    async def count(self, mirrored: MirroredList, *, without: str | None = None) -> int:
+        """Count the rows that are there; with ``without``, those of them whose column of this name is empty."""
+        return await self.call(self.store.count, mirrored, without=without)
 
     async def merge(
         self,

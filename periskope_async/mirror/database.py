@@ -10,6 +10,7 @@ import os
 import sqlite3
 import sys
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 from urllib.parse import urlsplit
@@ -54,7 +55,7 @@ class Table(Struct, frozen=True):
     """The columns of its primary key; none where rows are only added."""
     columns: tuple[Column, ...]
     indexed: tuple[str, ...] = ()
-    """Columns to be counted and sorted by, among the rows that are not deleted."""
+    """Columns whose nulls are counted, among the rows that are not deleted."""
 
 
 class Database(Protocol):
@@ -161,12 +162,14 @@ class _Base:
                 connection.close()
 
     def _index(self, table: str, column: str) -> None:
-        self.execute(f"CREATE INDEX IF NOT EXISTS {table}_by_{column} ON {table} ({column}) WHERE deleted_at IS NULL")
+        # Both columns, so that counting never reads the rows.
+        self.execute(f"CREATE INDEX IF NOT EXISTS {table}_by_{column} ON {table} (deleted_at, {column})")
 
     def _failed(self, error: Exception) -> MirrorError:
         return MirrorError(f"cannot write to {self.name}: {error}")
 
     @staticmethod
+    @cache
     def _upsert(table: Table, values: str) -> str:
         names = [column.name for column in table.columns]
         insert = f"INSERT INTO {table.name} ({', '.join(names)}) {values}"
@@ -223,7 +226,8 @@ class SQLite(_Base):
 
     def upsert(self, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
         """Write rows."""
-        self._connection.executemany(self._upsert(table, f"VALUES ({', '.join('?' * len(table.columns))})"), rows)
+        if rows:
+            self._connection.executemany(self._upsert(table, f"VALUES ({', '.join('?' * len(table.columns))})"), rows)
 
     def close(self) -> None:
         """Close the connection."""
@@ -341,6 +345,8 @@ class PostgreSQL(_Base):
 
     def upsert(self, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
         """Write rows."""
+        if not rows:
+            return
         with self._connection.cursor() as cursor:
             cursor.executemany(self._upsert(table, f"VALUES ({', '.join(['%s'] * len(table.columns))})"), rows)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, json
@@ -46,7 +48,8 @@ class Order(Struct, frozen=True):
     """What tells that a row was not at its place when the mirror last read it."""
 
 
-class MirroredList(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class MirroredList:
     """A list of the API, as a mirror keeps it."""
 
     listing: Listing[Any]
@@ -64,7 +67,7 @@ class MirroredList(Struct, frozen=True, kw_only=True):
         """The name of its table."""
         return self.listing.key
 
-    @property
+    @cached_property
     def orders(self) -> tuple[Order, ...]:
         """The orders at whose heads changes are found; none where the list has no known order."""
         columns = {field.paths or (field.name,): field.name for field in self.fields}
@@ -82,11 +85,12 @@ class MirroredList(Struct, frozen=True, kw_only=True):
         """Read a row. Raises Unreadable."""
         return reader_of(self.listing).read_row(row)
 
-    def key(self, row: Any) -> str:
-        """Give the text that stands for a row's identity."""
-        return key_of([getattr(row, name, None) or None for name in self.listing.identity])
+    def key(self, row: bytes) -> str:
+        """Give the text that stands for a row's identity. Raises Unreadable."""
+        mark = reader_of(self.listing).read_mark(row, "$")
+        return key_of([getattr(mark, name) or None for name in self.listing.identity])
 
-    @property
+    @cached_property
     def table(self) -> Table:
         """The table of its rows: the mirror's own columns, the fields, and the row as it was sent."""
         own = (

@@ -143,7 +143,7 @@ class Mirror:
         """
         for each in self._lists:
             if event.name in each.events:
-                key = each.key(_read(each, event))
+                key = _key(each, event)
                 (outcome,) = await self._store.merge(
                     each,
                     [(key, event.raw)],
@@ -212,10 +212,9 @@ class Mirror:
             self._scope = scope
 
 
-def _read(mirrored: MirroredList, event: MirrorEvent) -> Any:
+def _key(mirrored: MirroredList, event: MirrorEvent) -> str:
     try:
-        return mirrored.read(event.raw)
+        return mirrored.key(event.raw)
     except Unreadable as error:
-        raise DecodeError(
-            f"the event {event.name} brings no row of {mirrored.name}: {error}", path=error.path
-        ) from None
+        text = f"the event {event.name} brings no row of {mirrored.name}: {error}"
+        raise DecodeError(text, path=error.path) from None

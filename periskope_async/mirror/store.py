@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from periskope_async.mirror.lists import MirroredList
     from periskope_async.mirror.merge import Source
 
-__all__ = ["ListState", "Scope", "Store", "Sweep", "Totals"]
+__all__ = ["ListState", "Scope", "Store", "Sweep"]
 
 S = TypeVar("S", bound=Struct)
 
@@ -94,13 +94,6 @@ class ListState(Struct, frozen=True, kw_only=True):
     """Whether it was the same after the sweep before."""
 
 
-class Totals(Struct, frozen=True):
-    """How many rows are there, and how many of them have no sort time, by its column."""
-
-    rows: int
-    undated: dict[str, int]
-
-
 class Store:
     """Rows of several lists in one database."""
 
@@ -153,15 +146,12 @@ class Store:
         with self._database.transaction():
             self._save(mirrored.name, state)
 
-    def totals(self, mirrored: MirroredList) -> Totals:
-        """Count the rows that are there."""
-        columns = [order.column for order in mirrored.orders]
-        counted = "".join(f", COUNT({column})" for column in columns)
+    def count(self, mirrored: MirroredList, *, without: str | None = None) -> int:
+        """Count the rows that are there; with ``without``, those of them whose column of this name is empty."""
+        empty = f" AND {without} IS NULL" if without else ""
         with self._database.transaction():
-            ((rows, *dated),) = self._database.execute(
-                f"SELECT COUNT(*){counted} FROM {mirrored.name} WHERE deleted_at IS NULL"
-            )
-        return Totals(rows, {column: rows - count for column, count in zip(columns, dated, strict=True)})
+            ((rows,),) = self._database.execute(f"SELECT COUNT(*) FROM {mirrored.name} WHERE deleted_at IS NULL{empty}")
+        return int(rows)
 
     def merge(
         self,

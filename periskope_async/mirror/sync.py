@@ -95,11 +95,10 @@ class ListSync:
                 # What went away before it was resumed was not missed.
                 _, difference = await self._read_all()
             await self._note_difference(difference)
-        totals = await self._store.totals(self._list)
         done = self._done
         return ListResult(
             name=self._list.name,
-            rows=totals.rows,
+            rows=await self._store.count(self._list),
             inserted=done[Outcome.INSERTED],
             updated=done[Outcome.UPDATED],
             deleted=done[Outcome.DELETED],
@@ -186,7 +185,7 @@ class ListSync:
             count = await self._read_head(order)
         if count is None:
             return None
-        rows = (await self._store.totals(self._list)).rows
+        rows = await self._store.count(self._list)
         if self._counted_most > PAGE_SIZE and not self._state.counts_all:
             await self._store.save_state(self._list, replace(self._state, counts_all=True))
         # No document decides whether a list counts all rows or those of its page. More than a page holds are all.
@@ -194,10 +193,9 @@ class ListSync:
 
     async def _read_head(self, order: Order) -> int | None:
         """Read an order from its newest row on; give the server's count of all rows."""
-        totals = await self._store.totals(self._list)
-        offset = max(0, totals.undated[order.column] - _UNDATED_MARGIN)
-        if self._state.undated_first.get(order.name) is False:
-            offset = 0
+        undated = await self._store.count(self._list, without=order.column)
+        is_undated_first = self._state.undated_first.get(order.name) is not False
+        offset = max(0, undated - _UNDATED_MARGIN) if is_undated_first else 0
         is_read, count = await self._read_down(order, offset)
         if not is_read:
             _, count = await self._read_down(order, 0)

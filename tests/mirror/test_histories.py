@@ -160,8 +160,9 @@ async def run(steps: list[tuple[str, Any]], path: Path, server: dict[str, Any]) 
                 await stack.aclose()
                 mirror = await stack.enter_async_context(Mirror(client, path, clock=history.now))
             history.look()
-        # A count of the page says nothing of what is gone: two full sweeps that miss a row do.
-        for _ in range(2 if server["count"] == "page" else 1):
+        # A count of the page says nothing of what is gone. Two full sweeps that miss a row do, and the first of these
+        # may go on with one that was broken off.
+        for _ in range(3 if server["count"] == "page" else 1):
             await history.sync(mirror, full=history.is_edited or server["count"] == "page")
         truth = {row.decode() for row in await client.iter_chats().raw().collect()}
         await stack.aclose()

@@ -85,18 +85,19 @@ def test_one_batch_may_hold_a_row_twice(store: Store) -> None:
 def test_a_deletion_is_a_tombstone(store: Store) -> None:
     merge(store, row(1), row(2))
     assert merge(store, row(1, updated=1), is_deletion=True) == [Outcome.DELETED]
-    assert store.totals(CHATS).rows == 1
+    assert store.count(CHATS) == 1
     late = NOW + timedelta(seconds=-1)
     assert merge(store, row(1, updated=-1), as_of=late, source="event") == [Outcome.OUTDATED]
     assert merge(store, row(1, updated=1), as_of=NOW + timedelta(seconds=2)) == [Outcome.RESTORED]
-    assert store.totals(CHATS).rows == 2
+    assert store.count(CHATS) == 2
 
 
-def test_totals_count_rows_without_a_sort_time(store: Store) -> None:
+def test_counts(store: Store) -> None:
     message = {"message_id": "m", "timestamp": NOW.isoformat()}
-    merge(store, row(1, latest_message=message), row(2), row(3))
-    totals = store.totals(CHATS)
-    assert (totals.rows, totals.undated["latest_message_at"], totals.undated["created_at"]) == (3, 2, 3)
+    merge(store, row(1, latest_message=message), row(2), row(3), row(4))
+    merge(store, row(4), is_deletion=True)
+    assert store.count(CHATS) == store.count(CHATS, without="created_at") == 3
+    assert store.count(CHATS, without="latest_message_at") == 2
 
 
 @pytest.mark.parametrize(("complete", "gone"), [(True, [1, 0]), (None, [0, 1]), (False, [0, 0])])
@@ -111,7 +112,7 @@ def test_what_full_sweeps_miss(store: Store, *, complete: bool | None, gone: lis
         found.append(store.finish_sweep(CHATS, complete=complete, now=NOW, state=ListState(swept_at=NOW)))
     assert found == gone
     assert store.state(CHATS) == ListState(swept_at=NOW)
-    assert store.totals(CHATS).rows == 2 - sum(gone)
+    assert store.count(CHATS) == 2 - sum(gone)
 
 
 def test_a_row_that_is_met_again_is_missed_anew(store: Store) -> None:

@@ -72,8 +72,11 @@ async def held(mirror: Mirror, columns: str = "chat_id", where: str = "deleted_a
 
 
 async def wait_for_rows(mirror: Mirror, count: int) -> None:
-    while len(await held(mirror)) < count:
+    for _ in range(20_000):
+        if len(await held(mirror)) >= count:
+            return
         await asyncio.sleep(0.001)
+    raise AssertionError(f"there are no {count} rows")
 
 
 async def assert_equal(mirror: Mirror, client: PeriskopeClient) -> None:
