@@ -91,7 +91,6 @@ class AsyncStore:
         source: Source,
         as_of: datetime,
         state: ListState | None = None,
-        is_deletion: bool = False,
     ) -> list[Outcome]:
         """Merge rows and, with a ``state``, write down that the list has been read so far, both or neither."""
         outcomes = await self.call(
@@ -104,7 +103,6 @@ class AsyncStore:
             state=state,
             # What an event brings during a sweep is there, whether the sweep meets it or not.
             is_sweeping=(state or self.state(mirrored)).sweep is not None,
-            is_deletion=is_deletion,
         )
         if state is not None:
             self._states[mirrored.name] = state

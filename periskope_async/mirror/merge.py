@@ -14,7 +14,7 @@ from msgspec import Raw, Struct, json
 from periskope_async.decoding.body import mend_escapes
 from periskope_async.decoding.envelope import UNREAD
 
-__all__ = ["FieldChange", "Outcome", "Source", "Stored", "changed_fields", "judge", "judge_deletion", "misses_needed"]
+__all__ = ["FieldChange", "Outcome", "Source", "Stored", "changed_fields", "judge", "misses_needed"]
 
 Source: TypeAlias = Literal["walk", "event"]
 
@@ -29,6 +29,7 @@ class Outcome(Enum):
     RESTORED = "restored"
     """It was marked as deleted, and is there again."""
     DELETED = "deleted"
+    """No full sweep meets it any more."""
     UNCHANGED = "unchanged"
     OUTDATED = "outdated"
     """The news was older than what is stored, or could not be told to be newer."""
@@ -77,13 +78,6 @@ def judge(stored: Stored | None, raw: str, version: int | None, *, source: Sourc
         return Outcome.UNCHANGED
     is_newer = order > 0 or source == "walk" or as_of > stored.said_at
     return Outcome.UPDATED if is_newer else Outcome.OUTDATED
-
-
-def judge_deletion(stored: Stored | None, version: int | None) -> Outcome:
-    """Decide what the news means that a row was deleted. A row never met is stored as deleted, for late events."""
-    if stored is not None and (stored.deleted_at is not None or _compare(version, stored.version) < 0):
-        return Outcome.OUTDATED
-    return Outcome.DELETED
 
 
 def misses_needed(*, is_proven: bool) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +20,7 @@ from periskope_async.mirror.sync import ListResult, ListSync
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterable, Callable, Iterable
+    from collections.abc import AsyncIterable, Callable, Iterable, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -31,6 +32,8 @@ __all__ = ["ListResult", "Mirror", "MirrorEvent", "SyncResult"]
 
 # What may be over when a watching mirror asks again.
 _PASSING = (TransportError, ServerError, RateLimitError)
+# How often a watching mirror reads a list that it has to read whole.
+_UNORDERED_SECONDS = 600.0
 
 
 class MirrorEvent(Protocol):
@@ -122,17 +125,7 @@ class Mirror:
 
         Raises what iterating a pager raises, and MirrorError. What was read before stays, and the next sync goes on.
         """
-        async with self._syncing:
-            loop = asyncio.get_running_loop()
-            began = loop.time()
-            self._is_sync_wanted.clear()
-            results = [
-                await ListSync(self._client, self._store, each, bind=self._bind, full_every=self._full_every).run(
-                    is_full=full
-                )
-                for each in self._lists
-            ]
-            return SyncResult(lists=tuple(results), seconds=loop.time() - began)
+        return await self._sync(self._lists, is_full=full)
 
     async def apply(self, event: MirrorEvent) -> Outcome | None:
         """Merge the row that an event brings; None where the event brings none of a list that is kept.
@@ -149,7 +142,6 @@ class Mirror:
                     [(key, event.raw)],
                     source="event",
                     as_of=getattr(event, "timestamp", None) or self._store.now(),
-                    is_deletion=event.name.endswith(".deleted"),
                 )
                 return outcome
         return None
@@ -168,17 +160,22 @@ class Mirror:
         ``full`` is that of :meth:`sync`, for the first one. An item of ``events`` that has no ``raw``, such as a gap in
         the stream, or that cannot be read, has a sync follow at once. ``on_sync`` is told of each sync, ``on_error`` of
         each that failed by what may pass (a TransportError, ServerError or RateLimitError). Any other error is raised,
-        and any of ``events``.
+        and any of ``events``. A list with no known order is read whole every ten minutes.
         """
         following = asyncio.ensure_future(self._follow(events)) if events is not None else None
         if following is not None:
             # What came after their end is in no event.
             following.add_done_callback(lambda _: self._is_sync_wanted.set())
+        loop = asyncio.get_running_loop()
+        read_at = -math.inf
         try:
             while True:
+                is_time = loop.time() - read_at >= _UNORDERED_SECONDS
+                lists = [each for each in self._lists if each.orders or is_time]
                 try:
-                    on_sync(await self.sync(full=full))
+                    on_sync(await self._sync(lists, is_full=full))
                     full = False
+                    read_at = loop.time() if is_time else read_at
                 except _PASSING as error:
                     on_error(error)
                 with suppress(TimeoutError):
@@ -192,6 +189,17 @@ class Mirror:
                 await asyncio.wait([following])
                 # Else asyncio would say that nobody looked at its error.
                 _ = following.cancelled() or following.exception()
+
+    async def _sync(self, lists: Sequence[MirroredList], *, is_full: bool) -> SyncResult:
+        async with self._syncing:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            self._is_sync_wanted.clear()
+            options: Any = {"bind": self._bind, "full_every": self._full_every}
+            results = [
+                await ListSync(self._client, self._store, each, **options).run(is_full=is_full) for each in lists
+            ]
+            return SyncResult(lists=tuple(results), seconds=loop.time() - began)
 
     async def _follow(self, events: AsyncIterable[Any]) -> None:
         async for event in events:

@@ -15,7 +15,7 @@ from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import MirrorError
 from periskope_async.mirror.database import Column, Table
 from periskope_async.mirror.lists import micros, to_text
-from periskope_async.mirror.merge import Outcome, Stored, changed_fields, judge, judge_deletion, misses_needed
+from periskope_async.mirror.merge import Outcome, Stored, changed_fields, judge, misses_needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -163,7 +163,6 @@ class Store:
         now: datetime,
         state: ListState | None = None,
         is_sweeping: bool = False,
-        is_deletion: bool = False,
     ) -> list[Outcome]:
         """Merge rows, each with its key, and write down how far that takes the list. Gives what was done with each.
 
@@ -177,22 +176,18 @@ class Store:
             history: list[tuple[Value, ...]] = []
             for key, sent in rows:
                 raw, old = sent.decode(errors="replace"), stored.get(key)
-                if old is not None and old.raw == raw and old.deleted_at is None and not is_deletion:
+                if old is not None and old.raw == raw and old.deleted_at is None:
                     outcomes.append(Outcome.UNCHANGED)
                     continue
                 row = _read(mirrored, sent)
                 changed = getattr(row, mirrored.version, None)
                 version = micros(changed) if isinstance(changed, datetime) else None
-                if is_deletion:
-                    outcome = judge_deletion(old, version)
-                else:
-                    outcome = judge(old, raw, version, source=source, as_of=micros(as_of))
+                outcome = judge(old, raw, version, source=source, as_of=micros(as_of))
                 outcomes.append(outcome)
                 if outcome.is_change:
-                    deleted = to_text(now) if is_deletion else None
                     said_at = micros(now if source == "walk" else as_of)
-                    written[key] = (key, version, said_at, 0, deleted, *mirrored.values(row), raw)
-                    stored[key] = Stored(raw, version, said_at, micros(now) if is_deletion else None)
+                    written[key] = (key, version, said_at, 0, None, *mirrored.values(row), raw)
+                    stored[key] = Stored(raw, version, said_at)
                     if self._keeps_history and old is not None:
                         history += _history(mirrored.name, key, old, stored[key], now)
             self._database.upsert(mirrored.table, list(written.values()))
@@ -274,7 +269,6 @@ def _read(mirrored: MirroredList, sent: bytes) -> Any:
 
 def _history(name: str, key: str, old: Stored, new: Stored, now: datetime) -> list[tuple[Value, ...]]:
     changes = [(change.name, change.old, change.new) for change in changed_fields(old.raw, new.raw)]
-    was, is_ = (json.encode(stored.deleted_at is not None).decode() for stored in (old, new))
-    if was != is_:
-        changes.append((_IS_DELETED, was, is_))
+    if old.deleted_at is not None:
+        changes.append((_IS_DELETED, "true", "false"))
     return [(name, key, to_text(now), *change) for change in changes]

@@ -15,11 +15,10 @@ from periskope_async.mirror.merge import (
     Stored,
     changed_fields,
     judge,
-    judge_deletion,
     misses_needed,
 )
 
-INSERTED, UPDATED, RESTORED, DELETED = Outcome.INSERTED, Outcome.UPDATED, Outcome.RESTORED, Outcome.DELETED
+INSERTED, UPDATED, RESTORED = Outcome.INSERTED, Outcome.UPDATED, Outcome.RESTORED
 UNCHANGED, OUTDATED = Outcome.UNCHANGED, Outcome.OUTDATED
 
 
@@ -61,20 +60,6 @@ def test_a_row_meets_a_deleted_one(version: int | None, as_of: int, outcome: Out
         assert judge(stored, "a", version, source=source, as_of=as_of) is outcome
 
 
-@pytest.mark.parametrize(
-    ("stored", "version", "outcome"),
-    [
-        (None, 1, DELETED),
-        (Stored("a", 1, 10), 1, DELETED),
-        (Stored("a", 2, 10), 1, OUTDATED),
-        (Stored("a", 1, 10), None, DELETED),
-        (Stored("a", 1, 10, 100), 2, OUTDATED),
-    ],
-)
-def test_a_deletion(stored: Stored | None, version: int | None, outcome: Outcome) -> None:
-    assert judge_deletion(stored, version) is outcome
-
-
 def test_misses_without_proof_are_counted_twice() -> None:
     assert misses_needed(is_proven=True) == 1
     assert misses_needed(is_proven=False) == 2
@@ -91,21 +76,14 @@ def test_changed_fields() -> None:
     ]
 
 
-@given(st.data())
-def test_no_order_of_arrival_goes_back(data: st.DataObject) -> None:
-    """Versions arrive by events in any order, doubled and with gaps: what is shown never gets older."""
-    versions = data.draw(st.lists(st.integers(1, 8), max_size=20))
-    deletions = data.draw(st.sets(st.integers(0, 20), max_size=3))
+@given(st.lists(st.tuples(st.integers(1, 8), st.booleans()), max_size=20))
+def test_no_order_of_arrival_goes_back(arrivals: list[tuple[int, bool]]) -> None:
+    """Versions arrive by events and walks in any order, doubled and with gaps: what is shown never gets older."""
     stored: Stored | None = None
-    shown = 0
-    for now, version in enumerate(versions, 10):
-        is_deletion = now - 10 in deletions
+    for now, (version, is_walk) in enumerate(arrivals, 10):
         raw = msgspec.json.encode({"v": version}).decode()
-        if is_deletion:
-            outcome = judge_deletion(stored, version)
-        else:
-            outcome = judge(stored, raw, version, source="event", as_of=now)
+        outcome = judge(stored, raw, version, source="walk" if is_walk else "event", as_of=now)
         if outcome.is_change:
-            stored = Stored(raw, version, now, now if is_deletion else None)
-            assert version >= shown
-            shown = version
+            assert stored is None or version >= (stored.version or 0)
+            stored = Stored(raw, version, now)
+    assert stored is None or stored.version == max(version for version, _ in arrivals)

@@ -48,7 +48,7 @@ def merge(store: Store, *rows: tuple[str, bytes], **options: Any) -> list[Outcom
 
 
 def select(store: Store, columns: str, table: str = "chats") -> list[tuple[Any, ...]]:
-    return store._database.execute(f"SELECT {columns} FROM {table} ORDER BY 1")  # noqa: S608 - the tests' own names
+    return store._database.execute(f"SELECT {columns} FROM {table} ORDER BY {columns}")  # noqa: S608 - the tests' own names
 
 
 def test_rows_are_kept_as_sent(store: Store) -> None:
@@ -82,20 +82,29 @@ def test_one_batch_may_hold_a_row_twice(store: Store) -> None:
     assert select(store, "chat_name") == [("b",)]
 
 
-def test_a_deletion_is_a_tombstone(store: Store) -> None:
+def drop(store: Store, *rows: tuple[str, bytes]) -> None:
+    """Have a full sweep meet no more than these rows."""
+    store.begin_sweep(CHATS)
+    merge(store, *rows, is_sweeping=True)
+    store.finish_sweep(CHATS, complete=True, now=NOW, state=ListState(swept_at=NOW))
+
+
+def test_what_is_gone_is_a_tombstone(store: Store) -> None:
     merge(store, row(1), row(2))
-    assert merge(store, row(1, updated=1), is_deletion=True) == [Outcome.DELETED]
+    drop(store, row(2))
     assert store.count(CHATS) == 1
-    late = NOW + timedelta(seconds=-1)
-    assert merge(store, row(1, updated=-1), as_of=late, source="event") == [Outcome.OUTDATED]
-    assert merge(store, row(1, updated=1), as_of=NOW + timedelta(seconds=2)) == [Outcome.RESTORED]
+    assert select(store, "chat_id") == [("1@g.us",), ("2@g.us",)]
+    assert merge(store, row(1, updated=1), as_of=NOW, source="event") == [Outcome.OUTDATED]
+    later = NOW + timedelta(seconds=1)
+    assert merge(store, row(1), as_of=later) == [Outcome.RESTORED]
     assert store.count(CHATS) == 2
 
 
 def test_counts(store: Store) -> None:
     message = {"message_id": "m", "timestamp": NOW.isoformat()}
-    merge(store, row(1, latest_message=message), row(2), row(3), row(4))
-    merge(store, row(4), is_deletion=True)
+    rows = [row(1, latest_message=message), row(2), row(3)]
+    merge(store, *rows, row(4))
+    drop(store, *rows)
     assert store.count(CHATS) == store.count(CHATS, without="created_at") == 3
     assert store.count(CHATS, without="latest_message_at") == 2
 
@@ -128,10 +137,12 @@ def test_a_row_that_is_met_again_is_missed_anew(store: Store) -> None:
 def test_history(store: Store) -> None:
     merge(store, row(1, chat_name="a"))
     merge(store, row(1, updated=1, chat_name="b"))
-    merge(store, row(1, updated=2, chat_name="b"), is_deletion=True)
+    drop(store)
+    merge(store, row(1, updated=1, chat_name="b"), as_of=NOW + timedelta(seconds=1))
     changes = select(store, "field, old_json, new_json", "mirror_history")
     assert [change for change in changes if change[0] != "updated_at"] == [
         ("(is deleted)", "false", "true"),
+        ("(is deleted)", "true", "false"),
         ("chat_name", '"a"', '"b"'),
     ]
 
