@@ -33,6 +33,8 @@ PAGE_SIZE = 1000
 OVERLAP_SECONDS = 60.0
 # How many more rows without a sort time than were counted may have gone, before that costs a further request.
 _UNDATED_MARGIN = 300
+# How often all rows are read in one sync where the server's count goes on to differ.
+_MOST_SWEEPS = 3
 
 
 class ListResult(Struct, frozen=True, kw_only=True):
@@ -79,7 +81,8 @@ class ListSync:
         self._full_every = full_every
         self._done: Counter[Outcome] = Counter()
         self._requests = 0
-        self._counted_most = 0
+        self._count: int | None = None
+        self._counts: set[int] = set()
         self._complete: bool | None = None
 
     async def run(self, *, is_full: bool) -> ListResult:
@@ -90,10 +93,11 @@ class ListSync:
             if self._is_drifting(difference):
                 why = f"the server counts {difference:+,} rows against the mirror"
         if why is not None:
-            was_resumed, difference = await self._read_all()
-            if was_resumed and self._is_drifting(difference):
-                # What went away before it was resumed was not missed.
-                _, difference = await self._read_all()
+            difference = None
+            for _ in range(_MOST_SWEEPS):
+                difference = await self._read_all()
+                if not self._is_drifting(difference):
+                    break
             await self._note_difference(difference)
         done = self._done
         return ListResult(
@@ -125,16 +129,23 @@ class ListSync:
 
     # -- all rows --------------------------------------------------------------------------------------------------
 
-    async def _read_all(self) -> tuple[bool, int | None]:
-        """Read every row, then what changed meanwhile; tell whether that was resumed, and the difference of counts."""
+    async def _read_all(self) -> int | None:
+        """Read every row, then what changed meanwhile; give by how much the server's count exceeds the rows."""
+        self._counts.clear()
+        had_come = self._has_come
         was_resumed = await self._sweep()
         difference = await self._read_newest()
-        if difference is not None and difference < 0:
-            # The server counts just the rows that were met: the walk could not prove it, the count does.
+        is_at_rest = len(self._counts) == 1 and self._has_come == had_come and not was_resumed
+        if difference is not None and difference < 0 and is_at_rest:
+            # Nothing came or went meanwhile, and the server counts just the rows that were met: the others are gone.
             gone = await self._store.drop_missed(self._list, expected=-difference)
             self._done[Outcome.DELETED] += gone
             difference += gone
-        return was_resumed, difference
+        return difference
+
+    @property
+    def _has_come(self) -> int:
+        return self._done[Outcome.INSERTED] + self._done[Outcome.RESTORED]
 
     async def _sweep(self) -> bool:
         """Read every row, or go on where that was broken off; tell which."""
@@ -180,29 +191,27 @@ class ListSync:
 
     async def _read_newest(self) -> int | None:
         """Read the head of each order down to known ground; give by how much the server's count exceeds the rows."""
-        count = None
         for order in self._list.orders:
-            count = await self._read_head(order)
+            await self._read_head(order)
+        count = self._count
         if count is None:
             return None
         rows = await self._store.count(self._list)
-        if self._counted_most > PAGE_SIZE and not self._state.counts_all:
+        if max(self._counts, default=0) > PAGE_SIZE and not self._state.counts_all:
             await self._store.save_state(self._list, replace(self._state, counts_all=True))
         # No document decides whether a list counts all rows or those of its page. More than a page holds are all.
         return count - rows if rows <= PAGE_SIZE or self._state.counts_all else None
 
-    async def _read_head(self, order: Order) -> int | None:
-        """Read an order from its newest row on; give the server's count of all rows."""
+    async def _read_head(self, order: Order) -> None:
+        """Read an order from its newest row on."""
         undated = await self._store.count(self._list, without=order.column)
         is_undated_first = self._state.undated_first.get(order.name) is not False
         offset = max(0, undated - _UNDATED_MARGIN) if is_undated_first else 0
-        is_read, count = await self._read_down(order, offset)
-        if not is_read:
-            _, count = await self._read_down(order, 0)
-        return count
+        if not await self._read_down(order, offset):
+            await self._read_down(order, 0)
 
-    async def _read_down(self, order: Order, offset: int) -> tuple[bool, int | None]:
-        """Read an order from an offset down to known ground; tell whether the head was there, and the server's count.
+    async def _read_down(self, order: Order, offset: int) -> bool:
+        """Read an order from an offset down to known ground; tell whether the head was there.
 
         Rows without a sort time may stand before the newest one: four of five chats of an organisation may have no
         message. Reading begins a little before their end. Where they stand last instead, the first row has a time, and
@@ -210,18 +219,18 @@ class ListSync:
         """
         state, began = self._state, self._store.now()
         watermark = state.watermarks.get(order.name, -math.inf) - OVERLAP_SECONDS
-        count: int | None = None
         head: float | None = None
+        is_first = True
         pager = self._walk(**order.arguments, offset=offset, prefetch=1).raw()
         try:
             async with pager:
                 async for page in pager.pages():
                     await self._bind(page.meta.org_id)
                     times = [page.sort_time(index) for index in range(len(page.items))]
-                    is_first, count = count is None, page.count
                     if is_first and times:
+                        is_first = False
                         if offset and times[0] is not None:
-                            return False, count
+                            return False
                         undated_first = {**state.undated_first, order.name: times[0] is None}
                         state = replace(state, undated_first=undated_first)
                     newest = next((time for time in times if time is not None), None)
@@ -237,7 +246,7 @@ class ListSync:
         if head is not None:
             state = replace(state, watermarks={**state.watermarks, order.name: head})
         await self._store.save_state(self._list, state)
-        return True, count
+        return True
 
     # -- what both share -------------------------------------------------------------------------------------------
 
@@ -245,7 +254,9 @@ class ListSync:
         return self._list.walk(self._client, page_size=PAGE_SIZE, **arguments)
 
     async def _merge(self, page: Page[bytes], *, as_of: datetime, state: ListState | None = None) -> list[Outcome]:
-        self._counted_most = max(self._counted_most, page.count or 0)
+        self._count = page.count
+        if page.count is not None:
+            self._counts.add(page.count)
         rows = [(key_of(page.identity(index)), raw) for index, raw in enumerate(page.items)]
         outcomes = await self._store.merge(self._list, rows, source="walk", as_of=as_of, state=state)
         self._done.update(outcomes)
@@ -262,8 +273,7 @@ class ListSync:
 
         Where it is too high by the same as the last time, and nothing has come meanwhile, this server counts so.
         """
-        has_come = self._done[Outcome.INSERTED] or self._done[Outcome.RESTORED]
-        is_usual = (difference or 0) > 0 and difference == self._state.difference and not has_come
+        is_usual = (difference or 0) > 0 and difference == self._state.difference and not self._has_come
         state = replace(self._state, difference=difference, is_difference_usual=is_usual)
         await self._store.save_state(self._list, state)
 
