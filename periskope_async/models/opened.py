@@ -9,7 +9,18 @@ from periskope_async.models.body import Text
 from periskope_async.models.repair import Unreadable
 from periskope_async.models.unset import UNSET, UnsetType
 
-__all__ = ["ROWS_A_STEP", "UNREAD", "Body", "Numbered", "Opened", "Steps", "at_once", "numbers_of", "open_body"]
+__all__ = [
+    "ROWS_A_STEP",
+    "UNREAD",
+    "Body",
+    "Numbered",
+    "Opened",
+    "Steps",
+    "at_once",
+    "ends_early",
+    "numbers_of",
+    "open_body",
+]
 
 T = TypeVar("T")
 
@@ -86,7 +97,7 @@ def _open_whole(body: bytes) -> Opened:
         reason, _, path = str(error).partition(" - at ")
         raise Unreadable(path.strip("`") or "$", reason[:1].lower() + reason[1:]) from error
     except (MsgspecError, ValueError) as error:
-        raise Unreadable("$", f"broken JSON ({error})", is_cut=_ends_early(str(error), body)) from error
+        raise Unreadable("$", f"broken JSON ({error})", is_cut=ends_early(str(error), body)) from error
     except RecursionError as error:
         raise Unreadable("$", "this is nested too deeply to be read") from error
     if opened.chats is UNSET and opened.chat_id is UNSET:
@@ -105,6 +116,6 @@ def _null_list(opened: Opened) -> list[Raw] | UnsetType:
     return []
 
 
-def _ends_early(said: str, body: bytes) -> bool:
+def ends_early(said: str, body: bytes) -> bool:
     """Whether msgspec came to the body's end before that of its JSON. A number may break off, too, and be none."""
     return "truncated" in said or ("trailing" not in said and said.endswith(f"(byte {len(body)})"))

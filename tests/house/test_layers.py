@@ -20,6 +20,7 @@ FLOORS = [
     {"meta"},
     {"errors"},
     {"models"},
+    {"decoding"},
     {"events", "retry", "tcp", "turns"},
     {"proxy"},
     {"config"},
@@ -45,6 +46,7 @@ FLOORS = [
 # No clock, no loop, no network, no chance: `now` and `rng` come in as arguments.
 PURE = [
     "cache",
+    "decoding",
     "errors",
     "events",
     "meta",
