@@ -16,9 +16,9 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from periskope_async.errors import ConfigError
-from periskope_async.printable import one_line
 from periskope_async.typed import is_whole, pasted
 from periskope_async.wire.order import Order
+from periskope_async.wire.request import Request, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,6 @@ __all__ = [
     "ChatQuery",
     "ChatType",
     "Moment",
-    "Request",
     "SortBy",
     "SortOrder",
     "chat_query",
@@ -59,33 +58,11 @@ _DECIMAL_ID = re.compile(r"[0-9]+\.0@.*", re.ASCII)
 # What fromisoformat() reads as people mean it; it would take 2025042501234 for 12:34, and a week for its Monday.
 _TIME_TEXT = re.compile(r"([0-9]{4}-?[0-9]{2}-?[0-9]{2}|[0-9]{4}-?W[0-9]{2}-?[0-9])([T ].+)?", re.ASCII)
 _MOST_LABEL = 1000
-_MOST_SHOWN = 500
 # Controls, halves of characters, separators of lines and paragraphs.
 _NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
 # Nothing to see: joiners, marks of direction. An emoji holds some, beside what is seen.
 _UNSEEN = frozenset({"Cf", "Zs", "Mn"})
 _DIGITS = re.compile(r"[1-9][0-9]{6,14}", re.ASCII)
-
-
-class Request(Struct, frozen=True, kw_only=True, gc=False):
-    """A request, ready to be sent: all but the base URL and the key."""
-
-    method: str
-    target: str
-    """Path below the base URL and query, encoded: what logs and hooks show. It holds no secret."""
-    phone: str | None = None
-    """The ``x-phone`` header; None sends none."""
-
-    @property
-    def name(self) -> str:
-        """What errors and log lines call it: ``GET /chats?offset=0&limit=1000``. A long one is cut."""
-        return f"{self.method} {one_line(self.target, limit=_MOST_SHOWN)}"
-
-
-def _encoded(value: str) -> str:
-    # "@" and ":" may stand bare in a query (RFC 3986, 3.4): the ids and times stay readable in logs. Most values are
-    # words, and quote() looks at each character.
-    return value if value.isalnum() and value.isascii() else quote(value, safe="@:")
 
 
 _FILTERS = ("sort_by", "sort_order", "chat_id", "chat_type", "label", "start_time", "end_time")
@@ -121,7 +98,7 @@ class ChatQuery(Struct, frozen=True, kw_only=True, gc=False):
 
     def page(self, *, offset: int, limit: int) -> Request:
         """Ask for ``limit`` rows from ``offset`` (counted from 0) on."""
-        filters = "".join([f"&{name}={_encoded(value)}" for name, value in self._filters()])
+        filters = "".join([f"&{name}={encoded(value)}" for name, value in self._filters()])
         # Both are always sent: the documents disagree on the defaults (offset 0 or 1, limit 1000 or 2000).
         return Request(method="GET", target=f"/chats?offset={offset}&limit={limit}{filters}", phone=self.phone)
 
