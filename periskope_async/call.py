@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
     from periskope_async.cache import CacheSlot, PageCache
     from periskope_async.config import Config
+    from periskope_async.decoding.envelope import Steps
     from periskope_async.limits.gate import RateLimiter
     from periskope_async.meta import ResponseMeta
-    from periskope_async.models.opened import Steps
     from periskope_async.transport import Answer
     from periskope_async.wire.request import Request
 

@@ -12,6 +12,7 @@ from msgspec.structs import force_setattr, replace
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from periskope_async.connection import Attempt, ConnectionBroke, Leave, leave_of_task, send
+from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import (
     BodyError,
     ClosedError,
@@ -21,7 +22,6 @@ from periskope_async.errors import (
     PeriskopeError,
     TimeoutError_,
 )
-from periskope_async.models.repair import Unreadable
 from periskope_async.printable import one_line
 from periskope_async.retry import RETRYABLE_STATUSES
 from periskope_async.turns import give_way
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
     from periskope_async.cache import CacheSlot
     from periskope_async.config import Config
+    from periskope_async.decoding.envelope import Steps
     from periskope_async.limits.permit import Permit
     from periskope_async.meta import ResponseMeta
-    from periskope_async.models.opened import Steps
     from periskope_async.secret import Secret
     from periskope_async.wire.request import Request
 

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 from msgspec import Raw, Struct, json
 
+from periskope_async.decoding.body import Text, mend
+from periskope_async.decoding.envelope import UNREAD, Body, Steps, ends_early
+from periskope_async.decoding.repair import Unreadable, repair
 from periskope_async.meta import ResponseMeta
-from periskope_async.models.body import Text, mend
-from periskope_async.models.opened import UNREAD, Body, Steps, ends_early
 from periskope_async.models.outcome import Confirmation, ParticipantResult, ParticipantResults
 from periskope_async.models.part import Part, read_custom
-from periskope_async.models.repair import Unreadable, repair
 from periskope_async.models.unset import UNSET, UnsetType
 
 __all__ = [

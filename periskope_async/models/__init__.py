@@ -1,4 +1,4 @@
-"""The objects of the wire: frozen, typed, lenient, and read by one decoder call a page."""
+"""The objects of the wire: frozen, typed and lenient."""
 
 from periskope_async.models.broadcast import Broadcast, BroadcastPayload
 from periskope_async.models.chat import AiMetadata, Chat, ChatMember, PinnedMessage, SnoozeMetadata
@@ -23,7 +23,7 @@ from periskope_async.models.outcome import (
     ParticipantResult,
     ParticipantResults,
 )
-from periskope_async.models.page import ChatPage, read_chat, read_chat_page
+from periskope_async.models.page import ChatPage, ListPage
 from periskope_async.models.phone import Phone
 from periskope_async.models.queue import (
     BroadcastReceipt,
@@ -36,8 +36,6 @@ from periskope_async.models.queue import (
     QueueStatus,
     SendReceipt,
 )
-from periskope_async.models.raw_page import RawPage, RawRow, read_raw_page
-from periskope_async.models.repair import Unreadable
 from periskope_async.models.scheduled import Occurrence, RepeatConfig, ScheduledMessage, ScheduledPayload
 from periskope_async.models.settings import ChatAiSettings
 from periskope_async.models.subscription import WebhookSubscription
@@ -68,6 +66,7 @@ __all__ = [
     "JobTimeline",
     "KnowledgeBaseItem",
     "KnowledgeBaseMetadata",
+    "ListPage",
     "Maybe",
     "Media",
     "Member",
@@ -86,8 +85,6 @@ __all__ = [
     "QueueHealth",
     "QueueJob",
     "QueueStatus",
-    "RawPage",
-    "RawRow",
     "Reaction",
     "RepeatConfig",
     "ScheduledMessage",
@@ -100,10 +97,6 @@ __all__ = [
     "TicketDetails",
     "TicketInfo",
     "TicketMessage",
-    "Unreadable",
     "UnsetType",
     "WebhookSubscription",
-    "read_chat",
-    "read_chat_page",
-    "read_raw_page",
 ]

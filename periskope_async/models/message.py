@@ -5,7 +5,7 @@ packages; where these disagree, the type here takes every documented form.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from periskope_async.models.part import Part
 from periskope_async.models.times import EpochMs, FlexTime, Time, from_epoch_ms
@@ -16,6 +16,8 @@ __all__ = ["DeliveryInfo", "Dimensions", "FlagMetadata", "Media", "Message", "Me
 
 class MessageId(Part, frozen=True, kw_only=True):
     """WhatsApp's compound id, in the lists' spelling or the webhooks' (``_serialized``, ``fromMe``)."""
+
+    other_spellings: ClassVar[dict[str, str]] = {"serialized": "_serialized", "from_me": "fromMe"}
 
     # These two have no default, so that an id in the webhooks' spelling leaves the fast path and is normalised.
     from_me: Maybe[bool]

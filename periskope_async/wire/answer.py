@@ -11,10 +11,10 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import APIError, AuthenticationError, BodyError, DecodeError, error_for_status
 from periskope_async.limits.headers import parse_limit_headers
 from periskope_async.meta import ResponseMeta
-from periskope_async.models.repair import Unreadable
 from periskope_async.printable import one_line
 from periskope_async.wire.envelope import read_envelope
 

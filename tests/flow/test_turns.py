@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from periskope_async import sources
-from periskope_async.models import page as page_module
+from periskope_async.client.lists import CHATS
+from periskope_async.decoding import page as page_module
+from periskope_async.decoding.page import reader_of
 from periskope_async.turns import give_way
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from periskope_async import Chat
-    from periskope_async.wire.query import SortBy
+    from periskope_async.wire.chats import SortBy
     from tests.flow.conftest import Opened
 
 
@@ -101,12 +104,14 @@ async def test_one_part_is_decoded_before_the_first_row_and_each_once_though_tok
     opened: Opened, monkeypatch: pytest.MonkeyPatch, sort_by: SortBy
 ) -> None:
     parts: list[bytes] = []
+    reader = reader_of(CHATS)
+    read_part = reader.read_part
 
-    def counted(part: bytes) -> list[Chat]:
+    def counted(part: bytes) -> Sequence[Chat]:
         parts.append(part)
-        return page_module.read_part(part)
+        return read_part(part)
 
-    monkeypatch.setattr(sources, "read_part", counted)
+    monkeypatch.setattr(reader, "read_part", counted)
     # Those without a message stand first, and their times are looked at in search of the newest one.
     async with opened(sandbox={"chats": 1_500}) as (_, client):
         pager = client.iter_chats(page_size=2_000, sort_by=sort_by)

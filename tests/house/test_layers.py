@@ -20,6 +20,7 @@ FLOORS = [
     {"meta"},
     {"errors"},
     {"models"},
+    {"wire.listing", "wire.order", "wire.request"},
     {"decoding"},
     {"events", "retry", "tcp", "turns"},
     {"proxy"},

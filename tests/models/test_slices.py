@@ -9,14 +9,19 @@ import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from periskope_async.decoding import page as page_module, slices
+from periskope_async.decoding.late_rows import LateRows, next_batch
+from periskope_async.decoding.repair import Unreadable
+from periskope_async.decoding.slices import cut_rows
 from periskope_async.meta import ResponseMeta
-from periskope_async.models import Chat, Unreadable, page as page_module, read_chat_page, read_raw_page, slices
-from periskope_async.models.page import ChatPage, PartedPage, chat_page_steps, parted_page_steps, read_part
-from periskope_async.models.raw_page import raw_page_steps
-from periskope_async.models.slices import cut_rows
+from tests.reading import READER, chat_page_steps, raw_page_steps, read_chat_page, read_raw_page
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from periskope_async.decoding.envelope import Steps
+    from periskope_async.decoding.page import ReadPage
+    from periskope_async.models import Chat
 
 META = ResponseMeta(status=200)
 READERS: list[tuple[Any, Any]] = [(read_chat_page, chat_page_steps), (read_raw_page, raw_page_steps)]
@@ -135,16 +140,18 @@ def _parted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_module, "_PARTS_A_STEP", 4)
 
 
-def joined(page: PartedPage | ChatPage) -> list[Chat]:
+def late_page_steps(body: bytes) -> Steps[ReadPage[Chat]]:
+    return READER.page(body, META, "late")
+
+
+def joined(page: ReadPage[Chat]) -> list[Chat]:
     """Give all rows, and be sure that what tells them apart was found before they were read."""
-    if isinstance(page, ChatPage):
-        return page.chats
-    assert len(page.parts) == len(page.ends)
+    found = [(mark.chat_id, mark.org_phone or None) for mark in page.marks]
     chats: list[Chat] = []
-    for part, end in zip(page.parts, page.ends, strict=True):
-        chats += read_part(part)
-        assert len(chats) == end
-    found = [(identity.chat_id, identity.org_phone or None) for identity in page.identities]
+    rest = page.rows
+    while rest:
+        rows, rest = next_batch(rest)
+        chats += rows
     assert found == [(chat.chat_id, chat.org_phone or None) for chat in chats]
     return chats
 
@@ -152,8 +159,8 @@ def joined(page: PartedPage | ChatPage) -> list[Chat]:
 @pytest.mark.usefixtures("_parted")
 def test_a_large_page_is_looked_through_in_turns_and_its_parts_are_the_same() -> None:
     body = page_of([row(number) for number in range(100)], count=7_000)
-    turns, page = drained(parted_page_steps(body, META))
-    assert isinstance(page, PartedPage)
+    turns, page = drained(late_page_steps(body))
+    assert isinstance(page.rows, LateRows)
     assert turns > 5
     whole = read_chat_page(body, META)
     assert joined(page) == whole.chats
@@ -162,10 +169,10 @@ def test_a_large_page_is_looked_through_in_turns_and_its_parts_are_the_same() ->
 
 @pytest.mark.usefixtures("_parted")
 def test_a_small_page_is_read_instead_of_looked_through() -> None:
-    turns, page = drained(parted_page_steps(page_of([row(1), row(2)]), META))
+    turns, page = drained(late_page_steps(page_of([row(1), row(2)])))
     assert turns == 0
-    assert isinstance(page, ChatPage)
-    assert len(page) == 2
+    assert not isinstance(page.rows, LateRows)
+    assert len(page.rows) == 2
 
 
 @pytest.mark.usefixtures("_parted")
@@ -192,9 +199,9 @@ def test_whatever_rows_hold_a_page_that_was_looked_through_gives_the_same(data: 
     except Unreadable:
         # It shows before a row is given, or not at all.
         with pytest.raises(Unreadable):
-            drained(parted_page_steps(body, META))
+            drained(late_page_steps(body))
     else:
-        _, page = drained(parted_page_steps(body, META))
+        _, page = drained(late_page_steps(body))
         assert joined(page) == whole.chats
 
 
@@ -203,13 +210,13 @@ def test_a_page_with_a_row_that_nothing_tells_apart_is_an_error_before_any_row_i
     rows = [row(number) for number in range(60)]
     del rows[50]["chat_id"]
     with pytest.raises(Unreadable) as caught:
-        drained(parted_page_steps(page_of(rows), META))
+        drained(late_page_steps(page_of(rows)))
     assert caught.value.path.startswith("$.chats[50]")
 
 
 def test_what_is_cut_is_exactly_the_rows() -> None:
     body = page_of([row(number) for number in range(40_000)])
-    cut = cut_rows(body)
+    cut = cut_rows(body, "chats")
     assert cut is not None
     envelope, parts = cut
     assert msgspec.json.decode(envelope)["chats"] == []

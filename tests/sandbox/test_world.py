@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from periskope_async.models import UNSET, Chat, read_chat
+from periskope_async.models import UNSET, Chat
 from periskope_async.sandbox import PHONES, Churn, PageAsked, Sandbox
 from periskope_async.sandbox.data import ChatData
 from periskope_async.sandbox.order import Places
 from periskope_async.sandbox.validation import Filters, ListQuery, list_query
 from periskope_async.sandbox.world import World
+from tests.reading import read_chat
 
 if TYPE_CHECKING:
     from collections.abc import Callable

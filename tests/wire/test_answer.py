@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 from periskope_async import errors
+from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import APIError, DecodeError
 from periskope_async.meta import ResponseMeta
-from periskope_async.models.page import read_chat_page
-from periskope_async.models.repair import Unreadable
 from periskope_async.wire.answer import decode_error, foreign_error, read_meta, status_error
-from periskope_async.wire.query import chat_query
+from tests.reading import chat_query, read_chat_page
 
 if TYPE_CHECKING:
     from periskope_async.wire.request import Request

@@ -13,23 +13,23 @@ __all__ = ["cut_rows"]
 # A slice is some 250 chats: how long decoding it holds the event loop is told by ``python -m benchmarks walk``.
 _SLICE_BYTES = 512 * 1024
 _LEAST_BYTES = 1024 * 1024
-_ROWS = b'"chats":['
 
 
 def cut_rows(
-    body: bytes, *, slice_bytes: int | None = None, least_bytes: int | None = None
+    body: bytes, key: str, *, slice_bytes: int | None = None, least_bytes: int | None = None
 ) -> tuple[bytes, Iterator[bytes]] | None:
-    """Give a page without its rows, and its rows as JSON lists; None where it is small, or not to be cut.
+    """Give a page without its rows under ``key``, and those as JSON lists; None where it is small, or not to be cut.
 
     Each of the parts may prove to be no JSON: then the page was not what it looked like. ``slice_bytes`` is how long
     they are at the least, and ``least_bytes`` how many bytes of rows are not small.
     """
     if len(body) < (least_bytes or _LEAST_BYTES):
         return None
-    start = body.find(_ROWS) + len(_ROWS)
+    rows = b'"%s":[' % key.encode()
+    start = body.find(rows) + len(rows)
     end = body.rfind(b"}]") + 1
     first_field = body[start : body.find(b":", start) + 1]
-    is_top_level = body.count(b"{", 0, start) == 1 and body.find(_ROWS, end) < 0
+    is_top_level = body.count(b"{", 0, start) == 1 and body.find(rows, end) < 0
     if end - start < (least_bytes or _LEAST_BYTES) or not first_field.startswith(b'{"') or not is_top_level:
         return None
     return body[:start] + body[end:], _slices(body, start, end, b"}," + first_field, slice_bytes or _SLICE_BYTES)

@@ -1,0 +1,107 @@
+"""What all methods of the client share: how a call, a page and a walk are made of a checked query."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict, TypeVar
+
+from periskope_async.cache import checked_cache
+from periskope_async.decoding.page import reader_of
+from periskope_async.models.part import Part
+from periskope_async.paging.pager import Pager, WalkOptions
+from periskope_async.sources import ListSource
+from periskope_async.wire.listing import check_page
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from periskope_async.cache import PageCache
+    from periskope_async.config import Config
+    from periskope_async.models.page import ListPage
+    from periskope_async.paging.ask import Consistency
+    from periskope_async.session import SessionManager
+    from periskope_async.wire.listing import Listing, ListQuery
+    from periskope_async.wire.request import Request
+
+__all__ = ["BaseClient", "WalkParams"]
+
+T = TypeVar("T", bound=Part)
+P = TypeVar("P", bound="ListPage[Any]")
+
+_PAGE_SIZE = 1000
+
+
+class WalkParams(TypedDict, total=False):
+    """How to walk over a list: keyword arguments of every method whose name begins with ``iter_``."""
+
+    page_size: int
+    """Rows that one request asks for (1000); a look at what moved may ask for more."""
+    max_items: int | None
+    """The most rows to give."""
+    offset: int
+    """Where to begin, counted from 0."""
+    prefetch: int | None
+    """Pages to ask for at once. None chooses by limit, latency and your own pace; 1 asks for one after another."""
+    consistency: Consistency
+    """``"exact"`` loses and doubles nothing, or ``pager.report`` says what cannot be proven; ``"dedupe"`` only drops
+    what is met twice; ``"none"`` gives rows as they come, at no memory."""
+    resume: str | None
+    """A ``pager.token``: goes on behind it."""
+    cache: PageCache | None
+    """Pages that have not changed since they were last read are not sent again."""
+
+
+class BaseClient:
+    """The settings and the session that all methods share."""
+
+    _config: Config
+    _manager: SessionManager
+
+    def _phone(self, phone: str | None) -> str | None:
+        """Give the phone to call for, in the header's form: the client's where None is given. Raises ConfigError."""
+        return self._config.phone if phone is None else self._config.with_phone(phone).phone
+
+    async def _get(self, listing: Listing[T], request: Request) -> T:
+        """Read one row of a list by its own address."""
+        reply = await self._manager.fetch(request)
+        return await reply.read(reader_of(listing).one)
+
+    async def _list(
+        self, query: ListQuery[T], page_type: type[P], *, offset: int, limit: int, cache: PageCache | None = None
+    ) -> P:
+        """Read one page."""
+        check_page(query.listing, offset=offset, limit=limit)
+        reply = await self._manager.fetch(query.page(offset=offset, limit=limit), cache=checked_cache(cache))
+        read = await reply.read(reader_of(query.listing).page)
+        return page_type(items=list(read.rows), from_=read.from_, to=read.to, count=read.count, meta=read.meta)
+
+    def _walk(
+        self,
+        query: ListQuery[T],
+        *,
+        page_size: int = _PAGE_SIZE,
+        max_items: int | None = None,
+        offset: int = 0,
+        prefetch: int | None = None,
+        consistency: Consistency = "exact",
+        resume: str | None = None,
+        cache: PageCache | None = None,
+    ) -> Pager[T]:
+        """Begin no walk yet, but check how to walk. The arguments are those of :class:`WalkParams`."""
+        check_page(query.listing, offset=offset, limit=page_size, limit_name="page_size")
+        cache = checked_cache(cache)
+        options = WalkOptions.checked(
+            page_size=page_size,
+            offset=offset,
+            max_items=max_items,
+            prefetch=prefetch,
+            consistency=consistency,
+            order=query.order,
+            fingerprint=query.fingerprint,
+            resume=resume,
+        )
+        return Pager(
+            ListSource(self._manager, query, cache),
+            options,
+            hooks=self._manager.hooks,
+            raw=lambda: ListSource(self._manager, query, cache, is_raw=True),
+        )
