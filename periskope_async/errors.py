@@ -19,6 +19,7 @@
     │   │   └── WaitTooLong               nothing was sent: the limit's wait would be longer than allowed
     │   └── ServerError                   5xx
     ├── OutcomeUnknown                    a write was sent, and no answer says whether it was carried out
+    ├── SendError                         a message that was queued cannot be sent
     ├── PartialFailure                    a call succeeded for some of what it names, and not for the rest
     ├── DecodeError                       an answer that is not what the API documents; ``path`` says where
     ├── PaginationError                   the server's pages contradict what was asked for
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from periskope_async.meta import ResponseMeta
+    from periskope_async.models.queue import MessageStatus
 
 __all__ = [
     "APIError",
@@ -56,6 +58,7 @@ __all__ = [
     "PeriskopeError",
     "PermissionDeniedError",
     "RateLimitError",
+    "SendError",
     "ServerError",
     "TimeoutError_",
     "TransportError",
@@ -250,6 +253,15 @@ class PartialFailure(PeriskopeError):  # noqa: N818 - as above
         super().__init__(f"{len(failed)} of {total} failed: {first}{more}")
         self.failed: Mapping[str, str] = dict(failed)
         """By participant or e-mail, why, in the server's words."""
+
+
+class SendError(PeriskopeError):
+    """A message that was queued cannot be sent; only waiting for it raises this."""
+
+    def __init__(self, message: str, *, status: MessageStatus) -> None:
+        super().__init__(message)
+        self.status = status
+        """How it stands: ``status.status_description`` says why."""
 
 
 class DecodeError(PeriskopeError):

@@ -9,9 +9,9 @@ from periskope_async.models.message import (
     DeliveryInfo,
     Dimensions,
     FlagMetadata,
-    Media,
     Message,
     MessageId,
+    MessageMedia,
     Reaction,
 )
 from periskope_async.models.note import Note
@@ -68,11 +68,11 @@ __all__ = [
     "KnowledgeBaseMetadata",
     "ListPage",
     "Maybe",
-    "Media",
     "Member",
     "MemberInvitations",
     "Message",
     "MessageId",
+    "MessageMedia",
     "MessageStatus",
     "Note",
     "Notification",

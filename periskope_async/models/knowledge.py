@@ -9,7 +9,7 @@ from periskope_async.models.part import Part
 from periskope_async.models.times import Time
 from periskope_async.models.unset import UNSET, Maybe
 
-__all__ = ["DocumentResult", "KnowledgeBaseItem", "KnowledgeBaseMetadata"]
+__all__ = ["DocumentResult", "FaqReceipt", "KnowledgeBaseItem", "KnowledgeBaseMetadata"]
 
 
 class KnowledgeBaseMetadata(Part, frozen=True, kw_only=True, rename="camel"):
@@ -53,3 +53,9 @@ class DocumentResult(Part, frozen=True, kw_only=True):
     file_path: Maybe[str] = UNSET
     reason: Maybe[str] = UNSET
     status: Maybe[str] = UNSET
+
+
+class FaqReceipt(Part, frozen=True, kw_only=True):
+    """What the server answers to a new question."""
+
+    context_id: str

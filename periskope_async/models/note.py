@@ -3,7 +3,7 @@
 Source: https://docs.periskope.app/api-reference/notes/get-private-note and the row type of ``@periskope/types``.
 """
 
-from periskope_async.models.message import Media
+from periskope_async.models.message import MessageMedia
 from periskope_async.models.part import Part
 from periskope_async.models.times import Time
 from periskope_async.models.unset import UNSET, Maybe
@@ -22,7 +22,7 @@ class Note(Part, frozen=True, kw_only=True):
     from_me: Maybe[bool] = UNSET
     is_deleted: Maybe[bool] = UNSET
     is_private_note: Maybe[bool] = UNSET
-    media: Maybe[Media] = UNSET
+    media: Maybe[MessageMedia] = UNSET
     mentioned_ids: Maybe[tuple[str, ...]] = UNSET
     """``@<e-mail>`` of members."""
     message_type: Maybe[str] = UNSET

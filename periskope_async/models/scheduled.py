@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from periskope_async.models.message import Media
+from periskope_async.models.message import MessageMedia
 from periskope_async.models.part import Part
 from periskope_async.models.times import FlexTime, Time
 from periskope_async.models.unset import UNSET, Maybe
@@ -27,7 +27,7 @@ class RepeatConfig(Part, frozen=True, kw_only=True):
 class ScheduledPayload(Part, frozen=True, kw_only=True):
     """What a scheduled message sends."""
 
-    media: Maybe[Media] = UNSET
+    media: Maybe[MessageMedia] = UNSET
     message: Maybe[str] = UNSET
 
 
