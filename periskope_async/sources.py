@@ -66,11 +66,11 @@ class ListSource(Generic[R]):
             rows=page.rows,
             keys=keys,
             identity=identity,
-            count=page.count,
-            first_index=page.from_,
+            count=page.numbers.count,
+            first_index=page.numbers.from_,
             meta=page.meta,
             # One id names one row, answered bare or as a list that does not fill its page.
-            is_all=self._query.is_for_one and (len(page.rows) < limit or page.count is None),
+            is_all=self._query.is_for_one and (len(page.rows) < limit or page.numbers.count is None),
             sort_time=lambda index: self._sort_time(page.timed(index)),
             changed_since=_changes(page.marks) if listing.says_updated_at else lambda indexes, _: len(indexes),
         )
@@ -98,15 +98,12 @@ def _identified(marks: Sequence[Any], names: tuple[str, ...]) -> tuple[list[int]
     return list(map(hash, map(key_of, marks))), lambda index: identity_of(marks[index])
 
 
-_updated_at = attrgetter("updated_at")
-
-
 def _changes(marks: Sequence[Any]) -> Callable[[Sequence[int], float], int]:
     """Give what counts those of a page's rows that may have come or changed since a time."""
 
     def changed_since(indexes: Sequence[int], since: float) -> int:
         moment = datetime.fromtimestamp(since, UTC)
-        times = list(map(_updated_at, pick(indexes, marks)))
+        times = list(map(attrgetter("updated_at"), pick(indexes, marks)))
         # Told in C where each row says when it was changed, and none since: that is nearly always.
         if all(times) and max(times) < moment:
             return 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
 from periskope_async.client.lists import CHATS
-from periskope_async.decoding.envelope import at_once
 from periskope_async.decoding.page import reader_of
 from periskope_async.meta import ResponseMeta
 from periskope_async.models import ChatPage, ListPage
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from periskope_async.decoding.page import ReadPage
     from periskope_async.models import Chat
     from periskope_async.wire.listing import ListQuery
+
+T = TypeVar("T")
 
 READER = reader_of(CHATS)
 
@@ -35,8 +36,18 @@ def chat_query(*, phone: str | None = None, **filters: Any) -> ListQuery[Chat]:
     return CHATS.query(chat_filters(**filters), phone=phone)
 
 
+def at_once(steps: Steps[T]) -> T:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            value: T = done.value
+            return value
+
+
 def chat_page(read: ReadPage[Chat]) -> ChatPage:
-    return ChatPage(items=list(read.rows), from_=read.from_, to=read.to, count=read.count, meta=read.meta)
+    said = read.numbers
+    return ChatPage(items=list(read.rows), from_=said.from_, to=said.to, count=said.count, meta=read.meta)
 
 
 def chat_page_steps(body: Body, meta: ResponseMeta) -> Steps[ChatPage]:
@@ -49,7 +60,8 @@ def raw_page_steps(body: Body, meta: ResponseMeta) -> Steps[ListPage[RawRow]]:
         RawRow(mark.chat_id, mark.org_phone or None, row, mark.updated_at or None)
         for mark, row in zip(read.marks, read.rows, strict=True)
     ]
-    return ListPage(items=rows, from_=read.from_, to=read.to, count=read.count, meta=read.meta)
+    said = read.numbers
+    return ListPage(items=rows, from_=said.from_, to=said.to, count=said.count, meta=read.meta)
 
 
 def read_chat(body: Body) -> Chat:

@@ -34,27 +34,17 @@ T = TypeVar("T", bound=Part)
 R = TypeVar("R")
 P = TypeVar("P", bound="ListPage[Any]")
 
-_PAGE_SIZE = 1000
-
 
 class WalkParams(TypedDict, total=False):
-    """How to walk over a list: keyword arguments of every method whose name begins with ``iter_``."""
+    """How to walk over a list. :meth:`PeriskopeClient.iter_chats` says what each of them means."""
 
     page_size: int
-    """Rows that one request asks for (1000); a look at what moved may ask for more."""
     max_items: int | None
-    """The most rows to give."""
     offset: int
-    """Where to begin, counted from 0."""
     prefetch: int | None
-    """Pages to ask for at once. None chooses by limit, latency and your own pace; 1 asks for one after another."""
     consistency: Consistency
-    """``"exact"`` loses and doubles nothing, or ``pager.report`` says what cannot be proven; ``"dedupe"`` only drops
-    what is met twice; ``"none"`` gives rows as they come, at no memory."""
     resume: str | None
-    """A ``pager.token``: goes on behind it."""
     cache: PageCache | None
-    """Pages that have not changed since they were last read are not sent again."""
 
 
 class BaseClient:
@@ -126,13 +116,14 @@ class BaseClient:
         check_page(query.listing, offset=offset, limit=limit)
         reply = await self._manager.fetch(query.page(offset=offset, limit=limit), cache=checked_cache(cache))
         read = await reply.read(reader_of(query.listing).page)
-        return page_type(items=list(read.rows), from_=read.from_, to=read.to, count=read.count, meta=read.meta)
+        said = read.numbers
+        return page_type(items=list(read.rows), from_=said.from_, to=said.to, count=said.count, meta=read.meta)
 
     def _walk(
         self,
         query: ListQuery[T],
         *,
-        page_size: int = _PAGE_SIZE,
+        page_size: int = 1000,
         max_items: int | None = None,
         offset: int = 0,
         prefetch: int | None = None,

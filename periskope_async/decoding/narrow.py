@@ -23,17 +23,14 @@ def narrowed(kind: type[Struct], paths: Iterable[str]) -> type[Any]:
     chosen: list[Any] = []
     for name, inner in wanted.items():
         field = fields[name]
-        target = _narrowed_option(field.type, inner) if inner else field.type
+        target = _narrowed_options(field.type, inner) if inner else field.type
         chosen.append((name, target) if field.required else (name, target, field.default))
     return msgspec.defstruct(
         kind.__name__, chosen, rename={name: fields[name].encode_name for name in wanted}, gc=False
     )
 
 
-def _narrowed_option(target: Any, paths: list[str]) -> Any:
-    options = [narrowed(one, paths) if _is_struct(one) else one for one in get_args(target) or (target,)]
-    return Union[tuple(options)]  # noqa: UP007 - of options that are only known here
-
-
-def _is_struct(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Struct)
+def _narrowed_options(target: Any, paths: list[str]) -> Any:
+    """Narrow the object among what a field may be; the others, such as null, stay."""
+    options = get_args(target) or (target,)
+    return Union[tuple([narrowed(one, paths) if issubclass(one, Struct) else one for one in options])]  # noqa: UP007 - of options that are only known here

@@ -19,6 +19,8 @@ class Agenda:
         self._deeds: list[tuple[float, int, Callable[[float], object]]] = []
         # Deeds of the same time are done in the order in which they were added.
         self._numbers = count()
+        self.doing_at: float | None = None
+        """The time of the deed that is being done, or None. It may lie in the past, where nobody asked meanwhile."""
 
     @property
     def next_at(self) -> float | None:
@@ -32,5 +34,8 @@ class Agenda:
     def run(self, now: float) -> None:
         """Do what is due, with what that puts on the agenda for before ``now``."""
         while self._deeds and self._deeds[0][0] <= now:
-            at, _, deed = heapq.heappop(self._deeds)
-            deed(at)
+            self.doing_at, _, deed = heapq.heappop(self._deeds)
+            try:
+                deed(self.doing_at)
+            finally:
+                self.doing_at = None

@@ -11,7 +11,7 @@ import msgspec
 from periskope_async.sandbox.cast import ORG_ID
 from periskope_async.sandbox.express import Answer, cannot, error_page, etag_of, json_answer
 from periskope_async.sandbox.resources import Resources
-from periskope_async.sandbox.routes import Call, Later, Refused, Router, read_body
+from periskope_async.sandbox.routes import Call, Later, Refused, Router, check_query, read_body
 from periskope_async.sandbox.validation import BadQuery
 
 if TYPE_CHECKING:
@@ -126,7 +126,9 @@ class Api:
                 body = read_body(route.body, _decoded(asked), newest=route.newest)
             except msgspec.DecodeError as error:
                 return error_page(400, f"SyntaxError: {error}")
-        value = route.work(Call(asked.query, values, body, phone, self._org.now))
+        call = Call(asked.query, values, body, phone, self._org.now)
+        check_query(route, call)
+        value = route.work(call)
         headers = self._resolved(phone)
         if isinstance(value, Later):
             return Waiting(value, route, headers)

@@ -10,7 +10,7 @@ from periskope_async.sandbox.cast import ORG_ID
 from periskope_async.sandbox.moments import stamp_now
 from periskope_async.sandbox.outbox import content_of
 from periskope_async.sandbox.routes import Body, Refused, Route
-from periskope_async.sandbox.sending import CONTENT, check_content
+from periskope_async.sandbox.sending import CONTENT, HOLDS
 from periskope_async.sandbox.shapes import TEXT, TEXTS, TIME, an_object, moment_in
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Broadcasts:
         start = Body(
             {"chat_ids": TEXTS, **CONTENT, "scheduled_at": TIME, "delay": seconds, "variables": _VARIABLES},
             needed=("chat_ids",),
+            one_of=HOLDS,
         )
         started = an_object({"text": "broadcast_id"})
         query: dict[str, Schema] = {"broadcast_id": {**TEXT, "required": True}}
@@ -77,7 +78,6 @@ class Broadcasts:
         ]
 
     def _start(self, call: Call) -> dict[str, Any]:
-        check_content(call.body)
         for chat_id in call.body["chat_ids"]:
             self._outbox.destination(chat_id, call.phone)
         drawn = self._org.issue("broadcast")
@@ -103,10 +103,7 @@ class Broadcasts:
                 continue
 
     def _get(self, call: Call) -> dict[str, Any]:
-        broadcast_id = call.text("broadcast_id")
-        if broadcast_id is None:
-            message = "broadcast_id is missing"
-            raise Refused(422, message, {"broadcast_id": {"message": message}})
+        broadcast_id = call.text("broadcast_id") or ""
         broadcast = self._known.get(broadcast_id)
         if broadcast is None:
             raise Refused(404, "Broadcast not found")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from periskope_async.sandbox.cast import ORG_ID, PEOPLE
+from periskope_async.sandbox.cast import COLORS, ORG_ID, PEOPLE
 from periskope_async.sandbox.data import NEWEST, TRAITS
 from periskope_async.sandbox.moments import stamp, stamp_now
 from periskope_async.sandbox.routes import Body, Refused, Route
@@ -28,7 +28,6 @@ _KINDS = {
 }
 CONTACT: Schema = an_object(_KINDS)
 _DIGITS: Schema = {"type": "string", "pattern": r"^[0-9]{6,15}$"}
-_COLORS = ("#B4876E", "#A5B337", "#06CF9C", "#25D366", "#02A698", "#7D9EF1", "#007BFC", "#5E47DE", "#7F66FF", "#9333EA")
 
 
 class Contacts:
@@ -124,7 +123,7 @@ class Contacts:
         label_ids = self._org.drawn_labels(drawn[1])
         image = f"https://storage.googleapis.com/periskope-images/{ORG_ID}%2F{drawn[2]:08x}.jpg"
         return {
-            "contact_color": _COLORS[drawn[3] % len(_COLORS)],
+            "contact_color": COLORS[drawn[3] % len(COLORS)],
             "contact_id": entry.key,
             "contact_image": image if drawn[2] % 5 == 0 else None,
             "contact_name": PEOPLE[drawn[4] % len(PEOPLE)] if drawn[4] % 9 else None,

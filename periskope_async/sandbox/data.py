@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from periskope_async.sandbox.cast import (
     AGENTS,
+    COLORS,
     COUNTRY_CODES,
     GROUP_NAMES,
     LABELS,
@@ -183,7 +184,7 @@ class ChatData:
                 contact_id = chat_id
             members[contact_id] = {
                 "chat_id": chat_id,
-                "contact_color": f"#{draw[15] >> 8:06x}",
+                "contact_color": COLORS[draw[15] % len(COLORS)],
                 "contact_id": contact_id,
                 "contact_image": None,
                 "contact_name": PEOPLE[(draw[15] + number) % len(PEOPLE)] if number % 3 else None,

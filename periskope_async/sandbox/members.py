@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from periskope_async.sandbox.cast import AGENTS, ORG_ID
+from periskope_async.sandbox.cast import AGENTS, COLORS, ORG_ID
 from periskope_async.sandbox.data import NEWEST
 from periskope_async.sandbox.moments import stamp, stamp_now
 from periskope_async.sandbox.org import uuid_of
@@ -103,7 +103,7 @@ class Members:
             "org_id": ORG_ID,
             "role": role,
             "is_active": False,
-            "member_color": f"#{drawn[0] >> 8:06x}",
+            "member_color": COLORS[drawn[0] % len(COLORS)],
             "preferences": {},
             "created_at": at,
             "invited_at": at,

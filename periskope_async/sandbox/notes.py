@@ -10,7 +10,7 @@ from periskope_async.sandbox.moments import stamp, stamp_now
 from periskope_async.sandbox.org import uuid_of
 from periskope_async.sandbox.outbox import content_of
 from periskope_async.sandbox.routes import Body, Route
-from periskope_async.sandbox.sending import CONTENT, check_content
+from periskope_async.sandbox.sending import CONTENT, HOLDS
 from periskope_async.sandbox.shapes import TEXT, an_object, one_page, page_query
 from periskope_async.sandbox.shelf import Entry, Shelf, Wanted
 
@@ -48,7 +48,7 @@ class Notes:
         """Give the endpoints."""
         page = one_page("notes", NOTE, echoes_times=True)
         query = page_query(times=True)
-        body = Body({"chat_id": TEXT, **CONTENT}, needed=("chat_id",))
+        body = Body({"chat_id": TEXT, **CONTENT}, needed=("chat_id",), one_of=HOLDS)
         created = an_object({"bool": "success", "text": "message"}, others={"data": NOTE})
         return [
             Route("GET", "/note", self._list, page, phone="needed", query=query),
@@ -70,7 +70,6 @@ class Notes:
         return shelf.row(entry)
 
     def _create(self, call: Call) -> dict[str, Any]:
-        check_content(call.body)
         chat = self._org.chat(call.body["chat_id"], call.phone)
         drawn = self._org.issue("note")
         entry = self._entry(drawn, chat["chat_id"], self._org.org_phone(call.phone), "api", int(call.now))

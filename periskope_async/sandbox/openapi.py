@@ -74,6 +74,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "parameters": parameters,
         "responses": {
             str(route.status): _success(route),
+            "400": {"description": "The path or the body cannot be read", "content": {"text/html": {}}},
             **{status: _json(text, _ERROR) for status, text in _ERRORS.items()},
             "422": _json("Something in the request is not as it should be", _REFUSAL),
         },

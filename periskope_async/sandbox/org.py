@@ -81,8 +81,8 @@ class Org:
 
     @property
     def now(self) -> float:
-        """The server's time in Unix seconds."""
-        return self.world.clock()
+        """The server's time in Unix seconds; that of a deed of the agenda while it is done."""
+        return self.world.clock() if self.agenda.doing_at is None else self.agenda.doing_at
 
     def draw(self, name: str, number: int = 0) -> tuple[int, ...]:
         """Give sixteen 32-bit numbers that belong to (seed, name, number)."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Body", "Call", "Later", "Refused", "Route", "Router", "Schema", "problem", "read_body"]
+__all__ = ["Body", "Call", "Later", "Refused", "Route", "Router", "Schema", "check_query", "problem", "read_body"]
 
 Schema = dict[str, Any]
 PhoneRule = Literal["needed", "optional", "unread"]
@@ -122,6 +122,17 @@ class Router:
         return found
 
 
+def check_query(route: Route, call: Call) -> None:
+    """Check words and what must be there; numbers and times are read where they are used. Raises :class:`Refused`."""
+    for name, schema in route.query.items():
+        text = call.text(name)
+        message = f"{name} is missing" if text is None and schema.get("required") else None
+        if text is not None and "enum" in schema and text not in schema["enum"]:
+            message = f"{name} should be one of {', '.join(schema['enum'])}"
+        if message:
+            raise Refused(422, message, {name: {"message": message, **({} if text is None else {"value": text})}})
+
+
 def read_body(body: Body, sent: object, *, newest: bool) -> Mapping[str, Any]:
     """Check a decoded body. Raises :class:`Refused` with the documented 422."""
     prefix = "body." if newest else ""
@@ -166,6 +177,9 @@ def problem(value: object, schema: Schema) -> str | None:  # noqa: PLR0911 - one
         return f"of type {' or '.join(kinds)}"
     if "enum" in schema and value not in schema["enum"]:
         return f"one of {', '.join(map(str, schema['enum']))}"
+    choices = [problem(value, one) for one in schema.get("anyOf", ())]
+    if choices and all(choices):
+        return " or ".join(dict.fromkeys(map(str, choices)))
     match value:
         case str():
             return _problem_of_text(value, schema)
@@ -175,7 +189,8 @@ def problem(value: object, schema: Schema) -> str | None:  # noqa: PLR0911 - one
         case list():
             if len(value) < schema.get("minItems", 0):
                 return f"at least {schema['minItems']} long"
-            return next((f"a list of items {said}" for item in value if (said := problem(item, schema["items"]))), None)
+            items = schema.get("items", {})
+            return next((f"a list of items {said}" for item in value if (said := problem(item, items))), None)
         case dict():
             return _problem_of_object(value, schema)
         case _:

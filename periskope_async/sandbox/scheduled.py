@@ -16,7 +16,7 @@ from periskope_async.sandbox.moments import zulu
 from periskope_async.sandbox.org import uuid_of
 from periskope_async.sandbox.outbox import content_of
 from periskope_async.sandbox.routes import Body, Refused, Route
-from periskope_async.sandbox.sending import CONTENT, check_content
+from periskope_async.sandbox.sending import CONTENT, HOLDS
 from periskope_async.sandbox.shapes import BOOL, TEXT, TIME, an_object, choice, moment_in, one_page, page_query
 from periskope_async.sandbox.shelf import Entry, Shelf, Wanted
 
@@ -56,6 +56,7 @@ OCCURRENCE: Schema = an_object(
         "bool": "is_success",
     }
 )
+_CREATES = (*HOLDS, "message_payload")
 _PAYLOAD: Schema = {"type": "object", "properties": {**CONTENT, "media": {"type": ["object", "null"]}}}
 
 
@@ -78,7 +79,9 @@ class Scheduled:
         paused = {"is_paused": BOOL, "paused_at": {"type": ["string", "null"]}, "skip_next": BOOL}
         changes = {**CONTENT, "message_payload": _PAYLOAD, **times, **paused, "status": choice("scheduled", "paused")}
         create = Body(
-            {"chat_id": TEXT, **CONTENT, "message_payload": _PAYLOAD, **times}, needed=("chat_id", "scheduled_at")
+            {"chat_id": TEXT, **CONTENT, "message_payload": _PAYLOAD, **times},
+            needed=("chat_id", "scheduled_at"),
+            one_of=_CREATES,
         )
         root = "/message/scheduled"
         one = f"{root}/{{scheduled_id}}"
@@ -118,7 +121,6 @@ class Scheduled:
 
     def _create(self, call: Call) -> dict[str, Any]:
         content = _content(call.body)
-        check_content(content)
         chat_id = self._org.chat(call.body["chat_id"], call.phone)["chat_id"]
         entry = Entry(uuid_of(self._org.issue("scheduled")), int(call.now), self._org.org_phone(call.phone), chat_id)
         entry.row = {

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from periskope_async.sandbox.outbox import Job, Outbox
     from periskope_async.sandbox.routes import Call, Schema
 
-__all__ = ["CONTENT", "Sending", "check_content"]
+__all__ = ["CONTENT", "HOLDS", "Sending"]
 
 _MEDIA: Schema = {
     "type": "object",
@@ -23,6 +23,7 @@ _MEDIA: Schema = {
         **dict.fromkeys(("url", "filedata", "filename", "mimetype"), TEXT),
     },
     "required": ["type", "filename", "mimetype"],
+    "anyOf": [{"required": ["url"]}, {"required": ["filedata"]}],
 }
 _POLL: Schema = {
     "type": "object",
@@ -31,6 +32,8 @@ _POLL: Schema = {
 }
 CONTENT: dict[str, Schema] = {"message": TEXT, "media": _MEDIA, "poll": _POLL, "reply_to": TEXT}
 """What a message may hold, wherever one is written."""
+HOLDS = ("message", "media", "poll")
+"""What a message must hold one of."""
 
 _QUEUED = an_object({"text": "queue_id unique_id hint", "int": "queue_position"})
 _JOB_KINDS = {
@@ -71,9 +74,9 @@ class Sending:
 
     def routes(self) -> list[Route]:
         """Give the endpoints."""
-        send = Body({"chat_id": TEXT, **CONTENT, "options": {"type": "object"}}, needed=("chat_id",))
+        send = Body({"chat_id": TEXT, **CONTENT, "options": {"type": "object"}}, needed=("chat_id",), one_of=HOLDS)
         seconds: Schema = {"type": "number", "minimum": 0, "maximum": 120}
-        sync = Body({**send.keys, "sync_timeout": seconds}, needed=("chat_id",))
+        sync = Body({**send.keys, "sync_timeout": seconds}, needed=("chat_id",), one_of=HOLDS)
         sent = an_object({"text": "status unique_id", "map": "message"})
         purged = an_object({"int": "purged", "text": "mode", "texts": "queue_ids"})
         one_or_more: Schema = {"type": ["string", "array"], "items": TEXT}
@@ -111,7 +114,6 @@ class Sending:
         return self._queued(self._add(call))
 
     def _add(self, call: Call) -> Job:
-        check_content(call.body)
         content = content_of(call.body, drawn=self._org.issue("media")[0])
         return self._outbox.add(call.body["chat_id"], content, phone=call.phone)
 
@@ -232,18 +234,6 @@ class Sending:
 
     def _old_purge(self, call: Call) -> None:
         self._outbox.purge(self._of_phone(call))
-
-
-def check_content(body: Any) -> None:
-    """Raise :class:`Refused` for a message that holds nothing."""
-    if not any(body.get(name) for name in ("message", "media", "poll")):
-        keys = ("message", "media", "poll")
-        message = f"Invalid body. At least one of the following keys are required: {', '.join(keys)}"
-        raise Refused(422, message, {name: {"message": f"{name} is missing"} for name in keys})
-    media = body.get("media")
-    if media and not (media.get("url") or media.get("filedata")):
-        message = "media should have a url or filedata"
-        raise Refused(422, message, {"media": {"message": message}})
 
 
 def _old(job: Job) -> dict[str, Any]:

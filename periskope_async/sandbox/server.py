@@ -281,7 +281,7 @@ class Sandbox:
             compress=self._compress,
         )
         app = web.Application(client_max_size=_MAX_BODY)
-        app.router.add_route("*", "/{path:.*}", service.handle)
+        app.router.add_route("*", r"/{path:(?s:.*)}", service.handle)
         app.on_response_prepare.append(settle_headers)
         runner = web.AppRunner(app, access_log=None, keepalive_timeout=self._timing.keep_alive, shutdown_timeout=1.0)
         await runner.setup()

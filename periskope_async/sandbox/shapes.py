@@ -85,7 +85,9 @@ def page_query(*, times: bool = False, **others: Schema) -> dict[str, Schema]:
         "limit": {"type": "integer", "minimum": 1, "maximum": 2_000},
     }
     if times:
-        moment: Schema = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
+        # An empty parameter is none, as everywhere in JavaScript.
+        forms = ({"format": "date"}, {"format": "date-time"}, {"maxLength": 0})
+        moment: Schema = {"anyOf": [{"type": "string", **form} for form in forms]}
         query |= {"start_time": moment, "end_time": moment}
     return {**query, **others}
 

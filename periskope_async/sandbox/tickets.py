@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from periskope_async.sandbox.cast import AGENTS, LINES, ORG_ID
 from periskope_async.sandbox.data import NEWEST
 from periskope_async.sandbox.moments import stamp, stamp_now
 from periskope_async.sandbox.routes import Body, Refused, Route
-from periskope_async.sandbox.shapes import TEXT, an_object, choice, one_page, page_query
+from periskope_async.sandbox.shapes import TEXT, TIME, an_object, choice, moment_in, one_page, page_query
 from periskope_async.sandbox.shelf import Entry, Shelf
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class Tickets:
         keys = {
             "subject": TEXT,
             "assignee": TEXT,
-            "due_date": TEXT,
+            "due_date": TIME,
             "priority": _PRIORITY,
             "status": choice(*_STATUSES),
             "labels": TEXT,
@@ -144,7 +143,7 @@ class Tickets:
         if "priority" in call.body:
             changes["priority"] = int(call.body["priority"])
         if "due_date" in call.body:
-            changes["due_date"] = _due(call.body["due_date"])
+            changes["due_date"] = stamp(int(moment_in(call.body["due_date"])))
         if changes.get("assignee"):
             changes |= {"assigned_by": "api", "first_assigned_at": now}
         if changes.get("status") == "closed":
@@ -259,16 +258,6 @@ class Tickets:
             "ticket_id": entry.key,
             "zohodesk_metadata": {},
         }
-
-
-def _due(text: str) -> str:
-    """Read a date as a JavaScript program would; what only that could read is refused."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return stamp(int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()))
-    except (ValueError, OverflowError):
-        message = "due_date should be a date"
-        raise Refused(422, message, {"due_date": {"message": message, "value": text}}) from None
 
 
 def _brief(message: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from periskope_async.errors import ConfigError
 from periskope_async.typed import pasted
@@ -21,12 +21,6 @@ __all__ = ["ChatType", "SortBy", "SortOrder", "chat_filters", "normal_chat_id"]
 SortBy: TypeAlias = Literal["created_at", "latest_message_timestamp"]
 SortOrder: TypeAlias = Literal["asc", "desc"]
 ChatType: TypeAlias = Literal["user", "group", "business"]
-
-_SORTS_BY: tuple[SortBy, ...] = get_args(SortBy)
-_SORT_ORDERS: tuple[SortOrder, ...] = get_args(SortOrder)
-_CHAT_TYPES: tuple[ChatType, ...] = get_args(ChatType)
-
-T = TypeVar("T")
 
 _CHAT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}@[a-z0-9.]{1,64}", re.ASCII)
 # A number from a spreadsheet's column with the suffix behind it: 919876543210.0@c.us.
@@ -51,10 +45,10 @@ def chat_filters(
 ) -> dict[str, str | None]:
     """Check and normalise the filters of a list of chats, and give them as the wire has them. Raises ConfigError."""
     return {
-        "sort_by": _one_of("sort_by", sort_by, _SORTS_BY),
-        "sort_order": _one_of("sort_order", sort_order, _SORT_ORDERS),
+        "sort_by": _one_of("sort_by", sort_by, SortBy),
+        "sort_order": _one_of("sort_order", sort_order, SortOrder),
         "chat_id": None if chat_id is None else normal_chat_id(chat_id),
-        "chat_type": _one_of("chat_type", chat_type, _CHAT_TYPES),
+        "chat_type": _one_of("chat_type", chat_type, ChatType),
         "label": None if label is None else _label(label),
         **period(start_time, end_time),
     }
@@ -93,7 +87,8 @@ def _text(name: str, value: str) -> str:
     return value.strip().strip("\ufeff").strip()
 
 
-def _one_of(name: str, value: T | None, allowed: tuple[T, ...]) -> T | None:
+def _one_of(name: str, value: str | None, choice: object) -> str | None:
+    allowed: tuple[str, ...] = get_args(choice)
     if value is not None and value not in allowed:
         raise ConfigError(f"{name} is {value!r}; it takes {' or '.join(map(repr, allowed))}", parameter=name)
     return value

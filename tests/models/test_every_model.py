@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 import periskope_async.models as models_of_api
-from periskope_async.decoding.envelope import at_once
 from periskope_async.decoding.objects import many_of, one_of, read_image, read_participants
 from periskope_async.decoding.repair import Unreadable, repair
 from periskope_async.errors import PartialFailure
@@ -18,6 +17,7 @@ from periskope_async.meta import ResponseMeta
 from periskope_async.models import UNSET, UnsetType
 from periskope_async.models.part import Part
 from tests.models.samples import SAMPLES
+from tests.reading import at_once
 
 META = ResponseMeta(status=200)
 ABSENT = object()

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from periskope_async.decoding import page as page_module, slices
+from periskope_async.decoding import page as page_module
 from periskope_async.decoding.late_rows import LateRows, next_batch
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.decoding.slices import cut_rows
@@ -29,8 +29,8 @@ READERS: list[tuple[Any, Any]] = [(read_chat_page, chat_page_steps), (read_raw_p
 
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slices, "_SLICE_BYTES", 300)
-    monkeypatch.setattr(slices, "_LEAST_BYTES", 600)
+    monkeypatch.setattr(page_module._Typed, "slice_bytes", 300)
+    monkeypatch.setattr(page_module._Typed, "min_bytes", 600)
 
 
 def page_of(rows: list[dict[str, Any]], **more: Any) -> bytes:
@@ -53,7 +53,7 @@ def drained(steps: Generator[None, None, Any]) -> tuple[int, Any]:
 
 def whole(monkeypatch: pytest.MonkeyPatch, reader: Any, body: bytes) -> Any:
     with monkeypatch.context() as patch:
-        patch.setattr(slices, "_LEAST_BYTES", 1 << 40)
+        patch.setattr(page_module._Typed, "min_bytes", 1 << 40)
         return reader(body, META)
 
 
@@ -101,11 +101,11 @@ def test_whatever_rows_hold_slices_give_the_same_page(reader: Any, steps: Any, d
     if data.draw(st.booleans()):
         body = body.replace(b",", b", ")
     _, page = drained(steps(body, META))
-    limit, slices._LEAST_BYTES = slices._LEAST_BYTES, 1 << 40
+    limit, page_module._Typed.min_bytes = page_module._Typed.min_bytes, 1 << 40
     try:
         assert page == reader(body, META)
     finally:
-        slices._LEAST_BYTES = limit
+        page_module._Typed.min_bytes = limit
     assert [item.chat_id for item in page] == [item["chat_id"] for item in rows]
 
 
@@ -135,9 +135,9 @@ def test_a_body_cut_off_is_no_page(cut_at: int) -> None:
 
 @pytest.fixture
 def _parted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_module, "_PART_BYTES", 200)
-    monkeypatch.setattr(page_module, "_LEAST_PARTED_BYTES", 600)
-    monkeypatch.setattr(page_module, "_PARTS_A_STEP", 4)
+    monkeypatch.setattr(page_module._Late, "slice_bytes", 200)
+    monkeypatch.setattr(page_module._Late, "min_bytes", 600)
+    monkeypatch.setattr(page_module._Late, "slices_a_step", 4)
 
 
 def late_page_steps(body: bytes) -> Steps[ReadPage[Chat]]:
@@ -164,7 +164,7 @@ def test_a_large_page_is_looked_through_in_turns_and_its_parts_are_the_same() ->
     assert turns > 5
     whole = read_chat_page(body, META)
     assert joined(page) == whole.chats
-    assert (page.from_, page.count) == (whole.from_, whole.count) == (1, 7_000)
+    assert (page.numbers.from_, page.numbers.count) == (whole.from_, whole.count) == (1, 7_000)
 
 
 @pytest.mark.usefixtures("_parted")
@@ -216,7 +216,7 @@ def test_a_page_with_a_row_that_nothing_tells_apart_is_an_error_before_any_row_i
 
 def test_what_is_cut_is_exactly_the_rows() -> None:
     body = page_of([row(number) for number in range(40_000)])
-    cut = cut_rows(body, "chats")
+    cut = cut_rows(body, "chats", slice_bytes=512 * 1024, min_bytes=1024 * 1024)
     assert cut is not None
     envelope, parts = cut
     assert msgspec.json.decode(envelope)["chats"] == []
