@@ -23,7 +23,8 @@
     ├── PartialFailure                    a call succeeded for some of what it names, and not for the rest
     ├── DecodeError                       an answer that is not what the API documents; ``path`` says where
     ├── PaginationError                   the server's pages contradict what was asked for
-    └── ExportError                       a file could not be written
+    ├── ExportError                       a file could not be written
+    └── MirrorError                       a mirror's database could not be written, or is another one's
 
 The text is one line for people, of at most a thousand characters that every terminal can show, whatever a server sent;
 everything a program may want is an attribute. ``meta`` is there on every error that an answer led to, so the trace id
@@ -51,6 +52,7 @@ __all__ = [
     "ConnectError",
     "DecodeError",
     "ExportError",
+    "MirrorError",
     "NotFoundError",
     "OutcomeUnknown",
     "PaginationError",
@@ -291,6 +293,10 @@ class PaginationError(PeriskopeError):
 
 class ExportError(PeriskopeError):
     """An export could not be written."""
+
+
+class MirrorError(PeriskopeError):
+    """A mirror's database could not be opened or written, is in use by another mirror, or holds other rows."""
 
 
 _BY_STATUS: dict[int, type[APIError]] = {
