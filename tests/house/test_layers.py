@@ -35,6 +35,7 @@ FLOORS = [
     {"session"},
     {"paging"},
     {"sources"},
+    {"media"},
     {"client"},
     {"__init__"},
     {"export", "mirror", "sandbox"},
