@@ -25,6 +25,8 @@ FLOORS = [
     {"config"},
     {"cache"},
     {"wire"},
+    {"live_event"},
+    {"webhooks"},
     {"limits"},
     {"watch"},
     {"connection"},
@@ -54,6 +56,10 @@ PURE = [
     "secret",
     "typed",
     "wire",
+    "live_event",
+    "webhooks.parse",
+    "webhooks.seen",
+    "webhooks.verify",
     "limits.count",
     "limits.failures",
     "limits.foreign",
@@ -164,7 +170,7 @@ def test_no_room_is_too_large(name: str, path: Path) -> None:
 def test_the_import_loads_no_sandbox_no_export_and_no_command_line() -> None:
     code = (
         "import sys, periskope_async\n"
-        "rooms = ('sandbox', 'export', 'cli', 'testing', 'pytest_plugin')\n"
+        "rooms = ('sandbox', 'export', 'webhooks', 'realtime', 'cli', 'testing', 'pytest_plugin')\n"
         "print([m for m in sys.modules if m.startswith('periskope_async.') and m.split('.')[1] in rooms])\n"
         "print([m for m in ('aiohttp.web', 'rich', 'cyclopts', 'importlib.metadata') if m in sys.modules])"
     )
