@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from periskope_async.cache import checked_cache
 from periskope_async.config import load_config
 from periskope_async.errors import ConfigError
+from periskope_async.event_methods import EventMethods
 from periskope_async.events import checked_hooks
 from periskope_async.limits.gate import RateLimiter
 from periskope_async.models.page import chat_page_steps, chat_steps
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["PeriskopeClient"]
 
 
-class PeriskopeClient:
+class PeriskopeClient(EventMethods):
     """Periskope's WhatsApp API, for any number of tasks of one event loop.
 
     What is None comes from the environment (``PERISKOPE_API_KEY``, ``PERISKOPE_PHONE``, ``PERISKOPE_BASE_URL``), else

@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from periskope_async.secret import Secret
     from periskope_async.watch import Watch
 
-__all__ = ["ConnectionBroke", "Leave", "leave_of_task", "open_session", "send"]
+__all__ = [
+    "ConnectionBroke",
+    "Leave",
+    "leave_of_task",
+    "open_session",
+    "open_stream_session",
+    "proxy_arguments",
+    "send",
+]
 
 # The server's keep-alive is 5 s (its Keep-Alive header): a connection it is about to close must not be picked.
 _KEEP_ALIVE_SECONDS = 4.0
@@ -40,7 +48,8 @@ _used: WeakSet[ResponseHandler] = WeakSet()
 class Leave(Struct, frozen=True):
     """What a request needs at the moment of its writing."""
 
-    watch: Watch
+    watch: Watch | None
+    """What is told of the moment; None for the handshake of a stream."""
     api_key: Secret
 
 
@@ -79,6 +88,23 @@ def open_session(config: Config) -> aiohttp.ClientSession:
     )
 
 
+def open_stream_session(
+    config: Config, lent: aiohttp.ClientSession | None, trace: aiohttp.TraceConfig
+) -> aiohttp.ClientSession:
+    """Open a session for one stream, in the running loop; with the connector of a ``lent`` one, which stays open."""
+    connector = None if lent is None else lent.connector
+    return aiohttp.ClientSession(
+        connector=connector or aiohttp.TCPConnector(limit=0, force_close=True),
+        connector_owner=connector is None,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        request_class=_Request,
+        response_class=_Response,
+        headers={hdrs.USER_AGENT: _user_agent()},
+        timeout=_timeouts(config.timeout),
+        trace_configs=[trace],
+    )
+
+
 async def send(
     session: aiohttp.ClientSession,
     method: str,
@@ -89,7 +115,7 @@ async def send(
     is_lent: bool,
 ) -> aiohttp.ClientResponse:
     """Send a request once; ``headers`` are those beside the ones that all have. Redirects are not followed."""
-    way = _way(config) if config.proxy is not None else {}
+    way = proxy_arguments(config) if config.proxy is not None else {}
     while not is_lent:
         try:
             return await session.request(method, url, headers=headers, allow_redirects=False, **way)
@@ -115,7 +141,7 @@ def _standing_headers() -> dict[str, str]:
     return {hdrs.ACCEPT: "application/json", hdrs.USER_AGENT: _user_agent()}
 
 
-def _way(config: Config) -> dict[str, Any]:
+def proxy_arguments(config: Config) -> dict[str, Any]:
     """Give the arguments that lead a request through the proxy."""
     proxy = config.proxy
     if proxy is None:
@@ -162,7 +188,8 @@ async def _write(
         response = await send(conn)
     finally:
         request.headers.pop(hdrs.AUTHORIZATION, None)
-    leave.watch.sent(conn.transport)
+    if leave.watch is not None:
+        leave.watch.sent(conn.transport)
     return response
 
 

@@ -165,6 +165,7 @@ class _Envelope(Struct):
     timestamp: Raw = _ABSENT
 
 
+_NOTHING = _Envelope()
 _ENVELOPE = json.Decoder(_Envelope)
 _STRING = json.Decoder(str)
 _MAPPING = json.Decoder(dict[str, Any])
@@ -184,23 +185,24 @@ def read_event(
     object, or says no name.
     """
     body = bytes(text)
-    envelope = _Envelope()
+    said: str | None = None
+    envelope = _NOTHING
     # None of the documented objects has a field `event`, so that most bare ones need no second look.
     if name is None or b'"event' in body:
         body, envelope = _open(body)
-    said = _string(envelope.event) or _string(envelope.event_type)
-    has_data = bool(bytes(envelope.data)) and said is not None
-    if name is None and said is None:
-        raise Unreadable("$.event", "found no name of an event")
-    name = said if has_data and said is not None else name or said or ""
-    raw = bytes(envelope.data) if has_data else body
-    data, error = _read_object(OBJECTS.get(name, _UNKNOWN).kind, raw, "$.data" if has_data else "$")
+        said = _string(envelope.event) or _string(envelope.event_type)
+        if name is None and said is None:
+            raise Unreadable("$.event", "found no name of an event")
+    is_enveloped = said is not None and bool(bytes(envelope.data))
+    raw = bytes(envelope.data) if is_enveloped else body
+    name = said if said is not None and (is_enveloped or name is None) else name or ""
+    data, error = _read_object(OBJECTS.get(name, _UNKNOWN).kind, raw, "$.data" if is_enveloped else "$")
     return LiveEvent(
         name=name,
         data=data,
         raw=raw,
-        org_id=_string(envelope.org_id) or _org_id(data),
-        timestamp=_time(envelope.timestamp) if has_data else None,
+        org_id=(_string(envelope.org_id) if said else None) or _org_id(data),
+        timestamp=_time(envelope.timestamp) if is_enveloped else None,
         phone=phone,
         received_at=received_at,
         source=source,

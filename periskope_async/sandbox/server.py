@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from random import Random
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
@@ -17,7 +17,9 @@ from periskope_async.sandbox.hosting import ThreadHost
 from periskope_async.sandbox.journal import Journal
 from periskope_async.sandbox.limiter import limiter_of
 from periskope_async.sandbox.service import Service, Timing
+from periskope_async.sandbox.sockets import Sockets
 from periskope_async.sandbox.validation import list_query
+from periskope_async.sandbox.webhooks import Webhooks
 from periskope_async.sandbox.world import Churn, PageAsked, World
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_KEY", "Sandbox"]
 
 DEFAULT_KEY = "sandbox-key"
+_SIGNING_KEY = "peri_6f1c2f4e-sandbox"
 
 
 class Sandbox:
@@ -54,6 +57,8 @@ class Sandbox:
       sort key in another order for each request. ``nulls``: where chats without a message stand in descending order.
     - ``churn``: what moves before each page is cut. ``before_page`` and ``after_page`` are called with a
       :class:`PageAsked` around that cut, and may move the list by :meth:`wake`, :meth:`insert` and :meth:`remove`.
+    - :attr:`webhooks` sends events, signed with :attr:`signing_key`, and :attr:`sockets` serves them live.
+      :meth:`wake`, :meth:`insert` and :meth:`emit` make some.
     - ``faults``: what the first requests meet, one each; ``always``: what every other one meets.
     """
 
@@ -110,6 +115,14 @@ class Sandbox:
             after_page=after_page,
         )
         self._api = Api(self._world, api_key=api_key, max_limit=max_limit, one_chat=one_chat)
+        self.signing_key = _SIGNING_KEY
+        self.webhooks = Webhooks(
+            signing_key=self.signing_key,
+            now=self._timing.now,
+            rng=Random(f"{seed} webhooks"),
+            listen=self._world.listen,
+        )
+        self.sockets = Sockets(api_key=api_key, now=self._timing.now, listen=self._world.listen)
         self._limiter = limiter_of(kind, limit, round(window * 1000))
         self._script = Script(*faults, always=always)
         self._journal = Journal()
@@ -160,6 +173,10 @@ class Sandbox:
         """Add a chat, created now, with a first message: it is newest in both orders. Returns its id."""
         return self._world.insert()
 
+    def emit(self, name: str, said: dict[str, Any]) -> None:
+        """Tell webhooks and sockets of an event, such as ``emit("ticket.created", {...})``."""
+        self._world.emit(name, said)
+
     def remove(self, chat: int | str | None = None) -> str:
         """Take a chat, named as for :meth:`wake`, out of the list. Returns its id."""
         return self._world.remove(chat)
@@ -209,6 +226,7 @@ class Sandbox:
             compress=self._compress,
         )
         app = web.Application()
+        app.router.add_get("/socket.io/", self.sockets.handle)
         app.router.add_route("*", "/{path:.*}", service.handle)
         app.on_response_prepare.append(settle_headers)
         runner = web.AppRunner(app, access_log=None, keepalive_timeout=self._timing.keep_alive, shutdown_timeout=1.0)
@@ -219,6 +237,7 @@ class Sandbox:
             await runner.cleanup()
             raise
         self._runner, self._service = runner, service
+        self.webhooks.start()
 
     async def close(self) -> None:
         """Stop at once: answers under way are dropped, connections closed. Harmless when repeated."""
@@ -228,6 +247,8 @@ class Sandbox:
             # listener. Timers come after sockets in a turn, so that it has one when this sleep is over.
             await asyncio.sleep(0.001)
             self._service.close()
+            self.sockets.close()
+            await self.webhooks.close()
             await runner.cleanup()
 
     async def __aenter__(self) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from periskope_async.sandbox.data import ChatData
 from periskope_async.sandbox.pages import Pages
@@ -67,6 +67,7 @@ class World:
         self._clock = clock
         self._lock = RLock()
         self._number = 0
+        self._listeners: list[Callable[[str, dict[str, Any]], object]] = []
         self.before_page = before_page
         self.after_page = after_page
 
@@ -79,12 +80,17 @@ class World:
             index = self._drawn() if chat is None else self._roster.find(chat)
             self._roster.wake(index, int(self._clock()))
             self._pages.forget(index)
+            if self._listeners:
+                self.emit("message.created", self._roster.row(index)["latest_message"])
             return self._roster.data.chat_id(index)
 
     def insert(self) -> str:
         """Add a chat that is newest in both orders. Returns its id."""
         with self._lock:
-            return self._roster.data.chat_id(self._roster.insert(int(self._clock())))
+            index = self._roster.insert(int(self._clock()))
+            if self._listeners:
+                self.emit("chat.created", self._roster.row(index))
+            return self._roster.data.chat_id(index)
 
     def remove(self, chat: int | str | None = None) -> str:
         """Take a chat (index, id, or None for a drawn one) out of the list. Returns its id."""
@@ -125,6 +131,15 @@ class World:
             if not self._roster.passes(index, filters):
                 return None
             return self._pages.whole_chat(index) if whole else self._pages.row(index)
+
+    def listen(self, listener: Callable[[str, dict[str, Any]], object]) -> None:
+        """Have ``listener(event_name, object)`` called for each event, in whose thread it happens."""
+        self._listeners.append(listener)
+
+    def emit(self, name: str, said: dict[str, Any]) -> None:
+        """Tell the listeners of an event. What they are given is not theirs to change."""
+        for listener in self._listeners:
+            listener(name, said)
 
     def _move(self) -> None:
         churn = self._churn
