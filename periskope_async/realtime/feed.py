@@ -76,7 +76,7 @@ class Feed:
         self._session: aiohttp.ClientSession | None = None
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
-        self._end: PeriskopeError | StopAsyncIteration | None = None
+        self._end: Exception | None = None
         self._pid: str | None = None
         self._offset: str | None = None
         self._heard_at = 0.0
@@ -127,7 +127,7 @@ class Feed:
         self._finish(ClosedError("the client was closed, and its streams with it"))
         await self.close()
 
-    def _finish(self, end: PeriskopeError | StopAsyncIteration) -> None:
+    def _finish(self, end: Exception) -> None:
         if self._end is None:
             self._end = end
         self._news.set()
@@ -179,12 +179,8 @@ class Feed:
                     await link.close()
                 link = await self._reopen(reason)
                 self.link = link
-        except PeriskopeError as error:
+        except Exception as error:  # noqa: BLE001 - it is raised where the events are taken
             self._finish(error)
-        finally:
-            self.link = None
-            # Whatever ended it: nobody may wait for what will not come.
-            self._finish(ClosedError("the stream has ended"))
 
     async def _reopen(self, reason: GapReason) -> Link:
         """Connect again, however long it takes, and tell of the gap. Raises StreamRefusedError."""

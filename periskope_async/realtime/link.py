@@ -136,7 +136,7 @@ class Link:
                     status=101,
                     body=config.api_key.redact(packet.content),
                 )
-            elif packet in {Sign.CLOSE, Sign.GOODBYE}:
+            elif packet is Sign.CLOSE or packet is Sign.GOODBYE:
                 raise ConnectError(f"{_WHAT}: the server closed the connection before it let the stream in")
             elif packet is not None and not isinstance(packet, Sign | Connected):
                 missed.append(packet)

@@ -56,6 +56,7 @@ class _Peer:
     socket: web.WebSocketResponse
     request: web.Request
     org_phone: str | None
+    task: asyncio.Task[Any]
     frames: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     is_in: bool = False
 
@@ -109,6 +110,8 @@ class Sockets:
     def close(self) -> None:
         """Drop all connections at once."""
         self._drop()
+        for peer in self._peers:
+            peer.task.cancel()
         self._loop = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -128,7 +131,9 @@ class Sockets:
         phone = None if header is None else phone_of(header)
         socket = web.WebSocketResponse(autoping=True, max_msg_size=1 << 20)
         await socket.prepare(request)
-        peer = _Peer(socket, request, phone.org_phone if phone else header)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker: a handler runs in one
+        peer = _Peer(socket, request, phone.org_phone if phone else header, task)
         self._peers.add(peer)
         try:
             await self._serve(peer)
