@@ -51,8 +51,8 @@ class Buffer:
 
     def is_full_for(self, event: Waiting) -> bool:
         """Whether this event would push others out. One event alone always has room."""
-        is_full = len(self._items) >= self._max_events or self._bytes + event.size > self._max_bytes
-        return bool(self._items) and is_full
+        items = self._items
+        return bool(items) and (len(items) >= self._max_events or self._bytes + event.size > self._max_bytes)
 
     def push(self, event: Waiting) -> None:
         """Put an event in, and drop the oldest ones where there is no room."""

@@ -80,6 +80,7 @@ class Feed:
         self._pid: str | None = None
         self._offset: str | None = None
         self._heard_at = 0.0
+        self.received = 0
         self.link: Link | None = None
 
     async def start(self) -> None:
@@ -228,6 +229,7 @@ class Feed:
 
     def _take(self, packet: Event | Broken, size: int) -> None:
         """Put an event into the buffer. Raises StreamOverflowError where it has no room and none may be dropped."""
+        self.received += 1
         if isinstance(packet, Broken):
             waiting = Waiting("", packet.frame, self._heard_at, size + OVERHEAD_BYTES, packet.reason)
         else:

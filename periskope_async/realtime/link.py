@@ -14,7 +14,7 @@ from periskope_async.connection import ConnectionBroke, Leave, leave_of_task, op
 from periskope_async.errors import APIError, ConnectError, PeriskopeError, StreamRefusedError, TimeoutError_
 from periskope_async.frames import hide_frames
 from periskope_async.printable import one_line
-from periskope_async.realtime.codec import PONG, Connected, Event, Hello, Refused, Sign, connect_frame, decode
+from periskope_async.realtime.codec import PONG, Broken, Connected, Event, Hello, Refused, Sign, connect_frame, decode
 from periskope_async.transport import cause_of, connect_error
 from periskope_async.wire.answer import read_meta
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from periskope_async.config import Config
-    from periskope_async.realtime.codec import Broken, Packet
+    from periskope_async.realtime.codec import Packet
     from periskope_async.realtime.items import GapReason
 
     Websocket = aiohttp.ClientWebSocketResponse[Any]
@@ -35,6 +35,7 @@ _SAID_CHARACTERS = 300
 # What socket.io answers where its allowRequest says no is a 400.
 _REFUSED = frozenset({400, 401, 403})
 _CLOSE_SECONDS = 1.0
+_CONTENT = (Event, Broken)
 # 3.14 brought the option to hand over texts as bytes, which is all that we need.
 _AS_BYTES: dict[str, Any] = (
     {"decode_text": False} if tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 14) else {}
@@ -138,7 +139,7 @@ class Link:
                 )
             elif packet is Sign.CLOSE or packet is Sign.GOODBYE:
                 raise ConnectError(f"{_WHAT}: the server closed the connection before it let the stream in")
-            elif packet is not None and not isinstance(packet, Sign | Connected):
+            elif isinstance(packet, _CONTENT):
                 missed.append(packet)
 
     async def read(self, take: Callable[[Event | Broken, int], None], heard: Callable[[], None]) -> GapReason:
@@ -157,14 +158,14 @@ class Link:
                     if (now := loop.time()) - set_at > 1:
                         silence.reschedule(now + self._patience + 1)
                         set_at = now
-                    if packet is Sign.PING:
+                    if isinstance(packet, _CONTENT):
+                        take(packet, size)
+                    elif packet is Sign.PING:
                         await self._socket.send_str(PONG)
                     elif packet is Sign.GOODBYE:
                         return "goodbye"
                     elif packet is Sign.CLOSE:
                         return "closed"
-                    elif packet is not None and not isinstance(packet, Sign | Hello | Connected | Refused):
-                        take(packet, size)
         except TimeoutError:
             return "silent"
         except (ConnectError, ConnectionError):

@@ -58,6 +58,11 @@ class EventStream:
         """Whether events can come in now."""
         return self._feed.link is not None
 
+    @property
+    def received(self) -> int:
+        """Events that have come in so far, of any name, taken or not."""
+        return self._feed.received
+
     async def __aenter__(self) -> Self:
         await self._feed.start()
         return self
