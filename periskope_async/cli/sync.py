@@ -13,13 +13,18 @@ from cyclopts.types import PositiveFloat
 from periskope_async.cli.console import check_stdout, say, write_out
 from periskope_async.cli.options import Connection, Exit, open_client
 from periskope_async.cli.progress import WalkProgress
+from periskope_async.errors import PeriskopeError
 from periskope_async.mirror import Mirror
 from periskope_async.mirror.lists import LISTS
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from periskope_async.cli.console import Sign
-    from periskope_async.errors import PeriskopeError
+    from periskope_async.client import PeriskopeClient
+    from periskope_async.live_event import LiveEvent
     from periskope_async.mirror import ListResult, SyncResult
+    from periskope_async.realtime.items import Gap
 
 __all__ = ["sync"]
 
@@ -93,11 +98,21 @@ async def sync(
         ):
             progress.enter_context(drawn)
             if watch:
-                await mirror.watch(every=every, full=full, on_sync=tell, on_error=tell_error)
+                await mirror.watch(every=every, full=full, events=_live(client), on_sync=tell, on_error=tell_error)
             else:
                 tell(await mirror.sync(full=full))
     is_whole = all(each.complete is not False for result in results for each in result.lists)
     return Exit.OK if is_whole else Exit.PARTIAL
+
+
+async def _live(client: PeriskopeClient) -> AsyncGenerator[LiveEvent | Gap]:
+    """Give live events for as long as there are any; without them the mirror goes on by looking now and then."""
+    try:
+        async with client.events() as stream:
+            async for item in stream:
+                yield item
+    except PeriskopeError as error:
+        say("!", f"no live events: {error}")
 
 
 def _summarise(each: ListResult) -> None:

@@ -23,14 +23,16 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from periskope_async.sandbox import PHONES, Body, Sandbox, Status
+from periskope_async.sandbox import PHONES, Sandbox
+from periskope_async.sandbox.faults import Body, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from schemathesis import AuthContext, Case
 
-    from periskope_async.sandbox import Fault
+    from periskope_async.sandbox.faults import Fault
+
 
 KEY = "the-only-key"
 PHONE = PHONES[0].org_phone.removesuffix("@c.us")
