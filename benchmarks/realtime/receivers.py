@@ -38,7 +38,7 @@ async def _ours(port: int, events: int) -> None:
 
 
 async def _socketio(port: int, events: int) -> None:
-    import socketio  # noqa: PLC0415
+    import socketio  # type: ignore[import-untyped] # it has no stubs  # noqa: PLC0415
 
     client: Any = socketio.AsyncClient(handle_sigint=False)
     arrived = asyncio.Event()

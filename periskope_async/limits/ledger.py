@@ -81,8 +81,6 @@ class Ledger:
         self._horizon = rate.window
         """Seconds after which tokens are back, whatever the answers say. Every request asks for it several times."""
         self._probe_until = self._closed_until = self._calm_until = -math.inf
-        self._lost_by = -math.inf
-        """By when the server had counted all requests whose answers never came."""
         self._question: Token | None = None
         """A request that was sent alone, to ask whether the window is over; not answered yet."""
         self._refusal: Token | None = None
@@ -131,7 +129,7 @@ class Ledger:
 
     def remaining(self, now: float) -> int:
         """How many requests may go right now."""
-        if now < self._closed_until or self._is_spacing(now):
+        if now < self._closed_until or (self._pace.is_on and (self._tokens.unsent or now < self._pace.next_at())):
             return 0
         if not self.is_known and (now < self._probe_until or not self._tokens.unanswered):
             return 0 if self._tokens.unanswered else 1
@@ -161,7 +159,8 @@ class Ledger:
         rounds, position = divmod(place - max(0, free) - 1, allowed)
         # Where there is less to spend than is out, as many tokens more must be back before the next may go.
         back_at = self._tokens.back_at(position + max(0, -free), self._horizon)
-        back_at = min(back_at, max(now, self._question_at(now)), self._next_moment(after=now, spare=free))
+        moment = self._window.next_moment(self._opened_by, now, self.limit, spare=free)
+        back_at = min(back_at, max(now, self._question_at(now)), moment)
         if back_at == math.inf:
             back_at = now + self.margin + self._window.seconds
         if not self._foreign.is_quiet and self._window.is_sure:
@@ -197,10 +196,6 @@ class Ledger:
         is_first = self._tokens.taken <= self.limit
         return 0.0 if is_first or window.is_proven else window.seconds / 8
 
-    def _is_spacing(self, now: float) -> bool:
-        """Whether the pace holds the next request back."""
-        return self._pace.is_on and (self._tokens.unsent > 0 or now < self._pace.next_at())
-
     def _allowed(self, now: float) -> int:
         """How many tokens may be out. Others get their reserve, or what they are used to; never all of it."""
         fair = max(1, math.floor(self.limit * self._share))
@@ -221,21 +216,20 @@ class Ledger:
                 return math.inf
             ends_by = min(told.ends_by, told.at + _MOST_UNCONFIRMED_SECONDS)
             # So may be what was lost, until a window has passed since.
-            return max(ends_by, self._lost_by + self._window.seconds) if self._lost_by > told.sent_at else ends_by
+            lost_by = self._tokens.lost_by
+            return max(ends_by, lost_by + self._window.seconds) if lost_by > told.sent_at else ends_by
         if self._window.is_sure and self._window.is_settled:
             return math.inf
         spare = self._allowed(now) - self._tokens.out(now, self._horizon)
         # Some are kept, fewer than there are moments to ask at.
-        moment = self._next_moment(after=self._tokens.last_sent_at, spare=spare) if spare > 0 else math.inf
+        after, moment = self._tokens.last_sent_at, math.inf
+        if spare > 0:
+            moment = self._window.next_moment(self._opened_by, after, self.limit, spare=spare)
         if moment < math.inf or self._window.is_sure:
             return moment
         back_at = self._tokens.back_at(max(0, -spare), self._window.seconds)
         # Where nothing is out, the latest answer's window is over by then.
         return back_at if back_at < math.inf else told.at + self._window.seconds
-
-    def _next_moment(self, *, after: float, spare: int) -> float:
-        """Give the next moment at which a window shorter than it is thought to be would be over."""
-        return self._window.next_moment(self._opened_by, after, self.limit, spare=spare)
 
     @property
     def _opened_by(self) -> float | None:
@@ -314,7 +308,7 @@ class Ledger:
     def lose(self, token: Token, now: float) -> None:
         """Book a request that was sent and whose headers never came: the server may have counted it until now."""
         self._end(token, now)
-        self._lost_by = max(self._lost_by, token.upper)
+        self._tokens.lost_by = max(self._tokens.lost_by, token.upper)
 
     def give_back(self, token: Token) -> None:
         """Return the token of a request that was never sent."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from msgspec import Raw, Struct, json
 
-from periskope_async.models.body import mend
-from periskope_async.models.opened import UNREAD
+from periskope_async.decoding.body import mend
+from periskope_async.decoding.envelope import UNREAD
 from periskope_async.typed import is_number
 
 if TYPE_CHECKING:

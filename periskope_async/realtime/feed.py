@@ -142,7 +142,6 @@ class Feed:
             except PeriskopeError as error:
                 wait = next_wait(
                     self._config.retry,
-                    method="GET",
                     attempt=attempt,
                     error=error,
                     elapsed=time.monotonic() - began,

@@ -10,7 +10,14 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from periskope_async.connection import ConnectionBroke, Leave, leave_of_task, open_stream_session, proxy_arguments
+from periskope_async.connection import (
+    Attempt,
+    ConnectionBroke,
+    Leave,
+    leave_of_task,
+    open_stream_session,
+    proxy_arguments,
+)
 from periskope_async.errors import APIError, ConnectError, PeriskopeError, StreamRefusedError, TimeoutError_
 from periskope_async.frames import hide_frames
 from periskope_async.printable import one_line
@@ -195,7 +202,7 @@ async def _close(socket: Websocket) -> None:
 
 async def _upgrade(session: aiohttp.ClientSession, config: Config, *, heartbeat: float, max_message: int) -> Websocket:
     """Turn a request into a websocket. Raises our errors alone, without aiohttp's, whose repr shows headers."""
-    leave = leave_of_task.set(Leave(None, config.api_key))
+    leave = leave_of_task.set(Leave(None, config.api_key, Attempt()))
     try:
         socket: Websocket = await session.ws_connect(
             stream_url(config.base_url),

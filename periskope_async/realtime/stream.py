@@ -7,8 +7,8 @@ import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
+from periskope_async.decoding.repair import Unreadable
 from periskope_async.live_event import LiveEvent, read_event
-from periskope_async.models.repair import Unreadable
 from periskope_async.realtime.buffer import Buffer
 from periskope_async.realtime.feed import Feed, StreamOptions
 from periskope_async.realtime.filling import Delivered, Filling

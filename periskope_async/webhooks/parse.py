@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import DecodeError
 from periskope_async.live_event import LiveEvent, read_event
-from periskope_async.models.repair import Unreadable
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -20,6 +20,8 @@ FLOORS = [
     {"meta"},
     {"errors"},
     {"models"},
+    {"wire.listing", "wire.order", "wire.request"},
+    {"decoding"},
     {"events", "retry", "tcp", "turns"},
     {"proxy"},
     {"config"},
@@ -36,10 +38,10 @@ FLOORS = [
     {"realtime"},
     {"paging"},
     {"sources"},
-    {"event_methods"},
+    {"media"},
     {"client"},
     {"__init__"},
-    {"export", "sandbox"},
+    {"export", "mirror", "sandbox"},
     {"testing"},
     {"pytest_plugin"},
     {"cli"},
@@ -49,6 +51,7 @@ FLOORS = [
 # No clock, no loop, no network, no chance: `now` and `rng` come in as arguments.
 PURE = [
     "cache",
+    "decoding",
     "errors",
     "events",
     "meta",
@@ -66,6 +69,8 @@ PURE = [
     "webhooks.parse",
     "webhooks.seen",
     "webhooks.verify",
+    "mirror.lists",
+    "mirror.merge",
     "limits.count",
     "limits.failures",
     "limits.foreign",
@@ -177,6 +182,7 @@ def test_the_import_loads_no_sandbox_no_export_and_no_command_line() -> None:
     code = (
         "import sys, periskope_async\n"
         "rooms = ('sandbox', 'export', 'webhooks', 'realtime', 'cli', 'testing', 'pytest_plugin')\n"
+        "rooms = ('sandbox', 'export', 'mirror', 'cli', 'testing', 'pytest_plugin')\n"
         "print([m for m in sys.modules if m.startswith('periskope_async.') and m.split('.')[1] in rooms])\n"
         "print([m for m in ('aiohttp.web', 'rich', 'cyclopts', 'importlib.metadata') if m in sys.modules])"
     )

@@ -1,21 +1,30 @@
-"""The client: one thin method for each endpoint."""
+"""The client: its settings, its lifetime, and the methods of all resources put together."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from periskope_async.cache import checked_cache
+from periskope_async.client.chats import ChatMethods
+from periskope_async.client.contacts import ContactMethods
+from periskope_async.client.events import EventMethods
+from periskope_async.client.groups import GroupMethods
+from periskope_async.client.knowledge import KnowledgeBaseMethods
+from periskope_async.client.members import MemberMethods
+from periskope_async.client.messages import MessageMethods
+from periskope_async.client.notes import NoteMethods
+from periskope_async.client.notifications import NotificationMethods
+from periskope_async.client.phones import PhoneMethods
+from periskope_async.client.reactions import ReactionMethods
+from periskope_async.client.scheduled import ScheduledMethods
+from periskope_async.client.tasks import TaskMethods
+from periskope_async.client.tickets import TicketMethods
+from periskope_async.client.webhooks import WebhookMethods
 from periskope_async.config import load_config
 from periskope_async.errors import ConfigError
-from periskope_async.event_methods import EventMethods
 from periskope_async.events import checked_hooks
 from periskope_async.limits.gate import RateLimiter
-from periskope_async.models.page import chat_page_steps, chat_steps
-from periskope_async.paging.pager import Pager, WalkOptions
 from periskope_async.secret import Secret
 from periskope_async.session import SessionManager
-from periskope_async.sources import ChatSource, RawChatSource
-from periskope_async.wire.query import chat_query, check_page, get_chat_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,20 +33,31 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from periskope_async.cache import PageCache
     from periskope_async.config import Config, Timeout
     from periskope_async.events import Hook
     from periskope_async.limits.snapshot import RateLimitSnapshot
-    from periskope_async.models.chat import Chat
-    from periskope_async.models.page import ChatPage
-    from periskope_async.paging.ask import Consistency
     from periskope_async.retry import RetryPolicy
-    from periskope_async.wire.query import ChatType, Moment, SortBy, SortOrder
 
 __all__ = ["PeriskopeClient"]
 
 
-class PeriskopeClient(EventMethods):
+class PeriskopeClient(
+    EventMethods,
+    ChatMethods,
+    GroupMethods,
+    MessageMethods,
+    NotificationMethods,
+    NoteMethods,
+    ReactionMethods,
+    ScheduledMethods,
+    ContactMethods,
+    TicketMethods,
+    TaskMethods,
+    PhoneMethods,
+    KnowledgeBaseMethods,
+    WebhookMethods,
+    MemberMethods,
+):
     """Periskope's WhatsApp API, for any number of tasks of one event loop.
 
     What is None comes from the environment (``PERISKOPE_API_KEY``, ``PERISKOPE_PHONE``, ``PERISKOPE_BASE_URL``), else
@@ -106,119 +126,6 @@ class PeriskopeClient(EventMethods):
             hooks=checked_hooks(hooks),
         )
 
-    # -- chats -----------------------------------------------------------------------------------------------------
-
-    def iter_chats(
-        self,
-        *,
-        chat_type: ChatType | None = None,
-        label: str | None = None,
-        chat_id: str | None = None,
-        phone: str | None = None,
-        sort_by: SortBy | None = None,
-        sort_order: SortOrder | None = None,
-        start_time: Moment | None = None,
-        end_time: Moment | None = None,
-        page_size: int = 1000,
-        max_items: int | None = None,
-        offset: int = 0,
-        prefetch: int | None = None,
-        consistency: Consistency = "exact",
-        resume: str | None = None,
-        cache: PageCache | None = None,
-    ) -> Pager[Chat]:
-        """Walk over all chats that match: ``async for chat in client.iter_chats(label="vip")``.
-
-        Filters and order are the server's (https://docs.periskope.app/api-reference/chat/list-all-chats): ``label`` is
-        a label's name or id, ``start_time`` and ``end_time`` an ISO string, a date (an end date means its whole day) or
-        a datetime (a naive one is UTC). ``phone`` overrides the client's.
-
-        ``page_size`` is what one request asks for (a look at what moved may ask for more), ``max_items`` what you get.
-        ``prefetch`` is how many pages are asked for at once: None chooses by limit, latency and your own pace, 1 asks
-        for one after another. ``consistency="exact"`` loses and doubles nothing, or ``pager.report`` says what cannot
-        be proven; ``"dedupe"`` only drops what is met twice; ``"none"`` gives rows as they come, at no memory.
-        ``resume`` goes on behind a ``pager.token``. With a ``cache`` (:class:`PageCache`), pages that have not changed
-        since they were last read are not sent again.
-
-        Nothing is sent before the first row is asked for. Raises ConfigError here; while iterating APIError,
-        TransportError, DecodeError, PaginationError, ClosedError.
-        """
-        check_page(offset=offset, limit=page_size, limit_name="page_size")
-        cache = checked_cache(cache)
-        config = self._config_for(phone)
-        query = chat_query(
-            sort_by=sort_by,
-            sort_order=sort_order,
-            chat_id=chat_id,
-            chat_type=chat_type,
-            label=label,
-            start_time=start_time,
-            end_time=end_time,
-            phone=config.phone,
-        )
-        options = WalkOptions.checked(
-            page_size=page_size,
-            offset=offset,
-            max_items=max_items,
-            prefetch=prefetch,
-            consistency=consistency,
-            order=query.order,
-            fingerprint=query.fingerprint,
-            resume=resume,
-        )
-        return Pager(
-            ChatSource(self._manager, query, cache),
-            options,
-            hooks=self._manager.hooks,
-            raw=lambda: RawChatSource(self._manager, query, cache),
-        )
-
-    async def list_chats(
-        self,
-        *,
-        offset: int = 0,
-        limit: int = 1000,
-        chat_type: ChatType | None = None,
-        label: str | None = None,
-        chat_id: str | None = None,
-        phone: str | None = None,
-        sort_by: SortBy | None = None,
-        sort_order: SortOrder | None = None,
-        start_time: Moment | None = None,
-        end_time: Moment | None = None,
-        cache: PageCache | None = None,
-    ) -> ChatPage:
-        """Read one page of chats, as the server sends it: ``limit`` rows (1 to 2000) from ``offset`` (from 0) on.
-
-        Members are not in a list; :meth:`get_chat` has them. ``cache`` is that of :meth:`iter_chats`. Waits for the
-        limit. Raises ConfigError, APIError, TransportError, DecodeError, ClosedError.
-        """
-        check_page(offset=offset, limit=limit)
-        cache = checked_cache(cache)
-        query = chat_query(
-            sort_by=sort_by,
-            sort_order=sort_order,
-            chat_id=chat_id,
-            chat_type=chat_type,
-            label=label,
-            start_time=start_time,
-            end_time=end_time,
-            phone=self._config_for(phone).phone,
-        )
-        reply = await self._manager.fetch(query.page(offset=offset, limit=limit), cache=cache)
-        return await reply.read(chat_page_steps)
-
-    async def get_chat(self, chat_id: str, *, phone: str | None = None) -> Chat:
-        """Read one chat, with its members. ``chat_id`` is ``…@g.us``, ``…@c.us``, or a person's digits.
-
-        Waits for the limit. Raises NotFoundError where there is none, ConfigError where ``chat_id`` cannot be one, and
-        what :meth:`list_chats` raises.
-        """
-        reply = await self._manager.fetch(get_chat_request(chat_id, phone=self._config_for(phone).phone))
-        return await reply.read(chat_steps)
-
-    # -- the client itself -----------------------------------------------------------------------------------------
-
     @property
     def rate_limit(self) -> RateLimitSnapshot:
         """How the limit stands now: a frozen view, times in seconds from now."""
@@ -266,6 +173,3 @@ class PeriskopeClient(EventMethods):
             return "<PeriskopeClient without settings>"
         phone = f", phone={config.phone!r}" if config.phone else ""
         return f"<PeriskopeClient {config.base_url}{phone}>"
-
-    def _config_for(self, phone: str | None) -> Config:
-        return self._config if phone is None else self._config.with_phone(phone)

@@ -16,18 +16,14 @@ from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_ori
 import msgspec
 from msgspec import Raw, json
 
-from periskope_async.models.body import Text, mend_escapes
-from periskope_async.models.dialects import SCALARS, load_json, read_comma_separated, read_epoch_ms
-from periskope_async.models.message import MessageId
+from periskope_async.decoding.body import Text, mend_escapes
+from periskope_async.decoding.dialects import SCALARS, load_json, read_comma_separated, read_epoch_ms
 from periskope_async.models.part import Part, keep_undecoded, read_custom
 from periskope_async.models.unset import UNSET, UnsetType
 
 __all__ = ["Unreadable", "repair"]
 
 P = TypeVar("P", bound=Part)
-
-# Other names that sources give to the same field; the first is the struct's own.
-_SPELLINGS: dict[type[Part], dict[str, str]] = {MessageId: {"serialized": "_serialized", "from_me": "fromMe"}}
 
 # msgspec's errors are ValueErrors since 0.22 only.
 _UNFIT = (ValueError, msgspec.MsgspecError, RecursionError)
@@ -118,7 +114,7 @@ def _unpacked(text: Text) -> Any:
 @cache
 def _plans(kind: type[Part]) -> tuple[_Plan, ...]:
     def plan(field: msgspec.structs.FieldInfo) -> _Plan:
-        other = _SPELLINGS.get(kind, {}).get(field.name)
+        other = kind.other_spellings.get(field.name)
         keys = (field.encode_name,) if other is None else (field.encode_name, other)
         options = _options(field.type)
         target = reduce(lambda one, other: one | other, (option for option in options if option is not UnsetType))

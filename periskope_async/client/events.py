@@ -5,33 +5,27 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from periskope_async.client.chats import ChatMethods
+from periskope_async.client.messages import MessageMethods
 from periskope_async.errors import ConfigError
 from periskope_async.live_event import EVENT_NAMES
 from periskope_async.realtime.feed import StreamOptions
 from periskope_async.realtime.stream import EventStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from datetime import datetime
 
-    from periskope_async.config import Config
     from periskope_async.live_event import EventName
-    from periskope_async.models.chat import Chat
     from periskope_async.models.part import Part
-    from periskope_async.paging.pager import Pager
     from periskope_async.realtime.feed import OnOverflow, OnRefusal
     from periskope_async.realtime.filling import Walks
-    from periskope_async.session import SessionManager
 
 __all__ = ["EventMethods"]
 
 
-class EventMethods:
+class EventMethods(ChatMethods, MessageMethods):
     """The client's method for live events."""
-
-    _config: Config
-    _manager: SessionManager
-    iter_chats: Callable[..., Pager[Chat]]
 
     def events(
         self,
@@ -54,8 +48,8 @@ class EventMethods:
         ``open_timeout`` seconds a try.
 
         - ``fill_gaps=True`` reads what a gap has hidden from the lists of the API, and gives it as events whose
-          ``source`` is ``"walk"``, each object once. It knows the lists of ``chat.created``. The gap follows only
-          where something may be missing still.
+          ``source`` is ``"walk"``, each object once. It knows ``chat.created`` and
+          ``message.created``. The gap follows only where something may be missing still.
         - ``max_events`` and ``max_bytes`` bound what waits for you; ``on_overflow`` says what gives way:
           ``"drop_oldest"``, which a gap tells, or ``"raise"`` StreamOverflowError.
         - ``on_refusal``: where the server refuses a new connection, or says goodbye by intent, ``"raise"``
@@ -96,4 +90,7 @@ class EventMethods:
                 self.iter_chats(sort_by="created_at", sort_order="asc", start_time=since, end_time=until, phone=phone)
             )
 
-        return {"chat.created": chats}
+        def messages(since: datetime, until: datetime) -> AsyncIterator[Part]:
+            return aiter(self.iter_messages(start_time=since, end_time=until, phone=phone))
+
+        return {"chat.created": chats, "message.created": messages}
