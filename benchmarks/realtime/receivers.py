@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import os
 import sys
 import time
@@ -38,7 +39,7 @@ async def _ours(port: int, events: int) -> None:
 
 
 async def _socketio(port: int, events: int) -> None:
-    import socketio  # type: ignore[import-untyped] # it has no stubs  # noqa: PLC0415
+    socketio: Any = importlib.import_module("socketio")
 
     client: Any = socketio.AsyncClient(handle_sigint=False)
     arrived = asyncio.Event()

@@ -9,8 +9,6 @@ from periskope_async.client.chats import ChatMethods
 from periskope_async.client.messages import MessageMethods
 from periskope_async.errors import ConfigError
 from periskope_async.live_event import EVENT_NAMES
-from periskope_async.realtime.feed import StreamOptions
-from periskope_async.realtime.stream import EventStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from periskope_async.models.part import Part
     from periskope_async.realtime.feed import OnOverflow, OnRefusal
     from periskope_async.realtime.filling import Walks
+    from periskope_async.realtime.stream import EventStream
 
 __all__ = ["EventMethods"]
 
@@ -61,6 +60,9 @@ class EventMethods(ChatMethods, MessageMethods):
         only the connector is used. Raises ConfigError here; on entering StreamRefusedError, APIError, TransportError,
         ClosedError; while iterating StreamRefusedError, StreamOverflowError, ClosedError.
         """
+        from periskope_async.realtime.feed import StreamOptions  # noqa: PLC0415 - only who streams loads it
+        from periskope_async.realtime.stream import EventStream  # noqa: PLC0415
+
         for name in names:
             if name not in EVENT_NAMES:
                 near = get_close_matches(name, EVENT_NAMES, n=1) or EVENT_NAMES[:1]
