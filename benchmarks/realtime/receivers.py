@@ -7,8 +7,8 @@ Each asks for its events by one line on stdout; the first round warms up.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import gc
+import importlib
 import os
 import sys
 import time

@@ -42,6 +42,7 @@ __all__ = ["PeriskopeClient"]
 
 
 class PeriskopeClient(
+    EventMethods,
     ChatMethods,
     GroupMethods,
     MessageMethods,
@@ -56,7 +57,6 @@ class PeriskopeClient(
     KnowledgeBaseMethods,
     WebhookMethods,
     MemberMethods,
-    EventMethods,
 ):
     """Periskope's WhatsApp API, for any number of tasks of one event loop.
 
