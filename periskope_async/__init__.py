@@ -32,6 +32,8 @@ from periskope_async.errors import (
     WrongLoopError,
 )
 from periskope_async.limits.gate import RateLimiter
+from periskope_async.limits.limiter import Limiter
+from periskope_async.limits.permit import Permit
 from periskope_async.limits.rate import RateLimit
 from periskope_async.limits.snapshot import RateLimitSnapshot
 from periskope_async.meta import ResponseMeta
@@ -63,6 +65,7 @@ __all__ = [
     "DecodeError",
     "DeliveryInfo",
     "ExportError",
+    "Limiter",
     "Message",
     "MessageId",
     "NotFoundError",
@@ -72,6 +75,7 @@ __all__ = [
     "PeriskopeClient",
     "PeriskopeError",
     "PermissionDeniedError",
+    "Permit",
     "RateLimit",
     "RateLimitError",
     "RateLimitSnapshot",

@@ -9,6 +9,7 @@ from periskope_async.config import load_config
 from periskope_async.errors import ConfigError
 from periskope_async.events import checked_hooks
 from periskope_async.limits.gate import RateLimiter
+from periskope_async.limits.limiter import checked_limiter
 from periskope_async.models.page import chat_page_steps, chat_steps
 from periskope_async.paging.pager import Pager, WalkOptions
 from periskope_async.secret import Secret
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from periskope_async.cache import PageCache
     from periskope_async.config import Config, Timeout
     from periskope_async.events import Hook
+    from periskope_async.limits.limiter import Limiter
     from periskope_async.limits.snapshot import RateLimitSnapshot
     from periskope_async.models.chat import Chat
     from periskope_async.models.page import ChatPage
@@ -70,7 +72,7 @@ class PeriskopeClient:
         timeout: Timeout | float | None = None,
         retry: RetryPolicy | int | None = None,
         max_body: int | None = None,
-        limiter: RateLimiter | None = None,
+        limiter: Limiter | None = None,
         session: aiohttp.ClientSession | None = None,
         hooks: Iterable[Hook] = (),
         proxy: str | None = None,
@@ -80,8 +82,6 @@ class PeriskopeClient:
         key = None if api_key is None else Secret(api_key)
         proxy_url = None if proxy is None else Secret(str(proxy))
         del api_key, proxy
-        if limiter is not None and not isinstance(limiter, RateLimiter):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigError(f"limiter is {limiter!r}; make a RateLimiter(…), or leave it out", parameter="limiter")
         if session is not None and not hasattr(session, "trace_configs"):
             raise ConfigError(
                 f"session is {session!r}; lend an aiohttp.ClientSession, or leave it out", parameter="session"
@@ -99,7 +99,7 @@ class PeriskopeClient:
         )
         self._manager = SessionManager(
             self._config,
-            limiter or RateLimiter(),
+            checked_limiter(limiter) or RateLimiter(),
             owns_limiter=limiter is None,
             session=session,
             hooks=checked_hooks(hooks),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from periskope_async.cache import PageCache
     from periskope_async.config import Config
     from periskope_async.events import Hook
-    from periskope_async.limits.gate import RateLimiter
+    from periskope_async.limits.limiter import Limiter
     from periskope_async.transport import Answer
     from periskope_async.wire.query import Request
 
@@ -37,7 +37,7 @@ class SessionManager:
     def __init__(
         self,
         config: Config,
-        limiter: RateLimiter,
+        limiter: Limiter,
         *,
         owns_limiter: bool,
         session: aiohttp.ClientSession | None = None,

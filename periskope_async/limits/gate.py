@@ -13,29 +13,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import random
 from typing import TYPE_CHECKING
 
 from periskope_async.errors import ClosedError, ConfigError, WaitTooLong, WrongLoopError
 from periskope_async.events import Throttled, announce
+from periskope_async.limits.alarm import Alarm
 from periskope_async.limits.ledger import Ledger
 from periskope_async.limits.overload import Overload
 from periskope_async.limits.permit import Permit
 from periskope_async.limits.queue import Waiter, WaitQueue
+from periskope_async.limits.shaper import Shaper
 from periskope_async.limits.snapshot import RateLimitSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from aiolimiter import AsyncLimiter
 
     from periskope_async.events import Hook
     from periskope_async.limits.headers import LimitHeaders
     from periskope_async.limits.rate import RateLimit
     from periskope_async.limits.tokens import Token
 
-__all__ = ["RateLimiter", "no_limits"]
+__all__ = ["RateLimiter"]
 
 logger = logging.getLogger(__name__)
 
@@ -50,15 +49,6 @@ _LONGEST_HOLD_SECONDS = 300.0
 _BAD_REQUEST = 400
 _TOO_MANY_REQUESTS = 429
 _UNAVAILABLE = 503
-
-
-class _Switch:
-    """Whether gates let everything through; thrown by :func:`periskope_async.testing.no_waiting` only."""
-
-    is_open = False
-
-
-no_limits = _Switch()
 
 
 class RateLimiter:
@@ -87,24 +77,18 @@ class RateLimiter:
         burst: int | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        if burst is not None and burst < 1:
-            raise ConfigError(f"burst is {burst}; it must be 1 or more, or None for the whole limit", parameter="burst")
         if max_wait is not None and not max_wait >= 0:
             raise ConfigError(f"max_wait is {max_wait}; give seconds from 0 up, or None", parameter="max_wait")
         self._ledger = Ledger(assume=assume, reserve=reserve)
         self._max_wait = max_wait
-        self._burst = burst
+        self._shaper = Shaper(burst)
         # Without a state of its own: the children of a fork would all inherit one, and come back in step.
         self._rng = rng or random.SystemRandom()
         self._overload = Overload()
         self._queue = WaitQueue()
         self._seconds_waited = 0.0
         self._reported: set[str] = set()
-        self._bucket: AsyncLimiter | None = None
-        self._bucket_shape: tuple[float, float] | None = None
-        # Not asked for its moment: uvloop gives a plain Handle for what is due within half a millisecond.
-        self._timer: asyncio.Handle | None = None
-        self._rings_at = math.inf
+        self._alarm = Alarm(self._serve)
         self._is_long_wait_told = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
@@ -116,16 +100,16 @@ class RateLimiter:
         event loop than the first.
         """
         loop = self._bind()
-        if no_limits.is_open:
-            return Permit(self, None)
         now = loop.time()
         token = None if self._queue.waiting else self._ledger.take(now)
         if token is None:
             token = await self._wait_in_queue(loop, now, is_retry=is_retry, is_bulk=is_bulk, hooks=hooks)
         permit = Permit(self, token)
         try:
-            if self._burst is not None:
-                await self._shape(self._burst, hooks)
+            if self._shaper.burst is not None:
+                await self._shaper.wait(
+                    self._ledger.limit, self._ledger.window, tell=lambda wait: self._tell(wait, "shape", hooks)
+                )
         except BaseException:
             permit.unused()
             raise
@@ -143,7 +127,7 @@ class RateLimiter:
     def requests_at_once(self) -> int:
         """How many requests may go at once after a rest, as well as it is known."""
         limit = 1 if self._ledger.is_paced else self._ledger.limit
-        return min(self._burst, limit) if self._burst else limit
+        return min(self._shaper.burst or limit, limit)
 
     def snapshot(self) -> RateLimitSnapshot:
         """Give a frozen view of how the limit stands now."""
@@ -168,7 +152,7 @@ class RateLimiter:
     def close(self) -> None:
         """Fail everyone who waits with ClosedError, and everyone who comes later. May be called twice."""
         self._is_closed = True
-        self._stop_timer()
+        self._alarm.stop()
         self._queue.fail_all(lambda: ClosedError("the client was closed while a request waited for the limit"))
 
     def _bind(self) -> asyncio.AbstractEventLoop:
@@ -192,7 +176,7 @@ class RateLimiter:
         self._queue.join(waiter, at_head=is_retry)
         if is_told:
             self._tell(needed, self._reason(), hooks)
-        if self._timer is None:
+        if not self._alarm.is_set:
             self._serve()
         try:
             return await waiter.ready
@@ -215,27 +199,17 @@ class RateLimiter:
                 self._ledger.give_back(token)
         if not self._queue.waiting:
             self._is_long_wait_told = False
-            self._stop_timer()
+            self._alarm.stop()
             return
         wait = self._ledger.wait_for(1, now)
         self._tell_long_wait(wait)
         # Where only an answer can free a token, the estimate is a window off: an early look costs nothing.
-        self._look_again(loop, now + max(wait, 1e-3))
-
-    def _look_again(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
-        """Have a timer that rings at a moment, or earlier: it is asked for far more often than it changes."""
-        if self._timer is None or self._rings_at > at:
-            self._stop_timer()
-            self._timer, self._rings_at = loop.call_at(at, self._on_timer), at
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._serve()
+        self._alarm.set(loop, now + max(wait, 1e-3))
 
     def sent(self, token: Token) -> None:
         """Book the moment of sending, for a permit: from now on it is known when the token is back."""
         self._ledger.sent(token, self._now())
-        if self._queue.waiting and self._timer is None:
+        if self._queue.waiting and not self._alarm.is_set:
             self._serve()
 
     def settle(self, token: Token, headers: LimitHeaders, *, status: int, variation: float | None) -> None:
@@ -278,22 +252,6 @@ class RateLimiter:
         """Take back what was never sent, for its permit."""
         self._ledger.give_back(token)
         self._serve()
-
-    async def _shape(self, burst: int, hooks: Sequence[Hook]) -> None:
-        """Wait for the bucket that spreads requests as the caller asked for."""
-        limit, window = self._ledger.limit, self._ledger.window
-        burst = min(burst, limit)
-        shape = (burst, window * burst / limit)
-        if self._bucket is None or self._bucket_shape != shape:
-            # Imported with the first request: it reads its package's metadata, a third of this package's import time.
-            from aiolimiter import AsyncLimiter as Bucket  # noqa: PLC0415
-
-            # A new one, since aiolimiter's drip keeps the rate it was made with.
-            self._bucket, self._bucket_shape = Bucket(*shape), shape
-        if burst < limit and not self._bucket.has_capacity(1):
-            self._tell(window / limit, "shape", hooks)
-        # Always one unit: aiolimiter starves larger ones.
-        await self._bucket.acquire(1)
 
     @property
     def _patience(self) -> float:
@@ -350,8 +308,3 @@ class RateLimiter:
 
     def _now(self) -> float:
         return self._loop.time() if self._loop is not None else 0.0
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None

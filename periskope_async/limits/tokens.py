@@ -59,6 +59,8 @@ class Tokens:
         self.taken = 0
         """Requests that were ever allowed."""
         self.last_sent_at = -math.inf
+        self.lost_by = -math.inf
+        """By when the server had counted all requests whose answers never came."""
         self.forgotten_at = -math.inf
         """What was sent before may have been counted together with what is forgotten."""
         # Sorted. The server has forgotten those before `_forgotten`, and those before `_next` are back. No container
