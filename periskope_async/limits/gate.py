@@ -218,7 +218,7 @@ class RateLimiter:
         for said in headers.unusable:
             self._report_once(said)
         if variation is not None:
-            self._ledger.observe_way(variation)
+            self._ledger.observe_jitter(variation)
         is_refusal = status == _TOO_MANY_REQUESTS or self._overload.is_limit(status, now)
         jitter = self._rng.uniform(0, self._ledger.window * _REOPENING_JITTER) if is_refusal else 0.0
         is_failure = status >= _BAD_REQUEST and not is_refusal

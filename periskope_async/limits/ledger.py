@@ -1,7 +1,7 @@
 """The budget: which requests may go without the server ever counting more than it allows (pure).
 
 The server counts request *i* at a moment that we do not see but can bound: not before it was sent, and not after its
-answer's headers arrived, or after a margin for the way there (:mod:`periskope_async.limits.way`), whichever is
+answer's headers arrived, or after a margin for jitter (:mod:`periskope_async.limits.jitter`), whichever is
 earlier: ``upper(i)``. Its token is back as soon as one of these proves that the server has forgotten it:
 
 1. **The trailing window**: at ``upper(i) + window``. While fewer than ``limit`` tokens are out, any ``limit + 1``
@@ -29,7 +29,7 @@ from periskope_async.limits.pace import Pace, Spread
 from periskope_async.limits.rate import ASSUMED, RateLimit
 from periskope_async.limits.tokens import Token, Tokens
 from periskope_async.limits.told import Told
-from periskope_async.limits.way import WayEstimate
+from periskope_async.limits.jitter import JitterEstimate
 from periskope_async.limits.window import WindowEstimate
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Ledger:
         self._closing = Closing()
         self._tokens = Tokens()
         self._window = WindowEstimate(rate.window, is_callers_word=assume is not None)
-        self._way = WayEstimate()
+        self._jitter = JitterEstimate()
         self._foreign = ForeignUse(reserve=reserve)
         self._pace = Pace()
         self._spread = Spread()
@@ -105,8 +105,8 @@ class Ledger:
 
     @property
     def margin(self) -> float:
-        """Seconds that one request may take longer to the server than another."""
-        return self._way.margin(self._window.seconds, burst=self.limit)
+        """Jitter in seconds: how much longer one request may take to the server than another."""
+        return self._jitter.margin(self._window.seconds, burst=self.limit)
 
     @property
     def in_flight(self) -> int:
@@ -314,18 +314,18 @@ class Ledger:
         """Let nothing go for some seconds: the server asks for it, and does not say that it is for a limit."""
         self._closing.extend(now + seconds)
 
-    def observe_way(self, variation: float) -> None:
+    def observe_jitter(self, variation: float) -> None:
         """Take a connection's mean deviation of its round trip, in seconds."""
-        self._way.observe_variation(variation)
+        self._jitter.observe_variation(variation)
 
     def _end(self, token: Token, now: float, *, is_answered: bool = False) -> None:
         is_seen = token.sent_at < math.inf
         if self._pace.is_on and not is_seen:
             self._pace.sent(now)
-        head_start = self._way.head_start() if is_answered else 0.0
+        head_start = self._jitter.head_start() if is_answered else 0.0
         self._tokens.end(token, now, window=self._window.seconds, head_start=head_start)
         if is_answered and is_seen:
-            self._way.observe_answer(now - token.sent_at, self._window.seconds)
+            self._jitter.observe_answer(now - token.sent_at, self._window.seconds)
         self._lone.end(token)
 
     def _let_pass(self, token: Token, now: float) -> None:
@@ -334,7 +334,7 @@ class Ledger:
         if self._pace.is_on:
             self._pace.passed()
         if self._closing.pass_calm(now, self._window.seconds):
-            self._way.was_calm()
+            self._jitter.was_calm()
 
     # -- what answers tell -----------------------------------------------------------------------------------------
 
@@ -424,4 +424,4 @@ class Ledger:
             self._window.lasted(since_opened)
             self._follow_window()
         else:
-            self._way.was_too_small()
+            self._jitter.was_too_small()
