@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks import import_time, main_job, waiting
 from benchmarks.compare import command as compare
 from benchmarks.limiter import command as limiter
+from benchmarks.shared import command as shared
 from benchmarks.walk import command as walk
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], None]] = {
         is_smoke=arguments.smoke, path=arguments.json if arguments.names == ["compare"] else None
     ),
     "walk": lambda arguments: walk.run(is_smoke=arguments.smoke),
+    "shared": lambda arguments: shared.run(is_smoke=arguments.smoke),
     "limiter": lambda arguments: limiter.run(is_smoke=arguments.smoke, options=arguments),
 }
 

@@ -8,8 +8,7 @@ from periskope_async.cache import checked_cache
 from periskope_async.config import load_config
 from periskope_async.errors import ConfigError
 from periskope_async.events import checked_hooks
-from periskope_async.limits.gate import RateLimiter
-from periskope_async.limits.limiter import checked_limiter
+from periskope_async.limits.choice import limiter_for
 from periskope_async.models.page import chat_page_steps, chat_steps
 from periskope_async.paging.pager import Pager, WalkOptions
 from periskope_async.secret import Secret
@@ -41,8 +40,9 @@ __all__ = ["PeriskopeClient"]
 class PeriskopeClient:
     """Periskope's WhatsApp API, for any number of tasks of one event loop.
 
-    What is None comes from the environment (``PERISKOPE_API_KEY``, ``PERISKOPE_PHONE``, ``PERISKOPE_BASE_URL``), else
-    from the defaults. Nothing is opened or sent before the first call, so a client can be made before a loop runs.
+    What is None comes from the environment (``PERISKOPE_API_KEY``, ``PERISKOPE_PHONE``, ``PERISKOPE_BASE_URL``,
+    ``PERISKOPE_REDIS_URL`` for a limit that processes share), else from the defaults. Nothing is opened or sent before
+    the first call, so a client can be made before a loop runs.
 
     ``timeout`` is a :class:`Timeout`, or the seconds that a whole call may take; ``retry`` a :class:`RetryPolicy`, or
     the number of tries. ``max_body`` is the most bytes of one decoded answer (256 MiB). A lent ``limiter`` (one for
@@ -99,7 +99,7 @@ class PeriskopeClient:
         )
         self._manager = SessionManager(
             self._config,
-            checked_limiter(limiter) or RateLimiter(),
+            limiter_for(self._config, limiter),
             owns_limiter=limiter is None,
             session=session,
             hooks=checked_hooks(hooks),

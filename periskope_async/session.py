@@ -146,8 +146,8 @@ class SessionManager:
         try:
             await self._end_calls()
         finally:
-            if self._owns_limiter:
-                self.limiter.close()
+            if self._owns_limiter and (closing := self.limiter.close()) is not None:
+                await closing
             if self._owns_session and self._session is not None:
                 await self._session.close()
 

@@ -24,12 +24,12 @@ from periskope_async.limits.closing import Closing
 from periskope_async.limits.count import SLACK_SHARE, ServerCount
 from periskope_async.limits.failures import FailedRequests
 from periskope_async.limits.foreign import ForeignUse
+from periskope_async.limits.jitter import JitterEstimate
 from periskope_async.limits.lone import LoneRequests
 from periskope_async.limits.pace import Pace, Spread
 from periskope_async.limits.rate import ASSUMED, RateLimit
 from periskope_async.limits.tokens import Token, Tokens
 from periskope_async.limits.told import Told
-from periskope_async.limits.jitter import JitterEstimate
 from periskope_async.limits.window import WindowEstimate
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Protocol
 from periskope_async.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from periskope_async.events import Hook
     from periskope_async.limits.permit import Permit
@@ -39,7 +39,10 @@ _MEMBERS = ("acquire", "requests_per_second", "requests_at_once", "snapshot", "c
 
 
 class Limiter(Protocol):
-    """The budget of one API key, for all tasks of one event loop."""
+    """The budget of one API key, for all tasks of one event loop.
+
+    Where there is a method ``use_key``, a client calls it with its key (a :class:`~periskope_async.secret.Secret`).
+    """
 
     async def acquire(self, *, is_retry: bool = False, is_bulk: bool = False, hooks: Sequence[Hook] = ()) -> Permit:
         """Wait for leave to send one request, and give it.
@@ -66,8 +69,11 @@ class Limiter(Protocol):
         """Give a frozen view of how the limit stands now. It changes nothing."""
         ...
 
-    def close(self) -> None:
-        """End all waits with ClosedError. May be called twice. A client closes its own limiter, never a lent one."""
+    def close(self) -> Awaitable[object] | None:
+        """End all waits with ClosedError. May be called twice. A client closes its own limiter, never a lent one.
+
+        Where more is to be closed than can be closed at once, it gives what to wait for.
+        """
         ...
 
 

@@ -54,6 +54,7 @@ PURE = [
     "secret",
     "typed",
     "wire",
+    "limits.budget",
     "limits.closing",
     "limits.count",
     "limits.failures",

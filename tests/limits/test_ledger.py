@@ -11,9 +11,9 @@ from hypothesis import given, settings, strategies as st
 
 from periskope_async.errors import ConfigError
 from periskope_async.limits.headers import LimitHeaders
+from periskope_async.limits.jitter import JitterEstimate
 from periskope_async.limits.ledger import Ledger
 from periskope_async.limits.rate import RateLimit
-from periskope_async.limits.jitter import JitterEstimate
 
 if TYPE_CHECKING:
     from periskope_async.limits.tokens import Token
