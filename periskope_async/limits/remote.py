@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["News", "RemoteBudget", "Ticket"]
 
-# A reply of the script begins with so many numbers about the budget; the tickets' moments follow.
+# The replies of both scripts begin with so many numbers.
+_NUMBERS_OF_BOTH = 5
+# After so many, the reply of the one that reserves has the tickets' moments.
 _NUMBERS_ABOUT_BUDGET = 8
 # What is late by more than this share of its lease is given back.
 _LATE_SHARE = 0.5
@@ -213,8 +215,18 @@ class RemoteBudget:
 
     def close_for(self, seconds: float, now: float) -> None:
         """Let nothing go for some seconds, in no process."""
-        self._closed_until = max(self._closed_until, now + seconds)
+        self._close_until(now + seconds)
         self.news.closed_until = max(self.news.closed_until, now + seconds)
+
+    def _close_until(self, moment: float) -> None:
+        self._closed_until = max(self._closed_until, moment)
+        # They were given for a window that has not come as was thought.
+        self.drop_tickets(len(self._tickets))
+
+    def _take_limit(self, limit: int) -> None:
+        """Give the tickets back where they were given under a higher limit."""
+        if limit < self.rate.limit:
+            self.drop_tickets(len(self._tickets))
 
     def observe_jitter(self, variation: float) -> None:
         """Take a connection's mean deviation of its round trip, in seconds."""
@@ -229,19 +241,25 @@ class RemoteBudget:
 
     def take_reply(self, reply: Sequence[int], *, asked_at: float, told_at: float) -> float:
         """Take what the script that reserves has answered. Give the seconds after which to ask for more."""
-        now, limit, window, is_known, closed_until, processes, foreign, again = reply[:_NUMBERS_ABOUT_BUDGET]
-        self.clock.observe(asked_at=asked_at, told=now, told_at=told_at)
-        self.is_known = bool(is_known)
-        if is_known:
-            self.rate = RateLimit(max(1, limit), window / 1e6)
+        processes, foreign, again = reply[_NUMBERS_OF_BOTH:_NUMBERS_ABOUT_BUDGET]
+        self.take_word(reply, asked_at=asked_at, told_at=told_at)
         self.processes, self._foreign = max(1, processes), foreign
-        if closed_until > now:
-            self._closed_until = max(self._closed_until, self.clock.ours(closed_until))
         for start in reply[_NUMBERS_ABOUT_BUDGET:]:
             self._tickets.append(Ticket(self.next_number, self.clock.ours(start) + self.clock.error))
             self.next_number += 1
         self._tickets.sort(key=lambda ticket: ticket.start)
         return again / 1e6
+
+    def take_word(self, reply: Sequence[int], *, asked_at: float, told_at: float) -> None:
+        """Take what both scripts answer first: the time, the limit, and until when nobody may go."""
+        now, limit, window, is_known, closed_until = reply[:_NUMBERS_OF_BOTH]
+        self.clock.observe(asked_at=asked_at, told=now, told_at=told_at)
+        self.is_known = bool(is_known)
+        if is_known:
+            self._take_limit(max(1, limit))
+            self.rate = RateLimit(max(1, limit), window / 1e6)
+        if closed_until > now:
+            self._close_until(self.clock.ours(closed_until))
 
     def tell(self, process: str) -> list[str | int]:
         """Give the arguments of the script that settles, and take the news for told."""
@@ -275,6 +293,7 @@ class RemoteBudget:
         assert headers.limit is not None and headers.remaining is not None  # noqa: S101, PT018 - for the type checker
         news = self.news
         news.limit = max(news.limit, (sent_at, headers.limit))
+        self._take_limit(headers.limit)
         used = headers.limit - headers.remaining + is_refusal
         news.used = max(news.used, (used, sent_at))
         if headers.resets_in is None:

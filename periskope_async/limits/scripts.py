@@ -104,6 +104,11 @@ elseif most > 0 then
     -- The rest is for those who are ahead, if they come for it.
     again = math.floor(math.max(window / 32, 10000))
   end
+  if free <= 0 then
+    -- No place opens before the request that has it may be sent.
+    local place = redis.call('ZRANGE', tokens, -allowed, -allowed, 'WITHSCORES')
+    again = math.floor(math.max(again, math.min(place[2] - lease(window) - now, window / 2, 500000)))
+  end
 end
 
 local reply = {{now, limit, window, is_known, closed_until, redis.call('ZCARD', seen), foreign, again}}
@@ -200,5 +205,5 @@ if refused_at > (field('slack_at') or 0) and beyond <= 0 then
   redis.call('HSET', budget, 'slack', slack, 'slack_at', now)
 end
 keep()
-return {{now}}
+return {{now, field('limit') or 0, window, field('limit') and 1 or 0, field('closed_until') or 0}}
 """

@@ -178,7 +178,14 @@ class SharedLimiter(Gate):
         """Tell Redis the news, until there is none."""
         while self._remote.news.counted:
             await asyncio.sleep(min(_SHARE_OF_NEWS * self._remote.window, _MOST_SECONDS_OF_NEWS))
-            await self._link.settle(self._remote.tell(self._process))
+            await self._settle_trip()
+            self._serve()
+
+    async def _settle_trip(self) -> None:
+        loop, remote = asyncio.get_running_loop(), self._remote
+        asked_at = loop.time()
+        reply = await self._link.settle(remote.tell(self._process))
+        remote.take_word(reply, asked_at=asked_at, told_at=loop.time())
 
     def _lose(self, said: str) -> None:
         """Go on without Redis, with an equal share of the limit."""
@@ -227,7 +234,7 @@ class SharedLimiter(Gate):
         remote.drop_tickets(remote.tickets)
         try:
             if remote.news.counted and not self._is_lost:
-                await self._link.settle(remote.tell(self._process))
+                await self._settle_trip()
         except RedisLost:
             # The tokens come back by themselves.
             pass
