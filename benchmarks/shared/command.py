@@ -28,7 +28,7 @@ __all__ = ["run"]
 
 _LIMITS = (10, 100)
 _PROCESSES = (1, 2, 4, 8)
-_WINDOWS = 21
+_WINDOWS = 15
 _TASKS = 12
 _PATIENCE_SECONDS = 90
 

@@ -155,7 +155,7 @@ class SharedLimiter(Gate):
         while (wanted := self._queue.waiting - remote.tickets) > 0:
             again = await self._make_trip(wanted, self._why)
             now = loop.time()
-            self._fail_impatient(now, now + remote.closed_for(now))
+            self._fail_impatient(now, now + (remote.wait_for(1, now) if remote.tickets else remote.closed_for(now)))
             self._serve()
             if self._queue.waiting > remote.tickets:
                 await asyncio.sleep(again)
