@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import Struct
 from pyrate_limiter import Limiter as PyrateLimiter, Rate, RedisBucket
@@ -64,7 +64,8 @@ class _Pyrate:
     def __init__(self, part: Part) -> None:
         self.requests_at_once = part.limit
         self._part = part
-        self._redis: Redis = Redis.from_url(part.redis_url)
+        # Its types, and pyrate-limiter's of what comes later, are half open.
+        self._redis: Any = cast("Any", Redis).from_url(part.redis_url)
         self._limiter: PyrateLimiter | None = None
         self._making = asyncio.Lock()
 
@@ -72,7 +73,7 @@ class _Pyrate:
         async with self._making:
             if self._limiter is None:
                 rate = Rate(self._part.limit, round(self._part.window * 1000))
-                self._limiter = PyrateLimiter(await RedisBucket.init([rate], self._redis, "benchmark"))
+                self._limiter = PyrateLimiter(await cast("Any", RedisBucket).init([rate], self._redis, "benchmark"))
         await self._limiter.try_acquire_async("benchmark")
         return Permit()
 
@@ -82,4 +83,5 @@ class _Pyrate:
     def close(self) -> Awaitable[object] | None:
         if self._limiter is not None:
             self._limiter.close()
-        return self._redis.aclose()
+        closing: Awaitable[object] = self._redis.aclose()
+        return closing

@@ -52,7 +52,8 @@ class RedisLink:
                 parameter="limiter",
             ) from None
         try:
-            pool = BlockingConnectionPool.from_url(
+            # redis-py leaves the type of what it takes here half open.
+            pool = cast("Any", BlockingConnectionPool).from_url(
                 url.reveal(),
                 max_connections=_CONNECTIONS,
                 timeout=None,

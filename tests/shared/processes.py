@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from redis import Redis
-
     from periskope_async.limits.rate import RateLimit
     from tests.limits.servers import Server
 
@@ -43,6 +41,9 @@ class Process:
         self.refused: list[float] = []
         self.is_asking = self.is_telling = self.is_dead = False
 
+    def die(self) -> None:
+        self.is_dead = True
+
 
 class _Ways(Struct):
     """The seconds that things take, each between two bounds."""
@@ -55,7 +56,7 @@ class _Ways(Struct):
 class Cluster:
     """Runs processes against one server, from event to event."""
 
-    def __init__(self, redis: Redis, server: Server, rng: random.Random, **ways: tuple[float, float]) -> None:
+    def __init__(self, redis: Any, server: Server, rng: random.Random, **ways: tuple[float, float]) -> None:
         assert _CLOCK in RESERVE
         assert _CLOCK in SETTLE
         told = "{tonumber(ARGV[#ARGV - 1]), tonumber(ARGV[#ARGV])}"
