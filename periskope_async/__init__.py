@@ -35,6 +35,7 @@ from periskope_async.limits.gate import RateLimiter
 from periskope_async.limits.limiter import Limiter
 from periskope_async.limits.permit import Permit
 from periskope_async.limits.rate import RateLimit
+from periskope_async.limits.shared import SharedLimiter
 from periskope_async.limits.snapshot import RateLimitSnapshot
 from periskope_async.meta import ResponseMeta
 from periskope_async.models import (
@@ -83,6 +84,7 @@ __all__ = [
     "ResponseMeta",
     "RetryPolicy",
     "ServerError",
+    "SharedLimiter",
     "Timeout",
     "TimeoutError_",
     "TransportError",

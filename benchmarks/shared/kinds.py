@@ -7,6 +7,7 @@ import math
 from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
 
+from aiolimiter import AsyncLimiter
 from msgspec import Struct
 from pyrate_limiter import Limiter as PyrateLimiter, Rate, RedisBucket
 from redis.asyncio import Redis
@@ -52,8 +53,29 @@ def limiter_of(part: Part) -> Limiter:
     if part.kind is Kind.ALONE:
         return RateLimiter()
     if part.kind is Kind.STATIC:
-        return RateLimiter(reserve=1 - 1 / part.processes)
+        return _Static(part)
     return _Pyrate(part)
+
+
+class _Static:
+    """aiolimiter's bucket with one of so many equal parts of the limit, spread evenly."""
+
+    requests_at_once = 1
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self.requests_per_second = part.limit / part.window / part.processes
+        self._bucket = AsyncLimiter(1, 1 / self.requests_per_second)
+
+    async def acquire(self, *, is_retry: bool = False, is_bulk: bool = False, hooks: Sequence[Hook] = ()) -> Permit:  # noqa: ARG002 - the names are the limiter's
+        await self._bucket.acquire()
+        return Permit()
+
+    def snapshot(self) -> RateLimitSnapshot:
+        return RateLimitSnapshot(limit=self._part.limit, window=self._part.window, remaining=0)
+
+    def close(self) -> Awaitable[object] | None:
+        return None
 
 
 class _Pyrate:

@@ -1,8 +1,8 @@
 """What a client asks of a limiter.
 
 Two come with the package: :class:`~periskope_async.limits.gate.RateLimiter` keeps the budget of this process, and
-``SharedLimiter`` that of many processes. Any other object with these members will do, and a test's fake takes a few
-lines::
+:class:`~periskope_async.limits.shared.SharedLimiter` that of many processes. Any other object with these members will
+do, and a test's fake takes a few lines::
 
     class CountingLimiter:
         requests_per_second = math.inf

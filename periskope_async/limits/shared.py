@@ -9,6 +9,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from periskope_async.errors import ConfigError, WrongLoopError
+from periskope_async.limits.equal_share import EqualShare
 from periskope_async.limits.gate import Gate
 from periskope_async.limits.ledger import Ledger
 from periskope_async.limits.link import RedisLink, RedisLost
@@ -53,7 +54,7 @@ class SharedLimiter(Gate):
     Redis must be on a clock that runs forward, and must not evict what is in use: choose ``noeviction`` or an ``lfu``
     policy. What is evicted is a budget forgotten, and is taken to be spent for one window.
 
-    It belongs to the event loop that first uses it, and to the process: make one in each worker, after the fork.
+    It belongs to the event loop that first uses it, and to the process: make one in each worker.
     ``async with`` closes it, also where a client uses it.
     """
 
@@ -79,8 +80,8 @@ class SharedLimiter(Gate):
         self._share_of_others = reserve
         self._why = "asks" if assume is None else "assumes"
         """What the next question says of what is known: asks, assumes, knows, or rejoins."""
-        self._process = secrets.token_hex(8)
-        self._pid = os.getpid()
+        self._process = ""
+        self._pid: int | None = None
         self._link = RedisLink(secret, prefix=prefix)
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -113,8 +114,11 @@ class SharedLimiter(Gate):
     # -- the gate --------------------------------------------------------------------------------------------------
 
     def _bind(self) -> asyncio.AbstractEventLoop:
-        if self._pid != os.getpid():
-            raise WrongLoopError("a SharedLimiter belongs to the process that made it; make one in each, after forking")
+        if self._pid is None:
+            # Not when it was made: a server may fork its workers in between.
+            self._process, self._pid = secrets.token_hex(8), os.getpid()
+        elif self._pid != os.getpid():
+            raise WrongLoopError("a SharedLimiter belongs to the process that first used it; make one in each")
         if not self._link.has_key:
             raise ConfigError("a SharedLimiter needs an API key: lend it to a PeriskopeClient", parameter="limiter")
         return super()._bind()
@@ -192,8 +196,12 @@ class SharedLimiter(Gate):
         if self._is_lost or self._is_closed:
             return
         remote = self._remote
-        others = 1 - 1 / remote.processes
-        ledger = Ledger(assume=remote.rate if remote.is_known else None, reserve=max(self._share_of_others, others))
+        reserve = self._share_of_others
+        ledger = (
+            EqualShare(remote.rate, processes=remote.processes, reserve=reserve)
+            if remote.is_known
+            else Ledger(reserve=reserve)
+        )
         if self._loop is not None and remote.next_number > 1:
             # What was spent of the whole is back when a window has passed.
             ledger.close_for(remote.window, self._loop.time())

@@ -58,6 +58,7 @@ PURE = [
     "limits.clock",
     "limits.closing",
     "limits.count",
+    "limits.equal_share",
     "limits.failures",
     "limits.foreign",
     "limits.headers",

@@ -267,6 +267,7 @@ def test_a_second_loop_is_told(store: Store) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 async def test_a_fork_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     async with SharedLimiter(store.url) as limiter, PeriskopeClient("key", limiter=limiter):
+        (await limiter.acquire()).unused()
         with monkeypatch.context() as patch:
             patch.setattr(os, "getpid", lambda: -1)
             with pytest.raises(WrongLoopError, match="process"):
