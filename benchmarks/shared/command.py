@@ -93,8 +93,12 @@ async def _work_in(processes: int, part: Part) -> None:
         for worker in workers:
             assert worker.stdin is not None
             worker.stdin.write(b"go\n")
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            codes = await asyncio.gather(*(worker.wait() for worker in workers))
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                codes = await asyncio.gather(*(worker.wait() for worker in workers))
+        except TimeoutError:
+            print(f"broken off after {_PATIENCE_SECONDS} s:")
+            return
         if any(codes):
             raise NoServerError(f"workers ended with {codes}")
 
