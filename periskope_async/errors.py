@@ -12,15 +12,22 @@
     │   └── BodyError                     the answer was cut off, cannot be decompressed, or is too large
     ├── APIError                          the server answered, and said no
     │   ├── AuthenticationError           401: a bad key, or a phone outside its scope
+    │   │   └── StreamRefusedError        the server ended a stream of live events, and would refuse the next one
     │   ├── PermissionDeniedError         403
     │   ├── NotFoundError                 404
     │   ├── ValidationError               422: ``fields`` says which parameter and why
     │   ├── RateLimitError                429
     │   │   └── WaitTooLong               nothing was sent: the limit's wait would be longer than allowed
     │   └── ServerError                   5xx
+    ├── OutcomeUnknown                    a write was sent, and no answer says whether it was carried out
+    ├── SendError                         a message that was queued cannot be sent
+    ├── PartialFailure                    a call succeeded for some of what it names, and not for the rest
     ├── DecodeError                       an answer that is not what the API documents; ``path`` says where
     ├── PaginationError                   the server's pages contradict what was asked for
-    └── ExportError                       a file could not be written
+    ├── SignatureError                    a webhook that Periskope has not signed, or not with these keys
+    ├── StreamOverflowError               live events came faster than they were taken, and none was to be dropped
+    ├── ExportError                       a file could not be written
+    └── MirrorError                       a mirror's database could not be written, or is another one's
 
 The text is one line for people, of at most a thousand characters that every terminal can show, whatever a server sent;
 everything a program may want is an attribute. ``meta`` is there on every error that an answer led to, so the trace id
@@ -37,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from periskope_async.meta import ResponseMeta
+    from periskope_async.models.queue import MessageStatus
 
 __all__ = [
     "APIError",
@@ -47,12 +55,19 @@ __all__ = [
     "ConnectError",
     "DecodeError",
     "ExportError",
+    "MirrorError",
     "NotFoundError",
+    "OutcomeUnknown",
     "PaginationError",
+    "PartialFailure",
     "PeriskopeError",
     "PermissionDeniedError",
     "RateLimitError",
+    "SendError",
     "ServerError",
+    "SignatureError",
+    "StreamOverflowError",
+    "StreamRefusedError",
     "TimeoutError_",
     "TransportError",
     "ValidationError",
@@ -178,6 +193,13 @@ class AuthenticationError(APIError):
     """401: the key is not valid, or the phone is outside its scope."""
 
 
+class StreamRefusedError(AuthenticationError):
+    """The server refused a stream of live events, or said goodbye to it: wrong key, or a phone outside its scope.
+
+    ``status`` is that of the upgrade to a websocket: 400, 401, 403, or 101 where the server changed its mind later.
+    """
+
+
 class PermissionDeniedError(APIError):
     """403: the key is valid and may not do this."""
 
@@ -219,6 +241,44 @@ class ServerError(APIError):
     """5xx: the server, or a gateway before it, failed; after every permitted retry."""
 
 
+class OutcomeUnknown(PeriskopeError):  # noqa: N818 - it says what is known; it need not be a failure
+    """A write was sent, and no answer says whether it was carried out. It is not sent again.
+
+    ``__cause__`` says what happened: a TransportError, a ServerError, a DecodeError, or a ClosedError. It is none of
+    them itself, so that a loop that tries again on those cannot send the write twice.
+    """
+
+    def __init__(
+        self, message: str, *, method: str, target: str, look_at: str, meta: ResponseMeta | None = None
+    ) -> None:
+        super().__init__(message, meta=meta)
+        self.method = method
+        self.target = target
+        """Path below the base URL."""
+        self.look_at = look_at
+        """What shows whether it was carried out, such as ``get_chat``."""
+
+
+class PartialFailure(PeriskopeError):  # noqa: N818 - as above
+    """A call succeeded for some of what it names, and not for the rest. Only ``raise_for_failures()`` raises this."""
+
+    def __init__(self, total: int, failed: Mapping[str, str]) -> None:
+        first = "; ".join(f"{name}: {why}" for name, why in list(failed.items())[:10])
+        more = f"; and {len(failed) - 10} more" if len(failed) > 10 else ""  # noqa: PLR2004 - what one line has room for
+        super().__init__(f"{len(failed)} of {total} failed: {first}{more}")
+        self.failed: Mapping[str, str] = dict(failed)
+        """By participant or e-mail, why, in the server's words."""
+
+
+class SendError(PeriskopeError):
+    """A message that was queued cannot be sent; only waiting for it raises this."""
+
+    def __init__(self, message: str, *, status: MessageStatus) -> None:
+        super().__init__(message)
+        self.status = status
+        """How it stands: ``status.status_description`` says why."""
+
+
 class DecodeError(PeriskopeError):
     """A successful answer that is not what the API documents. A gateway's was retried before this was raised."""
 
@@ -244,8 +304,25 @@ class PaginationError(PeriskopeError):
     """The pages contradict what was asked for, so going on would lose rows or never end."""
 
 
+class SignatureError(PeriskopeError):
+    """A webhook that is not to be trusted. Neither the keys nor the expected signature are in here."""
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """``missing``, ``malformed``, ``wrong``, ``empty_body``, or ``old`` (its time is not now)."""
+
+
+class StreamOverflowError(PeriskopeError):
+    """Live events came faster than they were taken, and ``on_overflow="raise"`` was asked for."""
+
+
 class ExportError(PeriskopeError):
     """An export could not be written."""
+
+
+class MirrorError(PeriskopeError):
+    """A mirror's database could not be opened or written, is in use by another mirror, or holds other rows."""
 
 
 _BY_STATUS: dict[int, type[APIError]] = {

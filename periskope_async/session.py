@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING
 
 from periskope_async.call import Account, Call, Reply
 from periskope_async.connection import open_session
-from periskope_async.errors import BodyError, ClosedError, PeriskopeError, TimeoutError_, WrongLoopError
+from periskope_async.errors import (
+    BodyError,
+    ClosedError,
+    DecodeError,
+    PeriskopeError,
+    TimeoutError_,
+    WrongLoopError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     import aiohttp
 
@@ -21,7 +28,7 @@ if TYPE_CHECKING:
     from periskope_async.events import Hook
     from periskope_async.limits.limiter import Limiter
     from periskope_async.transport import Answer
-    from periskope_async.wire.query import Request
+    from periskope_async.wire.request import Request
 
 __all__ = ["SessionManager"]
 
@@ -57,6 +64,7 @@ class SessionManager:
         self._closing: asyncio.Event | None = None
         self._call_ended = asyncio.Event()
         self._is_closed = False
+        self._at_close: set[Callable[[], Awaitable[None]]] = set()
         self._running: set[asyncio.Task[object]] = set()
         self._ended: set[asyncio.Task[object]] = set()
 
@@ -74,8 +82,9 @@ class SessionManager:
         ``cache`` the body may come from there, and is kept there once the answer was read. What the
         call costs is booked in ``account`` as it arises.
 
-        May wait for the limit and between tries. Raises TransportError, APIError, ClosedError, WrongLoopError; a
-        cancel leaves no connection and no place in the queue behind.
+        May wait for the limit and between tries. Raises TransportError, APIError, ClosedError, WrongLoopError, and
+        OutcomeUnknown for a write that was sent and got no answer that tells what became of it. A cancel leaves no
+        connection and no place in the queue behind.
         """
         session = self._open()
         assert self._closing is not None  # noqa: S101 - for the type checker: set by _open
@@ -93,7 +102,7 @@ class SessionManager:
             account=account,
         )
 
-        async def go_on(failure: BodyError) -> Answer:
+        async def go_on(failure: BodyError | DecodeError) -> Answer:
             return await self._answer(call, wait=call.wait_after(failure))
 
         return Reply(await self._answer(call), go_on)
@@ -114,23 +123,40 @@ class SessionManager:
                 return await call.answer(wait=wait)
         except asyncio.CancelledError:
             if self._take_back_cancel(task):
-                raise ClosedError(f"the client was closed during {request.method} {request.target}") from None
+                closed = ClosedError(f"the client was closed during {request.name}")
+                raise (call.outcome_unknown(closed) if call.is_in_doubt else closed) from None
             raise
         except TimeoutError as error:
             # An error of ours that is a TimeoutError has its own story to tell.
             if isinstance(error, PeriskopeError) or deadline is None or not deadline.expired():
                 raise
-            raise TimeoutError_(
-                f"{request.method} {request.target} took longer than the {total:g} s allowed by timeout.total",
+            late = TimeoutError_(
+                f"{request.name} took longer than the {total:g} s allowed by timeout.total",
                 phase="total",
                 attempts=call.requests,
                 meta=call.last_meta,
-            ) from error
+            )
+            if call.is_in_doubt:
+                raise call.outcome_unknown(late) from late
+            raise late from error
         finally:
             self._running.discard(task)
             if self._is_closed:
                 self._take_back_cancel(task)
                 self._call_ended.set()
+
+    def lend(self, at_close: Callable[[], Awaitable[None]]) -> aiohttp.ClientSession | None:
+        """Give the lent session, None where it is our own, to a stream; ``at_close`` is awaited when the client closes.
+
+        Raises ClosedError, WrongLoopError.
+        """
+        session = self._open()
+        self._at_close.add(at_close)
+        return None if self._owns_session else session
+
+    def give_back(self, at_close: Callable[[], Awaitable[None]]) -> None:
+        """Take note that a stream has closed by itself."""
+        self._at_close.discard(at_close)
 
     async def close(self) -> None:
         """Close what is owned. Calls that wait or run end with ClosedError. May be called twice, also at once.
@@ -144,6 +170,8 @@ class SessionManager:
         if self._closing is not None:
             self._closing.set()
         try:
+            for close_stream in list(self._at_close):
+                await close_stream()
             await self._end_calls()
         finally:
             if self._owns_limiter and (closing := self.limiter.close()) is not None:

@@ -5,6 +5,7 @@ The pytest fixture ``periskope_sandbox`` needs no import; it comes with the inst
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -27,7 +28,11 @@ def no_waiting() -> Generator[None]:
     It holds for every client of this process until the block ends. Requests that are out when it begins are booked as
     ever; a server that does have a limit will refuse.
     """
-    with patch.object(Call, "wait_for_limit", _leave_at_once), patch.object(Call, "pause", _no_pause):
+    with (
+        patch.object(Call, "wait_for_limit", _leave_at_once),
+        patch.object(Call, "pause", _no_pause),
+        patch("periskope_async.realtime.feed.pause", _no_turn),
+    ):
         yield
 
 
@@ -37,6 +42,10 @@ async def _leave_at_once(_: Call) -> Permit:
 
 async def _no_pause(_: Call, seconds: float) -> None:
     pass
+
+
+async def _no_turn(_: float) -> None:
+    await asyncio.sleep(0)
 
 
 def __getattr__(name: str) -> Any:

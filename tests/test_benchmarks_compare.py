@@ -14,27 +14,37 @@ from benchmarks.compare.report import Bar, Line, Profile, Results, Rung, read_re
 from benchmarks.compare.rows import MOST_COPIES, Rows
 from benchmarks.compare.server import Started
 from benchmarks.compare.stage import FULL, SMOKE, Stage
-from periskope_async.models.page import ChatPage, read_chat_page
 from periskope_async.wire.answer import read_meta
+from tests.reading import read_chat_page
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from benchmarks.compare.rows import KeyOrder
+    from periskope_async.models import ChatPage
 
 
 def read(rows: Rows, offset: int, limit: int) -> ChatPage:
     return read_chat_page(b"".join(rows.page(offset, limit)), read_meta(200, {}))
 
 
+@pytest.mark.parametrize("key_order", ["sorted", "mixed"])
 @pytest.mark.parametrize("copies", [1, 3])
 @pytest.mark.parametrize("limit", [7, 20, 1000])
-def test_pages_join_to_the_whole_list_with_every_id_once(copies: int, limit: int) -> None:
-    rows = Rows(20, copies=copies)
+def test_pages_join_to_the_whole_list_with_every_id_once(copies: int, limit: int, key_order: KeyOrder) -> None:
+    rows = Rows(20, copies=copies, key_order=key_order)
     pages = [read(rows, offset, limit) for offset in range(0, len(rows), limit)]
     ids = [chat.chat_id for page in pages for chat in page]
     assert len(set(ids)) == len(ids) == len(rows) == 20 * copies
     assert [page.from_ for page in pages] == list(range(1, len(rows) + 1, limit))
     assert [page.to for page in pages] == [min(first + limit, len(rows)) for first in range(0, len(rows), limit)]
     assert {page.count for page in pages} == {len(rows)}
+
+
+def test_both_key_orders_tell_the_same_of_each_chat() -> None:
+    in_order, mixed = Rows(20), Rows(20, key_order="mixed")
+    assert b"".join(in_order.page(0, 20)) != b"".join(mixed.page(0, 20))
+    assert read(in_order, 0, 20).chats == read(mixed, 0, 20).chats
 
 
 def test_a_page_beyond_the_end_is_empty() -> None:

@@ -12,8 +12,8 @@ from hypothesis import given, strategies as st
 
 from periskope_async import ConfigError, DecodeError, PageCache, PeriskopeClient, ResponseMeta
 from periskope_async.config import Secret
-from periskope_async.models.page import chat_page_steps
 from periskope_async.transport import Answer
+from tests.reading import chat_page_steps
 
 if TYPE_CHECKING:
     from periskope_async.cache import CacheSlot

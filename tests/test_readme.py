@@ -1,4 +1,4 @@
-"""The README's code is run as it stands there, against a sandbox."""
+"""The code of the README and of the guides is run as it stands there, against a sandbox."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS: list[tuple[str, str]] = re.findall(r"(?:<!-- guide: (\w+) -->\n)?```python\n(.+?)```", README, re.DOTALL)
+MEASURED = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+GUIDES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "periskope_async" / "guides").glob("*.md")}
+TEXTS = "\n".join([README, *GUIDES.values()])
+BLOCKS: list[tuple[str, str]] = re.findall(r"(?:<!-- guide: (\w+) -->\n)?```python\n(.+?)```", TEXTS, re.DOTALL)
+MOST_LINES, MOST_ROWS = 330, 6
 
 
 def guide(name: str) -> dict[str, Any]:
@@ -169,24 +173,38 @@ def test_no_block_is_left_out() -> None:
     assert len(BLOCKS) == 9
 
 
-def test_the_limiters_figures_are_those_of_the_last_run() -> None:
-    for title, table in zip(("side by side", "ours"), read_tables(RESULTS / "limiter.json"), strict=True):
-        assert f"<!-- table: {title} -->\n{table}\n" in README
+def test_the_measured_tables_are_those_of_the_last_run() -> None:
+    side_by_side, ours = read_tables(RESULTS / "limiter.json")
+    tables = {
+        "side by side": side_by_side,
+        "ours": ours,
+        "walk": walk_table(RESULTS / "walk.json"),
+        "compare": compare_table(RESULTS / "compare.json"),
+    }
+    for title, table in tables.items():
+        assert f"<!-- table: {title} -->\n{table}\n" in MEASURED
 
 
-def test_the_walks_figures_are_those_of_the_last_run() -> None:
-    assert f"<!-- table: walk -->\n{walk_table(RESULTS / 'walk.json')}\n" in README
+def test_the_readme_is_short_and_quotes_what_was_measured() -> None:
+    assert len(README.splitlines()) <= MOST_LINES
+    tables = [block.splitlines() for block in re.findall(r"(?:^\|.*\n)+", README, re.MULTILINE)]
+    for _, _, *rows in tables:
+        assert len(rows) <= MOST_ROWS
+    for table in re.findall(r"<!-- table: .+ -->\n((?:\|.*\n)+)", README):
+        assert set(table.splitlines()) <= set(MEASURED.splitlines())
 
 
-def test_the_figures_of_what_it_costs_are_those_of_the_last_run() -> None:
-    assert f"<!-- table: compare -->\n{compare_table(RESULTS / 'compare.json')}\n" in README
-
-
-def test_every_picture_is_there() -> None:
-    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
-    assert len(pictures) == 3
-    for picture in pictures:
-        assert (ROOT / picture).read_text(encoding="utf-8").startswith("<svg ")
+def test_every_link_leads_somewhere() -> None:
+    places = {ROOT: README, ROOT / "benchmarks": MEASURED}
+    places |= {ROOT / "periskope_async" / "guides": "\n".join(GUIDES.values())}
+    for folder, text in places.items():
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+            assert target.startswith("https://") or (folder / target).exists(), target
+    for name in GUIDES:
+        assert f"periskope_async/guides/{name}.md" in README
+    heads = re.findall(r"^## (.+)", README, re.MULTILINE)
+    anchors = {re.sub(r"[^a-z -]", "", head.lower()).replace(" ", "-") for head in heads}
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= anchors
 
 
 def test_the_changelog_speaks_of_this_version() -> None:

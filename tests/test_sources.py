@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from periskope_async.client.lists import CHATS
 from periskope_async.meta import ResponseMeta
 from periskope_async.paging.report import WalkReport
-from periskope_async.sources import ChatSource, RawChatSource
+from periskope_async.sources import ListSource
 from periskope_async.transport import Answer
-from periskope_async.wire.query import ChatQuery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ async def told(times: Sequence[object], *, is_raw: bool, is_late: bool = False) 
     filling = "x" * (2_000_000 // len(times)) if is_late else ""
     rows = [Row(f"{number}@g.us", "1@c.us", time, filling) for number, time in enumerate(times)]
     manager: Any = OnePage(msgspec.json.encode({"from": 1, "to": len(rows), "count": len(rows), "chats": rows}))
-    source = (RawChatSource if is_raw else ChatSource)(manager, ChatQuery())
+    source = ListSource[Any](manager, CHATS.query(), is_raw=is_raw)
     unread = await source.fetch(offset=0, limit=100, is_reversed=False, account=WalkReport())
     page = await (unread.look_through() if is_late else unread.read())
     each = [page.changed_since([index], BEGAN) for index in range(len(rows))]

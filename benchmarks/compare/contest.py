@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct, json
+from msgspec.structs import replace
 
 from benchmarks.compare.npm import Node, node_with
 from benchmarks.compare.programs.harness import Job, Outcome
@@ -19,6 +20,8 @@ from benchmarks.compare.server import Serving, Started
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from benchmarks.compare.rows import KeyOrder
 
 __all__ = [
     "BARE",
@@ -127,10 +130,11 @@ class Contest:
         return json.decode(ran.stdout, type=Outcome)
 
     @contextlib.contextmanager
-    def serve(self, distinct: int, *, copies: int = 1) -> Generator[Started]:
+    def serve(self, distinct: int, *, copies: int = 1, key_order: KeyOrder = "sorted") -> Generator[Started]:
         """Have a server with so many rows; where the official client's port is taken, that one is left out."""
         ports = (0, _OFFICIAL_PORT) if self.can_run(OFFICIAL) else (0,)
-        with _apart() as cpu, serve(Serving(distinct, copies=copies, ports=ports, cpu=cpu)) as started:
+        serving = Serving(distinct, copies=copies, key_order=key_order, ports=ports)
+        with _apart() as cpu, serve(replace(serving, cpu=cpu)) as started:
             if None in started.ports:
                 self.absent[OFFICIAL.name] = f"port {_OFFICIAL_PORT} is taken, and it knows no other"
             yield started

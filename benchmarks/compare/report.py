@@ -255,7 +255,7 @@ def read_results(path: Path) -> Results:
 
 
 def read_table(path: Path) -> str:
-    """Give the table as Markdown, for the README."""
+    """Give the table as Markdown."""
     results = read_results(path)
     rows = [line.cells for line in results.lines]
     table = [f"| {' | '.join(row)} |" for row in (HEADING, ("---",) * len(HEADING), *rows)]

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from zlib import crc32
+
 import msgspec
 
 from periskope_async.sandbox.data import ChatData
 
-__all__ = ["MOST_COPIES", "Rows"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["MOST_COPIES", "KeyOrder", "Rows"]
+
+KeyOrder: TypeAlias = Literal["sorted", "mixed"]
+"""How the keys of each object lie: as in the recorded answer, which a tool has sorted, or in another fixed order.
+
+The server's own order is not known, and a decoder that expects the next field finds it sooner.
+"""
 
 MOST_COPIES = 90
 _SEED = 23
@@ -20,7 +32,7 @@ class Rows:
     Raises ValueError for more than 90 copies.
     """
 
-    def __init__(self, distinct: int, *, copies: int = 1) -> None:
+    def __init__(self, distinct: int, *, copies: int = 1, key_order: KeyOrder = "sorted") -> None:
         if not 1 <= copies <= MOST_COPIES:
             raise ValueError(f"copies={copies}: two digits tell 1 to {MOST_COPIES} of them apart")
         self._copies = copies
@@ -34,8 +46,10 @@ class Rows:
             if chat["chat_id"][2:] in met:
                 continue  # It would be the same as another one in a further copy.
             met.add(chat["chat_id"][2:])
-            row = msgspec.json.encode(chat)
-            self._id_at.append(len(self._data) + row.index(_ID) + len(_ID))
+            row = msgspec.json.encode(_ordered(chat, key_order))
+            # In a nested object this field may stand before that of the row.
+            id_at = row.index(_ID + chat["chat_id"].encode()) + len(_ID)
+            self._id_at.append(len(self._data) + id_at)
             self._data += row + b","
             self._ends.append(len(self._data))
         self._distinct = len(met)
@@ -74,3 +88,13 @@ class Rows:
         for at in self._id_at[first:last]:
             body[at - begin : at - begin + 2] = number
         return body
+
+
+def _ordered(value: Any, key_order: KeyOrder) -> Any:
+    """Give a JSON value with all its objects' keys in an order."""
+    if isinstance(value, dict):
+        items: Iterable[tuple[str, Any]] = value.items()
+        if key_order == "mixed":
+            items = sorted(items, key=lambda item: crc32(item[0].encode()))
+        return {key: _ordered(inner, key_order) for key, inner in items}
+    return [_ordered(inner, key_order) for inner in value] if isinstance(value, list) else value

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs
 import msgspec
 from msgspec import Struct
 
-from benchmarks.compare.rows import Rows
+from benchmarks.compare.rows import KeyOrder, Rows
 
 __all__ = ["Serving", "Started"]
 
@@ -40,6 +40,7 @@ class Serving(Struct, frozen=True):
 
     distinct: int
     copies: int = 1
+    key_order: KeyOrder = "sorted"
     ports: tuple[int, ...] = (0,)
     cpu: int | None = None
 
@@ -124,7 +125,8 @@ class _Connection(asyncio.Protocol):
 async def _serve(serving: Serving) -> None:
     if serving.cpu is not None and sys.platform == "linux":
         os.sched_setaffinity(0, {serving.cpu})
-    rows, window = Rows(serving.distinct, copies=serving.copies), _Window()
+    rows = Rows(serving.distinct, copies=serving.copies, key_order=serving.key_order)
+    window = _Window()
     connections: set[_Connection] = set()
     # Nothing of the rows is garbage, and looking through them would take time off the answers.
     gc.freeze()

@@ -131,7 +131,7 @@ def write_json(path: Path, rows: Sequence[Row], said: str) -> None:
 
 
 def read_tables(path: Path) -> tuple[str, str]:
-    """Give the two tables that the README shows: all contenders at one job, and our client at every job."""
+    """Give two tables as Markdown: all contenders at one job, and our client at every job."""
     told = json.decode(path.read_bytes(), type=_Results)
     side_by_side = ["| limiter | time over the fastest possible | refusals |", "|---|---|---|"]
     ours = ["| our client, where | time over the fastest possible | refusals |", "|---|---|---|"]

@@ -17,7 +17,7 @@ from periskope_async import PeriskopeClient
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from periskope_async.models.page import ChatPage
+    from periskope_async.models import ChatPage
 
 __all__ = ["Held", "measure"]
 

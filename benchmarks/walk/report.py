@@ -161,7 +161,7 @@ def machine() -> str:
 
 
 def read_table(path: Path) -> str:
-    """Give part one as Markdown, for the README: the worst of the seeds, and the middle of their requests."""
+    """Give part one as Markdown: the worst of the seeds, and the middle of their requests."""
     rows = [row for row in json.decode(path.read_bytes(), type=Results).moving if not row.is_paced]
     heads = ("before each request", *(f"{name}: lost / doubled / requests" for name in CONTENDERS))
     lines = [heads, ("---",) * len(heads)]

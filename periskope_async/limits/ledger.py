@@ -123,7 +123,7 @@ class Ledger:
 
     def remaining(self, now: float) -> int:
         """How many requests may go right now."""
-        if not self._closing.is_over(now) or self._is_spacing(now):
+        if not self._closing.is_over(now) or (self._pace.is_on and (self._tokens.unsent or now < self._pace.next_at())):
             return 0
         unanswered = self._tokens.unanswered
         if not self._lone.is_known and (not unanswered or self._lone.seconds_to_probe(now, unanswered=unanswered)):
@@ -154,7 +154,8 @@ class Ledger:
         rounds, position = divmod(place - max(0, free) - 1, allowed)
         # Where there is less to spend than is out, as many tokens more must be back before the next may go.
         back_at = self._tokens.back_at(position + max(0, -free), self._horizon)
-        back_at = min(back_at, max(now, self._question_at(now)), self._next_moment(after=now, spare=free))
+        moment = self._window.next_moment(self._opened_by, now, self.limit, spare=free)
+        back_at = min(back_at, max(now, self._question_at(now)), moment)
         if back_at == math.inf:
             back_at = now + self.margin + self._window.seconds
         if not self._foreign.is_quiet and self._window.is_sure:
@@ -190,10 +191,6 @@ class Ledger:
         is_first = self._tokens.taken <= self.limit
         return 0.0 if is_first or window.is_proven else window.seconds / 8
 
-    def _is_spacing(self, now: float) -> bool:
-        """Whether the pace holds the next request back."""
-        return self._pace.is_on and (self._tokens.unsent > 0 or now < self._pace.next_at())
-
     def _allowed(self, now: float) -> int:
         """How many tokens may be out: what others leave."""
         return self._foreign.leaves(self.limit, now, self._window.seconds)
@@ -215,16 +212,14 @@ class Ledger:
             return math.inf
         spare = self._allowed(now) - self._tokens.out(now, self._horizon)
         # Some are kept, fewer than there are moments to ask at.
-        moment = self._next_moment(after=self._tokens.last_sent_at, spare=spare) if spare > 0 else math.inf
+        after, moment = self._tokens.last_sent_at, math.inf
+        if spare > 0:
+            moment = self._window.next_moment(self._opened_by, after, self.limit, spare=spare)
         if moment < math.inf or self._window.is_sure:
             return moment
         back_at = self._tokens.back_at(max(0, -spare), self._window.seconds)
         # Where nothing is out, the latest answer's window is over by then.
         return back_at if back_at < math.inf else told.at + self._window.seconds
-
-    def _next_moment(self, *, after: float, spare: int) -> float:
-        """Give the next moment at which a window shorter than it is thought to be would be over."""
-        return self._window.next_moment(self._opened_by, after, self.limit, spare=spare)
 
     @property
     def _opened_by(self) -> float | None:

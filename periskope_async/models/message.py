@@ -5,17 +5,19 @@ packages; where these disagree, the type here takes every documented form.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from periskope_async.models.part import Part
 from periskope_async.models.times import EpochMs, FlexTime, Time, from_epoch_ms
 from periskope_async.models.unset import UNSET, Maybe
 
-__all__ = ["DeliveryInfo", "Dimensions", "FlagMetadata", "Media", "Message", "MessageId", "Reaction"]
+__all__ = ["DeliveryInfo", "Dimensions", "FlagMetadata", "Message", "MessageId", "MessageMedia", "Reaction"]
 
 
 class MessageId(Part, frozen=True, kw_only=True):
     """WhatsApp's compound id, in the lists' spelling or the webhooks' (``_serialized``, ``fromMe``)."""
+
+    other_spellings: ClassVar[dict[str, str]] = {"serialized": "_serialized", "from_me": "fromMe"}
 
     # These two have no default, so that an id in the webhooks' spelling leaves the fast path and is normalised.
     from_me: Maybe[bool]
@@ -61,7 +63,7 @@ class Dimensions(Part, frozen=True, kw_only=True):
     width: Maybe[float] = UNSET
 
 
-class Media(Part, frozen=True, kw_only=True):
+class MessageMedia(Part, frozen=True, kw_only=True):
     """A file that a message carries."""
 
     compress: Maybe[bool] = UNSET
@@ -90,8 +92,9 @@ class FlagMetadata(Part, frozen=True, kw_only=True):
 
 
 class Reaction(Part, frozen=True, kw_only=True):
-    """One reaction to a message; lists of messages leave reactions out."""
+    """One reaction to a message; lists of messages leave reactions out. The hash is that of ``reaction_id``."""
 
+    reaction_id: str
     ack: Maybe[int] = UNSET
     chat_id: Maybe[str] = UNSET
     id: Maybe[MessageId] = UNSET
@@ -103,11 +106,13 @@ class Reaction(Part, frozen=True, kw_only=True):
     orphan_reason: Maybe[str] = UNSET
     reaction: Maybe[str] = UNSET
     """The emoji; empty where the reaction was taken back."""
-    reaction_id: Maybe[str] = UNSET
     read: Maybe[bool] = UNSET
     sender_id: Maybe[str] = UNSET
     timestamp: Maybe[Time] = UNSET
     unique_id: Maybe[str] = UNSET
+
+    def __hash__(self) -> int:
+        return hash(self.reaction_id)
 
 
 class Message(Part, frozen=True, kw_only=True, rename={"from_": "from"}):
@@ -158,7 +163,7 @@ class Message(Part, frozen=True, kw_only=True, rename={"from_": "from"}):
     links: Any = UNSET
     """As sent: a list, or the string ``[]``."""
     location: Any = UNSET
-    media: Maybe[Media] = UNSET
+    media: Maybe[MessageMedia] = UNSET
     media_key: Maybe[str] = UNSET
     mentioned_ids: Maybe[tuple[str, ...]] = UNSET
     message_payload: Any = UNSET

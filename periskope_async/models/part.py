@@ -1,6 +1,6 @@
 """What every object of the wire has in common: it is frozen, and it keeps what it could not read."""
 
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeAlias
 
 from msgspec import Struct
 
@@ -47,7 +47,7 @@ def keep_undecoded(values: dict[str, Any]) -> Undecoded:
 class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, repr_omit_defaults=True, gc=False):
     """An object of the wire.
 
-    Unknown fields are ignored (a page's original bytes keep them, see ``read_raw_page``). Encoding an object with
+    Unknown fields are ignored (raw rows keep them, see ``Pager.raw``). Encoding an object with
     ``msgspec.json.encode`` gives the wire's names with normalised values: absent fields stay out, null stays null,
     and what was kept raw stands apart, under ``undecoded``.
 
@@ -55,6 +55,9 @@ class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, repr_omit_defa
     that saves a quarter of decoding. (A chat that is put into one of its own dicts is kept for ever.) JSON lists are
     read as tuples, which it lets go of as soon as it has seen that they hold strings alone: that saves a tenth more.
     """
+
+    other_spellings: ClassVar[dict[str, str]] = {}
+    """By field, the name that some sources give to it instead."""
 
     undecoded: Undecoded = NOTHING
     """By wire name, the raw values of fields whose value could not be read as their type; such a field is UNSET.

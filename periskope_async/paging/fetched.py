@@ -24,9 +24,8 @@ class FetchedPage(Struct, Generic[T], frozen=True):
     """All of them; of a page that was looked through only, :class:`LateRows`."""
     keys: Sequence[int]
     """Each row's identity, hashed."""
-    identity: Callable[[int], tuple[str, str | None]]
-    """What tells a row from the others: ``chat_id`` and ``org_phone``, since no document says whether a chat on two
-    phones is one row or two."""
+    identity: Callable[[int], tuple[str | None, ...]]
+    """What tells a row from the others: the values of the list's identity, None where one is empty or absent."""
     count: int | None
     first_index: int | None
     meta: ResponseMeta

@@ -22,7 +22,7 @@ T = TypeVar("T")
 _TAIL_ROWS = 5
 _CAUGHT_UP_ROWS = 20
 # What tells a row, and its sort time.
-_Named: TypeAlias = "tuple[tuple[tuple[str, str | None], float | None], ...]"
+_Named: TypeAlias = "tuple[tuple[tuple[str | None, ...], float | None], ...]"
 
 
 class _Reached(Struct, frozen=True):

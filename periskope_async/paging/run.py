@@ -56,8 +56,8 @@ class Page(Struct, Generic[T], frozen=True):
     count: int | None
     """The server's count of all rows, where it gave one: a plan, never a promise."""
     meta: ResponseMeta
-    identity: Callable[[int], tuple[str, str | None]]
-    """Gives an item's ``(chat_id, org_phone)``."""
+    identity: Callable[[int], tuple[str | None, ...]]
+    """Gives the values of an item's identity, of a chat ``(chat_id, org_phone)``."""
     ends: Sequence[int] | None
     """One past each item's place in the list; None for rows caught up behind the reader."""
     sort_time: Callable[[int], float | None]

@@ -10,7 +10,9 @@ What no source tells was chosen, and is said where it is decided: mostly in
 from periskope_async.sandbox.cast import LABELS, ORG_ID, PHONES
 from periskope_async.sandbox.faults import (
     Body,
+    CutAnswer,
     CutBody,
+    CutUpload,
     Fault,
     HeaderChange,
     Pass,
@@ -21,7 +23,10 @@ from periskope_async.sandbox.faults import (
     Status,
 )
 from periskope_async.sandbox.journal import RequestRecord
+from periskope_async.sandbox.org import SIZES
 from periskope_async.sandbox.server import DEFAULT_KEY, Sandbox
+from periskope_async.sandbox.sockets import SocketFaults, Sockets
+from periskope_async.sandbox.webhooks import WebhookFaults, Webhooks, WebhookSent
 from periskope_async.sandbox.world import Churn, PageAsked
 
 __all__ = [
@@ -29,9 +34,12 @@ __all__ = [
     "LABELS",
     "ORG_ID",
     "PHONES",
+    "SIZES",
     "Body",
     "Churn",
+    "CutAnswer",
     "CutBody",
+    "CutUpload",
     "Fault",
     "HeaderChange",
     "PageAsked",
@@ -41,6 +49,11 @@ __all__ = [
     "ResetConnection",
     "Sandbox",
     "Slow",
+    "SocketFaults",
+    "Sockets",
     "StallBody",
     "Status",
+    "WebhookFaults",
+    "WebhookSent",
+    "Webhooks",
 ]

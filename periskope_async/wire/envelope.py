@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Raw, Struct, json
 
-from periskope_async.models.body import mend
+from periskope_async.decoding.body import mend
 from periskope_async.models.unset import UNSET, UnsetType
 from periskope_async.printable import one_line
 

@@ -14,3 +14,5 @@ class Order(Struct, frozen=True, kw_only=True):
     """Whether what happens during a walk lands in front of the reader."""
     can_move_anywhere: bool = False
     """Whether the sort time of a row may become any other, and not only the present one."""
+    is_reversible: bool = True
+    """Whether the opposite order can be asked for."""

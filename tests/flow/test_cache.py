@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from periskope_async import WalkReport
-    from periskope_async.wire.query import SortBy
+    from periskope_async.wire.chats import SortBy
     from tests.flow.conftest import Opened
 
 PAGE = b'{"from":1,"to":1,"count":1,"chats":[{"chat_id":"1@c.us"}]}'

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from periskope_async import sources
-from periskope_async.models import page as page_module
+from periskope_async.client.lists import CHATS
+from periskope_async.decoding import page as page_module
+from periskope_async.decoding.page import reader_of
 from periskope_async.turns import give_way
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from periskope_async import Chat
-    from periskope_async.wire.query import SortBy
+    from periskope_async.wire.chats import SortBy
     from tests.flow.conftest import Opened
 
 
@@ -65,7 +68,7 @@ async def test_others_have_their_turn_while_a_large_page_is_handed_over(
             turns += 1
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(page_module, "_PARTS_A_STEP", 1 << 30)
+    monkeypatch.setattr(page_module._Late, "slices_a_step", 1 << 30)
     async with opened(sandbox={"chats": 1_500}) as (_, client):
         task = asyncio.create_task(ticking())
         pager = client.iter_chats(page_size=2_000, prefetch=1)
@@ -101,12 +104,14 @@ async def test_one_part_is_decoded_before_the_first_row_and_each_once_though_tok
     opened: Opened, monkeypatch: pytest.MonkeyPatch, sort_by: SortBy
 ) -> None:
     parts: list[bytes] = []
+    reader = reader_of(CHATS)
+    read_part = reader.part
 
-    def counted(part: bytes) -> list[Chat]:
-        parts.append(part)
-        return page_module.read_part(part)
+    def counted(part: bytes, decoders: Any = None) -> Sequence[Chat]:
+        parts.extend([part] if decoders is None else [])
+        return read_part(part, decoders)
 
-    monkeypatch.setattr(sources, "read_part", counted)
+    monkeypatch.setattr(reader, "part", counted)
     # Those without a message stand first, and their times are looked at in search of the newest one.
     async with opened(sandbox={"chats": 1_500}) as (_, client):
         pager = client.iter_chats(page_size=2_000, sort_by=sort_by)

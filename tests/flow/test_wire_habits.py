@@ -26,7 +26,7 @@ from periskope_async.limits.headers import LimitHeaders
 from periskope_async.meta import ResponseMeta
 from periskope_async.sandbox import Body, Sandbox, Status
 from periskope_async.transport import Answer
-from periskope_async.wire.query import chat_query
+from tests.reading import chat_query
 
 if TYPE_CHECKING:
     from tests.flow.conftest import Opened

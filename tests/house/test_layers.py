@@ -20,22 +20,28 @@ FLOORS = [
     {"meta"},
     {"errors"},
     {"models"},
+    {"wire.listing", "wire.order", "wire.request"},
+    {"decoding"},
     {"events", "retry", "tcp", "turns"},
     {"proxy"},
     {"config"},
     {"cache"},
     {"wire"},
+    {"live_event"},
+    {"webhooks"},
     {"limits"},
     {"watch"},
     {"connection"},
     {"transport"},
     {"call"},
     {"session"},
+    {"realtime"},
     {"paging"},
     {"sources"},
+    {"media"},
     {"client"},
     {"__init__"},
-    {"export", "sandbox"},
+    {"export", "mirror", "sandbox"},
     {"testing"},
     {"pytest_plugin"},
     {"cli"},
@@ -45,6 +51,7 @@ FLOORS = [
 # No clock, no loop, no network, no chance: `now` and `rng` come in as arguments.
 PURE = [
     "cache",
+    "decoding",
     "errors",
     "events",
     "meta",
@@ -54,6 +61,16 @@ PURE = [
     "secret",
     "typed",
     "wire",
+    "mirror.lists",
+    "mirror.merge",
+    "live_event",
+    "realtime.backoff",
+    "realtime.buffer",
+    "realtime.codec",
+    "realtime.items",
+    "webhooks.parse",
+    "webhooks.seen",
+    "webhooks.verify",
     "limits.budget",
     "limits.clock",
     "limits.closing",
@@ -171,7 +188,7 @@ def test_no_room_is_too_large(name: str, path: Path) -> None:
 def test_the_import_loads_no_sandbox_no_export_and_no_command_line() -> None:
     code = (
         "import sys, periskope_async\n"
-        "rooms = ('sandbox', 'export', 'cli', 'testing', 'pytest_plugin')\n"
+        "rooms = ('sandbox', 'export', 'mirror', 'webhooks', 'realtime', 'cli', 'testing', 'pytest_plugin')\n"
         "print([m for m in sys.modules if m.startswith('periskope_async.') and m.split('.')[1] in rooms])\n"
         "print([m for m in ('aiohttp.web', 'rich', 'cyclopts', 'importlib.metadata') if m in sys.modules])"
     )

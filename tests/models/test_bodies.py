@@ -9,9 +9,11 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
+from periskope_async.decoding.body import mend
+from periskope_async.decoding.repair import Unreadable
 from periskope_async.meta import ResponseMeta
-from periskope_async.models import Chat, RawPage, Unreadable, read_chat, read_chat_page, read_raw_page
-from periskope_async.models.body import mend
+from periskope_async.models import Chat, ChatPage
+from tests.reading import read_chat, read_chat_page, read_raw_page
 
 META = ResponseMeta(status=200)
 
@@ -177,7 +179,7 @@ def test_raw_and_typed_pages_hold_the_same_chats(value: object) -> None:
         except Unreadable as refused:
             pages.append((refused.path, refused.reason))
     typed, raw = pages
-    if isinstance(raw, RawPage):
+    if isinstance(typed, ChatPage):
         assert [row.chat_id for row in raw] == [chat.chat_id for chat in typed]
         assert [row.org_phone for row in raw] == [chat.org_phone or None for chat in typed]
         assert [row.updated_at for row in raw] == [chat.updated_at or None for chat in typed]

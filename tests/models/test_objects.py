@@ -11,18 +11,8 @@ import msgspec
 import pytest
 
 from periskope_async.meta import ResponseMeta
-from periskope_async.models import (
-    UNSET,
-    Chat,
-    ChatMember,
-    DeliveryInfo,
-    Maybe,
-    Message,
-    MessageId,
-    UnsetType,
-    read_chat,
-    read_chat_page,
-)
+from periskope_async.models import UNSET, Chat, ChatMember, DeliveryInfo, Maybe, Message, MessageId, UnsetType
+from tests.reading import read_chat, read_chat_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
+from periskope_async.decoding.body import mend
+from periskope_async.decoding.envelope import UNREAD
+from periskope_async.decoding.repair import Unreadable
 from periskope_async.meta import ResponseMeta
-from periskope_async.models import Chat, Unreadable, read_chat, read_chat_page, read_raw_page
-from periskope_async.models.body import mend
-from periskope_async.models.opened import UNREAD
-from periskope_async.models.page import read_part
 from periskope_async.models.part import Part
-from periskope_async.models.raw_page import read_identities
-from periskope_async.models.row_times import read_part_times
 from tests.models.test_variants import FULL, PLACES, get, variant
+from tests.reading import READER, read_chat, read_chat_page, read_raw_page
+
+if TYPE_CHECKING:
+    from periskope_async.models import Chat
 
 META = ResponseMeta(status=200)
 SIZE = 100_000
@@ -96,11 +97,11 @@ def raw(body: bytes) -> Any:
 def late(part: bytes) -> None:
     """Read a part of a large page as walks do, which read a page at once that cannot be parted."""
     try:
-        read_identities(part)
+        READER.marks.rows.decode(part)
     except UNREAD:
         return
-    read_part_times(part)
-    read_part(part)
+    READER.part(part, READER.times)
+    READER.part(part)
 
 
 def holding(place: tuple[str | int, ...], field: str, value: bytes) -> bytes:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import pytest
 
+from periskope_async.decoding.repair import repair
 from periskope_async.meta import ResponseMeta
-from periskope_async.models import UNSET, Chat, read_chat, read_chat_page, read_raw_page
-from periskope_async.models.repair import repair
+from periskope_async.models import UNSET, Chat
+from tests.reading import read_chat, read_chat_page, read_raw_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +137,7 @@ def test_a_bare_chat_is_a_page_of_one(wire: dict[str, Any]) -> None:
     assert (page.from_, page.to, page.count) == (None, None, None)
     raw = read_raw_page(b" " + bare + b"\n", META)
     assert [row.json for row in raw] == [bare]
-    assert raw.rows[0].chat_id == wire["chats"][1]["chat_id"]
+    assert raw.items[0].chat_id == wire["chats"][1]["chat_id"]
 
 
 def test_one_chat_in_a_list_is_a_chat(wire: dict[str, Any]) -> None:

@@ -9,14 +9,19 @@ import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from periskope_async.decoding import page as page_module
+from periskope_async.decoding.late_rows import LateRows, next_batch
+from periskope_async.decoding.repair import Unreadable
+from periskope_async.decoding.slices import cut_rows
 from periskope_async.meta import ResponseMeta
-from periskope_async.models import Chat, Unreadable, page as page_module, read_chat_page, read_raw_page, slices
-from periskope_async.models.page import ChatPage, PartedPage, chat_page_steps, parted_page_steps, read_part
-from periskope_async.models.raw_page import raw_page_steps
-from periskope_async.models.slices import cut_rows
+from tests.reading import READER, chat_page_steps, raw_page_steps, read_chat_page, read_raw_page
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from periskope_async.decoding.envelope import Steps
+    from periskope_async.decoding.page import ReadPage
+    from periskope_async.models import Chat
 
 META = ResponseMeta(status=200)
 READERS: list[tuple[Any, Any]] = [(read_chat_page, chat_page_steps), (read_raw_page, raw_page_steps)]
@@ -24,8 +29,8 @@ READERS: list[tuple[Any, Any]] = [(read_chat_page, chat_page_steps), (read_raw_p
 
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slices, "_SLICE_BYTES", 300)
-    monkeypatch.setattr(slices, "_LEAST_BYTES", 600)
+    monkeypatch.setattr(page_module._Typed, "slice_bytes", 300)
+    monkeypatch.setattr(page_module._Typed, "min_bytes", 600)
 
 
 def page_of(rows: list[dict[str, Any]], **more: Any) -> bytes:
@@ -48,7 +53,7 @@ def drained(steps: Generator[None, None, Any]) -> tuple[int, Any]:
 
 def whole(monkeypatch: pytest.MonkeyPatch, reader: Any, body: bytes) -> Any:
     with monkeypatch.context() as patch:
-        patch.setattr(slices, "_LEAST_BYTES", 1 << 40)
+        patch.setattr(page_module._Typed, "min_bytes", 1 << 40)
         return reader(body, META)
 
 
@@ -96,11 +101,11 @@ def test_whatever_rows_hold_slices_give_the_same_page(reader: Any, steps: Any, d
     if data.draw(st.booleans()):
         body = body.replace(b",", b", ")
     _, page = drained(steps(body, META))
-    limit, slices._LEAST_BYTES = slices._LEAST_BYTES, 1 << 40
+    limit, page_module._Typed.min_bytes = page_module._Typed.min_bytes, 1 << 40
     try:
         assert page == reader(body, META)
     finally:
-        slices._LEAST_BYTES = limit
+        page_module._Typed.min_bytes = limit
     assert [item.chat_id for item in page] == [item["chat_id"] for item in rows]
 
 
@@ -130,21 +135,23 @@ def test_a_body_cut_off_is_no_page(cut_at: int) -> None:
 
 @pytest.fixture
 def _parted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_module, "_PART_BYTES", 200)
-    monkeypatch.setattr(page_module, "_LEAST_PARTED_BYTES", 600)
-    monkeypatch.setattr(page_module, "_PARTS_A_STEP", 4)
+    monkeypatch.setattr(page_module._Late, "slice_bytes", 200)
+    monkeypatch.setattr(page_module._Late, "min_bytes", 600)
+    monkeypatch.setattr(page_module._Late, "slices_a_step", 4)
 
 
-def joined(page: PartedPage | ChatPage) -> list[Chat]:
+def late_page_steps(body: bytes) -> Steps[ReadPage[Chat]]:
+    return READER.page(body, META, "late")
+
+
+def joined(page: ReadPage[Chat]) -> list[Chat]:
     """Give all rows, and be sure that what tells them apart was found before they were read."""
-    if isinstance(page, ChatPage):
-        return page.chats
-    assert len(page.parts) == len(page.ends)
+    found = [(mark.chat_id, mark.org_phone or None) for mark in page.marks]
     chats: list[Chat] = []
-    for part, end in zip(page.parts, page.ends, strict=True):
-        chats += read_part(part)
-        assert len(chats) == end
-    found = [(identity.chat_id, identity.org_phone or None) for identity in page.identities]
+    rest = page.rows
+    while rest:
+        rows, rest = next_batch(rest)
+        chats += rows
     assert found == [(chat.chat_id, chat.org_phone or None) for chat in chats]
     return chats
 
@@ -152,20 +159,20 @@ def joined(page: PartedPage | ChatPage) -> list[Chat]:
 @pytest.mark.usefixtures("_parted")
 def test_a_large_page_is_looked_through_in_turns_and_its_parts_are_the_same() -> None:
     body = page_of([row(number) for number in range(100)], count=7_000)
-    turns, page = drained(parted_page_steps(body, META))
-    assert isinstance(page, PartedPage)
+    turns, page = drained(late_page_steps(body))
+    assert isinstance(page.rows, LateRows)
     assert turns > 5
     whole = read_chat_page(body, META)
     assert joined(page) == whole.chats
-    assert (page.from_, page.count) == (whole.from_, whole.count) == (1, 7_000)
+    assert (page.numbers.from_, page.numbers.count) == (whole.from_, whole.count) == (1, 7_000)
 
 
 @pytest.mark.usefixtures("_parted")
 def test_a_small_page_is_read_instead_of_looked_through() -> None:
-    turns, page = drained(parted_page_steps(page_of([row(1), row(2)]), META))
+    turns, page = drained(late_page_steps(page_of([row(1), row(2)])))
     assert turns == 0
-    assert isinstance(page, ChatPage)
-    assert len(page) == 2
+    assert not isinstance(page.rows, LateRows)
+    assert len(page.rows) == 2
 
 
 @pytest.mark.usefixtures("_parted")
@@ -192,9 +199,9 @@ def test_whatever_rows_hold_a_page_that_was_looked_through_gives_the_same(data: 
     except Unreadable:
         # It shows before a row is given, or not at all.
         with pytest.raises(Unreadable):
-            drained(parted_page_steps(body, META))
+            drained(late_page_steps(body))
     else:
-        _, page = drained(parted_page_steps(body, META))
+        _, page = drained(late_page_steps(body))
         assert joined(page) == whole.chats
 
 
@@ -203,13 +210,13 @@ def test_a_page_with_a_row_that_nothing_tells_apart_is_an_error_before_any_row_i
     rows = [row(number) for number in range(60)]
     del rows[50]["chat_id"]
     with pytest.raises(Unreadable) as caught:
-        drained(parted_page_steps(page_of(rows), META))
+        drained(late_page_steps(page_of(rows)))
     assert caught.value.path.startswith("$.chats[50]")
 
 
 def test_what_is_cut_is_exactly_the_rows() -> None:
     body = page_of([row(number) for number in range(40_000)])
-    cut = cut_rows(body)
+    cut = cut_rows(body, "chats", slice_bytes=512 * 1024, min_bytes=1024 * 1024)
     assert cut is not None
     envelope, parts = cut
     assert msgspec.json.decode(envelope)["chats"] == []

@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from periskope_async.models import UNSET, Chat, read_chat
+from periskope_async.models import UNSET, Chat
 from periskope_async.sandbox import PHONES, Churn, PageAsked, Sandbox
 from periskope_async.sandbox.data import ChatData
 from periskope_async.sandbox.order import Places
 from periskope_async.sandbox.validation import Filters, ListQuery, list_query
 from periskope_async.sandbox.world import World
+from tests.reading import read_chat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +76,7 @@ def test_a_million_chats_cost_no_memory() -> None:
     tracemalloc.start()
     try:
         sandbox = Sandbox(chats=1_000_000)
-        deep = sandbox._world.page(query(offset="987654", limit="2000", sort_by=SORTS[1]))
+        deep = sandbox._org.world.page(query(offset="987654", limit="2000", sort_by=SORTS[1]))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, strategies as st
 
 from periskope_async import errors
+from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import APIError, DecodeError
 from periskope_async.meta import ResponseMeta
-from periskope_async.models.page import read_chat_page
-from periskope_async.models.repair import Unreadable
 from periskope_async.wire.answer import decode_error, foreign_error, read_meta, status_error
-from periskope_async.wire.query import Request, chat_query
+from tests.reading import chat_query, read_chat_page
+
+if TYPE_CHECKING:
+    from periskope_async.wire.request import Request
 
 DATA = Path(__file__).parent.parent / "data"
 REQUEST = chat_query(phone="919876543210").page(offset=0, limit=10_000)

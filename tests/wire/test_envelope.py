@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 from periskope_async import DecodeError
+from periskope_async.decoding.repair import Unreadable
 from periskope_async.meta import ResponseMeta
-from periskope_async.models.repair import Unreadable
 from periskope_async.wire.answer import decode_error, status_error
 from periskope_async.wire.envelope import Envelope, read_envelope
-from periskope_async.wire.query import chat_query
+from tests.reading import chat_query
 
 REQUEST = chat_query().page(offset=0, limit=10)
 OWN = (

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given, strategies as st
 
 from periskope_async import PeriskopeClient
+from periskope_async.client.lists import CHATS
 from periskope_async.errors import ConfigError
-from periskope_async.wire.query import MAX_LIMIT, SortBy, chat_query, check_page, get_chat_request, normal_chat_id
+from periskope_async.wire.chats import chat_filters, normal_chat_id
+from periskope_async.wire.listing import check_page
+from tests.reading import chat_query
+
+if TYPE_CHECKING:
+    from periskope_async.wire.chats import SortBy
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
 
@@ -59,7 +65,7 @@ def test_offset_and_limit_are_always_said() -> None:
     ],
 )
 def test_a_start_time_is_sent_in_full(given_time: Any, sent: str) -> None:
-    assert chat_query(start_time=given_time).start_time == sent
+    assert chat_filters(start_time=given_time)["start_time"] == sent
 
 
 @pytest.mark.parametrize(
@@ -125,14 +131,14 @@ def test_a_start_after_the_end_is_refused() -> None:
     [
         (-1, 1, "offset"),
         (0, 0, "page_size"),
-        (0, MAX_LIMIT + 1, "page_size"),
+        (0, CHATS.max_limit + 1, "page_size"),
         (1.5, 1, "offset"),
         (0, True, "page_size"),
     ],
 )
 def test_a_page_that_no_server_could_give_is_refused(offset: Any, limit: Any, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
-        check_page(offset=offset, limit=limit, limit_name="page_size")
+        check_page(CHATS, offset=offset, limit=limit, limit_name="page_size")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +157,6 @@ def test_a_page_that_no_server_could_give_is_refused(offset: Any, limit: Any, na
 )
 def test_chat_ids(typed: str, sent: str) -> None:
     assert normal_chat_id(typed) == sent
-    assert get_chat_request(typed, phone=None).target == f"/chats/{sent}"
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from yarl import URL
 from benchmarks.compare.programs.bare import Bare
 from benchmarks.compare.programs.harness import KEY, Job, main
 from periskope_async import PeriskopeClient, Permit, RateLimitSnapshot
+from periskope_async.client.lists import CHATS
 from periskope_async.config import load_config
 from periskope_async.connection import open_session
 from periskope_async.transport import exchange
-from periskope_async.wire.query import ChatQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -67,7 +67,7 @@ class _Transport(_Ours):
         super().__init__(client, job)
         self._session = session
         self._config = config
-        self._request = ChatQuery().page(offset=0, limit=job.page_size)
+        self._request = CHATS.query().page(offset=0, limit=job.page_size)
 
     async def one_page(self, limit: int) -> int:  # noqa: ARG002 - it is the job's
         url = URL(self._config.base_url + self._request.target, encoded=True)

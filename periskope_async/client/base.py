@@ -1,0 +1,152 @@
+"""What all methods of the client share: how a call, a page and a walk are made of a checked query."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict, TypeVar
+
+from periskope_async.cache import checked_cache
+from periskope_async.decoding.objects import read_confirmation
+from periskope_async.decoding.page import reader_of
+from periskope_async.errors import APIError
+from periskope_async.models.page import ListPage
+from periskope_async.models.part import Part
+from periskope_async.paging.pager import Pager, WalkOptions
+from periskope_async.sources import ListSource
+from periskope_async.wire.listing import check_page
+from periskope_async.wire.request import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from periskope_async.cache import PageCache
+    from periskope_async.config import Config
+    from periskope_async.decoding.envelope import Steps
+    from periskope_async.meta import ResponseMeta
+    from periskope_async.paging.ask import Consistency
+    from periskope_async.session import SessionManager
+    from periskope_async.wire.listing import Listing, ListQuery
+    from periskope_async.wire.request import Expects
+
+__all__ = ["BaseClient", "WalkParams"]
+
+T = TypeVar("T", bound=Part)
+R = TypeVar("R")
+P = TypeVar("P", bound="ListPage[Any]")
+
+
+class WalkParams(TypedDict, total=False):
+    """How to walk over a list. :meth:`PeriskopeClient.iter_chats` says what each of them means."""
+
+    page_size: int
+    max_items: int | None
+    offset: int
+    prefetch: int | None
+    consistency: Consistency
+    resume: str | None
+    cache: PageCache | None
+
+
+class BaseClient:
+    """The settings and the session that all methods share."""
+
+    _config: Config
+    _manager: SessionManager
+
+    def _phone(self, phone: str | None) -> str | None:
+        """Give the phone to call for, in the header's form: the client's where None is given. Raises ConfigError."""
+        return self._config.phone if phone is None else self._config.with_phone(phone).phone
+
+    async def _get(self, listing: Listing[T], request: Request) -> T:
+        """Read one row of a list by its own address."""
+        reply = await self._manager.fetch(request)
+        return await reply.read(reader_of(listing).one)
+
+    async def _read(
+        self,
+        target: str,
+        reader: Callable[[bytes, ResponseMeta], Steps[R]],
+        *,
+        phone: str | None = None,
+        expects: Expects = "json",
+    ) -> R:
+        """Read what is no list."""
+        reply = await self._manager.fetch(Request(method="GET", target=target, phone=phone, expects=expects))
+        return await reply.read(reader)
+
+    async def _write(
+        self,
+        method: str,
+        target: str,
+        reader: Callable[[bytes, ResponseMeta], Steps[R]],
+        *,
+        look_at: str,
+        body: bytes | None = None,
+        phone: str | None = None,
+        expects: Expects = "json",
+    ) -> R:
+        """Send what changes something, once. ``look_at`` names what shows whether it was carried out."""
+        request = Request(
+            method=method, target=target, phone=phone, body=body, is_write=True, expects=expects, look_at=look_at
+        )
+        return await (await self._manager.fetch(request)).read(reader)
+
+    async def _do(
+        self, method: str, target: str, *, look_at: str, body: bytes | None = None, phone: str | None = None
+    ) -> None:
+        """Send what changes something, and is answered with nothing that matters. Raises APIError for a plain no."""
+        said = await self._write(
+            method, target, read_confirmation, look_at=look_at, body=body, phone=phone, expects="nothing"
+        )
+        if said.success is False:
+            why = said.message or "without a reason"
+            raise APIError(f"{method} {target}: the server answered that it was not done: {why}", status=200)
+
+    async def _page(
+        self, query: ListQuery[T], *, offset: int, limit: int, cache: PageCache | None = None
+    ) -> ListPage[T]:
+        """Read one page."""
+        page: ListPage[T] = await self._list(query, ListPage, offset=offset, limit=limit, cache=cache)
+        return page
+
+    async def _list(
+        self, query: ListQuery[T], page_type: type[P], *, offset: int, limit: int, cache: PageCache | None = None
+    ) -> P:
+        """Read one page."""
+        check_page(query.listing, offset=offset, limit=limit)
+        reply = await self._manager.fetch(query.page(offset=offset, limit=limit), cache=checked_cache(cache))
+        read = await reply.read(reader_of(query.listing).page)
+        said = read.numbers
+        return page_type(items=list(read.rows), from_=said.from_, to=said.to, count=said.count, meta=read.meta)
+
+    def _walk(
+        self,
+        query: ListQuery[T],
+        *,
+        page_size: int = 1000,
+        max_items: int | None = None,
+        offset: int = 0,
+        prefetch: int | None = None,
+        consistency: Consistency = "exact",
+        resume: str | None = None,
+        cache: PageCache | None = None,
+    ) -> Pager[T]:
+        """Begin no walk yet, but check how to walk. The arguments are those of :class:`WalkParams`."""
+        check_page(query.listing, offset=offset, limit=page_size, limit_name="page_size")
+        cache = checked_cache(cache)
+        options = WalkOptions.checked(
+            page_size=page_size,
+            offset=offset,
+            max_items=max_items,
+            prefetch=prefetch,
+            consistency=consistency,
+            order=query.order,
+            fingerprint=query.fingerprint,
+            resume=resume,
+        )
+        return Pager(
+            ListSource(self._manager, query, cache),
+            options,
+            hooks=self._manager.hooks,
+            raw=lambda: ListSource(self._manager, query, cache, is_raw=True),
+        )

@@ -1,0 +1,291 @@
+"""A page of any list from its bytes (pure).
+
+One decoder call reads a page that is as documented, or a few if it is large. Where a call fails, the page is opened and
+read row by row: each row by the fast decoder again, and one that fails by :mod:`periskope_async.decoding.repair`.
+
+Rows are wanted ``typed``; ``raw``, as the server wrote them; or ``late``. Of raw and late rows the reader decodes only
+their marks: what tells them apart, and when they were changed last. Late rows are decoded when they are handed over.
+Reading takes steps, so that other tasks can run in between.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from types import GenericAlias
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct, json
+
+from periskope_async.decoding.body import Text, mend, mend_escapes, without_mark
+from periskope_async.decoding.envelope import UNREAD, Body, Numbers, Steps, open_body
+from periskope_async.decoding.late_rows import LateRows, Parts
+from periskope_async.decoding.narrow import narrowed
+from periskope_async.decoding.repair import Unreadable, repair
+from periskope_async.decoding.slices import cut_rows
+from periskope_async.meta import ResponseMeta
+from periskope_async.models.part import Part, read_custom
+from periskope_async.models.unset import UNSET, UnsetType
+from periskope_async.wire.listing import Listing
+
+__all__ = ["ReadPage", "Reader", "Want", "reader_of"]
+
+T = TypeVar("T", bound=Part)
+R = TypeVar("R")
+
+Want: TypeAlias = Literal["typed", "raw", "late"]
+
+# A row that has to be read the slow way takes up to a tenth of a millisecond.
+_ROWS_A_STEP = 50
+
+
+class ReadPage(Struct, Generic[R], frozen=True, kw_only=True):
+    """One page as it was read, in the server's order."""
+
+    rows: Sequence[R]
+    """Typed rows, decoded or late; or bytes."""
+    marks: Sequence[Any]
+    """For each row an object with the fields of its identity, and its ``updated_at`` where the list says it."""
+    timed: Callable[[int], Any]
+    """Gives an object with the fields of a row's sort times; it may decode them."""
+    numbers: Numbers
+    meta: ResponseMeta
+
+
+class _Whole(Numbers):
+    """A page that one decoder call reads. Each list has its own subclass, with its key and its type of row."""
+
+    rows: list[Any] | UnsetType = UNSET
+
+
+class Decoders(Generic[R]):
+    """The decoders of one type of row, made when first used: making all is a tenth of importing the package."""
+
+    def __init__(self, kind: type[R], key: str) -> None:
+        self._row = kind
+        self._rows: Any = GenericAlias(list, (kind,))
+        self._key = key
+
+    # strict=False takes '4' for an int and 'false' for a bool, which is how the wire has ack and member_add_mode.
+    @cached_property
+    def row(self) -> json.Decoder[R]:
+        """Reads one row."""
+        return json.Decoder(self._row, strict=False, dec_hook=read_custom)
+
+    @cached_property
+    def rows(self) -> json.Decoder[list[R]]:
+        """Reads a JSON list of rows."""
+        return json.Decoder(self._rows, strict=False, dec_hook=read_custom)
+
+    @cached_property
+    def page(self) -> json.Decoder[_Whole]:
+        """Reads a page; its ``rows`` are UNSET where it has none under the list's key."""
+        rows = ("rows", self._rows | UnsetType, UNSET)
+        page: Any = msgspec.defstruct("Page", [rows], bases=(_Whole,), rename={"rows": self._key})
+        return json.Decoder(page, strict=False, dec_hook=read_custom)
+
+
+class Reader(Generic[T]):
+    """Reads answers that hold rows of one list.
+
+    What cannot be read raises Unreadable, with the JSON path: a body that is not JSON, that is neither a page nor a
+    row, or that has a row without its identity. Nothing else fails a page: a value that cannot be read as its type is
+    kept raw in ``undecoded``.
+    """
+
+    def __init__(self, listing: Listing[T]) -> None:
+        self.listing = listing
+        row, key = listing.row, listing.key
+        marks = (*listing.identity, "updated_at") if listing.says_updated_at else listing.identity
+        self.typed = Decoders(row, key)
+        self.raw = Decoders(Raw, key)
+        self.marks = Decoders(narrowed(row, marks), key)
+        self.times = Decoders(narrowed(row, [path for sort in listing.sorts for path in sort.times]), key)
+
+    def page(self, body: Body, meta: ResponseMeta, want: Want = "typed") -> Steps[ReadPage[Any]]:
+        """Read ``{from, to, count, key: [row, ...]}``, or one bare row as a page of one."""
+        body = bytes(body)
+        kinds: dict[Want, list[type[_Typed]]] = {"typed": [_Typed], "raw": [_Raw], "late": [_Late, _Typed]}
+        for kind in kinds[want]:
+            if (page := (yield from self._fast(body, meta, kind(self)))) is not None:
+                return page
+        if want == "raw":
+            # Escapes are mended in place: the bytes that were sent lie where the mended ones do.
+            sent = bytes(without_mark(body))
+            opened, rows, numbers = open_body(self.listing, sent, mend_escapes)
+        else:
+            opened, rows, numbers = open_body(self.listing, body, mend)
+            sent = opened
+        taken = kinds[want][-1](self)
+        for number, (text, row, path) in enumerate(self._each(sent, opened, rows), 1):
+            taken.take_row(text, row, path)
+            if number % _ROWS_A_STEP == 0:
+                yield
+        return taken.page(numbers, meta)
+
+    def one(self, body: Body, _: ResponseMeta) -> Steps[T]:
+        """Read one row: bare, or as the only one of a list. It is small, and takes no step."""
+        yield from ()
+        try:
+            return self.typed.row.decode(body)
+        except UNREAD:
+            pass  # The failure holds what it was given, so nothing more is read before it is let go.
+        opened, rows, _numbers = open_body(self.listing, bytes(body), mend)
+        # Counted before they are read: a whole list that comes by mistake takes seconds.
+        if rows is not None and len(rows) != 1:
+            key = self.listing.key
+            raise Unreadable(f"$.{key}", f"found {len(rows)} {key} instead of one")
+        ((_sent, row, path),) = self._each(opened, opened, rows)
+        found: T = self.row(row, path=path)
+        return found
+
+    def row(self, row: Text, decoders: Decoders[Any] | None = None, *, path: str = "$") -> Any:
+        """Read a row, or some of its fields by other ``decoders``. Where that fails, all of it is repaired."""
+        try:
+            return (decoders or self.typed).row.decode(row)
+        except UNREAD:
+            pass  # As above.
+        return repair(self.listing.row, mend(row), path)
+
+    def part(self, part: bytes, decoders: Decoders[Any] | None = None) -> Sequence[Any]:
+        """Read a JSON list of rows whose marks can be read, as :meth:`row` reads each."""
+        try:
+            return (decoders or self.typed).rows.decode(part)
+        except UNREAD:
+            pass  # As above.
+        return [self.row(row, decoders) for row in self.raw.rows.decode(part)]
+
+    def _fast(self, body: bytes, meta: ResponseMeta, taken: "_Typed") -> Steps[ReadPage[Any] | None]:
+        """Read a page that is as documented, a large one slice by slice; None where it has to be opened."""
+        try:
+            cut = cut_rows(body, self.listing.key, slice_bytes=taken.slice_bytes, min_bytes=taken.min_bytes)
+            if cut is not None:
+                envelope, slices = cut
+                numbers = self.typed.page.decode(envelope)
+                if numbers.rows == []:
+                    for number, rows in enumerate(slices, 1):
+                        taken.take_list(rows)
+                        if number % taken.slices_a_step == 0:
+                            yield
+                    return taken.page(numbers, meta)
+            whole = taken.take_page(body)
+            return None if whole is None else taken.page(whole, meta)
+        except UNREAD:
+            return None
+
+    def _each(self, sent: bytes, opened: bytes, rows: list[Raw] | None) -> Iterator[tuple[bytes, Text, str]]:
+        """Give each row's bytes as sent, its text as opened, and its JSON path."""
+        if rows is None:
+            yield sent.strip(), opened, "$"
+            return
+        end = 0
+        for index, row in enumerate(rows):
+            # Rows lie in the body in this order.
+            start = opened.index(row, end)
+            end = start + len(memoryview(row))
+            yield sent[start:end], row, f"$.{self.listing.key}[{index}]"
+
+
+_reader_of: Callable[[Listing[Any]], Reader[Any]] = functools.cache(Reader)
+
+
+def reader_of(listing: Listing[T]) -> Reader[T]:
+    """Give the one reader of a list."""
+    return _reader_of(listing)
+
+
+class _Typed:
+    """Takes a page's rows, in one go, list by list, or one by one: here typed ones, which are their own marks."""
+
+    # A slice is some 250 chats: how long decoding it holds the event loop is told by ``python -m benchmarks walk``.
+    slice_bytes: ClassVar = 512 * 1024
+    min_bytes: ClassVar = 1024 * 1024
+    slices_a_step: ClassVar = 1
+
+    def __init__(self, reader: Reader[Any]) -> None:
+        self._reader = reader
+        self._rows: list[Any] = []
+        self._marks: list[Any] = []
+
+    def take_page(self, body: bytes) -> _Whole | None:
+        """Take all rows of a page; None where it has none under the list's key, or is not to be read in one go."""
+        page = self._reader.typed.page.decode(body)
+        if page.rows is UNSET:
+            return None
+        self._rows = page.rows
+        return page
+
+    def take_list(self, rows: bytes) -> None:
+        """Take the rows of a JSON list."""
+        self._rows += self._reader.typed.rows.decode(rows)
+
+    def take_row(self, sent: bytes, row: Text, path: str) -> None:  # noqa: ARG002 - what raw rows need
+        """Take one row, which may need repair."""
+        self._rows.append(self._reader.row(row, path=path))
+
+    def page(self, numbers: Numbers, meta: ResponseMeta) -> ReadPage[Any]:
+        """Give the page with the rows that were taken."""
+        rows = self._rows
+        return ReadPage(rows=rows, marks=rows, timed=rows.__getitem__, numbers=numbers, meta=meta)
+
+
+class _Raw(_Typed):
+    """Takes rows as they were sent. Two scans that decode next to nothing are cheaper than one that decodes all."""
+
+    def take_page(self, body: bytes) -> _Whole | None:
+        page = self._reader.marks.page.decode(body)
+        if page.rows is UNSET:
+            return None
+        self._marks = page.rows
+        self._rows = [bytes(row) for row in self._reader.raw.page.decode(body).rows or ()]
+        return page
+
+    def take_list(self, rows: bytes) -> None:
+        self._marks += self._reader.marks.rows.decode(rows)
+        self._rows += [bytes(row) for row in self._reader.raw.rows.decode(rows)]
+
+    def take_row(self, sent: bytes, row: Text, path: str) -> None:
+        self._marks.append(self._reader.row(row, self._reader.marks, path=path))
+        self._rows.append(sent)
+
+    def page(self, numbers: Numbers, meta: ResponseMeta) -> ReadPage[Any]:
+        rows, reader = self._rows, self._reader
+        return ReadPage(
+            rows=rows,
+            marks=self._marks,
+            timed=lambda index: reader.row(rows[index], reader.times),
+            numbers=numbers,
+            meta=meta,
+        )
+
+
+class _Late(_Typed):
+    """Takes the parts of a large page, each a list of rows to be decoded later. A small page is not for it.
+
+    A part's rows stay in the processor's nearest cache until they are let go, and the next part's take their place
+    there: so a walk in pages of 2,000 rows takes less CPU than a bare loop that decodes each page whole (``python -m
+    benchmarks compare``).
+    """
+
+    slice_bytes: ClassVar = 64 * 1024
+    min_bytes: ClassVar = 3 * 512 * 1024
+    slices_a_step: ClassVar = 32
+
+    def __init__(self, reader: Reader[Any]) -> None:
+        super().__init__(reader)
+        self._ends: list[int] = []
+
+    def take_page(self, body: bytes) -> _Whole | None:  # noqa: ARG002 - see the class
+        return None
+
+    def take_list(self, rows: bytes) -> None:
+        self._marks += self._reader.marks.rows.decode(rows)
+        self._rows.append(rows)
+        self._ends.append(len(self._marks))
+
+    def page(self, numbers: Numbers, meta: ResponseMeta) -> ReadPage[Any]:
+        reader, parts, ends = self._reader, self._rows, self._ends
+        rows = LateRows(Parts(parts, ends, reader.part))
+        # Times are read by themselves: that is cheaper than decoding the rows, and keeps none of them.
+        times = LateRows(Parts(parts, ends, lambda part: reader.part(part, reader.times)))
+        return ReadPage(rows=rows, marks=self._marks, timed=times.__getitem__, numbers=numbers, meta=meta)

@@ -1,0 +1,196 @@
+"""The slow way to read an object: field by field, in every dialect that is known, losing nothing.
+
+A decoder reads a page in one call and stops at the first value that is not of its type. Only then is the row that
+holds it read here: each field by msgspec first, then in the dialects of its type; what still cannot be read is kept
+raw in ``undecoded`` of the object that holds it. A field is thus either whole in its place or whole in ``undecoded``.
+
+Each value stays the JSON that it came as until a reader for it is found. So a value that nobody can use, or of a field
+that nobody knows, takes no more memory than its text.
+"""
+
+import re
+from functools import cache, reduce
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
+
+import msgspec
+from msgspec import Raw, json
+
+from periskope_async.decoding.body import Text, mend_escapes
+from periskope_async.decoding.dialects import SCALARS, load_json, read_comma_separated, read_epoch_ms
+from periskope_async.models.part import Part, keep_undecoded, read_custom
+from periskope_async.models.unset import UNSET, UnsetType
+
+__all__ = ["Unreadable", "repair"]
+
+P = TypeVar("P", bound=Part)
+
+# msgspec's errors are ValueErrors since 0.22 only.
+_UNFIT = (ValueError, msgspec.MsgspecError, RecursionError)
+
+# Longer than any spelling of a number or a time. Readers of single values take time, not all in proportion to them.
+_LONGEST_SCALAR = 100
+# What a list of empty lists takes is twenty times its text, so a large one that nobody can use is kept as the text.
+_MOST_UNPACKED = 64 * 1024
+
+_EMPTY = re.compile(rb"\s*\{\s*\}\s*")
+_OBJECT = json.Decoder(dict[str, Raw])
+_LIST = json.Decoder(list[Raw])
+_STRING = json.Decoder(str)
+
+
+class Unreadable(ValueError):  # noqa: N818 - a statement about a body; wire.answer makes the user's error of it
+    """A body, or a part of it, of which nothing sensible can be kept."""
+
+    def __init__(self, path: str, reason: str, *, is_cut: bool = False) -> None:
+        super().__init__(f"{reason} at {path}")
+        self.is_cut = is_cut
+        """Whether the body ends before its JSON does."""
+        self.path = path
+        """Where, as a JSON path such as ``$.chats[3].chat_id``."""
+        self.reason = reason
+        """What was wrong there, to be read before "at <path>"."""
+
+
+class _Plan(NamedTuple):
+    """How one field of an object is read."""
+
+    name: str
+    keys: tuple[str, ...]
+    target: Any
+    is_identity: bool
+
+
+def repair(kind: type[P], text: Text, path: str) -> P:
+    """Read one object from its JSON. Raises Unreadable where it is none, or has lost its identity."""
+    try:
+        wire = _wire_decoder(kind).decode(text)
+    except msgspec.ValidationError as error:
+        raise Unreadable(path, f"expected an object, not {_kind_of(text)}") from error
+    except _UNFIT as error:
+        raise Unreadable(path, f"cannot be read ({error})") from error
+    read: dict[str, Any] = {}
+    unread: dict[str, Any] = {}
+    for name, keys, target, is_identity in _plans(kind):
+        read[name] = UNSET
+        for key in keys:
+            if (found := getattr(wire, key)) is UNSET:
+                continue
+            try:
+                read[name] = _fit(found, target)
+                break
+            except _UNFIT:
+                if is_identity:
+                    reason = f"expected a string, not {_kind_of(found)}"
+                    raise Unreadable(f"{path}.{key}", reason) from None
+                unread[key] = _unpacked(found)
+        if is_identity and read[name] is UNSET:
+            raise Unreadable(f"{path}.{keys[0]}", "is missing")
+    return kind(**read, undecoded=keep_undecoded(unread))
+
+
+def _first(text: Text) -> bytes:
+    """Give the character that tells what a JSON value is."""
+    return bytes(memoryview(text)[:64]).lstrip()[:1]
+
+
+def _kind_of(text: Text) -> str:
+    kinds = {b"n": "null", b"t": "a boolean", b"f": "a boolean", b'"': "a string", b"{": "an object", b"[": "a list"}
+    return kinds.get(_first(text), "a number")
+
+
+def _unpacked(text: Text) -> Any:
+    """Give a value as the JSON that it is; where it is large and no string, as its text."""
+    if _first(text) == b'"':
+        return _STRING.decode(text)
+    try:
+        if len(memoryview(text)) <= _MOST_UNPACKED:
+            return load_json(bytes(text))
+    except RecursionError:
+        pass
+    return str(text, "utf-8")
+
+
+@cache
+def _plans(kind: type[Part]) -> tuple[_Plan, ...]:
+    def plan(field: msgspec.structs.FieldInfo) -> _Plan:
+        other = kind.other_spellings.get(field.name)
+        keys = (field.encode_name,) if other is None else (field.encode_name, other)
+        options = _options(field.type)
+        target = reduce(lambda one, other: one | other, (option for option in options if option is not UnsetType))
+        return _Plan(field.name, keys, target, field.required and UnsetType not in options)
+
+    return tuple(plan(field) for field in msgspec.structs.fields(kind) if field.name != "undecoded")
+
+
+@cache
+def _wire_decoder(kind: type[Part]) -> json.Decoder[Any]:
+    """Read an object into the JSON of its known fields, by their wire names; unknown ones are passed over."""
+    keys = [key for plan in _plans(kind) for key in plan.keys]
+    return json.Decoder(msgspec.defstruct(f"{kind.__name__}Wire", [(key, Raw | UnsetType, UNSET) for key in keys]))
+
+
+@cache
+def _options(target: Any) -> tuple[Any, ...]:
+    return get_args(target) if get_origin(target) in {Union, UnionType} else (target,)
+
+
+@cache
+def _decoder(target: Any) -> json.Decoder[Any]:
+    return json.Decoder(target, strict=False, dec_hook=read_custom)
+
+
+def _fit(text: Text, target: Any) -> Any:
+    """Read a value as ``target``, as the fast path would, else in a dialect. Raises one of ``_UNFIT``."""
+    try:
+        return _decoder(target).decode(text)
+    except _UNFIT:
+        pass
+    options = _options(target)
+    for option in options:
+        try:
+            return _fit_dialect(text, option)
+        except _UNFIT:
+            continue
+    if type(None) in options and _EMPTY.fullmatch(text):
+        # The server's other way to write null; where an object may be empty, it has been read as one by now.
+        return None
+    raise ValueError(f"{_kind_of(text)} is no {target}")
+
+
+def _fit_dialect(text: Text, target: Any) -> Any:
+    marks: dict[str, Any] = {}
+    if get_origin(target) is Annotated:
+        target, meta = get_args(target)
+        marks = meta.extra or {}
+    if target is Any:
+        # Only a number that msgspec has no room for is no JSON to it.
+        return _unpacked(text)
+    reader = read_epoch_ms if "epoch_ms" in marks else SCALARS.get(target)
+    if reader is None:
+        return _fit_container(text, target, marks)
+    if _first(text) in {b"[", b"{"} or len(memoryview(text)) > _LONGEST_SCALAR:
+        raise ValueError(f"{_kind_of(text)} is no {target}")
+    return reader(load_json(bytes(text)))
+
+
+def _fit_container(text: Text, target: Any, marks: dict[str, Any]) -> Any:
+    origin = get_origin(target) or target
+    is_part = issubclass(origin, Part)
+    first = _first(text)
+    if first == b'"' and (is_part or origin in {tuple, dict}):
+        inner = _STRING.decode(text).strip()
+        if "comma_separated" in marks and not inner.startswith("["):
+            return read_comma_separated(inner)
+        if inner.startswith(("[", "{")):
+            # A JSON column that went through one encoder too many: "[]" for [].
+            return _fit(mend_escapes(inner.encode()), target)
+    if is_part:
+        return repair(origin, text, "$")
+    if origin is tuple and first == b"[" and (of := get_args(target)[0]) is not str:
+        # A text has no dialects: a list of texts that msgspec has refused is none.
+        return tuple([_fit(item, of) for item in _LIST.decode(text)])
+    if origin is dict and first == b"{":
+        _, of = get_args(target)
+        return {key: _fit(item, of) for key, item in _OBJECT.decode(text).items()}
+    raise ValueError(f"{_kind_of(text)} is no {target}")

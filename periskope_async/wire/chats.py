@@ -1,0 +1,94 @@
+"""The filters of GET /chats, checked and normalised (pure).
+
+What each parameter takes: https://docs.periskope.app/api-reference/chat/list-all-chats
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from periskope_async.errors import ConfigError
+from periskope_async.typed import pasted
+from periskope_async.wire.period import period
+
+if TYPE_CHECKING:
+    from periskope_async.wire.period import Moment
+
+__all__ = ["ChatType", "SortBy", "SortOrder", "chat_filters", "normal_chat_id"]
+
+SortBy: TypeAlias = Literal["created_at", "latest_message_timestamp"]
+SortOrder: TypeAlias = Literal["asc", "desc"]
+ChatType: TypeAlias = Literal["user", "group", "business"]
+
+_CHAT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}@[a-z0-9.]{1,64}", re.ASCII)
+# A number from a spreadsheet's column with the suffix behind it: 919876543210.0@c.us.
+_DECIMAL_ID = re.compile(r"[0-9]+\.0@.*", re.ASCII)
+_MOST_LABEL = 1000
+# Controls, halves of characters, separators of lines and paragraphs.
+_NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# Nothing to see: joiners, marks of direction. An emoji holds some, beside what is seen.
+_UNSEEN = frozenset({"Cf", "Zs", "Mn"})
+_DIGITS = re.compile(r"[1-9][0-9]{6,14}", re.ASCII)
+
+
+def chat_filters(
+    *,
+    sort_by: SortBy | None = None,
+    sort_order: SortOrder | None = None,
+    chat_id: str | None = None,
+    chat_type: ChatType | None = None,
+    label: str | None = None,
+    start_time: Moment | None = None,
+    end_time: Moment | None = None,
+) -> dict[str, str | None]:
+    """Check and normalise the filters of a list of chats, and give them as the wire has them. Raises ConfigError."""
+    return {
+        "sort_by": _one_of("sort_by", sort_by, SortBy),
+        "sort_order": _one_of("sort_order", sort_order, SortOrder),
+        "chat_id": None if chat_id is None else normal_chat_id(chat_id),
+        "chat_type": _one_of("chat_type", chat_type, ChatType),
+        "label": None if label is None else _label(label),
+        **period(start_time, end_time),
+    }
+
+
+def normal_chat_id(chat_id: str) -> str:
+    """Give the id as the server writes it: bare digits are a person's (``…@c.us``). Raises ConfigError."""
+    text = pasted(_text("chat_id", chat_id))
+    if _DIGITS.fullmatch(bare := text.removeprefix("+")):
+        return f"{bare}@c.us"
+    if not _CHAT_ID.fullmatch(text) or _DECIMAL_ID.fullmatch(text):
+        raise ConfigError(
+            f"chat_id {chat_id!r:.100} is not a chat's id; they look like 120363392071406466@g.us (a group) "
+            "or 919876543210@c.us (a person; the digits alone will do)",
+            parameter="chat_id",
+        )
+    return text
+
+
+def _label(label: str) -> str:
+    text = _text("label", label)
+    kinds = {unicodedata.category(character) for character in text[: _MOST_LABEL + 1]}
+    if kinds <= _UNSEEN or kinds & _NO_TEXT or len(text) > _MOST_LABEL:
+        raise ConfigError(
+            f"label {label!r:.100} is not a label's name or id: those are some letters or emoji, on one line",
+            parameter="label",
+        )
+    return text
+
+
+def _text(name: str, value: str) -> str:
+    """Refuse what is no text: an id that was read as a number is the likeliest slip."""
+    if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"{name} is {value!r}, a {type(value).__name__}; give it as a str", parameter=name)
+    # The first cell of a spreadsheet's file begins with a byte order mark.
+    return value.strip().strip("\ufeff").strip()
+
+
+def _one_of(name: str, value: str | None, choice: object) -> str | None:
+    allowed: tuple[str, ...] = get_args(choice)
+    if value is not None and value not in allowed:
+        raise ConfigError(f"{name} is {value!r}; it takes {' or '.join(map(repr, allowed))}", parameter=name)
+    return value

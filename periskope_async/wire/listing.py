@@ -1,0 +1,136 @@
+"""A paged list of the API as data: all that requests, decoder, walk and export need to know of it (pure).
+
+To add a list takes a row type, one :class:`Listing`, and the methods that name its filters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from msgspec import Struct
+
+from periskope_async.errors import ConfigError
+from periskope_async.models.part import Part
+from periskope_async.typed import is_whole
+from periskope_async.wire.order import Order
+from periskope_async.wire.request import Request, encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ListQuery", "Listing", "Sort", "check_page"]
+
+T = TypeVar("T", bound=Part)
+
+
+class Sort(Struct, frozen=True, kw_only=True):
+    """One sort key of a list."""
+
+    name: str | None = None
+    """The value of ``sort_by``; None where the list has only one sort key."""
+    times: tuple[str, ...]
+    """Fields that may hold a row's sort time, such as ``latest_message.timestamp``: the first that is set counts."""
+    can_move_anywhere: bool = False
+    """Whether the sort time of a row may become any other, and not only the present one."""
+
+
+class Listing(Struct, Generic[T], frozen=True, kw_only=True, eq=False):
+    """A paged list: ``GET path?offset=…&limit=…`` answers ``{from, to, count, key: [row, …]}``."""
+
+    path: str
+    """Path below the base URL. It may have places for ids, as in ``/chats/{chat_id}/messages``."""
+    key: str
+    """The body's key for the rows, and the list's name."""
+    row: type[T]
+    identity: tuple[str, ...]
+    """The fields that together tell a row from the others. The row type requires the first; the others may be null."""
+    other_keys: tuple[str, ...] = ()
+    """Further spellings of ``key`` that sources show. A page under one of them is read row by row."""
+    sorts: tuple[Sort, ...] = ()
+    """The sort keys, the server's default first. Empty where the order is not documented."""
+    order_param: str | None = None
+    """The parameter that takes ``asc`` and ``desc``; None where the order cannot be reversed."""
+    single_param: str | None = None
+    """The filter that names one row; its answer may be the bare row."""
+    says_updated_at: bool = False
+    """Whether each row tells in ``updated_at`` when it was changed last."""
+    max_limit: int = 2000
+    """The most rows of a page. The server answers 422 to 10,000 ("Limit should be less than 2000")."""
+
+    @property
+    def is_reversible(self) -> bool:
+        """Whether the opposite order can be asked for."""
+        return self.order_param is not None
+
+    def query(
+        self,
+        params: Mapping[str, str | None] | None = None,
+        *,
+        phone: str | None = None,
+        ids: Mapping[str, str] | None = None,
+    ) -> ListQuery[T]:
+        """Bind checked filters (None: left out), the phone, and the ids of the path."""
+        given = tuple([(name, value) for name, value in (params or {}).items() if value is not None])
+        path = self.path.format_map({name: encoded(value) for name, value in (ids or {}).items()})
+        return ListQuery(listing=self, path=path, params=given, phone=phone)
+
+
+class ListQuery(Struct, Generic[T], frozen=True, kw_only=True):
+    """What to list, without where in the list. All pages of a walk are asked for through one."""
+
+    listing: Listing[T]
+    path: str
+    params: tuple[tuple[str, str], ...] = ()
+    phone: str | None = None
+
+    @property
+    def sort(self) -> Sort | None:
+        """The sort key that is asked for, by default the server's; None where that is not documented."""
+        by, sorts = self._param("sort_by"), self.listing.sorts
+        return next((sort for sort in sorts if sort.name == by), sorts[0] if sorts else None)
+
+    @property
+    def order(self) -> Order:
+        """What the order lets rows do. The server's default is newest first."""
+        sort = self.sort
+        return Order(
+            is_newest_first=self._param(self.listing.order_param) != "asc",
+            can_move_anywhere=sort is not None and sort.can_move_anywhere,
+            is_reversible=self.listing.is_reversible,
+        )
+
+    @property
+    def is_for_one(self) -> bool:
+        """Whether a filter names the one row that is wanted."""
+        return self._param(self.listing.single_param) is not None
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash that binds a resume token to its query; the query cannot be read back from it."""
+        text = "\n".join([self.path, *(f"{name}={value}" for name, value in self.params), f"x-phone={self.phone}"])
+        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+    def page(self, *, offset: int, limit: int, is_reversed: bool = False) -> Request:
+        """Ask for ``limit`` rows from ``offset`` (counted from 0) on. A list that cannot be reversed stays as it is."""
+        params, order = self.params, self.listing.order_param
+        if is_reversed and order is not None:
+            opposite = "asc" if self.order.is_newest_first else "desc"
+            params = (*(param for param in params if param[0] != order), (order, opposite))
+        filters = "".join([f"&{name}={encoded(value)}" for name, value in params])
+        # Both are always sent: the documents disagree on the defaults (offset 0 or 1, limit 1000 or 2000).
+        return Request(method="GET", target=f"{self.path}?offset={offset}&limit={limit}{filters}", phone=self.phone)
+
+    def _param(self, name: str | None) -> str | None:
+        return next((value for param, value in self.params if param == name), None)
+
+
+def check_page(listing: Listing[T], *, offset: int, limit: int, limit_name: str = "limit") -> None:
+    """Refuse a page that no server could give. Raises ConfigError."""
+    if not is_whole(offset, least=0):
+        raise ConfigError(f"offset is {offset!r}; it must be a whole number from 0 up", parameter="offset")
+    if not is_whole(limit, least=1) or limit > listing.max_limit:
+        raise ConfigError(
+            f"{limit_name} is {limit!r}; it must be a whole number from 1 to {listing.max_limit}",
+            parameter=limit_name,
+        )
