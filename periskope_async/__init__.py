@@ -38,7 +38,10 @@ from periskope_async.errors import (
     WrongLoopError,
 )
 from periskope_async.limits.gate import RateLimiter
+from periskope_async.limits.limiter import Limiter
+from periskope_async.limits.permit import Permit
 from periskope_async.limits.rate import RateLimit
+from periskope_async.limits.shared import SharedLimiter
 from periskope_async.limits.snapshot import RateLimitSnapshot
 from periskope_async.meta import ResponseMeta
 from periskope_async.models import (
@@ -69,6 +72,7 @@ __all__ = [
     "DecodeError",
     "DeliveryInfo",
     "ExportError",
+    "Limiter",
     "Message",
     "MessageId",
     "MirrorError",
@@ -81,6 +85,7 @@ __all__ = [
     "PeriskopeClient",
     "PeriskopeError",
     "PermissionDeniedError",
+    "Permit",
     "RateLimit",
     "RateLimitError",
     "RateLimitSnapshot",
@@ -88,6 +93,7 @@ __all__ = [
     "ResponseMeta",
     "RetryPolicy",
     "ServerError",
+    "SharedLimiter",
     "SignatureError",
     "StreamOverflowError",
     "StreamRefusedError",
