@@ -16,21 +16,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
-from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import (
     allow_header_conformance,
     positive_data_acceptance,
     unsupported_method,
 )
 
-from periskope_async.sandbox import PHONES, Body, Sandbox, Status
+from periskope_async.sandbox import PHONES, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from schemathesis import AuthContext, Case
 
-    from periskope_async.sandbox import Fault
 
 KEY = "the-only-key"
 PHONE = PHONES[0].org_phone.removesuffix("@c.us")
