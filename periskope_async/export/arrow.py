@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
 
 from periskope_async.client.lists import CHATS
 from periskope_async.export.columns import batches_of, table_of
@@ -16,10 +15,13 @@ if TYPE_CHECKING:
     from periskope_async.paging.pager import Pager
     from periskope_async.wire.listing import Listing
 
-__all__ = ["arrow_batches", "record_batches", "schema_of", "to_arrow"]
+__all__ = ["arrow_batches", "pa", "record_batches", "schema_of", "to_arrow"]
+
+# It comes without types.
+pa: Any = import_module("pyarrow")
 
 # Microseconds in UTC are read as such by every reader; nanoseconds lose the zone in some.
-_TYPES: dict[Kind, pa.DataType] = {
+_TYPES: dict[Kind, Any] = {
     "text": pa.string(),
     "integer": pa.int64(),
     "real": pa.float64(),
@@ -30,17 +32,17 @@ _TYPES: dict[Kind, pa.DataType] = {
 }
 
 
-def schema_of(table: Table) -> pa.Schema:
+def schema_of(table: Table) -> Any:
     """Give the schema: the table's columns, then ``source``, ``gone_at`` and ``raw_json``."""
     fields = [(column.name, _TYPES[column.kind]) for column in table.columns]
     # raw_json is plain text: as the type JSON, some readers refuse a column for one half emoji.
     return pa.schema([*fields, ("source", pa.string()), ("gone_at", _TYPES["time"]), ("raw_json", pa.string())])
 
 
-def record_batches(table: Table, batches: Iterable[Batch], *, rows: int) -> Iterator[pa.RecordBatch]:
+def record_batches(table: Table, batches: Iterable[Batch], *, rows: int) -> Iterator[Any]:
     """Give record batches of ``rows`` rows, the last one of fewer."""
     schema = schema_of(table)
-    pending: list[pa.RecordBatch] = []
+    pending: list[Any] = []
     held = 0
     for batch in batches:
         some = _record_batch(schema, batch)
@@ -56,9 +58,7 @@ def record_batches(table: Table, batches: Iterable[Batch], *, rows: int) -> Iter
         yield pa.concat_batches(pending)
 
 
-async def arrow_batches(
-    pager: Pager[Any], rows: int = 20_000, *, listing: Listing[Any] = CHATS
-) -> AsyncIterator[pa.RecordBatch]:
+async def arrow_batches(pager: Pager[Any], rows: int = 20_000, *, listing: Listing[Any] = CHATS) -> AsyncIterator[Any]:
     """Walk, and give record batches of ``rows`` rows."""
     table = table_of(listing)
     pending: list[Batch] = []
@@ -78,7 +78,7 @@ async def arrow_batches(
             yield batch
 
 
-async def to_arrow(pager: Pager[Any], *, listing: Listing[Any] = CHATS) -> pa.Table:
+async def to_arrow(pager: Pager[Any], *, listing: Listing[Any] = CHATS) -> Any:
     """Walk, and give all rows as one table."""
     batches = [batch async for batch in arrow_batches(pager, listing=listing)]
     return pa.Table.from_batches(batches, schema_of(table_of(listing)))
@@ -100,7 +100,7 @@ def _last_rows(batches: list[Batch], rows: int) -> list[Batch]:
     return kept
 
 
-def _record_batch(schema: pa.Schema, batch: Batch) -> pa.RecordBatch:
+def _record_batch(schema: Any, batch: Batch) -> Any:
     columns: list[Any] = [*batch.values, [batch.source] * len(batch), batch.gone_at, batch.raw]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from operator import attrgetter
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Raw, Struct
@@ -22,7 +22,7 @@ from periskope_async.models.times import FlexTime
 from periskope_async.models.unset import UNSET, UnsetType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from periskope_async.wire.listing import Listing
 
@@ -34,7 +34,7 @@ Kind: TypeAlias = Literal["text", "integer", "real", "boolean", "time", "texts",
 # Decoded this many at a time, the objects stay in the processor's cache: a third faster than 2,000 at a time.
 ROWS_A_STEP = 250
 _INT = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_WORDS = Annotated[tuple[str, ...], msgspec.Meta(extra={"comma_separated": True})]
+_WORDS: Any = Annotated[tuple[str, ...], msgspec.Meta(extra={"comma_separated": True})]
 _UNREAD = (ValueError, msgspec.MsgspecError, RecursionError)
 # Of an object inside a row, these fields become columns of their own; any other object is JSON text.
 _FLATTENED: dict[type, tuple[str, ...]] = {
@@ -81,7 +81,7 @@ class Batch(Struct, frozen=True):
 
 def table_of(listing: Listing[Any], *, has_sources: bool = False) -> Table:
     """Tell the columns of a list."""
-    columns, row = _columns_of(listing.row)
+    columns, row = _columns_of(cast("Any", listing.row))
     return Table(name=listing.key, columns=columns, key=listing.identity, row=row, has_sources=has_sources)
 
 
@@ -94,7 +94,9 @@ def batches_of(
         some = rows[start : start + ROWS_A_STEP]
         read = _decoded(table.row, some)
         raw = [str(row, "utf-8", "replace") for row in some]
-        gone = [None] * len(some) if gone_at is None else list(gone_at[start : start + ROWS_A_STEP])
+        gone: list[datetime | None] = (
+            [None] * len(some) if gone_at is None else list(gone_at[start : start + ROWS_A_STEP])
+        )
         yield Batch([reader(read) for reader in readers], raw, source, gone)
 
 
@@ -149,9 +151,10 @@ def _columns_of(row: type[Part]) -> tuple[tuple[Column, ...], type[Part]]:
     # The value inside the object is there in the lists; a column of the same name beside it would be empty.
     flat = {column.name for column in columns if len(column.path) > 1}
     columns = [column for column in columns if len(column.path) > 1 or column.name not in flat]
-    return tuple(columns), msgspec.defstruct(
+    slim: Any = msgspec.defstruct(
         f"{row.__name__}Columns", fields, bases=(Part,), frozen=True, kw_only=True, gc=False, rename=names
     )
+    return tuple(columns), slim
 
 
 def _flattened(prefix: str, field: str, kind: type, names: tuple[str, ...]) -> tuple[list[Column], Any]:
@@ -198,16 +201,31 @@ def _kind_of(options: tuple[Any, ...]) -> tuple[Kind, Any]:
     return "json", Raw | UnsetType
 
 
-def _reader(column: Column) -> Any:
-    get = attrgetter(*column.path[:1])
+def _reader(column: Column) -> Callable[[Sequence[Part]], list[Any]]:
+    """Give what reads a column's values from decoded rows."""
+    get = attrgetter(column.path[0])
+    inner = attrgetter(column.path[-1])
+
+    def flattened(rows: Sequence[Part]) -> list[Any]:
+        return [_known(inner(part)) if (part := get(row)) else None for row in rows]
+
+    def json_texts(rows: Sequence[Part]) -> list[Any]:
+        return [_json_text(get(row)) for row in rows]
+
+    def lists(rows: Sequence[Part]) -> list[Any]:
+        return [_texts(get(row)) for row in rows]
+
+    def plain(rows: Sequence[Part]) -> list[Any]:
+        return [_known(value) for value in map(get, rows)]
+
     if len(column.path) > 1:
-        inner = attrgetter(column.path[1])
-        return lambda rows: [None if not (part := get(row)) else inner(part) for row in rows]
-    if column.kind == "json":
-        return lambda rows: [_json_text(get(row)) for row in rows]
-    if column.kind == "texts":
-        return lambda rows: [_texts(get(row)) for row in rows]
-    return lambda rows: [None if (value := get(row)) is UNSET else value for row in rows]
+        return flattened
+    return json_texts if column.kind == "json" else lists if column.kind == "texts" else plain
+
+
+def _known(value: Any) -> Any:
+    """Give None for UNSET, which a row that was repaired may have."""
+    return None if value is UNSET else value
 
 
 def _json_text(raw: Any) -> str | None:
@@ -222,5 +240,6 @@ def _json_text(raw: Any) -> str | None:
 def _texts(value: Any) -> list[str] | None:
     """Give a list; of a map, the keys whose value is true."""
     if isinstance(value, dict):
-        return [name for name, is_on in value.items() if is_on]
+        labels = cast("dict[str, bool]", value)
+        return [name for name, is_on in labels.items() if is_on]
     return None if value is None or value is UNSET else list(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -47,7 +47,8 @@ def _cell(kind: Kind, escape: Callable[[str], str]) -> Callable[[Any], str]:
         if value is None:
             return ""
         if kind == "time":
-            return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+            moment: datetime = value
+            return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         if kind == "boolean":
             return "true" if value else "false"
         if kind == "texts":

@@ -6,9 +6,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
-from periskope_async.export.arrow import record_batches, schema_of
+from periskope_async.export.arrow import pa, record_batches, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-from pyarrow import parquet as pq
-
-from periskope_async.export.arrow import record_batches, schema_of
+from periskope_async.export.arrow import pa, record_batches, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["write"]
 
+# It comes without types.
+pq: Any = import_module("pyarrow.parquet")
 _ROWS_A_GROUP = 20_000
 _ZSTD_LEVEL = 1
 # Few values, many times over.

@@ -56,8 +56,8 @@ async def export(
     """Write every row of ``sources`` to ``path``, in the format that its ending names; see :class:`ExportPlan`.
 
     The file is there when it is whole. Until then ``path.partial`` and ``path.partial.log`` hold what was fetched.
-    After a crash, a cancel or an error the same call goes on where it was. All files are readable by their owner only. An
-    older file stays until the new one is whole, and keeps its rights. ``path.manifest.json`` tells what the file is.
+    After a crash, a cancel or an error the same call goes on where it was. All files are readable by their owner only.
+    An older file stays until the new one is whole, and keeps its rights. ``path.manifest.json`` tells what the file is.
 
     Raises ExportError, ConfigError, and what iterating the pager raises. A target that cannot be written is refused
     before the first request. Where one of several sources fails, the others go on, and ``result.failed`` has it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -81,11 +81,11 @@ def _reader(kind: Kind) -> Callable[[Any], Any] | None:
     return _list if kind == "texts" else None
 
 
-def _time(value: Any) -> str:
+def _time(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _list(value: Any) -> str:
+def _list(value: list[str]) -> str:
     return msgspec.json.encode(value).decode()
 
 

@@ -44,7 +44,8 @@ def ids_in(path: Path) -> list[str]:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
             return [row[0] for row in database.execute("SELECT chat_id FROM chats ORDER BY rowid")]
     if path.name.endswith("parquet"):
-        return pytest.importorskip("polars").read_parquet(path)["chat_id"].to_list()
+        ids: list[str] = pytest.importorskip("polars").read_parquet(path)["chat_id"].to_list()
+        return ids
     if path.name.endswith("duckdb"):
         with closing(pytest.importorskip("duckdb").connect(str(path), read_only=True)) as database:
             return [row[0] for row in database.execute("SELECT chat_id FROM chats ORDER BY rowid").fetchall()]
@@ -96,14 +97,14 @@ async def test_sqlite_is_readable_where_nothing_can_be_written(tmp_path: Path) -
     async with connected() as (_, client):
         await export(client.iter_chats(), out)
         rows, chats = await truth(client), await client.iter_chats().collect()
-    tmp_path.chmod(0o500)
+    os.chmod(tmp_path, 0o500)  # noqa: PTH101 - nothing else runs
     try:
         with closing(sqlite3.connect(f"file:{out}?mode=ro", uri=True)) as database:
             assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
             assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             read = database.execute("SELECT raw_json, updated_at FROM chats ORDER BY rowid").fetchall()
     finally:
-        tmp_path.chmod(0o700)
+        os.chmod(tmp_path, 0o700)  # noqa: PTH101
     assert [row[0].encode() for row in read] == rows
     assert [row[1] for row in read] == [f"{chat.updated_at:%Y-%m-%dT%H:%M:%S.%fZ}" for chat in chats]
 
@@ -127,8 +128,10 @@ def test_what_cannot_be_read_is_null_and_kept_raw() -> None:
     table = table_of(CHATS)
     rows = [
         b'{"chat_id":"1@c.us","chat_name":"cut \\ud83d","member_count":{"odd":1},"label_ids":["a"]}',
-        b'{"chat_id":"2@c.us","member_count":99999999999999999999,"custom_properties":{"a":"\\ud83d"},'
-        b'"label_ids":{"b":true,"c":false},"latest_message":{"message_id":"m","body":null,"ack":"3"}}',
+        (
+            b'{"chat_id":"2@c.us","member_count":99999999999999999999,"custom_properties":{"a":"\\ud83d"},'
+            b'"label_ids":{"b":true,"c":false},"latest_message":{"message_id":"m","body":null,"ack":"3"}}'
+        ),
         b'{"chat_id":"3@c.us","member_add_mode":"true","created_at":"2024-05-13 11:19:34+00"}',
         b"7",
     ]
@@ -140,6 +143,7 @@ def test_what_cannot_be_read_is_null_and_kept_raw() -> None:
     assert columns["label_ids"] == [["a"], ["b"], None, None]
     assert columns["custom_properties"] == [None, '{"a":"\\ufffd"}', None, None]
     assert columns["latest_message_ack"] == [None, 3, None, None]
+    assert columns["latest_message_timestamp"] == [None, None, None, None]
     assert columns["member_add_mode"] == [None, None, True, None]
     assert columns["created_at"][2].isoformat() == "2024-05-13T11:19:34+00:00"
     assert [text.encode() for text in batch.raw] == rows

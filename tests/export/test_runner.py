@@ -108,7 +108,7 @@ async def test_a_foreign_manifest_is_left_alone(tmp_path: Path, content: str, sa
 async def test_settings_that_cannot_be_right_are_refused(settings: dict[str, Any]) -> None:
     async with connected(chats=1) as (_, client):
         with pytest.raises(ConfigError):
-            ExportPlan(**({"sources": client.iter_chats()} | settings))
+            ExportPlan(**dict[str, Any]({"sources": client.iter_chats(), **settings}))
 
 
 # What breaks off, and goes on
