@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -20,7 +19,6 @@ from periskope_async.cli.options import (
     walk,
 )
 from periskope_async.export.jsonl import json_lines
-from periskope_async.export.runner import ExportResult
 from periskope_async.printable import one_line
 
 if TYPE_CHECKING:
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from periskope_async.models import Maybe
     from periskope_async.models.chat import Chat
     from periskope_async.paging.pager import Pager
+    from periskope_async.paging.report import WalkReport
 
 __all__ = ["chats"]
 
@@ -72,16 +71,12 @@ async def chats(
     return Exit.OK
 
 
-async def print_rows(pager: Pager[Chat]) -> ExportResult:
+async def print_rows(pager: Pager[Chat]) -> WalkReport:
     """Print each chat's original JSON on stdout, one a line."""
-    rows = size = 0
     async with pager.raw() as raw:
         async for page in raw.pages():
-            lines = json_lines(page.items)
-            write_out(lines)
-            rows += len(page.items)
-            size += len(lines)
-    return ExportResult(path=Path("-"), rows=rows, bytes=size, report=raw.report)
+            write_out(json_lines(page.items))
+    return raw.report
 
 
 def _table(rows: Sequence[Chat], total: int | None, *, width: int) -> Table:

@@ -4,25 +4,79 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from cyclopts import App, Parameter
 
 from periskope_async.cli.chats import print_rows
 from periskope_async.cli.console import check_stdout, say, write_out
-from periskope_async.cli.options import Connection, Exit, Selection, Walking, open_client, walk
-from periskope_async.cli.progress import WalkProgress
+from periskope_async.cli.durations import read_duration, say_duration
+from periskope_async.cli.options import Exit, Server, Walking, open_client
+from periskope_async.cli.progress import ExportProgress
 from periskope_async.errors import ConfigError
-from periskope_async.export import export_chats
+from periskope_async.export import ExportPlan, run_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from periskope_async.cli.console import Sign
-    from periskope_async.export import ExportResult
+    from periskope_async.client import PeriskopeClient
+    from periskope_async.export import ExportResult, Manifest
+    from periskope_async.paging.pager import Pager
+    from periskope_async.paging.report import WalkReport
 
 __all__ = ["export_app"]
 
-export_app = App(name="export", help="Write whole listings to files, each row as the server wrote it.")
+export_app = App(name="export", help="Write whole listings to files that one can trust, also after a crash.")
+
+_Names = Annotated[tuple[str, ...], Parameter(consume_multiple=False, negative=())]
+_Switch = Annotated[bool, Parameter(negative=())]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Which chats. An option that is given several times makes several walks, side by side under one limit."""
+
+    phone: _Names = ()
+    "Only this phone's chats: a number with its country code, or a phone id."
+    label: _Names = ()
+    "Only chats with this label, by its name or id."
+    chat_type: Annotated[
+        tuple[Literal["user", "group", "business"], ...], Parameter(consume_multiple=False, negative=())
+    ] = ()
+    "Only chats of this type."
+    chat_id: str | None = None
+    "Only this chat."
+    since: str | None = None
+    "Only from this time on: 2025-04-25 or 2025-04-25T00:00:00Z."
+    until: str | None = None
+    "Only up to this time; a bare date means its whole day."
+    sort_by: Literal["created_at", "latest_message_timestamp"] | None = None
+    "What to sort by; the server's default is created_at."
+    sort_order: Literal["asc", "desc"] | None = None
+    "Oldest or newest first; the server's default is desc."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """How to write the file."""
+
+    format: Literal["jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "sqlite", "duckdb"] | None = None
+    "The format, where the ending of OUT does not tell it."
+    merge: _Switch = False
+    "Write a chat that several walks meet once, instead of once for each."
+    repair_text: _Switch = False
+    "Replace half an emoji by U+FFFD in JSON lines too."
+    csv_escape: bool = True
+    "Whether cells that a spreadsheet would run as formulas get a leading apostrophe."
+    patience: str = "5m"
+    "How long to wait for a server that is gone in mid-run, such as 1h."
+    restart: _Switch = False
+    "Throw away what an earlier run left, instead of going on with it."
 
 
 def _refuse_options(_type: type, out: str) -> None:
@@ -36,22 +90,27 @@ async def chats(
     out: Annotated[str, Parameter(allow_leading_hyphen=True, validator=_refuse_options)],
     /,
     *,
-    connection: Connection = Connection(),  # noqa: B008 - frozen
-    selection: Selection = Selection(),  # noqa: B008
+    server: Server = Server(),  # noqa: B008 - frozen
+    sources: Sources = Sources(),
     walking: Walking = Walking(),  # noqa: B008
-    quiet: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    writing: Writing = Writing(),
+    dry_run: _Switch = False,
+    quiet: _Switch = False,
+    json: _Switch = False,
 ) -> int:
-    """Write every chat's original JSON to OUT, one a line. The file appears when it is whole.
+    """Write every chat to OUT, whole or not at all. A run that was broken off goes on where it was.
 
     Parameters
     ----------
     out
-        The file to write, such as chats.jsonl; - writes to stdout.
+        The file to write: .jsonl, .jsonl.gz, .jsonl.zst, .csv, .parquet, .sqlite or .duckdb; - writes JSON lines to
+        stdout.
+    dry_run
+        Ask for one page of each walk, and say how many requests and how long the export would take.
     quiet
         No progress and no summary.
     json
-        Print the account of the walk as JSON.
+        Print the account of the export as JSON.
     """
     is_to_stdout = out == "-"
     if is_to_stdout and json:
@@ -60,30 +119,154 @@ async def chats(
         )
     if is_to_stdout or json:
         check_stdout()
-    is_drawn = not (quiet or json or (is_to_stdout and sys.stdout.isatty()))
-    progress = WalkProgress(max_items=walking.max_items, is_quiet=not is_drawn)
-    async with open_client(connection, hooks=(progress,), is_quiet=quiet) as client:
-        pager = walk(client, selection, walking, max_items=walking.max_items)
+    filters = _filters(sources)
+    is_drawn = not (quiet or json or dry_run or (is_to_stdout and sys.stdout.isatty()))
+    progress = ExportProgress("chats", sources=len(filters), max_items=walking.max_items, is_quiet=not is_drawn)
+    async with open_client(server, hooks=(progress,), is_quiet=quiet) as client:
+        pagers = {name: _pager(client, sources, walking, chosen) for name, chosen in filters.items()}
+        if dry_run:
+            return await _estimate(client, pagers, walking.page_size, is_json=json)
         with progress:
-            result = await (print_rows(pager) if is_to_stdout else export_chats(pager, out))
-    is_as_asked = result.report.complete is True or result.rows == walking.max_items
+            if is_to_stdout:
+                return await _print(pagers, is_quiet=quiet)
+            plan = ExportPlan(
+                sources=pagers,
+                format=writing.format,
+                merge=writing.merge,
+                repair_text=writing.repair_text,
+                csv_escape=writing.csv_escape,
+                patience=_patience(writing.patience),
+                restart=writing.restart,
+                query=_query(sources, walking),
+            )
+            result = await run_plan(plan, out, progress=progress)
     if json:
-        # A name is bytes to the disk; JSON has room for text only.
-        path = os.fsencode(result.path).decode(errors="backslashreplace")
-        account = {"path": path, "rows": result.rows, "bytes": result.bytes, "report": result.report}
-        write_out(msgspec.json.encode(account) + b"\n")
+        _print_account(result)
     elif not quiet:
-        _summarise(result, is_as_asked=is_as_asked)
-    return Exit.PARTIAL if result.report.complete is False and not is_as_asked else Exit.OK
+        _summarise(result)
+    return Exit.PARTIAL if result.manifest.state == "partial" else Exit.OK
 
 
-def _summarise(result: ExportResult, *, is_as_asked: bool) -> None:
-    report = result.report
-    sign: Sign = "✓" if is_as_asked or report.complete else "?" if report.complete is None else "!"
+def _filters(sources: Sources) -> dict[str, dict[str, Any]]:
+    """Name each walk, and give its own filters: every phone with every label and every type."""
+    filters: dict[str, dict[str, Any]] = {"": {}}
+    for option in ("phone", "label", "chat_type"):
+        values: Sequence[str] = tuple(dict.fromkeys(getattr(sources, option)))
+        if not values:
+            continue
+        filters = {
+            " ".join(filter(None, (name, f"{option}={value}" if len(values) > 1 else ""))): {**chosen, option: value}
+            for name, chosen in filters.items()
+            for value in values
+        }
+    return filters
+
+
+def _pager(client: PeriskopeClient, sources: Sources, walking: Walking, chosen: dict[str, Any]) -> Pager[Any]:
+    return client.iter_chats(
+        chat_id=sources.chat_id,
+        start_time=sources.since,
+        end_time=sources.until,
+        sort_by=sources.sort_by,
+        sort_order=sources.sort_order,
+        page_size=walking.page_size,
+        max_items=walking.max_items,
+        prefetch=walking.prefetch,
+        consistency=walking.consistency,
+        **chosen,
+    )
+
+
+def _query(sources: Sources, walking: Walking) -> dict[str, str]:
+    """Say what was asked for, for the manifest."""
+    asked = {name: getattr(sources, name) for name in Sources.__dataclass_fields__}
+    asked |= {"max_items": walking.max_items, "consistency": walking.consistency}
+    return {
+        name: ", ".join(value) if isinstance(value, tuple) else str(value)
+        for name, value in asked.items()
+        if value not in {None, ()}
+    }
+
+
+def _patience(text: str) -> float:
+    try:
+        return read_duration(text)
+    except ValueError as error:
+        raise ConfigError(f"--patience: {error}", parameter="patience") from None
+
+
+async def _print(pagers: dict[str, Pager[Any]], *, is_quiet: bool) -> int:
+    reports = [await print_rows(pager) for pager in pagers.values()]
+    is_partial = False
+    for pager, report in zip(pagers.values(), reports, strict=True):
+        is_as_asked = report.complete is True or report.rows_placed == pager.max_items
+        is_partial = is_partial or (report.complete is False and not is_as_asked)
+        if not is_quiet:
+            sign: Sign = "✓" if is_as_asked else "?" if report.complete is None else "!"
+            say(sign, f"{report.rows_placed:,} chats → -")
+            _say_walk(report)
+    return Exit.PARTIAL if is_partial else Exit.OK
+
+
+async def _estimate(client: PeriskopeClient, pagers: dict[str, Pager[Any]], page_size: int, *, is_json: bool) -> int:
+    """Ask for one page of each walk, and say what the whole would cost."""
+    rows = requests = size = 0
+    is_known = True
+    for pager in pagers.values():
+        async with pager.raw() as raw:
+            async for page in raw.pages():
+                count = page.count if page.count is not None else len(page.items)
+                is_known = is_known and page.count is not None
+                count = count if pager.max_items is None else min(count, pager.max_items)
+                rows += count
+                # Pages overlap by a few rows, and one more shows that the end is the end.
+                requests += -(-count // max(1, page_size - _OVERLAP)) + 1
+                size += sum(map(len, page.items)) * count // max(1, len(page.items))
+                break
+    limit = client.rate_limit
+    seconds = max(0.0, requests - limit.limit) / (limit.limit / limit.window) if limit.window else 0.0
+    if is_json:
+        account = {"rows": rows, "requests": requests, "seconds": seconds, "bytes": size, "is_known": is_known}
+        write_out(msgspec.json.encode(account) + b"\n")
+        return Exit.OK
+    about = "" if is_known else " at least; the server does not say how many there are"
+    say(None, f"{rows:,} chats{about}, about {size / 1e6:,.1f} MB as JSON lines")
+    say(None, f"about {requests:,} requests, {limit.limit} in {limit.window:g} s: {say_duration(seconds)} or more")
+    return Exit.OK
+
+
+_OVERLAP = 10
+
+
+def _print_account(result: ExportResult) -> None:
+    # A name is bytes to the disk; JSON has room for text only.
+    path = os.fsencode(result.path).decode(errors="backslashreplace")
+    account = {"path": path, "rows": result.rows, "bytes": result.bytes, "resumed_rows": result.resumed_rows}
+    reports = [source.report for source in result.manifest.sources.values()]
+    if len(reports) == 1:
+        account["report"] = reports[0]
+    write_out(msgspec.json.encode({**account, "manifest": result.manifest}) + b"\n")
+
+
+def _summarise(result: ExportResult) -> None:
+    manifest: Manifest = result.manifest
+    sign: Sign = {"whole": "✓", "unknown": "?", "partial": "!"}[manifest.state]  # type: ignore[assignment]
     say(sign, f"{result.rows:,} chats, {result.bytes / 1e6:,.1f} MB → {result.path}")
+    if result.resumed_rows:
+        say(None, f"{result.resumed_rows:,} of them an earlier run had fetched", style="dim")
+    for name, source in manifest.sources.items():
+        if source.error is not None:
+            say("✗", f"{name}: {source.error}; run the same command again to fetch the rest")
+        elif source.report is not None:
+            _say_walk(source.report, f"{name}: {source.rows:,} chats, " if name else "")
+    if manifest.half_emojis:
+        say(None, f"{manifest.half_emojis:,} texts were cut inside an emoji by the server", style="dim")
+
+
+def _say_walk(report: WalkReport, head: str = "") -> None:
     say(
         None,
-        f"{report.requests} requests in {report.seconds:.1f} s; their waits for the limit sum up to "
+        f"{head}{report.requests} requests in {report.seconds:.1f} s; their waits for the limit sum up to "
         f"{report.seconds_waited:.1f} s; {report.why}",
         style="dim",
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from periskope_async.models.chat import Chat
     from periskope_async.paging.pager import Pager
 
-__all__ = ["ChatCount", "Connection", "Exit", "Selection", "Walking", "open_client", "walk"]
+__all__ = ["ChatCount", "Connection", "Exit", "Selection", "Server", "Walking", "open_client", "walk"]
 
 
 ChatCount = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=1_000_000_000))]
@@ -40,11 +40,9 @@ class Exit(IntEnum):
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Connection:
+class Server:
     """Where to, and as whom. The key comes from PERISKOPE_API_KEY or a file, never from an argument."""
 
-    phone: str | None = None
-    "Only this phone's chats: a number with its country code, or a phone id."
     api_key_file: Path | None = None
     "A file that holds the API key, instead of PERISKOPE_API_KEY."
     base_url: str | None = None
@@ -53,6 +51,15 @@ class Connection:
     "Use an embedded Periskope with made-up chats: no account needed."
     sandbox_chats: ChatCount = 5_000
     "How many chats the sandbox holds."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Connection(Server):
+    """A server, and one phone of it."""
+
+    phone: str | None = None
+    "Only this phone's chats: a number with its country code, or a phone id."
 
 
 @Parameter(name="*")
@@ -110,7 +117,7 @@ def walk(client: PeriskopeClient, selection: Selection, walking: Walking, *, max
 
 @asynccontextmanager
 async def open_client(
-    connection: Connection, hooks: Iterable[Hook] = (), *, is_quiet: bool = False
+    server: Server, hooks: Iterable[Hook] = (), *, is_quiet: bool = False
 ) -> AsyncGenerator[PeriskopeClient]:
     """Give a client for the options; with ``--sandbox``, one to a Periskope that lives as long as it does.
 
@@ -118,16 +125,17 @@ async def open_client(
     """
     if not is_quiet:
         hooks = (LongWaits(), *hooks)
-    if connection.sandbox:
+    phone = server.phone if isinstance(server, Connection) else None
+    if server.sandbox:
         from periskope_async.sandbox import Sandbox  # noqa: PLC0415 - a server nobody else needs to load
 
         async with (
-            Sandbox(chats=connection.sandbox_chats, latency=0.2) as sandbox,
-            PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url, phone=connection.phone, hooks=hooks) as client,
+            Sandbox(chats=server.sandbox_chats, latency=0.2) as sandbox,
+            PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url, phone=phone, hooks=hooks) as client,
         ):
             yield client
         return
-    path = connection.api_key_file
+    path = server.api_key_file
     key = None if path is None else await read_key_file(path)
-    async with PeriskopeClient(key, phone=connection.phone, base_url=connection.base_url, hooks=hooks) as client:
+    async with PeriskopeClient(key, phone=phone, base_url=server.base_url, hooks=hooks) as client:
         yield client

@@ -1,67 +1,145 @@
-"""Progress on a terminal: rows, speed, and a wait for the limit shown as a wait."""
+"""How far an export is: drawn on a terminal, and a plain line now and then on a pipe."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
-from periskope_async.cli.console import error_console
+from periskope_async.cli.console import error_console, say
+from periskope_async.cli.durations import say_duration
 from periskope_async.events import Event, PageRead, ResponseReceived, Retried, Throttled
+from periskope_async.export import Converted, Fetched
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["WalkProgress"]
+__all__ = ["ExportProgress"]
 
 # A wait shorter than this would only flicker.
 _SHOWN_WAIT_SECONDS = 0.05
+_SECONDS_A_LINE = 5.0
+# Before that a rate is a guess.
+_SECONDS_TO_A_RATE = 1.0
 
 
-class WalkProgress:
-    """A hook that draws: pass it to a client, and enter it while the walk runs. Off a terminal it draws nothing."""
+class ExportProgress:
+    """Draws how far an export is. It is a client's hook, and what an export tells its progress to.
 
-    def __init__(self, *, max_items: int | None = None, is_quiet: bool = False) -> None:
+    Enter it while the export runs. Where stderr is no terminal, it writes a plain line every five seconds.
+    """
+
+    def __init__(self, what: str, *, sources: int = 1, max_items: int | None = None, is_quiet: bool = False) -> None:
+        self._what = what
+        self._sources = sources
         self._max_items = max_items
+        self._is_quiet = is_quiet
+        self._count = _Count()
         console = error_console()
         # Not as rich sees it, which takes any file for a terminal where FORCE_COLOR or TTY_COMPATIBLE is set.
-        is_drawn = not is_quiet and console.is_terminal and console.file.isatty()
-        self._progress = Progress(
+        self._is_drawn = not is_quiet and console.is_terminal and console.file.isatty()
+        self._said = time.monotonic()
+        self._bar = Progress(
             SpinnerColumn("dots" if console.encoding.startswith("utf") else "line"),
-            TextColumn("[bold]{task.fields[rows]}[/] chats"),
+            TextColumn("{task.fields[text]}"),
             BarColumn(bar_width=None),
             TaskProgressColumn(),
-            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
             TextColumn("[yellow]{task.fields[note]}", justify="left"),
             console=console,
-            disable=not is_drawn,
+            disable=not self._is_drawn,
         )
-        self._task = self._progress.add_task("", total=None, rows="0", note="")
+        self._task = self._bar.add_task("", total=None, text=f"0 {what}", left="", note="")
 
-    def __call__(self, event: Event, /) -> None:
+    def __call__(self, event: Event | Fetched | Converted, /) -> None:
         """Draw what happened."""
         match event:
-            case PageRead(delivered=delivered, count=count):
-                total = None if count is None else max(count, delivered)
-                if self._max_items is not None:
-                    total = min(self._max_items, total or self._max_items)
-                self._progress.update(self._task, completed=delivered, total=total, rows=f"{delivered:,}", note="")
+            case Fetched():
+                self._count.fetched(event)
+                self._show()
+            case PageRead():
+                self._count.pages += 1
+            case Converted(rows=rows, total=total):
+                self._bar.update(
+                    self._task, completed=rows, total=total, text=f"writing {rows:,} of {total:,}", left="", note=""
+                )
             case Throttled(wait=wait, reason=reason, waiting=waiting) if wait > _SHOWN_WAIT_SECONDS:
                 why = "refused by the server" if reason == "refused" else "rate limit"
-                self._progress.update(self._task, note=f"{why}: next request in {wait:.1f} s, {waiting} in line")
+                self._note(f"{why}: next request in {wait:.1f} s, {waiting} in line")
             case Retried(wait=wait, error=error):
-                self._progress.update(self._task, note=f"retrying in {wait:.1f} s: {type(error).__name__}")
+                self._count.retries += 1
+                self._note(f"retrying in {wait:.1f} s: {type(error).__name__}")
             case ResponseReceived():
-                self._progress.update(self._task, note="")
+                self._note("")
             case _:
                 pass
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self._bar.stop()
+
+    def _note(self, note: str) -> None:
+        self._bar.update(self._task, note=note)
+
+    def _show(self) -> None:
+        count = self._count
+        total = count.total(self._sources)
+        if self._max_items is not None:
+            wanted = self._max_items * self._sources
+            total = wanted if total is None else min(wanted, total)
+        text, left = count.said(self._what, total)
+        self._bar.update(self._task, completed=count.rows, total=total, text=text, left=left, note="")
+        now = time.monotonic()
+        if not (self._is_drawn or self._is_quiet) and now - self._said >= _SECONDS_A_LINE:
+            self._said = now
+            of = "" if total is None else f" of {total:,}"
+            say(None, f"{text.replace(f' {self._what}', f'{of} {self._what}', 1)}{left and ', '}{left}")
+
+
+class _Count:
+    """What came so far."""
+
+    def __init__(self) -> None:
+        self.pages = 0
+        self.retries = 0
+        self._bytes = 0
+        self._latest: dict[str, Fetched] = {}
+        self._began: tuple[float, int] | None = None
+
+    @property
+    def rows(self) -> int:
+        return sum(fetched.rows for fetched in self._latest.values())
+
+    def fetched(self, event: Fetched) -> None:
+        self._latest[event.source] = event
+        self._bytes = event.bytes
+        if self._began is None:
+            # Rows of an earlier run say nothing of this one's speed, nor does the first page.
+            self._began = time.monotonic(), self.rows
+
+    def total(self, sources: int) -> int | None:
+        """Add up the server's counts; None until each source has told one."""
+        counts = [max(one.count, one.rows) for one in self._latest.values() if one.count is not None]
+        return sum(counts) if len(counts) == sources else None
+
+    def said(self, what: str, total: int | None) -> tuple[str, str]:
+        """Say what came, and how long the rest will take."""
+        parts = [f"{self.rows:,} {what}", f"{self.pages:,} pages", f"{self._bytes / 1e6:,.1f} MB"]
+        left = ""
+        if self._began is not None:
+            seconds = time.monotonic() - self._began[0]
+            rate = (self.rows - self._began[1]) / seconds if seconds >= _SECONDS_TO_A_RATE else 0
+            if rate > 0:
+                parts.append(f"{rate:,.0f}/s")
+                if total is not None:
+                    left = f"{say_duration((total - self.rows) / rate)} left"
+        if self.retries:
+            parts.append(f"{self.retries:,} retries")
+        return ", ".join(parts), left

@@ -12,8 +12,10 @@ from cyclopts.types import PositiveFloat
 
 from periskope_async.cli.console import check_stdout, say, write_out
 from periskope_async.cli.options import Connection, Exit, open_client
-from periskope_async.cli.progress import WalkProgress
+from periskope_async.cli.progress import ExportProgress
 from periskope_async.errors import PeriskopeError
+from periskope_async.events import PageRead
+from periskope_async.export import Fetched
 from periskope_async.mirror import Mirror
 from periskope_async.mirror.lists import LISTS
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
     from periskope_async.cli.console import Sign
     from periskope_async.client import PeriskopeClient
+    from periskope_async.events import Event
+    from periskope_async.export import Converted
     from periskope_async.live_event import LiveEvent
     from periskope_async.mirror import ListResult, SyncResult
     from periskope_async.realtime.items import Gap
@@ -84,7 +88,7 @@ async def sync(
     def tell_error(error: PeriskopeError) -> None:
         say("!", f"{error}; the next try is in {every:.0f} s")
 
-    drawn = WalkProgress(is_quiet=quiet or json)
+    drawn = _SyncProgress("rows", is_quiet=quiet or json)
     with progress:
         async with (
             open_client(connection, hooks=(drawn,), is_quiet=quiet) as client,
@@ -103,6 +107,18 @@ async def sync(
                 tell(await mirror.sync(full=full))
     is_whole = all(each.complete is not False for result in results for each in result.lists)
     return Exit.OK if is_whole else Exit.PARTIAL
+
+
+class _SyncProgress(ExportProgress):
+    """Draws how far the walk over a list is."""
+
+    _bytes = 0
+
+    def __call__(self, event: Event | Fetched | Converted, /) -> None:
+        super().__call__(event)
+        if isinstance(event, PageRead):
+            self._bytes += event.meta.body_bytes
+            super().__call__(Fetched("", event.delivered, event.count, self._bytes))
 
 
 async def _live(client: PeriskopeClient) -> AsyncGenerator[LiveEvent | Gap]:

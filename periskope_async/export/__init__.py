@@ -1,5 +1,17 @@
-"""Whole listings into files: each row as the server wrote it, and no partial file that passes for a whole one."""
+"""Whole listings into files that one can trust: everything, once, also after a crash in mid-run."""
 
-from periskope_async.export.runner import ExportResult, export_chats
+from periskope_async.export.manifest import Manifest, SourceResult
+from periskope_async.export.plan import Converted, ExportPlan, ExportResult, Fetched
+from periskope_async.export.runner import export, export_chats, run_plan
 
-__all__ = ["ExportResult", "export_chats"]
+__all__ = [
+    "Converted",
+    "ExportPlan",
+    "ExportResult",
+    "Fetched",
+    "Manifest",
+    "SourceResult",
+    "export",
+    "export_chats",
+    "run_plan",
+]

@@ -1,57 +1,32 @@
-"""JSON lines: rows as the server wrote them, one a line."""
+"""JSON lines: rows as the server wrote them, one a line (pure)."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from periskope_async.export.whole_file import WholeFile
+import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-    from types import TracebackType
-    from typing import Self
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["JsonlWriter", "json_lines"]
+__all__ = ["json_lines", "tagged"]
 
 _STRING_OR_SPACE = re.compile(rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")|[ \t\r\n]++')
-
-
-class JsonlWriter:
-    """Writes rows to a :class:`WholeFile`. Its methods block on the disk and raise ExportError."""
-
-    def __init__(self, target: Path) -> None:
-        self._file = WholeFile(target)
-        self.target = self._file.target
-        self.bytes_written = 0
-
-    def write(self, rows: Iterable[bytes]) -> None:
-        """Append rows, one a line."""
-        lines = json_lines(rows)
-        self._file.write(lines)
-        self.bytes_written += len(lines)
-
-    def commit(self) -> None:
-        """Put the rows in the target's place."""
-        self._file.commit()
-
-    def discard(self) -> None:
-        """Take away what was written and not committed. May be called twice, and after a commit."""
-        self._file.discard()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.discard()
+_EMPTY = re.compile(rb"\s*\}")
 
 
 def json_lines(rows: Iterable[bytes]) -> bytes:
     """Give each row as a line of its own; what a row says stays as it was sent."""
     return b"".join([line for row in rows for line in (_one_line(row), b"\n")])
+
+
+def tagged(rows: Sequence[bytes], tags: dict[str, str]) -> list[bytes]:
+    """Put tags before each row's own keys. The rest of the row stays as it was sent."""
+    head = msgspec.json.encode(tags)[:-1]
+    return [
+        head + (b"" if _EMPTY.match(row, row.index(b"{") + 1) else b",") + row[row.index(b"{") + 1 :] for row in rows
+    ]
 
 
 def _one_line(row: bytes) -> bytes:

@@ -195,6 +195,21 @@ class Pager(Generic[T]):
         """
         return self._cut.place().token()
 
+    @property
+    def max_items(self) -> int | None:
+        """How many rows are wanted; None for all."""
+        return self._options.max_items
+
+    def resuming(self, token: str) -> Pager[T]:
+        """Give the same walk, to go on behind ``token``. ``max_items`` counts what was delivered before it.
+
+        Raises ConfigError where the token is of another query.
+        """
+        options = self._options
+        place = read_token(token, query=options.fingerprint)
+        left = None if options.max_items is None else max(0, options.max_items - place.delivered)
+        return Pager(self._source, replace(options, resume=place, max_items=left), hooks=self._hooks, raw=self._raw)
+
     async def close(self) -> None:
         """End every walk of this pager, and wait until nothing of it is left."""
         for run in list(self._runs):

@@ -156,7 +156,9 @@ def test_a_sign_is_shown_where_its_encoding_lacks_it() -> None:
     assert ran.stdout.startswith(b"+ versions ")
 
 
-@pytest.mark.parametrize("command", ["chats", "chats --json", "doctor", "doctor --json", "export chats out --json"])
+@pytest.mark.parametrize(
+    "command", ["chats", "chats --json", "doctor", "doctor --json", "export chats out.jsonl --json"]
+)
 @pytest.mark.parametrize("stdout", [">&-", ">/dev/full"])
 def test_stdout_that_takes_nothing_is_one_line(tmp_path: Path, command: str, stdout: str) -> None:
     ran = shell(f"$periskope {command} --sandbox --sandbox-chats 3 {stdout}", folder=tmp_path)
@@ -180,7 +182,7 @@ def test_an_export_needs_no_stderr(tmp_path: Path, stderr: str) -> None:
         "doctor",
         "doctor --json",
         "export chats - --quiet",
-        "export chats out --json",
+        "export chats out.jsonl --json",
         "--help",
         "--version",
     ],

@@ -1,7 +1,8 @@
-"""Signals end a command cleanly, and what SIGKILL leaves the next run takes away."""
+"""Signals end a command cleanly, and what SIGKILL leaves the next run goes on with."""
 
 from __future__ import annotations
 
+import json
 import signal
 import struct
 import subprocess
@@ -51,17 +52,22 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def has_rows(out: Path) -> bool:
+    partial = out.with_name(f"{out.name}.partial")
+    return partial.exists() and partial.stat().st_size > 0
+
+
 def begun_export(monkeypatch: pytest.MonkeyPatch, out: Path, sandbox: Sandbox) -> subprocess.Popen[str]:
     """Start an export, and wait until it has begun to write and waits for the server."""
     monkeypatch.setenv("PERISKOPE_API_KEY", sandbox.api_key)
     monkeypatch.setenv("PERISKOPE_BASE_URL", sandbox.base_url)
     process = begun("export", "chats", str(out), "--page-size", "50")
-    eventually(lambda: len(sandbox.requests) > 1 and any(path.suffix == ".part" for path in out.parent.iterdir()))
+    eventually(lambda: len(sandbox.requests) > 1 and has_rows(out))
     return process
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_leaves_nothing(
+def test_a_signal_keeps_what_came(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: Sandbox, number: signal.Signals, code: int
 ) -> None:
     (tmp_path / "out.jsonl").write_text("of yesterday\n")
@@ -69,18 +75,25 @@ def test_a_signal_leaves_nothing(
     process.send_signal(number)
     _, said = process.communicate(timeout=40)
     assert (process.returncode, said) == (code, "! stopped\n")
-    assert names_in(tmp_path) == ["out.jsonl"]
+    assert names_in(tmp_path) == ["out.jsonl", "out.jsonl.partial", "out.jsonl.partial.log"]
     assert (tmp_path / "out.jsonl").read_text() == "of yesterday\n"
 
 
-def test_a_killed_export_is_swept_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: Sandbox) -> None:
+def test_a_killed_export_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: Sandbox) -> None:
     process = begun_export(monkeypatch, tmp_path / "out.jsonl", slow)
     process.kill()
     process.communicate(timeout=40)
-    assert len(names_in(tmp_path)) == 1
-    ran = periskope("export", "chats", str(tmp_path / "out.jsonl"), "--sandbox", "--sandbox-chats", "3")
+    assert names_in(tmp_path) == ["out.jsonl.partial", "out.jsonl.partial.log"]
+    monkeypatch.undo()
+    with Sandbox(chats=500, limit=1_000, api_key=slow.api_key) as quick:
+        environ = {"PERISKOPE_API_KEY": quick.api_key, "PERISKOPE_BASE_URL": quick.base_url}
+        ran = periskope("export", "chats", str(tmp_path / "out.jsonl"), "--json", **environ)
+        expected = quick.chat_ids()
     assert ran.returncode == 0, ran.stderr
-    assert names_in(tmp_path) == ["out.jsonl"]
+    assert json.loads(ran.stdout)["resumed_rows"] > 0
+    lines = (tmp_path / "out.jsonl").read_bytes().splitlines()
+    assert [json.loads(line)["chat_id"] for line in lines] == expected
+    assert names_in(tmp_path) == ["out.jsonl", "out.jsonl.manifest.json"]
 
 
 def test_nohup_is_honoured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: Sandbox) -> None:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, strategies as st
 
-from periskope_async.export.jsonl import JsonlWriter, json_lines
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from periskope_async.export.jsonl import json_lines, tagged
 
 
-def test_each_row_is_one_line_and_its_own_bytes(tmp_path: Path) -> None:
-    target = tmp_path / "out.jsonl"
-    with JsonlWriter(target) as writer:
-        writer.write([b'{"a" : 1}', b'{\n "b": "two\\nlines",\r\n "c": [1,\n 2]}'])
-        writer.commit()
-    assert target.read_bytes() == b'{"a" : 1}\n{"b":"two\\nlines","c":[1,2]}\n'
-    assert writer.bytes_written == target.stat().st_size
+def test_each_row_is_one_line_and_its_own_bytes() -> None:
+    lines = json_lines([b'{"a" : 1}', b'{\n "b": "two\\nlines",\r\n "c": [1,\n 2]}'])
+    assert lines == b'{"a" : 1}\n{"b":"two\\nlines","c":[1,2]}\n'
+
+
+@pytest.mark.parametrize(
+    ("row", "with_tag"),
+    [
+        (b'{"a":1}', b'{"_source":"x","a":1}'),
+        (b"{}", b'{"_source":"x"}'),
+        (b"{ }", b'{"_source":"x" }'),
+        (b' {"a":"}"}', b'{"_source":"x","a":"}"}'),
+    ],
+)
+def test_a_tag_is_the_first_key(row: bytes, with_tag: bytes) -> None:
+    assert tagged([row], {"_source": "x"}) == [with_tag]
+    assert json.loads(with_tag)["_source"] == "x"
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import threading
 import time
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -29,13 +27,9 @@ from periskope_async import (
     WrongLoopError,
 )
 from periskope_async.events import Event, RequestSent
-from periskope_async.export import export_chats
-from periskope_async.export.jsonl import JsonlWriter
 from periskope_async.sandbox import Body, HeaderChange, Redirect, Sandbox, Slow, Status
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.flow.conftest import Opened
 
 KEY = "sk-periskope-0123456789"
@@ -304,24 +298,3 @@ def test_wrong_settings_are_told_when_the_client_is_made(wrong: dict[str, Any]) 
         PeriskopeClient(KEY, **wrong)
     with pytest.raises(ConfigError, match="API key"):
         PeriskopeClient(5)  # type: ignore[arg-type]
-
-
-async def test_a_cancel_while_an_export_opens_its_file_leaves_none(
-    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    goes_on = threading.Event()
-
-    def slow(target: Path) -> JsonlWriter:
-        goes_on.wait(5.0)
-        return JsonlWriter(target)
-
-    monkeypatch.setattr("periskope_async.export.runner.JsonlWriter", slow)
-    async with opened() as (_, client):
-        export = asyncio.create_task(export_chats(client.iter_chats(), tmp_path / "out.jsonl"))
-        await asyncio.sleep(0.05)
-        export.cancel()
-        await asyncio.sleep(0.05)
-        goes_on.set()
-        with pytest.raises(asyncio.CancelledError):
-            await export
-    assert os.listdir(tmp_path) == []  # noqa: PTH208

@@ -1,0 +1,106 @@
+"""Columns as Arrow record batches, for Parquet, DuckDB and programs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from periskope_async.client.lists import CHATS
+from periskope_async.export.columns import batches_of, table_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator
+
+    from periskope_async.export.columns import Batch, Kind, Table
+    from periskope_async.paging.pager import Pager
+    from periskope_async.wire.listing import Listing
+
+__all__ = ["arrow_batches", "pa", "record_batches", "schema_of", "to_arrow"]
+
+# It comes without types.
+pa: Any = import_module("pyarrow")
+
+# Microseconds in UTC are read as such by every reader; nanoseconds lose the zone in some.
+_TYPES: dict[Kind, Any] = {
+    "text": pa.string(),
+    "integer": pa.int64(),
+    "real": pa.float64(),
+    "boolean": pa.bool_(),
+    "time": pa.timestamp("us", tz="UTC"),
+    "texts": pa.list_(pa.string()),
+    "json": pa.string(),
+}
+
+
+def schema_of(table: Table) -> Any:
+    """Give the schema: the table's columns, then ``source``, ``gone_at`` and ``raw_json``."""
+    fields = [(column.name, _TYPES[column.kind]) for column in table.columns]
+    # raw_json is plain text: as the type JSON, some readers refuse a column for one half emoji.
+    return pa.schema([*fields, ("source", pa.string()), ("gone_at", _TYPES["time"]), ("raw_json", pa.string())])
+
+
+def record_batches(table: Table, batches: Iterable[Batch], *, rows: int) -> Iterator[Any]:
+    """Give record batches of ``rows`` rows, the last one of fewer."""
+    schema = schema_of(table)
+    pending: list[Any] = []
+    held = 0
+    for batch in batches:
+        some = _record_batch(schema, batch)
+        while held + len(some) >= rows:
+            pending.append(some.slice(0, rows - held))
+            some = some.slice(rows - held)
+            yield pa.concat_batches(pending)
+            pending, held = [], 0
+        if len(some):
+            pending.append(some)
+            held += len(some)
+    if pending:
+        yield pa.concat_batches(pending)
+
+
+async def arrow_batches(pager: Pager[Any], rows: int = 20_000, *, listing: Listing[Any] = CHATS) -> AsyncIterator[Any]:
+    """Walk, and give record batches of ``rows`` rows."""
+    table = table_of(listing)
+    pending: list[Batch] = []
+    async with pager.raw() as raw:
+        async for page in raw.pages():
+            pending += batches_of(table, page.items)
+            if sum(map(len, pending)) >= rows:
+                *full, rest = record_batches(table, pending, rows=rows)
+                for batch in full:
+                    yield batch
+                if len(rest) == rows:
+                    yield rest
+                    pending = []
+                else:
+                    pending = _last_rows(pending, len(rest))
+        for batch in record_batches(table, pending, rows=rows):
+            yield batch
+
+
+async def to_arrow(pager: Pager[Any], *, listing: Listing[Any] = CHATS) -> Any:
+    """Walk, and give all rows as one table."""
+    batches = [batch async for batch in arrow_batches(pager, listing=listing)]
+    return pa.Table.from_batches(batches, schema_of(table_of(listing)))
+
+
+def _last_rows(batches: list[Batch], rows: int) -> list[Batch]:
+    kept: list[Batch] = []
+    for batch in reversed(batches):
+        if rows <= 0:
+            break
+        start = max(0, len(batch) - rows)
+        rows -= len(batch)
+        kept.insert(
+            0,
+            type(batch)(
+                [column[start:] for column in batch.values], batch.raw[start:], batch.source, batch.gone_at[start:]
+            ),
+        )
+    return kept
+
+
+def _record_batch(schema: Any, batch: Batch) -> Any:
+    columns: list[Any] = [*batch.values, [batch.source] * len(batch), batch.gone_at, batch.raw]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)

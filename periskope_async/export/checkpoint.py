@@ -1,0 +1,106 @@
+"""The checkpoint of an export: a file of small records that tells how far the rows beside it can be trusted.
+
+The first record says what is exported. Each further one is written after the bytes that it speaks of are on the disk,
+so a process may be killed at any moment: what lies behind the last record is cut off, and fetched again.
+"""
+
+from datetime import datetime
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from periskope_async.export.compression import Codec
+from periskope_async.export.manifest import Manifest
+from periskope_async.paging.report import WalkReport
+
+__all__ = ["VERSION", "Begun", "Damaged", "Ended", "Made", "PageWritten", "Record", "line_of", "read_records"]
+
+VERSION = 1
+
+
+class Begun(Struct, frozen=True, kw_only=True, tag="export", tag_field="record"):
+    """What is exported, and how the rows are written. A run with other settings cannot go on here."""
+
+    version: int = VERSION
+    list: str
+    """The list's name, such as ``chats``."""
+    sources: dict[str, str]
+    """Each source's name to the token of its very beginning, which holds its query's fingerprint."""
+    codec: Codec = ""
+    is_repaired: bool = False
+    is_tagged: bool = False
+    is_merged: bool = False
+    started: datetime
+    """When it was begun."""
+
+
+class PageWritten(Struct, frozen=True, kw_only=True, tag="page", tag_field="record", omit_defaults=True):
+    """One page is on the disk."""
+
+    source: str
+    rows: int
+    bytes: int
+    """How many bytes it takes in the file."""
+    crc: int
+    """CRC-32 of these bytes."""
+    token: str
+    """Goes on behind this page."""
+    count: int | None = None
+    """The server's count of all rows of the source."""
+    half_emojis: int = 0
+    org_id: str | None = None
+    """The organisation that the server took the key for."""
+
+
+class Ended(Struct, frozen=True, kw_only=True, tag="end", tag_field="record"):
+    """The walk over one source has ended."""
+
+    source: str
+    report: WalkReport
+
+
+class Made(Struct, frozen=True, kw_only=True, tag="made", tag_field="record"):
+    """The new file is whole and on the disk, and takes OUT's place next."""
+
+    manifest: Manifest
+
+
+Record: TypeAlias = Begun | PageWritten | Ended | Made
+
+_DECODER = msgspec.json.Decoder(Record)
+_VERSION = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Damaged(ValueError):  # noqa: N818 - it says what happened
+    """A checkpoint that cannot be read; the text says why."""
+
+
+def line_of(record: Record) -> bytes:
+    """Give the line of one record."""
+    return msgspec.json.encode(record) + b"\n"
+
+
+def read_records(content: bytes) -> tuple[list[Record], int]:
+    """Give the records, and how many bytes of ``content`` they take: the last line may be torn. Raises Damaged."""
+    records: list[Record] = []
+    lines = content.split(b"\n")
+    end = len(content) - len(lines.pop())
+    for number, line in enumerate(lines, start=1):
+        try:
+            if number == 1:
+                _check_version(line)
+            records.append(_DECODER.decode(line))
+        except Damaged:
+            raise
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise Damaged(f"line {number} is damaged ({error})") from error
+    if records and not isinstance(records[0], Begun):
+        raise Damaged("it does not begin as a checkpoint does")
+    return records, end
+
+
+def _check_version(line: bytes) -> None:
+    head = _VERSION.decode(line)
+    if (version := bytes(head.get("version", b"none")).decode("utf-8", "replace")) != str(VERSION):
+        raise Damaged(f"it is of version {version}, and this package reads version {VERSION}")

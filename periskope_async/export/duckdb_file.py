@@ -1,0 +1,56 @@
+"""A DuckDB database, in the storage format that 1.x opens too."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from periskope_async.export.arrow import pa, record_batches, schema_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from periskope_async.export.columns import Batch, Table
+
+__all__ = ["write"]
+
+_SETTINGS = ("TimeZone='UTC'", "memory_limit='300MB'", "threads=1", "autoinstall_known_extensions=false")
+
+
+def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str, str]) -> None:
+    """Write all batches. Blocks; raises OSError."""
+    # It takes no file that is empty, and makes its own with the rights that the umask leaves: so it works in a folder
+    # that nobody else may enter.
+    folder = path.with_name(f"{path.name}.d")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    inside = folder / "new.duckdb"
+    try:
+        with closing(duckdb.connect()) as database:
+            for setting in _SETTINGS:
+                database.execute(f"SET {setting}")
+            database.execute(f"ATTACH '{str(inside).replace(chr(39), chr(39) * 2)}' AS new (STORAGE_VERSION 'v1.0.0')")
+            _fill(database, table, batches, facts)
+            database.execute("DETACH new")
+        inside.chmod(0o600)
+        inside.replace(path)
+    except duckdb.Error as error:
+        raise OSError(0, str(error)) from error
+    finally:
+        for left in folder.iterdir():
+            left.unlink()
+        folder.rmdir()
+
+
+def _fill(database: duckdb.DuckDBPyConnection, table: Table, batches: Iterator[Batch], facts: dict[str, str]) -> None:
+    name = f'new."{table.name}"'
+    database.register("rows_in", pa.Table.from_batches([], schema_of(table)))
+    database.execute(f"CREATE TABLE {name} AS SELECT * FROM rows_in")  # noqa: S608 - the list's own name
+    for batch in record_batches(table, batches, rows=20_000):
+        database.register("rows_in", pa.Table.from_batches([batch]))
+        database.execute(f"INSERT INTO {name} SELECT * FROM rows_in")  # noqa: S608
+    database.execute("CREATE TABLE new.export (key TEXT PRIMARY KEY, value TEXT)")
+    for fact in facts.items():
+        database.execute("INSERT INTO new.export VALUES (?, ?)", fact)

@@ -1,0 +1,195 @@
+"""Files that are there whole or not at all: where one may be put, and how it takes an older one's place."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from periskope_async.errors import ExportError
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = [
+    "beside",
+    "checked_target",
+    "failed",
+    "lock",
+    "open_private",
+    "put_in_place",
+    "reason",
+    "remove",
+    "sync",
+    "sync_folder",
+    "write_all",
+]
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+# Names for what a process has open; the file behind one may be open for appending.
+_OPEN_FILES = ("/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/")
+_STREAMS = "an export puts a whole file in place. For a stream, `periskope export chats -` writes to stdout"
+_NO_FSYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+_COPY_BYTES = 1 << 20
+
+
+def checked_target(path: str | os.PathLike[str]) -> Path:
+    """Give the file that ``path`` leads to through links. Raises ExportError where no whole file can be put."""
+    # A Path would drop the slash that tells a folder's name, and the file get the folder's name.
+    if os.path.basename(path) in {"", "."}:  # noqa: PTH119
+        raise ExportError(f"{os.fspath(path)!r} names a folder; give the name of a file")
+    target = Path(path)
+    try:
+        absolute = os.path.abspath(target)  # noqa: PTH100 - links must stay as they are
+        older = _stat(target)
+        # Unlike Path.resolve, it gives no RuntimeError for links that run in a circle.
+        file = Path(os.path.realpath(target))
+    except (OSError, ValueError) as error:
+        raise failed(target, error) from error
+    if absolute.startswith(_OPEN_FILES):
+        raise ExportError(f"{str(target)!r} names an open stream; {_STREAMS}")
+    if older is not None:
+        kind = stat.S_IFMT(older.st_mode)
+        if kind != stat.S_IFREG:
+            raise ExportError(f"{str(target)!r} is {_KINDS.get(kind, 'something')}, no plain file; {_STREAMS}")
+        if not os.access(file, os.W_OK):
+            raise ExportError(f"cannot write {str(target)!r}: the file that is there is read-only")
+    return file
+
+
+def beside(target: Path, ending: str) -> Path:
+    """Name a file next to the target."""
+    return target.with_name(target.name + ending)
+
+
+def open_private(path: Path, *, is_new: bool = False) -> int:
+    """Open a file to read and write, made readable by its owner only. Raises ExportError, FileExistsError if new."""
+    flags = os.O_RDWR | os.O_CREAT | (os.O_EXCL if is_new else 0) | getattr(os, "O_BINARY", 0)
+    try:
+        return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise ExportError(
+            f"cannot write in {str(path.parent)!r}, where {path.name!r} is to be: {reason(error)}"
+        ) from error
+
+
+def put_in_place(part: Path, target: Path) -> None:
+    """Let a synced file take the target's place. An older file's mode and owner are kept.
+
+    Where it cannot take the place (a file mounted into a container), the target is written over as it is. Where that
+    fails too, ExportError says so, and the part stays.
+    """
+    try:
+        older = _stat(target)
+        if older is not None and stat.S_ISREG(older.st_mode):
+            _take_rights_of(older, part)
+        try:
+            part.replace(target)
+        except OSError:
+            if older is None or not stat.S_ISREG(older.st_mode):
+                raise
+            _copy(part, target)
+            remove(part)
+            return
+        sync_folder(target.parent)
+    except OSError as error:
+        raise ExportError(f"{failed(target, error)}. Everything that was fetched is in {str(part)!r}") from error
+
+
+def remove(path: Path) -> None:
+    """Take a file away, if it is there and may be."""
+    with suppress(OSError):
+        path.unlink()
+
+
+def lock(fd: int) -> bool:
+    """Lock a file until it is closed. False where another has it; True also where the disk knows no locks."""
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of ``data``; a short write goes on with the rest."""
+    # Not buffered: what a buffer could not write, it would try again when it is closed.
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def sync(fd: int) -> None:
+    """Wait until a file's bytes are on the disk."""
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in _NO_FSYNC:
+            raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the folder's names are on the disk."""
+    # Where a folder cannot be opened or synced, no more can be had.
+    with suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def failed(target: Path, error: OSError | ValueError) -> ExportError:
+    """Make the error of a file that could not be written."""
+    return ExportError(f"cannot write {str(target)!r}: {reason(error)}")
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Say in a few words why."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _take_rights_of(older: os.stat_result, part: Path) -> None:
+    """Give a file the mode and owner of an older one; never more rights than that one gives."""
+    if sys.platform == "win32":
+        return
+    mode = stat.S_IMODE(older.st_mode) & 0o777
+    for owner in (older.st_uid, -1):
+        with suppress(OSError):
+            os.chown(part, owner, older.st_gid)
+            break
+    if part.stat().st_gid != older.st_gid:
+        # Another group reads this: it may do what everybody may.
+        mode &= 0o707 | (mode & 0o007) << 3
+    with suppress(OSError):
+        part.chmod(mode)
+
+
+def _copy(part: Path, target: Path) -> None:
+    with part.open("rb") as source, target.open("r+b", buffering=0) as file:
+        file.truncate()
+        while block := source.read(_COPY_BYTES):
+            write_all(file.fileno(), block)
+        sync(file.fileno())
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None

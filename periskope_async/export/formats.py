@@ -1,0 +1,85 @@
+"""The formats of an export, by the ending of its name or by their own."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from msgspec import Struct
+
+from periskope_async.errors import ConfigError
+from periskope_async.export.compression import Codec, compressor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from periskope_async.export.columns import Batch, Table
+
+__all__ = ["FORMATS", "Format", "Writer", "format_of"]
+
+
+class Writer(Protocol):
+    """Writes a table to a new file of one format."""
+
+    def __call__(self, path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str, str]) -> None:
+        """Write all batches. ``facts`` go into the file's own metadata, where it has any. Blocks; raises OSError."""
+        ...
+
+
+class Format(Struct, frozen=True, kw_only=True):
+    """One format."""
+
+    name: str
+    endings: tuple[str, ...]
+    is_lines: bool = False
+    """Whether the file is the rows' own JSON, so that the spool becomes the file."""
+    codec: Codec = ""
+    module: str | None = None
+    """Where its ``write`` is."""
+    extra: str | None = None
+    """The extra of this package that brings what it needs."""
+
+    def writer(self) -> Writer:
+        """Load what writes it. Raises ConfigError where its package is missing."""
+        try:
+            return cast("Writer", import_module(f"periskope_async.export.{self.module}").write)
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"{self.name} needs the package {error.name!r}: pip install 'periskope-async[{self.extra}]'",
+                parameter="format",
+            ) from None
+
+    def check(self) -> None:
+        """Raise ConfigError where its package is missing."""
+        compressor(self.codec)
+        if self.module is not None:
+            self.writer()
+
+
+_ALL = (
+    Format(name="jsonl", endings=(".jsonl", ".ndjson"), is_lines=True),
+    Format(name="jsonl.gz", endings=(".jsonl.gz", ".ndjson.gz"), is_lines=True, codec="gz"),
+    Format(name="jsonl.zst", endings=(".jsonl.zst", ".ndjson.zst"), is_lines=True, codec="zst"),
+    Format(name="csv", endings=(".csv",), module="csv_file"),
+    Format(name="parquet", endings=(".parquet",), module="parquet_file", extra="parquet"),
+    Format(name="sqlite", endings=(".sqlite", ".sqlite3", ".db"), module="sqlite_file"),
+    Format(name="duckdb", endings=(".duckdb",), module="duckdb_file", extra="duckdb"),
+)
+FORMATS = {form.name: form for form in _ALL}
+
+
+def format_of(name: str, wanted: str | None = None) -> Format:
+    """Choose by the format's name, else by the ending of the file's. Raises ConfigError."""
+    if wanted is not None:
+        if wanted not in FORMATS:
+            raise ConfigError(f"format is {wanted!r}; it takes one of {', '.join(FORMATS)}", parameter="format")
+        return FORMATS[wanted]
+    lowered = name.lower()
+    for form in _ALL:
+        if lowered.endswith(form.endings):
+            return form
+    endings = ", ".join(ending for form in _ALL for ending in form.endings[:1])
+    raise ConfigError(
+        f"the ending of {name!r} names no format; give one of {endings}, or say --format (format=)", parameter="format"
+    )

@@ -1,0 +1,109 @@
+"""An export as data: what to read, where to, and how."""
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from periskope_async.client.lists import CHATS
+from periskope_async.errors import ConfigError
+from periskope_async.export.manifest import Manifest, SourceResult
+from periskope_async.paging.pager import Pager
+from periskope_async.paging.report import WalkReport
+from periskope_async.typed import is_number
+from periskope_async.wire.listing import Listing
+
+__all__ = ["Converted", "ExportPlan", "ExportResult", "Fetched", "Progress"]
+
+
+class Fetched(Struct, frozen=True):
+    """A page of a source is on the disk."""
+
+    source: str
+    rows: int
+    """Rows of this source so far."""
+    count: int | None
+    """The server's count of its rows."""
+    bytes: int
+    """Bytes of all sources so far."""
+
+
+class Converted(Struct, frozen=True):
+    """So many rows of the fetched ones are in the new file."""
+
+    rows: int
+    total: int
+
+
+Progress: TypeAlias = Callable[[Fetched | Converted], object]
+"""Is told how far an export is, and must return at once. It is called in a thread beside the event loop."""
+
+
+class ExportPlan(Struct, frozen=True, kw_only=True):
+    """What to export, and how. ``sources`` are the walks: one pager, or several by name, side by side.
+
+    Raises ConfigError where a setting cannot be right.
+    """
+
+    sources: Pager[Any] | Mapping[str, Pager[Any]]
+    listing: Listing[Any] = CHATS
+    """The list that the pagers read."""
+    format: str | None = None
+    """``jsonl``, ``jsonl.gz``, ``jsonl.zst``, ``csv``, ``parquet``, ``sqlite`` or ``duckdb``; None goes by
+    the ending."""
+    merge: bool = False
+    """Whether a row that several sources have is written once. Else each row says which source it is from."""
+    repair_text: bool = False
+    """Whether JSON lines get U+FFFD for half an emoji too. Typed columns always do; ``raw_json`` never does."""
+    csv_escape: bool = True
+    """Whether cells that a spreadsheet would run as formulas get a leading apostrophe."""
+    patience: float = 300.0
+    """Seconds to wait for a server that is gone in mid-run, beyond the retries of each request."""
+    restart: bool = False
+    """Whether to throw away what an earlier run left, instead of going on with it."""
+    query: Mapping[str, str] = {}
+    """The filters, for the manifest only."""
+
+    def __post_init__(self) -> None:
+        """Check what could not work."""
+        if not isinstance(self.sources, Pager) and not self.sources:
+            raise ConfigError("sources is empty; give at least one pager", parameter="sources")
+        if not is_number(self.patience) or not 0 <= self.patience < math.inf:
+            raise ConfigError(f"patience is {self.patience!r}; give seconds, 0 or more", parameter="patience")
+
+    @property
+    def pagers(self) -> dict[str, Pager[Any]]:
+        """The walks by name; a single one has an empty name."""
+        return {"": self.sources} if isinstance(self.sources, Pager) else dict(self.sources)
+
+
+class ExportResult(Struct, frozen=True, kw_only=True):
+    """What an export wrote."""
+
+    path: Path
+    manifest: Manifest
+    resumed_rows: int = 0
+    """How many of the rows an earlier run had fetched."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows the file holds."""
+        return self.manifest.rows
+
+    @property
+    def bytes(self) -> int:
+        """How large the file is."""
+        return self.manifest.bytes
+
+    @property
+    def report(self) -> WalkReport | None:
+        """The account of the walk, where there was one only."""
+        reports = [source.report for source in self.manifest.sources.values()]
+        return reports[0] if len(reports) == 1 else None
+
+    @property
+    def failed(self) -> dict[str, SourceResult]:
+        """The sources that failed, by name."""
+        return {name: source for name, source in self.manifest.sources.items() if source.error is not None}

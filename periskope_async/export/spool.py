@@ -1,0 +1,273 @@
+"""The spool: pages of rows as they came, on the disk before anything counts on them, and where each walk goes on.
+
+``OUT.partial`` holds the rows as JSON lines, ``OUT.partial.log`` the checkpoint. All methods block on the disk.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from periskope_async.errors import ExportError
+from periskope_async.export.checkpoint import Begun, Damaged, Ended, Made, PageWritten, line_of, read_records
+from periskope_async.export.files import (
+    beside,
+    failed,
+    lock,
+    open_private,
+    remove,
+    sync,
+    sync_folder,
+    write_all,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from periskope_async.export.checkpoint import Record
+    from periskope_async.export.manifest import Manifest
+    from periskope_async.paging.report import WalkReport
+
+__all__ = ["Kept", "Spool"]
+
+_START_ANEW = "Nothing was changed. To throw away what it fetched and begin anew, add --restart (restart=True)"
+
+
+class Kept(Struct):
+    """What a spool holds of one source."""
+
+    token: str
+    """Where its walk goes on."""
+    rows: int = 0
+    report: WalkReport | None = None
+    """Set when the walk has ended."""
+
+
+class Spool(Struct):
+    """An open spool, locked against others until it is closed."""
+
+    target: Path
+    begun: Begun
+    kept: dict[str, Kept]
+    rows_fd: int
+    log_fd: int
+    pages: list[PageWritten] = field(default_factory=list[PageWritten])
+    size: int = 0
+    """Bytes of the rows' file that are accounted for."""
+    made: Manifest | None = None
+    """Set where the new file was whole already, and only had to take OUT's place."""
+
+    @property
+    def rows_path(self) -> Path:
+        """Where the rows are."""
+        return rows_path(self.target)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(page.rows for page in self.pages)
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether an earlier run left anything to go on with."""
+        return bool(self.pages) or self.made is not None or any(kept.report for kept in self.kept.values())
+
+    def append(self, page: PageWritten, data: bytes) -> None:
+        """Keep one page: on the disk first, then in the checkpoint. Raises ExportError; what was kept before stays."""
+        try:
+            write_all(self.rows_fd, data)
+            sync(self.rows_fd)
+            self._note(page)
+        except OSError as error:
+            # Room for others: what is not accounted for would be cut off anyway.
+            with suppress(OSError):
+                os.ftruncate(self.rows_fd, self.size)
+                os.lseek(self.rows_fd, self.size, os.SEEK_SET)
+            raise failed(self.rows_path, error) from error
+        self.size += len(data)
+        self.pages.append(page)
+        kept = self.kept[page.source]
+        kept.token = page.token
+        kept.rows += page.rows
+
+    def end(self, source: str, report: WalkReport) -> None:
+        """Note that a walk has ended."""
+        try:
+            self._note(Ended(source=source, report=report))
+        except OSError as error:
+            raise failed(self.rows_path, error) from error
+        self.kept[source].report = report
+
+    def make(self, manifest: Manifest) -> None:
+        """Note that the new file is whole and on the disk."""
+        try:
+            self._note(Made(manifest=manifest))
+        except OSError as error:
+            raise failed(self.rows_path, error) from error
+        self.made = manifest
+
+    def read(self) -> Iterator[tuple[PageWritten, bytes]]:
+        """Give each page with its bytes. Raises ExportError where they are not those that were written."""
+        with self.rows_path.open("rb") as file:
+            for page in self.pages:
+                data = file.read(page.bytes)
+                if len(data) != page.bytes or zlib.crc32(data) != page.crc:
+                    raise _damaged(self, "its bytes are not those that were written")
+                yield page, data
+
+    def close(self) -> None:
+        """Let go of the files; they stay."""
+        for fd in (self.rows_fd, self.log_fd):
+            if fd >= 0:
+                with suppress(OSError):
+                    os.close(fd)
+        self.rows_fd = self.log_fd = -1
+
+    def discard(self) -> None:
+        """Let go of the files and take them away; the rows' file may have another name by now."""
+        remove(self.rows_path)
+        remove(beside(self.target, ".partial.new"))
+        # Last, and before the lock goes: the checkpoint is what makes the others ours.
+        remove(log_path(self.target))
+        self.close()
+
+    def _note(self, record: Record) -> None:
+        end = os.lseek(self.log_fd, 0, os.SEEK_END)
+        try:
+            write_all(self.log_fd, line_of(record))
+            sync(self.log_fd)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self.log_fd, end)
+            raise
+
+
+def rows_path(target: Path) -> Path:
+    """Name the file of the rows."""
+    return beside(target, ".partial")
+
+
+def log_path(target: Path) -> Path:
+    """Name the checkpoint."""
+    return beside(target, ".partial.log")
+
+
+def open_spool(target: Path, begun: Begun, *, restart: bool = False) -> Spool:
+    """Begin a spool, or go on with the one that an earlier run left.
+
+    Raises ExportError: where another export to this file runs, where what is there is of other filters or settings, is
+    damaged, or is not ours.
+    """
+    log_fd = _locked_log(target)
+    rows_fd = -1
+    try:
+        content = _content(log_fd)
+        if restart or not content:
+            if not restart:
+                _refuse_foreign_rows(target)
+            remove(rows_path(target))
+            os.ftruncate(log_fd, 0)
+            content = line_of(begun)
+            write_all(log_fd, content)
+            sync(log_fd)
+        spool = _read_log(target, content, log_fd, begun)
+        if spool.made is None or rows_path(target).exists():
+            rows_fd = spool.rows_fd = open_private(rows_path(target))
+            _cut_back(spool)
+        sync_folder(target.parent)
+    except BaseException as error:
+        for fd in (rows_fd, log_fd):
+            if fd >= 0:
+                os.close(fd)
+        if isinstance(error, OSError):
+            raise failed(rows_path(target), error) from error
+        raise
+    return spool
+
+
+def _refuse_foreign_rows(target: Path) -> None:
+    path = rows_path(target)
+    if path.exists():
+        raise ExportError(
+            f"{str(path)!r} is there, and has no checkpoint: it is not of an export that can go on. {_START_ANEW}"
+        )
+
+
+def _damaged(spool: Spool, why: str) -> ExportError:
+    return ExportError(f"{str(spool.rows_path)!r} is damaged: {why}. {_START_ANEW}")
+
+
+def _locked_log(target: Path) -> int:
+    path = log_path(target)
+    while True:
+        fd = open_private(path)
+        if not lock(fd):
+            os.close(fd)
+            raise ExportError(f"another export to {str(target)!r} is running; wait for its end, or give another OUT")
+        try:
+            # Between the opening and the lock the other run may have ended, and taken its file away.
+            if os.path.samestat(os.fstat(fd), path.stat()):
+                return fd
+        except FileNotFoundError:
+            pass
+        os.close(fd)
+
+
+def _content(fd: int) -> bytes:
+    size = os.fstat(fd).st_size
+    os.lseek(fd, 0, os.SEEK_SET)
+    blocks: list[bytes] = []
+    while sum(map(len, blocks)) < size and (block := os.read(fd, size)):
+        blocks.append(block)
+    return b"".join(blocks)
+
+
+def _read_log(target: Path, content: bytes, log_fd: int, begun: Begun) -> Spool:
+    path = log_path(target)
+    try:
+        records, end = read_records(content)
+    except Damaged as error:
+        raise ExportError(f"the checkpoint {str(path)!r} cannot be gone on with: {error}. {_START_ANEW}") from error
+    if not records:
+        # It was killed while it wrote its first line.
+        records, end = [begun], 0
+    first, *others = records
+    if not isinstance(first, Begun) or _settings(first) != _settings(begun):
+        raise ExportError(
+            f"{str(rows_path(target))!r} is of an export with other filters or settings. Run that one again to go on "
+            f"with it. {_START_ANEW}"
+        )
+    os.ftruncate(log_fd, end)
+    if end == 0:
+        write_all(log_fd, line_of(begun))
+    spool = Spool(target, first, {name: Kept(token) for name, token in first.sources.items()}, -1, log_fd)
+    for record in others:
+        if isinstance(record, PageWritten) and record.source in spool.kept:
+            spool.pages.append(record)
+            spool.size += record.bytes
+            kept = spool.kept[record.source]
+            kept.token = record.token
+            kept.rows += record.rows
+        elif isinstance(record, Ended) and record.source in spool.kept:
+            spool.kept[record.source].report = record.report
+        elif isinstance(record, Made):
+            spool.made = record.manifest
+    return spool
+
+
+def _settings(begun: Begun) -> object:
+    return (begun.list, begun.sources, begun.codec, begun.is_repaired, begun.is_tagged, begun.is_merged)
+
+
+def _cut_back(spool: Spool) -> None:
+    """Cut off what the checkpoint does not know, and check the rest."""
+    size = os.fstat(spool.rows_fd).st_size
+    if size < spool.size:
+        raise _damaged(spool, f"it has {size:,} bytes, and {spool.size:,} were written")
+    os.ftruncate(spool.rows_fd, spool.size)
+    os.lseek(spool.rows_fd, spool.size, os.SEEK_SET)

@@ -1,0 +1,93 @@
+"""A SQLite database: one strict table, rows upserted by their key, and the rows as they were sent."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from periskope_async.export.columns import Batch, Column, Kind, Table
+
+__all__ = ["write"]
+
+_TYPES: dict[Kind, str] = {"integer": "INTEGER", "boolean": "INTEGER", "real": "REAL"}
+_INDEXED_TEXTS = {"chat_name", "org_phone"}
+
+
+def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str, str]) -> None:
+    """Write all batches. Times are UTC text of one spelling, so that they sort. Blocks; raises OSError."""
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as database:
+            _fill(database, table, batches, facts)
+    except sqlite3.OperationalError as error:
+        raise OSError(0, str(error)) from error
+
+
+def _fill(database: sqlite3.Connection, table: Table, batches: Iterator[Batch], facts: dict[str, str]) -> None:
+    # Larger pages write a quarter faster. No journal: a crash costs this file only, which is made anew.
+    for pragma in ("page_size=16384", "journal_mode=OFF", "synchronous=OFF", "cache_size=-32000"):
+        database.execute(f"PRAGMA {pragma}")
+    name = _quoted(table.name)
+    texts = [f"{_quoted(column.name)} {_TYPES.get(column.kind, 'TEXT')}" for column in table.columns]
+    database.execute(
+        f"CREATE TABLE {name} ({', '.join(texts)}, source TEXT NOT NULL, gone_at TEXT, raw_json TEXT NOT NULL) STRICT"
+    )
+    # A part of the key may be null, and nulls are never equal.
+    key = ", ".join([f"ifnull({_quoted(part)}, '')" for part in table.key] + ["source"] * table.has_sources)
+    database.execute(f"CREATE UNIQUE INDEX {_quoted(f'{table.name}_key')} ON {name} ({key})")
+    columns = [*(column.name for column in table.columns), "source", "gone_at", "raw_json"]
+    places = ", ".join("?" * len(columns))
+    updates = ", ".join(f"{_quoted(column)} = excluded.{_quoted(column)}" for column in columns)
+    # The names come from the row type; every value is a parameter.
+    insert = f"INSERT INTO {name} VALUES ({places}) ON CONFLICT ({key}) DO UPDATE SET {updates}"  # noqa: S608
+    readers = [_reader(column.kind) for column in table.columns]
+    database.execute("BEGIN")
+    for batch in batches:
+        values: list[Any] = [
+            values if reader is None else [None if value is None else reader(value) for value in values]
+            for reader, values in zip(readers, batch.values, strict=True)
+        ]
+        gone = [None if time is None else _time(time) for time in batch.gone_at]
+        database.executemany(insert, zip(*values, [batch.source] * len(batch), gone, batch.raw, strict=True))
+    for column in table.columns:
+        if _is_indexed(column):
+            index = _quoted(f"{table.name}_{column.name}")
+            database.execute(f"CREATE INDEX {index} ON {name} ({_quoted(column.name)})")
+    database.execute("CREATE TABLE export (key TEXT PRIMARY KEY, value TEXT) STRICT")
+    database.executemany("INSERT INTO export VALUES (?, ?)", facts.items())
+    database.execute("COMMIT")
+    # Else a folder that is read-only would hold a database that nobody can open.
+    database.execute("PRAGMA journal_mode=DELETE")
+
+
+def _is_indexed(column: Column) -> bool:
+    return column.name in _INDEXED_TEXTS or (
+        column.kind == "time" and column.name.endswith(("updated_at", "timestamp"))
+    )
+
+
+def _reader(kind: Kind) -> Callable[[Any], Any] | None:
+    if kind == "time":
+        return _time
+    if kind == "boolean":
+        return int
+    return _list if kind == "texts" else None
+
+
+def _time(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _list(value: list[str]) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

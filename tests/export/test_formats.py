@@ -1,0 +1,211 @@
+"""Each format, read back by libraries that did not write it, holds every row and what the server said."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from periskope_async.client.lists import CHATS
+from periskope_async.errors import ExportError
+from periskope_async.export import export
+from periskope_async.export.columns import batches_of, table_of
+from periskope_async.sandbox import Sandbox
+from tests.export.test_runner import connected, names_in, truth
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Heavier runs say how often each format is killed.
+KILLS = int(os.environ.get("PERISKOPE_EXPORT_KILLS", "1"))
+FORMATS = ["jsonl", "csv", "sqlite", "parquet", "duckdb"]
+
+
+def needs(ending: str) -> None:
+    for package in {"parquet": ["pyarrow"], "duckdb": ["duckdb", "pyarrow"]}.get(ending, []):
+        pytest.importorskip(package, reason=f"{package} is in an extra, and has no wheel for every Python")
+
+
+def ids_in(path: Path) -> list[str]:
+    """Read the ids of an export, in its order."""
+    if path.name.endswith("csv"):
+        with path.open(newline="", encoding="utf-8") as file:
+            return [row["chat_id"] for row in csv.DictReader(file)]
+    if path.name.endswith("sqlite"):
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            return [row[0] for row in database.execute("SELECT chat_id FROM chats ORDER BY rowid")]
+    if path.name.endswith("parquet"):
+        ids: list[str] = pytest.importorskip("polars").read_parquet(path)["chat_id"].to_list()
+        return ids
+    if path.name.endswith("duckdb"):
+        with closing(pytest.importorskip("duckdb").connect(str(path), read_only=True)) as database:
+            return [row[0] for row in database.execute("SELECT chat_id FROM chats ORDER BY rowid").fetchall()]
+    return [json.loads(line)["chat_id"] for line in path.read_bytes().splitlines()]
+
+
+@pytest.mark.parametrize("chats", [0, 700])
+@pytest.mark.parametrize("ending", FORMATS)
+async def test_every_format_holds_every_row(tmp_path: Path, ending: str, chats: int) -> None:
+    needs(ending)
+    out = tmp_path / f"out.{ending}"
+    async with connected(chats=chats) as (sandbox, client):
+        result = await export(client.iter_chats(page_size=300), out)
+        expected = sandbox.chat_ids()
+    assert ids_in(out) == expected
+    assert (result.manifest.state, result.rows) == ("whole", chats)
+    assert names_in(tmp_path) == [out.name, f"{out.name}.manifest.json"]
+    assert out.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+async def test_parquet_is_the_same_to_every_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow has no wheel for every Python")
+    polars, duckdb = pytest.importorskip("polars"), pytest.importorskip("duckdb")
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    out = tmp_path / "out.parquet"
+    async with connected() as (_, client):
+        await export(client.iter_chats(), out)
+        rows, chats = await truth(client), await client.iter_chats().collect()
+    times = [chat.updated_at for chat in chats]
+    table = pq.read_table(out)
+    assert table.schema.metadata is None or b"complete" not in table.schema.metadata
+    assert pq.ParquetFile(out).metadata.metadata[b"complete"] == b"true"
+    assert table["updated_at"].to_pylist() == times
+    assert polars.read_parquet(out)["updated_at"].to_list() == times
+    with closing(duckdb.connect()) as database:
+        database.execute("SET TimeZone='UTC'")
+        read = database.execute("SELECT updated_at, raw_json, label_ids FROM read_parquet(?)", [str(out)]).fetchall()
+    assert [row[0] for row in read] == times
+    assert [row[1].encode() for row in read] == rows
+    assert [set(row[2]) for row in read] == [chat.active_label_ids for chat in chats]
+    monkeypatch.undo()
+    time.tzset()
+
+
+async def test_sqlite_is_readable_where_nothing_can_be_written(tmp_path: Path) -> None:
+    out = tmp_path / "out.sqlite"
+    async with connected() as (_, client):
+        await export(client.iter_chats(), out)
+        rows, chats = await truth(client), await client.iter_chats().collect()
+    os.chmod(tmp_path, 0o500)  # noqa: PTH101 - nothing else runs
+    try:
+        with closing(sqlite3.connect(f"file:{out}?mode=ro", uri=True)) as database:
+            assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+            assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            read = database.execute("SELECT raw_json, updated_at FROM chats ORDER BY rowid").fetchall()
+    finally:
+        os.chmod(tmp_path, 0o700)  # noqa: PTH101
+    assert [row[0].encode() for row in read] == rows
+    assert [row[1] for row in read] == [f"{chat.updated_at:%Y-%m-%dT%H:%M:%S.%fZ}" for chat in chats]
+
+
+@pytest.mark.parametrize("is_escaped", [True, False])
+async def test_csv_runs_nothing_in_a_spreadsheet(tmp_path: Path, *, is_escaped: bool) -> None:
+    from periskope_async.sandbox import Body
+
+    names = ["=1+2", "+1", "-1", "@SUM(A1)", "\tx", "plain", 'a "quote", and\nlines']
+    rows = [{"chat_id": f"{number}@c.us", "chat_name": name} for number, name in enumerate(names)]
+    page = json.dumps({"from": 1, "to": 7, "count": 7, "chats": rows}).encode()
+    async with connected() as (sandbox, client):
+        sandbox.script(*[Body(body, "application/json") for body in (page, b'{"count":7,"chats":[]}')])
+        await export(client.iter_chats(), tmp_path / "out.csv", csv_escape=is_escaped)
+    with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
+        read = [row["chat_name"] for row in csv.DictReader(file)]
+    assert read == [f"'{name}" if is_escaped and name[0] in "=+-@\t" else name for name in names]
+
+
+def test_what_cannot_be_read_is_null_and_kept_raw() -> None:
+    table = table_of(CHATS)
+    rows = [
+        b'{"chat_id":"1@c.us","chat_name":"cut \\ud83d","member_count":{"odd":1},"label_ids":["a"]}',
+        (
+            b'{"chat_id":"2@c.us","member_count":99999999999999999999,"custom_properties":{"a":"\\ud83d"},'
+            b'"label_ids":{"b":true,"c":false},"latest_message":{"message_id":"m","body":null,"ack":"3"}}'
+        ),
+        b'{"chat_id":"3@c.us","member_add_mode":"true","created_at":"2024-05-13 11:19:34+00"}',
+        b"7",
+    ]
+    (batch,) = batches_of(table, rows)
+    columns = {column.name: values for column, values in zip(table.columns, batch.values, strict=True)}
+    assert columns["chat_id"] == ["1@c.us", "2@c.us", "3@c.us", None]
+    assert columns["chat_name"] == ["cut \ufffd", None, None, None]
+    assert columns["member_count"] == [None, None, None, None]
+    assert columns["label_ids"] == [["a"], ["b"], None, None]
+    assert columns["custom_properties"] == [None, '{"a":"\\ufffd"}', None, None]
+    assert columns["latest_message_ack"] == [None, 3, None, None]
+    assert columns["latest_message_timestamp"] == [None, None, None, None]
+    assert columns["member_add_mode"] == [None, None, True, None]
+    assert columns["created_at"][2].isoformat() == "2024-05-13T11:19:34+00:00"
+    assert [text.encode() for text in batch.raw] == rows
+
+
+async def test_arrow_without_a_file() -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow has no wheel for every Python")
+    from periskope_async.export.arrow import arrow_batches, to_arrow
+
+    async with connected() as (sandbox, client):
+        table = await to_arrow(client.iter_chats(page_size=150))
+        sizes = [len(batch) async for batch in arrow_batches(client.iter_chats(page_size=150), 200)]
+        assert table["chat_id"].to_pylist() == sandbox.chat_ids()
+    assert sizes == [200, 200, 200, 100]
+
+
+async def test_a_conversion_that_fails_keeps_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object, **_more: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    out = tmp_path / "out.sqlite"
+    out.write_text("of yesterday")
+    async with connected() as (sandbox, client):
+        with monkeypatch.context() as patched:
+            patched.setattr("periskope_async.export.sqlite_file.write", fail)
+            with pytest.raises(ExportError, match="No space left"):
+                await export(client.iter_chats(), out)
+        assert out.read_text() == "of yesterday"
+        before = len(sandbox.requests)
+        assert (await export(client.iter_chats(), out)).rows == 700
+        assert len(sandbox.requests) == before
+
+
+PROGRAM = """
+import asyncio, sys
+from periskope_async import PeriskopeClient
+from periskope_async.export import export
+
+async def main():
+    async with PeriskopeClient("key", base_url=sys.argv[1]) as client:
+        await export(client.iter_chats(page_size=50), sys.argv[2])
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_killed_export_ends_as_an_undisturbed_one(tmp_path: Path, ending: str) -> None:
+    """It is killed at moments spread over its life, and run again until it is whole."""
+    needs(ending)
+    with Sandbox(chats=1_500, limit=10_000, latency=0.002) as sandbox:
+        expected = sandbox.chat_ids()
+        for number in range(KILLS):
+            out = tmp_path / f"{number}.{ending}"
+            arguments: list[Any] = [sys.executable, "-c", PROGRAM, sandbox.base_url, str(out)]
+            process = subprocess.Popen(arguments)
+            try:
+                process.wait(timeout=0.5 + number * 0.97 % 0.9)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+            subprocess.run(arguments, check=True, timeout=50)
+            assert ids_in(out) == expected
+    assert len(names_in(tmp_path)) == 2 * KILLS
