@@ -11,7 +11,7 @@ from periskope_async.decoding.repair import Unreadable
 from periskope_async.models.unset import UNSET, UnsetType
 from periskope_async.wire.listing import Listing
 
-__all__ = ["UNREAD", "Body", "Numbers", "Steps", "open_body"]
+__all__ = ["UNREAD", "Body", "Numbers", "Steps", "at_once", "open_body"]
 
 T = TypeVar("T")
 
@@ -38,6 +38,16 @@ class _RawNumbers(Struct, rename={"from_": "from"}):
 
 
 _NUMBER = json.Decoder(int | None, strict=False)
+
+
+def at_once(steps: Steps[T]) -> T:
+    """Take all steps in one go."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            value: T = done.value
+            return value
 
 
 def open_body(
