@@ -14,7 +14,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 from yarl import URL
 
-from periskope_async.errors import APIError, BodyError, ClosedError, DecodeError, RateLimitError, TransportError
+from periskope_async.connection import Attempt
+from periskope_async.errors import (
+    APIError,
+    BodyError,
+    ClosedError,
+    DecodeError,
+    OutcomeUnknown,
+    PeriskopeError,
+    RateLimitError,
+    TransportError,
+)
 from periskope_async.events import Hook, RequestSent, ResponseReceived, Retried, announce
 from periskope_async.frames import hide_frames
 from periskope_async.limits.gate import no_limits
@@ -46,6 +56,8 @@ logger = logging.getLogger("periskope_async.session")
 
 _MOST_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# After which a server may have done what it was asked to: 307 and 308 ask for the same request elsewhere instead.
+_DONE_ELSEWHERE = frozenset({301, 302, 303})
 
 
 class Account(Protocol):
@@ -70,6 +82,8 @@ class Call(Struct, kw_only=True):
     """Whether the session is not ours."""
     cache: PageCache | None = None
     account: Account | None = None
+    attempt: Attempt | None = None
+    """The latest try, while it is out."""
     tries: int = 0
     requests: int = 0
     waited: float = 0.0
@@ -98,12 +112,18 @@ class Call(Struct, kw_only=True):
             self.seconds = clock() - began
 
     def wait_after(self, failure: _Failure) -> float:
-        """Give the seconds to wait after a failed try. Raises the failure where no other try follows."""
+        """Give the seconds to wait after a failed try. Raises the failure where no other try follows.
+
+        Raises OutcomeUnknown where the try may have carried out a write.
+        """
+        if self._may_have_done(failure):
+            raise self.outcome_unknown(failure) from failure
+        self.attempt = None
         if self.closing.is_set():
             raise ClosedError(f"the client was closed during {self._what}") from failure
         wait = next_wait(
             self.config.retry,
-            method=self.request.method,
+            is_write=self.request.is_write,
             attempt=self.tries,
             error=failure,
             elapsed=self.seconds,
@@ -117,17 +137,53 @@ class Call(Struct, kw_only=True):
         self._announce_retry(wait, failure)
         return wait
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether a write is out, and no answer has come."""
+        return self.request.is_write and self.attempt is not None and self.attempt.has_begun
+
+    def outcome_unknown(self, cause: PeriskopeError) -> OutcomeUnknown:
+        """Make the error that says what is known of a write that was sent."""
+        meta = cause.meta
+        if meta is not None and meta.status < 300:  # noqa: PLR2004 - HTTP's own
+            known = f"the server answered {meta.status}, so it was probably carried out"
+        else:
+            known = "it was sent, and may have been carried out or not"
+        look_at = self.request.look_at
+        advice = f"look at {look_at} before you send it again" if look_at else "find out before you send it again"
+        return OutcomeUnknown(
+            f"{self._what}: {known}; {advice} ({cause.message})",
+            method=self.request.method,
+            target=self.request.target,
+            look_at=look_at,
+            meta=meta,
+        )
+
+    def _may_have_done(self, failure: _Failure) -> bool:
+        """Whether the server may have carried out a write before the try failed."""
+        if not self.request.is_write:
+            return False
+        if isinstance(failure, APIError):
+            return failure.status >= 500 or failure.status in _DONE_ELSEWHERE  # noqa: PLR2004 - HTTP's own
+        if failure.meta is None:
+            return self.is_in_doubt
+        # A refusal stays one, however little of its body came.
+        return not 400 <= failure.meta.status < 500  # noqa: PLR2004 - HTTP's own
+
     async def _try(self) -> Answer:
         """One try. A redirect on the way costs a request of the budget, as it does at the server."""
         url = URL(self.config.base_url + self.request.target, encoded=True)
         answer = await self._send(url)
         for _ in range(_MOST_REDIRECTS):
-            if answer.meta.status not in _REDIRECTS or answer.location is None:
+            # A write goes to one place only: where a server passes it on, nobody can tell how often it is done.
+            if answer.meta.status not in _REDIRECTS or answer.location is None or self.request.is_write:
                 break
             url = self._onward(url, answer)
             answer = await self._send(url)
         if 200 <= answer.meta.status < 300 or answer.meta.bytes_saved:  # noqa: PLR2004 - HTTP's own
-            if foreign := foreign_error(answer.meta, answer.body, is_length_sure=answer.is_length_sure):
+            if foreign := foreign_error(
+                answer.meta, answer.body, is_length_sure=answer.is_length_sure, expects=self.request.expects
+            ):
                 raise foreign
             return answer
         raise status_error(answer.meta, answer.body, self.request)
@@ -139,6 +195,7 @@ class Call(Struct, kw_only=True):
         if self.account is not None:
             self.account.requests += 1
         request = self.request
+        self.attempt = Attempt()
         try:
             slot = self._slot(url)
             if self.hooks:
@@ -149,6 +206,7 @@ class Call(Struct, kw_only=True):
                 url,
                 self.config,
                 permit,
+                attempt=self.attempt,
                 is_lent=self.is_lent,
                 slot=slot,
                 attempts=self.requests,
@@ -158,6 +216,8 @@ class Call(Struct, kw_only=True):
             hide_frames(error)
             if isinstance(error, asyncio.CancelledError) and self.account is not None and not permit.was_sent:
                 self.account.requests -= 1
+            if isinstance(error, asyncio.CancelledError) and self.is_in_doubt:
+                error.add_note(f"{self._what} was sent, and may have been carried out or not")
             raise
         finally:
             # Where nothing better was booked, the request may have been sent, and no headers came.
@@ -240,18 +300,19 @@ class Reply:
 
     __slots__ = ("_answer", "_go_on")
 
-    def __init__(self, answer: Answer, go_on: Callable[[BodyError], Awaitable[Answer]]) -> None:
+    def __init__(self, answer: Answer, go_on: Callable[[BodyError | DecodeError], Awaitable[Answer]]) -> None:
         self._answer = answer
         self._go_on = go_on
 
     async def read(self, reader: Callable[[bytes, ResponseMeta], Steps[T]]) -> T:
         """Read the body with ``reader``. Where it was cut off, the call goes on with its next try.
 
-        Other tasks have their turn after each step. Raises DecodeError, and what the call raises.
+        Other tasks have their turn after each step. Raises DecodeError, and what the call raises: for a write that is
+        OutcomeUnknown, since a success that cannot be read says no more than that.
         """
         while True:
             try:
                 return await self._answer.read(reader)
-            except BodyError as error:
-                cut = error
-            self._answer = await self._go_on(cut)
+            except (BodyError, DecodeError) as error:
+                failure = error
+            self._answer = await self._go_on(failure)

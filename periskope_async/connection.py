@@ -17,6 +17,7 @@ from periskope_async.versions import version_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from aiohttp.abc import AbstractStreamWriter
     from aiohttp.client_middlewares import ClientHandlerType
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
@@ -26,15 +27,23 @@ if TYPE_CHECKING:
     from periskope_async.secret import Secret
     from periskope_async.watch import Watch
 
-__all__ = ["ConnectionBroke", "Leave", "leave_of_task", "open_session", "send"]
+__all__ = ["Attempt", "ConnectionBroke", "Leave", "leave_of_task", "open_session", "send"]
 
 # The server's keep-alive is 5 s (its Keep-Alive header): a connection it is about to close must not be picked.
 _KEEP_ALIVE_SECONDS = 4.0
 # Fewer wake-ups on a body of megabytes than aiohttp's older default of 64 KiB gives.
 _READ_BUFFER_BYTES = 1 << 18
+_WRITTEN_BYTES = 1 << 16
 
 # Those that have carried a request. What lies unread on a new one belongs to its handshake, or refuses the connection.
 _used: WeakSet[ResponseHandler] = WeakSet()
+
+
+class Attempt(Struct):
+    """What is known of one try of a request, whatever becomes of it."""
+
+    has_begun: bool = False
+    """Whether bytes of it may have left: from then on, the server may have it."""
 
 
 class Leave(Struct, frozen=True):
@@ -42,6 +51,7 @@ class Leave(Struct, frozen=True):
 
     watch: Watch
     api_key: Secret
+    attempt: Attempt
 
 
 leave_of_task: ContextVar[Leave | None] = ContextVar("periskope_leave", default=None)
@@ -79,6 +89,29 @@ def open_session(config: Config) -> aiohttp.ClientSession:
     )
 
 
+class _Body(aiohttp.Payload):
+    """JSON, written block by block: while the connection takes some, the watch is patient."""
+
+    _value: bytes
+
+    def __init__(self, value: bytes, watch: Watch) -> None:
+        super().__init__(value, content_type="application/json")
+        self._size = len(value)
+        self._watch = watch
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self._value.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        await self.write_with_length(writer, None)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        view = memoryview(self._value)[:content_length]
+        for start in range(0, len(view), _WRITTEN_BYTES):
+            await writer.write(bytes(view[start : start + _WRITTEN_BYTES]))
+            self._watch.heard()
+
+
 async def send(
     session: aiohttp.ClientSession,
     method: str,
@@ -86,10 +119,14 @@ async def send(
     config: Config,
     headers: dict[str, str] | None,
     *,
+    body: bytes | None = None,
     is_lent: bool,
 ) -> aiohttp.ClientResponse:
     """Send a request once; ``headers`` are those beside the ones that all have. Redirects are not followed."""
     way = _way(config) if config.proxy is not None else {}
+    leave = leave_of_task.get()
+    if body is not None and leave is not None:
+        way["data"] = _Body(body, leave.watch)
     while not is_lent:
         try:
             return await session.request(method, url, headers=headers, allow_redirects=False, **way)
@@ -158,8 +195,12 @@ async def _write(
     if leave is None:
         return await send(conn)
     request.headers[hdrs.AUTHORIZATION] = _Hidden(f"Bearer {leave.api_key.reveal()}")
+    leave.attempt.has_begun = True
     try:
         response = await send(conn)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        # As in _Response: aiohttp would send it again.
+        raise _disguised(error) from error
     finally:
         request.headers.pop(hdrs.AUTHORIZATION, None)
     leave.watch.sent(conn.transport)

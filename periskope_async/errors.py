@@ -18,9 +18,13 @@
     │   ├── RateLimitError                429
     │   │   └── WaitTooLong               nothing was sent: the limit's wait would be longer than allowed
     │   └── ServerError                   5xx
+    ├── OutcomeUnknown                    a write was sent, and no answer says whether it was carried out
+    ├── SendError                         a message that was queued cannot be sent
+    ├── PartialFailure                    a call succeeded for some of what it names, and not for the rest
     ├── DecodeError                       an answer that is not what the API documents; ``path`` says where
     ├── PaginationError                   the server's pages contradict what was asked for
-    └── ExportError                       a file could not be written
+    ├── ExportError                       a file could not be written
+    └── MirrorError                       a mirror's database could not be written, or is another one's
 
 The text is one line for people, of at most a thousand characters that every terminal can show, whatever a server sent;
 everything a program may want is an attribute. ``meta`` is there on every error that an answer led to, so the trace id
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from periskope_async.meta import ResponseMeta
+    from periskope_async.models.queue import MessageStatus
 
 __all__ = [
     "APIError",
@@ -47,11 +52,15 @@ __all__ = [
     "ConnectError",
     "DecodeError",
     "ExportError",
+    "MirrorError",
     "NotFoundError",
+    "OutcomeUnknown",
     "PaginationError",
+    "PartialFailure",
     "PeriskopeError",
     "PermissionDeniedError",
     "RateLimitError",
+    "SendError",
     "ServerError",
     "TimeoutError_",
     "TransportError",
@@ -219,6 +228,44 @@ class ServerError(APIError):
     """5xx: the server, or a gateway before it, failed; after every permitted retry."""
 
 
+class OutcomeUnknown(PeriskopeError):  # noqa: N818 - it says what is known; it need not be a failure
+    """A write was sent, and no answer says whether it was carried out. It is not sent again.
+
+    ``__cause__`` says what happened: a TransportError, a ServerError, a DecodeError, or a ClosedError. It is none of
+    them itself, so that a loop that tries again on those cannot send the write twice.
+    """
+
+    def __init__(
+        self, message: str, *, method: str, target: str, look_at: str, meta: ResponseMeta | None = None
+    ) -> None:
+        super().__init__(message, meta=meta)
+        self.method = method
+        self.target = target
+        """Path below the base URL."""
+        self.look_at = look_at
+        """What shows whether it was carried out, such as ``get_chat``."""
+
+
+class PartialFailure(PeriskopeError):  # noqa: N818 - as above
+    """A call succeeded for some of what it names, and not for the rest. Only ``raise_for_failures()`` raises this."""
+
+    def __init__(self, total: int, failed: Mapping[str, str]) -> None:
+        first = "; ".join(f"{name}: {why}" for name, why in list(failed.items())[:10])
+        more = f"; and {len(failed) - 10} more" if len(failed) > 10 else ""  # noqa: PLR2004 - what one line has room for
+        super().__init__(f"{len(failed)} of {total} failed: {first}{more}")
+        self.failed: Mapping[str, str] = dict(failed)
+        """By participant or e-mail, why, in the server's words."""
+
+
+class SendError(PeriskopeError):
+    """A message that was queued cannot be sent; only waiting for it raises this."""
+
+    def __init__(self, message: str, *, status: MessageStatus) -> None:
+        super().__init__(message)
+        self.status = status
+        """How it stands: ``status.status_description`` says why."""
+
+
 class DecodeError(PeriskopeError):
     """A successful answer that is not what the API documents. A gateway's was retried before this was raised."""
 
@@ -246,6 +293,10 @@ class PaginationError(PeriskopeError):
 
 class ExportError(PeriskopeError):
     """An export could not be written."""
+
+
+class MirrorError(PeriskopeError):
+    """A mirror's database could not be opened or written, is in use by another mirror, or holds other rows."""
 
 
 _BY_STATUS: dict[int, type[APIError]] = {

@@ -1,6 +1,7 @@
 """Whether a failed try is worth another one, and when (pure).
 
-Only reading calls are retried: nothing in Periskope's API makes a second POST harmless. The back-off is exponential
+Reading calls are retried. Nothing in Periskope's API makes a second POST harmless, so a write is retried only where the
+server surely did nothing. The back-off is exponential
 with **full jitter** (each wait is drawn evenly between zero and the ceiling: the form that spreads a crowd best,
 https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). A wait that the server asks for is a lower
 bound: it is obeyed whole, or the call gives up; it is never cut to fit.
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from periskope_async.errors import APIError, ConfigError, DecodeError, PeriskopeError, TransportError
+from periskope_async.errors import APIError, ConfigError, DecodeError, PeriskopeError, RateLimitError, TransportError
 from periskope_async.typed import is_number, is_whole
 
 if TYPE_CHECKING:
@@ -53,13 +54,16 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
 
 
 def next_wait(
-    policy: RetryPolicy, *, method: str, attempt: int, error: Exception, elapsed: float, rng: Random
+    policy: RetryPolicy, *, attempt: int, error: Exception, elapsed: float, rng: Random, is_write: bool = False
 ) -> float | None:
     """Give the seconds to wait before the next try, or None to give up and raise ``error``.
 
-    ``attempt`` is the try that failed, counted from 1; ``elapsed`` the seconds since the call began.
+    ``attempt`` is the try that failed, counted from 1; ``elapsed`` the seconds since the call began. Of a write,
+    ``error`` must be one after which the server surely did nothing; only no connection and a 429 are worth another try.
     """
-    if method != "GET" or attempt >= policy.tries or not _is_passing(error):
+    if attempt >= policy.tries or not _is_passing(error):
+        return None
+    if is_write and not isinstance(error, TransportError | RateLimitError):
         return None
     wait = rng.uniform(0, min(policy.ceiling, policy.base * 2 ** min(attempt - 1, 32)))
     asked = error.meta.rate_limit.retry_after if isinstance(error, PeriskopeError) and error.meta else None

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 from periskope_async.call import Account, Call, Reply
 from periskope_async.connection import open_session
-from periskope_async.errors import BodyError, ClosedError, PeriskopeError, TimeoutError_, WrongLoopError
+from periskope_async.errors import (
+    BodyError,
+    ClosedError,
+    DecodeError,
+    PeriskopeError,
+    TimeoutError_,
+    WrongLoopError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,8 +81,9 @@ class SessionManager:
         ``cache`` the body may come from there, and is kept there once the answer was read. What the
         call costs is booked in ``account`` as it arises.
 
-        May wait for the limit and between tries. Raises TransportError, APIError, ClosedError, WrongLoopError; a
-        cancel leaves no connection and no place in the queue behind.
+        May wait for the limit and between tries. Raises TransportError, APIError, ClosedError, WrongLoopError, and
+        OutcomeUnknown for a write that was sent and got no answer that tells what became of it. A cancel leaves no
+        connection and no place in the queue behind.
         """
         session = self._open()
         assert self._closing is not None  # noqa: S101 - for the type checker: set by _open
@@ -93,7 +101,7 @@ class SessionManager:
             account=account,
         )
 
-        async def go_on(failure: BodyError) -> Answer:
+        async def go_on(failure: BodyError | DecodeError) -> Answer:
             return await self._answer(call, wait=call.wait_after(failure))
 
         return Reply(await self._answer(call), go_on)
@@ -114,18 +122,22 @@ class SessionManager:
                 return await call.answer(wait=wait)
         except asyncio.CancelledError:
             if self._take_back_cancel(task):
-                raise ClosedError(f"the client was closed during {request.method} {request.target}") from None
+                closed = ClosedError(f"the client was closed during {request.name}")
+                raise (call.outcome_unknown(closed) if call.is_in_doubt else closed) from None
             raise
         except TimeoutError as error:
             # An error of ours that is a TimeoutError has its own story to tell.
             if isinstance(error, PeriskopeError) or deadline is None or not deadline.expired():
                 raise
-            raise TimeoutError_(
-                f"{request.method} {request.target} took longer than the {total:g} s allowed by timeout.total",
+            late = TimeoutError_(
+                f"{request.name} took longer than the {total:g} s allowed by timeout.total",
                 phase="total",
                 attempts=call.requests,
                 meta=call.last_meta,
-            ) from error
+            )
+            if call.is_in_doubt:
+                raise call.outcome_unknown(late) from late
+            raise late from error
         finally:
             self._running.discard(task)
             if self._is_closed:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr, replace
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from periskope_async.connection import ConnectionBroke, Leave, leave_of_task, send
+from periskope_async.connection import Attempt, ConnectionBroke, Leave, leave_of_task, send
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import (
     BodyError,
@@ -116,6 +116,7 @@ async def exchange(
     config: Config,
     permit: Permit,
     *,
+    attempt: Attempt | None = None,
     is_lent: bool = False,
     slot: CacheSlot | None = None,
     attempts: int = 1,
@@ -124,7 +125,8 @@ async def exchange(
     """Send one request once, and read its answer to the end. With a page in ``slot`` a 304 may be all that comes.
 
     ``attempts`` and ``waited`` are what the call has cost by now; its answer tells them. The permit is booked when
-    the headers have come. Raises TransportError; never for a status.
+    the headers have come. ``attempt`` tells afterwards whether anything was sent. Raises TransportError; never for a
+    status.
     """
     if session.closed:
         permit.unused()
@@ -133,22 +135,23 @@ async def exchange(
     began = loop.time()
     meta: ResponseMeta | None = None
     watch = Watch(permit, patience=config.timeout.read)
-    sending = leave_of_task.set(Leave(watch, config.api_key))
+    sending = leave_of_task.set(Leave(watch, config.api_key, attempt or Attempt()))
     try:
-        response = await send(session, request.method, url, config, _own_headers(request, slot), is_lent=is_lent)
+        headers = _own_headers(request, slot)
+        response = await send(session, request.method, url, config, headers, body=request.body, is_lent=is_lent)
         try:
             variation = watch.head_came()
-            headers = _without_key(response.headers, config.api_key)
-            meta = read_meta(response.status, headers)
+            said = _without_key(response.headers, config.api_key)
+            meta = read_meta(response.status, said)
             permit.answered(meta.rate_limit, status=response.status, variation=variation)
             body = await _read_body(response, meta, watch, config.max_body)
             meta = replace(meta, body_bytes=len(body), seconds=loop.time() - began, attempts=attempts, waited=waited)
             if not response.ok or "json" not in (meta.content_type or "") or body[:64].lstrip()[:1] != b"{":
                 # Servers and proxies like to quote what they refuse, and errors end up in logs.
                 body = config.api_key.redact(body)
-            is_no_store = slot is not None and _forbids_keeping(headers)
+            is_no_store = slot is not None and _forbids_keeping(said)
             return Answer(
-                meta, body, headers.get(hdrs.LOCATION), is_no_store, slot, config.api_key, _is_length_sure(response)
+                meta, body, said.get(hdrs.LOCATION), is_no_store, slot, config.api_key, _is_length_sure(response)
             )
         finally:
             # Where the body has not come to its end, that closes the connection.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
 from periskope_async.client.lists import CHATS
-from periskope_async.decoding.envelope import at_once
 from periskope_async.decoding.page import reader_of
 from periskope_async.meta import ResponseMeta
 from periskope_async.models import ChatPage, ListPage
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from periskope_async.models import Chat
     from periskope_async.wire.listing import ListQuery
 
+T = TypeVar("T")
+
 READER = reader_of(CHATS)
 
 
@@ -33,6 +34,15 @@ class RawRow(Struct, frozen=True):
 
 def chat_query(*, phone: str | None = None, **filters: Any) -> ListQuery[Chat]:
     return CHATS.query(chat_filters(**filters), phone=phone)
+
+
+def at_once(steps: Steps[T]) -> T:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            value: T = done.value
+            return value
 
 
 def chat_page(read: ReadPage[Chat]) -> ChatPage:

@@ -14,6 +14,7 @@ from periskope_async import (
     ConnectError,
     DecodeError,
     PeriskopeError,
+    RateLimitError,
     RetryPolicy,
     ServerError,
     TimeoutError_,
@@ -29,9 +30,10 @@ POLICY = RetryPolicy(tries=6, base=0.5, ceiling=20.0, max_elapsed=180.0)
 
 
 def wait(
-    error: Exception, *, method: str = "GET", attempt: int = 1, elapsed: float = 0.0, seed: int = 1
+    error: Exception, *, is_write: bool = False, attempt: int = 1, elapsed: float = 0.0, seed: int = 1
 ) -> float | None:
-    return next_wait(POLICY, method=method, attempt=attempt, error=error, elapsed=elapsed, rng=random.Random(seed))
+    rng = random.Random(seed)
+    return next_wait(POLICY, is_write=is_write, attempt=attempt, error=error, elapsed=elapsed, rng=rng)
 
 
 def status(code: int, retry_after: float | None = None) -> APIError:
@@ -66,9 +68,20 @@ def test_transport_errors(error: Exception, again: bool) -> None:  # noqa: FBT00
     assert (wait(error) is not None) is again
 
 
-@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE", "PUT"])
-def test_only_reading_is_tried_again(method: str) -> None:
-    assert wait(ConnectError("x"), method=method) is None
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (ConnectError("x"), True),
+        (RateLimitError("x", status=429), True),
+        (status(408), False),
+        (status(425), False),
+        (status(503), False),
+        (DecodeError("a gateway's", retryable=True), False),
+    ],
+)
+def test_writes_are_tried_again_only_after_nothing(error: Exception, again: bool) -> None:  # noqa: FBT001 - as above
+    """Only no connection and a 429 are worth another try; the caller has sorted out what is in doubt."""
+    assert (wait(error, is_write=True) is not None) is again
 
 
 def test_the_jitter_is_full_and_the_ceiling_doubles() -> None:
@@ -81,9 +94,7 @@ def test_the_jitter_is_full_and_the_ceiling_doubles() -> None:
 def test_the_ceiling_holds_for_any_number_of_tries() -> None:
     policy = RetryPolicy(tries=10_000, max_elapsed=1e9)
     rng = random.Random(1)
-    waits = [
-        next_wait(policy, method="GET", attempt=n, error=ConnectError("x"), elapsed=0, rng=rng) for n in range(1, 9999)
-    ]
+    waits = [next_wait(policy, attempt=n, error=ConnectError("x"), elapsed=0, rng=rng) for n in range(1, 9999)]
     assert max(each for each in waits if each is not None) <= policy.ceiling
 
 

@@ -22,6 +22,7 @@ from periskope_async.cli.export import export_app
 from periskope_async.cli.options import Exit
 from periskope_async.cli.serve import sandbox
 from periskope_async.cli.stopping import Stopped, run_until_stopped
+from periskope_async.cli.sync import sync
 from periskope_async.errors import ConfigError, PeriskopeError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ app = App(
 )
 app.command(chats)
 app.command(export_app)
+app.command(sync)
 app.command(doctor)
 app.command(sandbox)
 

@@ -5,26 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from periskope_async.cache import checked_cache
+from periskope_async.decoding.objects import read_confirmation
 from periskope_async.decoding.page import reader_of
+from periskope_async.errors import APIError
+from periskope_async.models.page import ListPage
 from periskope_async.models.part import Part
 from periskope_async.paging.pager import Pager, WalkOptions
 from periskope_async.sources import ListSource
 from periskope_async.wire.listing import check_page
+from periskope_async.wire.request import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from periskope_async.cache import PageCache
     from periskope_async.config import Config
-    from periskope_async.models.page import ListPage
+    from periskope_async.decoding.envelope import Steps
+    from periskope_async.meta import ResponseMeta
     from periskope_async.paging.ask import Consistency
     from periskope_async.session import SessionManager
     from periskope_async.wire.listing import Listing, ListQuery
-    from periskope_async.wire.request import Request
+    from periskope_async.wire.request import Expects
 
 __all__ = ["BaseClient", "WalkParams"]
 
 T = TypeVar("T", bound=Part)
+R = TypeVar("R")
 P = TypeVar("P", bound="ListPage[Any]")
 
 
@@ -54,6 +61,53 @@ class BaseClient:
         """Read one row of a list by its own address."""
         reply = await self._manager.fetch(request)
         return await reply.read(reader_of(listing).one)
+
+    async def _read(
+        self,
+        target: str,
+        reader: Callable[[bytes, ResponseMeta], Steps[R]],
+        *,
+        phone: str | None = None,
+        expects: Expects = "json",
+    ) -> R:
+        """Read what is no list."""
+        reply = await self._manager.fetch(Request(method="GET", target=target, phone=phone, expects=expects))
+        return await reply.read(reader)
+
+    async def _write(
+        self,
+        method: str,
+        target: str,
+        reader: Callable[[bytes, ResponseMeta], Steps[R]],
+        *,
+        look_at: str,
+        body: bytes | None = None,
+        phone: str | None = None,
+        expects: Expects = "json",
+    ) -> R:
+        """Send what changes something, once. ``look_at`` names what shows whether it was carried out."""
+        request = Request(
+            method=method, target=target, phone=phone, body=body, is_write=True, expects=expects, look_at=look_at
+        )
+        return await (await self._manager.fetch(request)).read(reader)
+
+    async def _do(
+        self, method: str, target: str, *, look_at: str, body: bytes | None = None, phone: str | None = None
+    ) -> None:
+        """Send what changes something, and is answered with nothing that matters. Raises APIError for a plain no."""
+        said = await self._write(
+            method, target, read_confirmation, look_at=look_at, body=body, phone=phone, expects="nothing"
+        )
+        if said.success is False:
+            why = said.message or "without a reason"
+            raise APIError(f"{method} {target}: the server answered that it was not done: {why}", status=200)
+
+    async def _page(
+        self, query: ListQuery[T], *, offset: int, limit: int, cache: PageCache | None = None
+    ) -> ListPage[T]:
+        """Read one page."""
+        page: ListPage[T] = await self._list(query, ListPage, offset=offset, limit=limit, cache=cache)
+        return page
 
     async def _list(
         self, query: ListQuery[T], page_type: type[P], *, offset: int, limit: int, cache: PageCache | None = None

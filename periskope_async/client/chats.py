@@ -6,19 +6,23 @@ from typing import TYPE_CHECKING
 
 from periskope_async.client.base import BaseClient
 from periskope_async.client.lists import CHATS
+from periskope_async.decoding.objects import one_of
+from periskope_async.models.chat import Chat
 from periskope_async.models.page import ChatPage
+from periskope_async.models.settings import ChatAiSettings
+from periskope_async.wire import inputs
 from periskope_async.wire.chats import chat_filters, normal_chat_id
 from periskope_async.wire.request import Request, encoded
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Unpack
 
     from periskope_async.cache import PageCache
     from periskope_async.client.base import WalkParams
-    from periskope_async.models.chat import Chat
     from periskope_async.paging.pager import Pager
     from periskope_async.wire.chats import ChatType, SortBy, SortOrder
-    from periskope_async.wire.period import Moment
+    from periskope_async.wire.inputs import Moment, Words
 
 __all__ = ["ChatMethods"]
 
@@ -106,3 +110,78 @@ class ChatMethods(BaseClient):
         """
         target = f"/chats/{encoded(normal_chat_id(chat_id))}"
         return await self._get(CHATS, Request(method="GET", target=target, phone=self._phone(phone)))
+
+    async def update_chat(
+        self,
+        chat_id: str,
+        *,
+        assigned_to: str | None = None,
+        labels: Words | None = None,
+        custom_properties: Mapping[str, str] | None = None,
+        phone: str | None = None,
+    ) -> Chat:
+        """Change a chat, and get it as it is now. What is None stays.
+
+        ``assigned_to`` is a member's e-mail, ``labels`` replaces all of the chat's labels (names; unknown ones are
+        created; none takes all away), ``custom_properties`` maps a property's name or id to its value.
+
+        Source: https://docs.periskope.app/api-reference/chat/update-chat. Waits for the limit. Raises ConfigError,
+        NotFoundError, ValidationError, other APIErrors, TransportError where nothing was sent, and OutcomeUnknown.
+        """
+        inputs.at_least_one(assigned_to=assigned_to, labels=labels, custom_properties=custom_properties)
+        body = inputs.json_body(
+            {
+                "assigned_to": None if assigned_to is None else inputs.email("assigned_to", assigned_to),
+                "labels": inputs.labels_text("labels", labels),
+                "custom_properties": custom_properties,
+            }
+        )
+        target = f"/chats/{encoded(normal_chat_id(chat_id))}"
+        return await self._write("PATCH", target, one_of(Chat), body=body, phone=self._phone(phone), look_at="get_chat")
+
+    async def set_chat_labels(self, chat_ids: Words, labels: Words, *, phone: str | None = None) -> None:
+        """Replace all labels of these chats by ``labels`` (names; unknown ones are created; none takes all away).
+
+        Source: PATCH /chats/labels of the official client. Raises as :meth:`update_chat` does.
+        """
+        body = inputs.json_body({"chat_ids": inputs.chat_ids(chat_ids), "labels": inputs.labels_text("labels", labels)})
+        await self._do("PATCH", "/chats/labels", body=body, phone=self._phone(phone), look_at="iter_chats(label=…)")
+
+    async def set_chat_access(
+        self, chat_ids: Words, access: Mapping[str, bool], *, replace: bool = False, phone: str | None = None
+    ) -> None:
+        """Say which members may see these chats: ``access`` maps a member's e-mail to True or False.
+
+        With ``replace`` nobody else has access of their own any more; else it is merged with what there is.
+        Source: PATCH /chats/access of the official client. Raises as :meth:`update_chat` does.
+        """
+        may_see = {inputs.email("access", email): inputs.flag("access", may) for email, may in access.items()}
+        body = inputs.json_body(
+            {"chat_ids": inputs.chat_ids(chat_ids), "access": may_see, "replace": inputs.flag("replace", replace)}
+        )
+        await self._do("PATCH", "/chats/access", body=body, phone=self._phone(phone), look_at="get_chat")
+
+    async def update_chat_ai(
+        self, chat_id: str, *, is_agent_allowed: bool | None = None, is_flagging_allowed: bool | None = None
+    ) -> ChatAiSettings:
+        """Say what the AI agent may do in a chat, and get that as it is now. What is None stays.
+
+        Source: https://docs.periskope.app/api-reference/chat/update-chat-ai-settings. Raises as :meth:`update_chat`.
+        """
+        inputs.at_least_one(is_agent_allowed=is_agent_allowed, is_flagging_allowed=is_flagging_allowed)
+        body = inputs.json_body(
+            {
+                "is_agent_allowed": inputs.flag("is_agent_allowed", is_agent_allowed),
+                "is_flagging_allowed": inputs.flag("is_flagging_allowed", is_flagging_allowed),
+            }
+        )
+        target = f"/chats/{encoded(normal_chat_id(chat_id))}/ai"
+        return await self._write("PATCH", target, one_of(ChatAiSettings), body=body, look_at="get_chat(…).ai_metadata")
+
+    async def mark_chat_read(self, chat_id: str, *, phone: str | None = None) -> None:
+        """Mark a chat as read. To do it twice does no harm.
+
+        Source: https://docs.periskope.app/api-reference/chat/mark-read. Raises as :meth:`update_chat` does.
+        """
+        target = f"/chats/{encoded(normal_chat_id(chat_id))}/read"
+        await self._do("POST", target, phone=self._phone(phone), look_at="get_chat(…).message_unread_count")

@@ -5,6 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from periskope_async.client.chats import ChatMethods
+from periskope_async.client.contacts import ContactMethods
+from periskope_async.client.groups import GroupMethods
+from periskope_async.client.knowledge import KnowledgeBaseMethods
+from periskope_async.client.members import MemberMethods
+from periskope_async.client.messages import MessageMethods
+from periskope_async.client.notes import NoteMethods
+from periskope_async.client.notifications import NotificationMethods
+from periskope_async.client.phones import PhoneMethods
+from periskope_async.client.reactions import ReactionMethods
+from periskope_async.client.scheduled import ScheduledMethods
+from periskope_async.client.tasks import TaskMethods
+from periskope_async.client.tickets import TicketMethods
+from periskope_async.client.webhooks import WebhookMethods
 from periskope_async.config import load_config
 from periskope_async.errors import ConfigError
 from periskope_async.events import checked_hooks
@@ -27,7 +40,22 @@ if TYPE_CHECKING:
 __all__ = ["PeriskopeClient"]
 
 
-class PeriskopeClient(ChatMethods):
+class PeriskopeClient(
+    ChatMethods,
+    GroupMethods,
+    MessageMethods,
+    NotificationMethods,
+    NoteMethods,
+    ReactionMethods,
+    ScheduledMethods,
+    ContactMethods,
+    TicketMethods,
+    TaskMethods,
+    PhoneMethods,
+    KnowledgeBaseMethods,
+    WebhookMethods,
+    MemberMethods,
+):
     """Periskope's WhatsApp API, for any number of tasks of one event loop.
 
     What is None comes from the environment (``PERISKOPE_API_KEY``, ``PERISKOPE_PHONE``, ``PERISKOPE_BASE_URL``), else

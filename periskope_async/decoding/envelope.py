@@ -11,7 +11,7 @@ from periskope_async.decoding.repair import Unreadable
 from periskope_async.models.unset import UNSET, UnsetType
 from periskope_async.wire.listing import Listing
 
-__all__ = ["UNREAD", "Body", "Numbers", "Steps", "at_once", "open_body"]
+__all__ = ["UNREAD", "Body", "Numbers", "Steps", "ends_early", "open_body"]
 
 T = TypeVar("T")
 
@@ -38,16 +38,6 @@ class _RawNumbers(Struct, rename={"from_": "from"}):
 
 
 _NUMBER = json.Decoder(int | None, strict=False)
-
-
-def at_once(steps: Steps[T]) -> T:
-    """Take all steps in one go."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            value: T = done.value
-            return value
 
 
 def open_body(
@@ -87,7 +77,7 @@ def _open_whole(listing: Listing[Any], body: bytes) -> tuple[list[Raw] | None, N
         reason, _, path = str(error).partition(" - at ")
         raise Unreadable(path.strip("`") or "$", reason[:1].lower() + reason[1:]) from error
     except (MsgspecError, ValueError) as error:
-        raise Unreadable("$", f"broken JSON ({error})", is_cut=_ends_early(str(error), body)) from error
+        raise Unreadable("$", f"broken JSON ({error})", is_cut=ends_early(str(error), body)) from error
     except RecursionError as error:
         raise Unreadable("$", "this is nested too deeply to be read") from error
     numbers = Numbers(from_=_number(opened.from_), to=_number(opened.to), count=_number(opened.count))
@@ -112,6 +102,6 @@ def _number(raw: Raw | UnsetType) -> int | None:
         return None
 
 
-def _ends_early(said: str, body: bytes) -> bool:
+def ends_early(said: str, body: bytes) -> bool:
     """Whether msgspec came to the body's end before that of its JSON. A number may break off, too, and be none."""
     return "truncated" in said or ("trailing" not in said and said.endswith(f"(byte {len(body)})"))

@@ -3,10 +3,9 @@
 Lists of chats hold 26 of these fields; a chat that is asked for by its id holds more, ``members`` above all.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta
-
+from periskope_async.models.labels import LabelIds, LabelNames, active_ids
 from periskope_async.models.message import Message
 from periskope_async.models.part import Part
 from periskope_async.models.times import EPOCH, FlexTime, Time
@@ -103,9 +102,9 @@ class Chat(Part, frozen=True, kw_only=True):
     is_exited: Maybe[bool] = UNSET
     is_muted: Maybe[bool] = UNSET
     is_pinned: Maybe[bool] = UNSET
-    label_ids: Maybe[dict[str, bool] | tuple[str, ...]] = UNSET
+    label_ids: Maybe[LabelIds] = UNSET
     """As sent: a map from label id to true, or a list of label ids; ``active_label_ids`` reads both."""
-    labels: Maybe[Annotated[tuple[str, ...], Meta(extra={"comma_separated": True})]] = UNSET
+    labels: Maybe[LabelNames] = UNSET
     """Names of labels; lists of chats leave them out."""
     latest_mention_at: Maybe[FlexTime] = UNSET
     latest_message: Maybe[Message] = UNSET
@@ -149,6 +148,4 @@ class Chat(Part, frozen=True, kw_only=True):
     @property
     def active_label_ids(self) -> frozenset[str]:
         """The ids in ``label_ids`` that are true; empty also where the field is absent."""
-        if isinstance(self.label_ids, dict):
-            return frozenset(label_id for label_id, is_on in self.label_ids.items() if is_on)
-        return frozenset(self.label_ids or ())
+        return active_ids(self.label_ids)

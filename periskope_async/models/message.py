@@ -11,7 +11,7 @@ from periskope_async.models.part import Part
 from periskope_async.models.times import EpochMs, FlexTime, Time, from_epoch_ms
 from periskope_async.models.unset import UNSET, Maybe
 
-__all__ = ["DeliveryInfo", "Dimensions", "FlagMetadata", "Media", "Message", "MessageId", "Reaction"]
+__all__ = ["DeliveryInfo", "Dimensions", "FlagMetadata", "Message", "MessageId", "MessageMedia", "Reaction"]
 
 
 class MessageId(Part, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ class Dimensions(Part, frozen=True, kw_only=True):
     width: Maybe[float] = UNSET
 
 
-class Media(Part, frozen=True, kw_only=True):
+class MessageMedia(Part, frozen=True, kw_only=True):
     """A file that a message carries."""
 
     compress: Maybe[bool] = UNSET
@@ -92,8 +92,9 @@ class FlagMetadata(Part, frozen=True, kw_only=True):
 
 
 class Reaction(Part, frozen=True, kw_only=True):
-    """One reaction to a message; lists of messages leave reactions out."""
+    """One reaction to a message; lists of messages leave reactions out. The hash is that of ``reaction_id``."""
 
+    reaction_id: str
     ack: Maybe[int] = UNSET
     chat_id: Maybe[str] = UNSET
     id: Maybe[MessageId] = UNSET
@@ -105,11 +106,13 @@ class Reaction(Part, frozen=True, kw_only=True):
     orphan_reason: Maybe[str] = UNSET
     reaction: Maybe[str] = UNSET
     """The emoji; empty where the reaction was taken back."""
-    reaction_id: Maybe[str] = UNSET
     read: Maybe[bool] = UNSET
     sender_id: Maybe[str] = UNSET
     timestamp: Maybe[Time] = UNSET
     unique_id: Maybe[str] = UNSET
+
+    def __hash__(self) -> int:
+        return hash(self.reaction_id)
 
 
 class Message(Part, frozen=True, kw_only=True, rename={"from_": "from"}):
@@ -160,7 +163,7 @@ class Message(Part, frozen=True, kw_only=True, rename={"from_": "from"}):
     links: Any = UNSET
     """As sent: a list, or the string ``[]``."""
     location: Any = UNSET
-    media: Maybe[Media] = UNSET
+    media: Maybe[MessageMedia] = UNSET
     media_key: Maybe[str] = UNSET
     mentioned_ids: Maybe[tuple[str, ...]] = UNSET
     message_payload: Any = UNSET

@@ -10,7 +10,9 @@ What no source tells was chosen, and is said where it is decided: mostly in
 from periskope_async.sandbox.cast import LABELS, ORG_ID, PHONES
 from periskope_async.sandbox.faults import (
     Body,
+    CutAnswer,
     CutBody,
+    CutUpload,
     Fault,
     HeaderChange,
     Pass,
@@ -21,6 +23,7 @@ from periskope_async.sandbox.faults import (
     Status,
 )
 from periskope_async.sandbox.journal import RequestRecord
+from periskope_async.sandbox.org import SIZES
 from periskope_async.sandbox.server import DEFAULT_KEY, Sandbox
 from periskope_async.sandbox.world import Churn, PageAsked
 
@@ -29,9 +32,12 @@ __all__ = [
     "LABELS",
     "ORG_ID",
     "PHONES",
+    "SIZES",
     "Body",
     "Churn",
+    "CutAnswer",
     "CutBody",
+    "CutUpload",
     "Fault",
     "HeaderChange",
     "PageAsked",

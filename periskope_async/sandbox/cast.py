@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 __all__ = [
     "AGENTS",
+    "COLORS",
     "COUNTRY_CODES",
     "GROUP_NAMES",
     "LABELS",
@@ -63,6 +64,25 @@ PROPERTIES = (
     ("property-tlkuqnhzrwvbmeay", ("gold", "silver", "bronze")),
     ("property-sdwyopcgxkjfaltn", ("Delhi", "München", "東京", "القاهرة")),
     ("property-vrmizbueqhtnoydc", ("2025-03-14", "2025-11-02")),
+)
+
+# Those that the official types know.
+COLORS = (
+    "#B4876E",
+    "#A5B337",
+    "#06CF9C",
+    "#25D366",
+    "#02A698",
+    "#7D9EF1",
+    "#007BFC",
+    "#5E47DE",
+    "#7F66FF",
+    "#9333EA",
+    "#FA6533",
+    "#C4532D",
+    "#DC2626",
+    "#FF2E74",
+    "#DB2777",
 )
 
 COUNTRY_CODES = ("91", "44", "971", "7", "86")

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from periskope_async.sandbox.cast import (
     AGENTS,
+    COLORS,
     COUNTRY_CODES,
     GROUP_NAMES,
     LABELS,
@@ -136,7 +137,7 @@ class ChatData:
         message = None
         if messaged is not None:
             message = made_message(
-                self._draw(index, 4 + wakes % 200), chat_id=chat_id, org_phone=phones[0], at=messaged, group=group
+                self.message_draw(index, wakes), chat_id=chat_id, org_phone=phones[0], at=messaged, group=group
             )
         return {
             "assigned_to": AGENTS[draw[3] % 4] if draw[3] % 3 == 0 else None,
@@ -171,19 +172,19 @@ class ChatData:
             "updated_at": stamp(updated, draw[13] % 1_000_000),
         }
 
-    def whole_chat(self, index: int, row: dict[str, Any]) -> dict[str, Any]:
+    def whole_chat(self, index: int, row: dict[str, Any], *, with_members: bool = True) -> dict[str, Any]:
         """Add to a row what only the answer for one chat has: the names of its labels, and its members by id."""
         draw = self._draw(index, 0)
         chat_id, org_phone = row["chat_id"], row["org_phone"]
         names = [LABELS[number].name for number in TRAITS[self.trait_key(index)].labels]
         members: dict[str, Any] = {}
-        for number in range(row["member_count"]):
+        for number in range(row["member_count"] if with_members else 0):
             contact_id = org_phone if number == 0 else f"91{(draw[14] + number * 7_919) % _PERSON_IDS:010d}@c.us"
             if number == 1 and chat_id.endswith("@c.us"):
                 contact_id = chat_id
             members[contact_id] = {
                 "chat_id": chat_id,
-                "contact_color": f"#{draw[15] >> 8:06x}",
+                "contact_color": COLORS[draw[15] % len(COLORS)],
                 "contact_id": contact_id,
                 "contact_image": None,
                 "contact_name": PEOPLE[(draw[15] + number) % len(PEOPLE)] if number % 3 else None,
@@ -194,6 +195,10 @@ class ChatData:
                 "org_phone": org_phone,
             }
         return dict(sorted({**row, "labels": names, "members": members}.items()))
+
+    def message_draw(self, index: int, wakes: int = 0) -> tuple[int, ...]:
+        """Give the numbers that a chat's latest message is made from."""
+        return self._draw(index, 4 + wakes % 200)
 
     def _draw(self, index: int, salt: int) -> tuple[int, ...]:
         """Sixteen 32-bit numbers that belong to (seed, index, salt)."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from periskope_async.sandbox.express import reason_of
-from periskope_async.sandbox.faults import CutBody, ResetConnection, StallBody
+from periskope_async.sandbox.faults import CutAnswer, CutBody, CutUpload, ResetConnection, StallBody
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,8 +59,11 @@ class Delivery:
     ) -> web.StreamResponse:
         """Send an answer with these headers. A client that left is no error here."""
         response = ExpressResponse(answer.status, headers)
-        if isinstance(fault, ResetConnection):
+        if isinstance(fault, ResetConnection | CutUpload):
             _reset(request)
+            return response
+        if isinstance(fault, CutAnswer):
+            _cut(request, answer, headers, fault.after_bytes)
             return response
         with suppress(ConnectionError):
             await response.prepare(request)
@@ -82,6 +85,16 @@ class Delivery:
             body = body[fault.after_bytes :]
         if body:
             await response.write(body)
+
+
+def _cut(request: web.Request, answer: Answer, headers: Sequence[tuple[str, str]], after_bytes: int) -> None:
+    """Send so many bytes of the whole answer, and close."""
+    lines = [f"HTTP/1.1 {answer.status} {reason_of(answer.status)}", *(f"{name}: {text}" for name, text in headers)]
+    whole = "\r\n".join([*lines, "", ""]).encode() + answer.body
+    if request.transport is not None:
+        if after_bytes:
+            request.transport.write(whole[:after_bytes])
+        request.transport.close()
 
 
 def _reset(request: web.Request) -> None:

@@ -2,7 +2,9 @@
 
 A faulty request was still counted by the limiter, as it would be on the server. Faults that replace the answer
 (``Status``, ``Body``, ``Redirect``, ``ResetConnection``) do so even where the limiter refused; the others work on
-whatever the answer would have been.
+whatever the answer would have been. A write that meets a replacing fault is not done, unless the fault says
+``after_work=True``: then it is done, and only its answer is lost. ``CutUpload`` never lets a write be done; ``CutBody``
+and ``CutAnswer`` always do.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Body",
+    "CutAnswer",
     "CutBody",
+    "CutUpload",
     "Fault",
     "HeaderChange",
     "Pass",
@@ -46,6 +50,7 @@ class Status:
     status: int
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=_no_headers)
+    after_work: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class Body:
     content: bytes
     content_type: str = "text/html; charset=utf-8"
     status: int = 200
+    after_work: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,7 @@ class Redirect:
 
     location: str
     status: int = 302
+    after_work: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,22 @@ class StallBody:
 class ResetConnection:
     """The connection is reset (RST) before a byte of the answer was sent."""
 
+    after_work: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CutAnswer:
+    """The connection is closed after so many bytes of the answer, counted from its status line."""
+
+    after_bytes: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class CutUpload:
+    """The connection is reset after so many bytes of the request's body were read; the rest is never read."""
+
+    after_bytes: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class HeaderChange:
@@ -104,7 +127,9 @@ class HeaderChange:
     drop: tuple[str, ...] = ()
 
 
-Fault = Pass | Status | Body | Redirect | Slow | CutBody | StallBody | ResetConnection | HeaderChange
+_Replacing = Status | Body | Redirect | ResetConnection
+_Cutting = CutAnswer | CutBody | CutUpload | StallBody
+Fault = Pass | Slow | HeaderChange | _Replacing | _Cutting
 
 
 class Script:

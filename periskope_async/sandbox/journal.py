@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,8 @@ class RequestRecord:
 
     ``at`` is :func:`time.monotonic` at the moment when the limiter counted it, ``connection`` the number of the
     connection it came over (from 1), ``phone`` its ``x-phone``. ``status`` is 0 until it was answered, and stays 0
-    where the connection was reset instead. ``body_bytes`` is the size of the body on the wire.
+    where the connection was reset instead. ``body_bytes`` is the size of the answer's body on the wire. ``body`` is
+    what the client sent, ``done`` whether an endpoint did what was asked, whatever the client was told of it.
     """
 
     at: float
@@ -31,6 +32,8 @@ class RequestRecord:
     number: int = 0
     status: int = 0
     body_bytes: int = 0
+    body: bytes = b""
+    done: bool = False
 
 
 class Journal:
@@ -55,11 +58,11 @@ class Journal:
             self._connections += 1
             return self._connections
 
-    def answered(self, number: int, *, status: int, body_bytes: int) -> None:
-        """Write down what a request was answered; one that was cleared away meanwhile stays so."""
+    def note(self, number: int, **facts: Any) -> None:
+        """Write down what became of a request; one that was cleared away meanwhile stays so."""
         with self._lock:
             if number in self._records:
-                self._records[number] = replace(self._records[number], status=status, body_bytes=body_bytes)
+                self._records[number] = replace(self._records[number], **facts)
 
     def records(self) -> list[RequestRecord]:
         """Give the records so far, in order of arrival."""

@@ -7,11 +7,11 @@ from typing import Any
 from periskope_async.sandbox.cast import LINES, ORG_ID
 from periskope_async.sandbox.moments import stamp
 
-__all__ = ["made_message"]
+__all__ = ["BLANK", "made_message", "made_message_id"]
 
 # The 53 keys in the recorded order. Null is what most of them hold, `has_media` and `has_quoted_msg` also where there
 # is media or a quote: `media` and `quoted_message_id` tell.
-_BLANK: dict[str, Any] = dict.fromkeys(
+BLANK: dict[str, Any] = dict.fromkeys(
     [
         "ack",
         "author",
@@ -77,11 +77,15 @@ _MEDIA = {
 _KINDS = ("chat",) * 11 + ("image", "video", "document", "ptt", "poll_creation")
 
 
+def made_message_id(draw: tuple[int, ...]) -> tuple[bool, str]:
+    """Tell whether a message is the organisation's own, and the hex part of its id."""
+    return draw[0] % 5 == 0, f"3EB0{draw[1]:08X}{draw[2]:08X}{draw[3]:08X}{draw[4]:08X}{draw[5] >> 16:04X}"
+
+
 def made_message(draw: tuple[int, ...], *, chat_id: str, org_phone: str, at: int, group: bool) -> dict[str, Any]:
     """Make a message with the 53 keys of the recorded ones, in their order. ``at`` is in Unix seconds."""
     kind = _KINDS[draw[0] % 16]
-    from_me = draw[0] % 5 == 0
-    unique_id = f"3EB0{draw[1]:08X}{draw[2]:08X}{draw[3]:08X}{draw[4]:08X}{draw[5] >> 16:04X}"
+    from_me, unique_id = made_message_id(draw)
     message_id = f"{'true' if from_me else 'false'}_{chat_id}_{unique_id}"
     author = f"91{draw[6] % 10**10:010d}@c.us" if group and not from_me else None
     sender = org_phone if from_me else author or chat_id
@@ -98,7 +102,7 @@ def made_message(draw: tuple[int, ...], *, chat_id: str, org_phone: str, at: int
             "read_count": 1,
         }
     return {
-        **_BLANK,
+        **BLANK,
         "ack": str(1 + draw[11] % 4) if from_me else "0",
         "author": author,
         "body": body,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from functools import lru_cache
 
-__all__ = ["EPOCH", "stamp"]
+__all__ = ["EPOCH", "stamp", "stamp_now", "zulu"]
 
 EPOCH = "1970-01-01T00:00:00+00:00"
 """What the server writes for a chat whose date of creation it does not know."""
@@ -25,6 +25,18 @@ def stamp(seconds: int, fraction: int = 0, digits: int = 6) -> str:
         return f"{_day(days)}{_MINUTES[minute]}{second:02d}+00:00"
     after = f"{fraction:0{digits}d}".rstrip("0")
     return f"{_day(days)}{_MINUTES[minute]}{second:02d}.{after}+00:00"
+
+
+def stamp_now(now: float) -> str:
+    """Write a moment with its microseconds."""
+    micros = int(now * 1_000_000)
+    return stamp(micros // 1_000_000, micros % 1_000_000)
+
+
+def zulu(now: float) -> str:
+    """Write a moment as JavaScript does: ``2026-04-01T14:23:21.279Z``."""
+    millis = int(now * 1_000)
+    return f"{stamp(millis // 1_000).removesuffix('+00:00')}.{millis % 1_000:03d}Z"
 
 
 @lru_cache(maxsize=4_096)

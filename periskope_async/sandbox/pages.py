@@ -82,7 +82,7 @@ class Pages:
 
     def whole_chat(self, index: int) -> bytes:
         """Write the answer for one chat, members and label names included."""
-        return msgspec.json.encode(self._roster.data.whole_chat(index, self._roster.row(index)))
+        return msgspec.json.encode(self._roster.whole(index))
 
     def row(self, index: int) -> bytes:
         """Write one row of the list, or give it as it was written before."""

@@ -59,6 +59,9 @@ class Roster:
         self._inserted: list[int] = []
         self._woken: list[int] = []
         self._next = data.total
+        self._changes: dict[int, dict[str, Any]] = {}
+        self._traits: dict[int, Traits] = {}
+        self._given_ids: dict[str, int] = {}
         self._trait_keys: array[int] | None = None
         self._places: OrderedDict[tuple[str, Filters], Places] = OrderedDict()
 
@@ -75,20 +78,56 @@ class Roster:
 
     def find(self, chat: int | str) -> int:
         """Give the index of a chat that is there, from its index or id. Raises :class:`KeyError` for any other."""
-        index = self.data.index_of(chat) if isinstance(chat, str) else chat
-        if index is None or index not in self:
+        index = self._given_ids.get(chat, self.data.index_of(chat)) if isinstance(chat, str) else chat
+        if index is None or index not in self or (isinstance(chat, str) and self.chat_id(index) != chat):
             raise KeyError(f"no chat {chat!r} in the sandbox now")
         return index
+
+    def chat_id(self, index: int) -> str:
+        """Give a chat's id."""
+        changed = self._changes.get(index)
+        return str(changed["chat_id"]) if changed and "chat_id" in changed else self.data.chat_id(index)
+
+    def traits(self, index: int) -> Traits:
+        """Give what filters look at in a chat."""
+        return self._traits.get(index) or TRAITS[self.data.trait_key(index)]
 
     def row(self, index: int) -> dict[str, Any]:
         """Make the chat's row as it is now."""
         moved = self._moved.get(index, _Moved())
-        return self.data.chat(index, created=moved.created, messaged=moved.messaged, wakes=moved.wakes)
+        row = self.data.chat(index, created=moved.created, messaged=moved.messaged, wakes=moved.wakes)
+        if index in self._changes:
+            row.update((name, value) for name, value in self._changes[index].items() if name in row)
+        return row
+
+    def whole(self, index: int) -> dict[str, Any]:
+        """Make the answer for one chat as it is now, with members, and with what only changed chats have."""
+        changes = self._changes.get(index, {})
+        whole = self.data.whole_chat(index, self.row(index), with_members="members" not in changes)
+        return dict(sorted({**whole, **changes}.items())) if changes else whole
+
+    def change(self, index: int, changes: dict[str, Any], *, traits: Traits | None = None) -> None:
+        """Change what a chat says of itself. ``traits`` is for filters, where they are to find it elsewhere."""
+        self._changes[index] = {**self._changes.get(index, {}), **changes}
+        if traits is not None:
+            self._traits[index] = traits
+            # What was filtered before this is not worth mending: writes to traits are rare.
+            self._places.clear()
+
+    def name(self, index: int, chat_id: str) -> None:
+        """Give a chat that was inserted another id than the made one."""
+        self._given_ids[chat_id] = index
+        self._changes[index] = {**self._changes.get(index, {}), "chat_id": chat_id}
+
+    def last_said(self, index: int) -> _Moved:
+        """Tell when a chat was woken last, and how often."""
+        return self._moved.get(index, _Moved())
 
     def wake(self, index: int, now: int) -> None:
         """Give the chat a new latest message: it goes to the front of the latest-message order, and of no other."""
         moved = self._moved.get(index, _Moved())
         self._moved[index] = replace(moved, messaged=now, wakes=moved.wakes + 1)
+        self._changes.get(index, {}).pop("latest_message", None)
         if moved.messaged is None:
             self._leave("latest_message_timestamp", index)
         else:
@@ -171,7 +210,7 @@ class Roster:
 
     def passes(self, index: int, filters: Filters) -> bool:
         """Tell whether the filters let a chat through that is there."""
-        return filters.empty or _lets_through(filters, TRAITS[self.data.trait_key(index)], self._created_at(index))
+        return filters.empty or _lets_through(filters, self.traits(index), self._created_at(index))
 
     def _created_at(self, index: int) -> int:
         created = self._moved.get(index, _Moved()).created
@@ -184,6 +223,9 @@ class Roster:
         timeless = replace(filters, start=None, end=None)
         known = bytes(_lets_through(timeless, traits, 0) for traits in TRAITS)
         passing = bytearray(map(known.__getitem__, self._trait_keys))
+        for index, traits in self._traits.items():
+            if index < self.data.total:
+                passing[index] = _lets_through(timeless, traits, 0)
         if timeless != filters:
             for index in range(self.data.total):
                 if passing[index]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from random import Random
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
@@ -16,15 +16,18 @@ from periskope_async.sandbox.faults import Script
 from periskope_async.sandbox.hosting import ThreadHost
 from periskope_async.sandbox.journal import Journal
 from periskope_async.sandbox.limiter import limiter_of
+from periskope_async.sandbox.openapi import openapi_of
+from periskope_async.sandbox.org import Org
 from periskope_async.sandbox.service import Service, Timing
+from periskope_async.sandbox.shelf import Wanted
 from periskope_async.sandbox.validation import list_query
 from periskope_async.sandbox.world import Churn, PageAsked, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-    from periskope_async.sandbox.api import OneChat
+    from periskope_async.sandbox.chats import OneChat
     from periskope_async.sandbox.faults import Fault
     from periskope_async.sandbox.journal import RequestRecord
     from periskope_async.sandbox.limiter import Kind
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_KEY", "Sandbox"]
 
 DEFAULT_KEY = "sandbox-key"
+
+# What the server takes is not documented; WhatsApp's documents may have 100 MB, and base64 adds a third.
+_MAX_BODY = 140_000_000
 
 
 class Sandbox:
@@ -52,6 +58,11 @@ class Sandbox:
     - ``max_limit``: the largest page. ``one_chat``: what ``?chat_id=`` answers, the bare "chat" or a "list" of one.
       ``count``: whether a page's count is the "total" or that of the "page". ``ties="shuffled"`` gives chats of equal
       sort key in another order for each request. ``nulls``: where chats without a message stand in descending order.
+    - ``sizes``: how many rows other lists hold, as ``{"messages": 10_000, "contacts": 50}``; see ``SIZES``.
+    - ``pace``: seconds between two messages that a phone sends, and the unit of what comes after: a message is accepted
+      one pace after it was sent (ack 2), delivered to all after two (3), read by all after five (4).
+    - ``oddities``: whether some rows of lists other than chats hold what the documentation does not promise, but other
+      sources show or leave open: words that no list has, null, keys that are absent or that nobody told of.
     - ``churn``: what moves before each page is cut. ``before_page`` and ``after_page`` are called with a
       :class:`PageAsked` around that cut, and may move the list by :meth:`wake`, :meth:`insert` and :meth:`remove`.
     - ``faults``: what the first requests meet, one each; ``always``: what every other one meets.
@@ -77,6 +88,9 @@ class Sandbox:
         count: Count = "total",
         ties: Ties = "stable",
         nulls: Nulls = "first",
+        sizes: Mapping[str, int] | None = None,
+        pace: float = 0.1,
+        oddities: bool = True,
         churn: Churn | None = None,
         before_page: Callable[[PageAsked], object] | None = None,
         after_page: Callable[[PageAsked], object] | None = None,
@@ -98,7 +112,7 @@ class Sandbox:
             latency=latency if isinstance(latency, tuple) else (latency, latency),
             latency_rng=Random(f"{seed} latency"),
         )
-        self._world = World(
+        world = World(
             seed=seed,
             chats=chats,
             churn=churn or Churn(),
@@ -109,7 +123,16 @@ class Sandbox:
             before_page=before_page,
             after_page=after_page,
         )
-        self._api = Api(self._world, api_key=api_key, max_limit=max_limit, one_chat=one_chat)
+        self._org = Org(
+            world,
+            seed=seed,
+            sizes=sizes or {},
+            pace=pace,
+            oddities=oddities,
+            count=count,
+            max_limit=max_limit,
+        )
+        self._api = Api(self._org, api_key=api_key, one_chat=one_chat)
         self._limiter = limiter_of(kind, limit, round(window * 1000))
         self._script = Script(*faults, always=always)
         self._journal = Journal()
@@ -154,15 +177,15 @@ class Sandbox:
         A chat is named by its id, or by its place in the ``created_at`` order of the start, newest first; None draws
         one. Raises :class:`KeyError` for one that is not there.
         """
-        return self._world.wake(chat)
+        return self._org.world.wake(chat)
 
     def insert(self) -> str:
         """Add a chat, created now, with a first message: it is newest in both orders. Returns its id."""
-        return self._world.insert()
+        return self._org.world.insert()
 
     def remove(self, chat: int | str | None = None) -> str:
         """Take a chat, named as for :meth:`wake`, out of the list. Returns its id."""
-        return self._world.remove(chat)
+        return self._org.world.remove(chat)
 
     def chat_ids(self, *, phone: str | None = None, **parameters: str) -> list[str]:
         """Give the ids of the chats that are there now, all of them and in order: the truth to compare a walk with.
@@ -174,27 +197,76 @@ class Sandbox:
         if phone is not None and known is None:
             raise ValueError(f"phone={phone!r} is none of the sandbox's PHONES")
         number = None if known is None else PHONES.index(known)
-        return self._world.chat_ids(
+        return self._org.world.chat_ids(
             list_query({name: [text] for name, text in parameters.items()}, phone=number, max_limit=1)
         )
+
+    def add(self, name: str) -> str:
+        """Put a made-up row, of now, at the front of a list other than chats: ``"messages"``. Returns its id."""
+        with self._org.world.lock:
+            return self._org.shelf(name).grow().key
+
+    def drop(self, name: str, key: str) -> None:
+        """Take a row, by its id, out of a list other than chats. Raises :class:`KeyError` for one not there."""
+        with self._org.world.lock:
+            shelf = self._org.shelf(name)
+            entry = shelf.find(key)
+            if entry is None:
+                raise KeyError(f"{name} has no row {key!r} now")
+            shelf.remove(entry)
+
+    def ids(
+        self, name: str, *, chat_id: str | None = None, phone: str | None = None, tag: str | None = None
+    ) -> list[str]:
+        """Give the ids of the rows that a list other than chats has now, newest first.
+
+        With ``chat_id`` or ``phone`` (``digits@c.us``) only those of it; ``tag`` is the message of reactions, the
+        scheduled message of occurrences, and the type of items of the knowledge base.
+        """
+        with self._org.world.lock:
+            return [entry.key for entry in self._org.shelf(name).entries(Wanted(chat_id, phone, tag))]
+
+    def scan_qr(self, phone: str) -> None:
+        """Have somebody scan the QR code of a phone, by its id or number: it is connected again.
+
+        A phone made by ``POST /phones/create`` gets its number by this. Raises :class:`ValueError` for one not there.
+        """
+        with self._org.world.lock:
+            number = self._org.phone_number(phone)
+            if number is None:
+                raise ValueError(f"phone={phone!r} is none of the sandbox's phones")
+            self._api.resources.phones.scan(number, f"4915{number:08d}@c.us")
+
+    def listen(self, listener: Callable[[str, dict[str, Any]], object]) -> None:
+        """Have ``listener(event_name, object)`` called for each event, as webhooks and sockets tell of it.
+
+        It is called in the thread in which the event happens, while the world is locked for others, and must not
+        change the object.
+        """
+        self._org.world.listen(listener)
+
+    @property
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI 3.1 text of all endpoints, made from the table that answers the requests."""
+        return openapi_of(self._api.router.routes)
 
     @property
     def before_page(self) -> Callable[[PageAsked], object] | None:
         """What is called before each page is cut, while the list is locked for other threads."""
-        return self._world.before_page
+        return self._org.world.before_page
 
     @before_page.setter
     def before_page(self, hook: Callable[[PageAsked], object] | None) -> None:
-        self._world.before_page = hook
+        self._org.world.before_page = hook
 
     @property
     def after_page(self) -> Callable[[PageAsked], object] | None:
         """What is called after each page was cut."""
-        return self._world.after_page
+        return self._org.world.after_page
 
     @after_page.setter
     def after_page(self, hook: Callable[[PageAsked], object] | None) -> None:
-        self._world.after_page = hook
+        self._org.world.after_page = hook
 
     async def start(self) -> None:
         """Listen. Raises :class:`OSError` where the port is taken."""
@@ -208,8 +280,8 @@ class Sandbox:
             timing=self._timing,
             compress=self._compress,
         )
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", service.handle)
+        app = web.Application(client_max_size=_MAX_BODY)
+        app.router.add_route("*", r"/{path:(?s:.*)}", service.handle)
         app.on_response_prepare.append(settle_headers)
         runner = web.AppRunner(app, access_log=None, keepalive_timeout=self._timing.keep_alive, shutdown_timeout=1.0)
         await runner.setup()

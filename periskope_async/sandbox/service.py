@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import TYPE_CHECKING
@@ -10,15 +12,14 @@ from urllib.parse import parse_qs
 from uuid import uuid1
 from weakref import WeakKeyDictionary
 
-from periskope_async.sandbox.api import Asked, bearer_of, error_answer
+from periskope_async.sandbox.api import Asked, Waiting, bearer_of, error_answer
 from periskope_async.sandbox.delivery import Delivery
 from periskope_async.sandbox.express import HTML, Answer, compressed, fresh, json_answer, not_modified
-from periskope_async.sandbox.faults import Body, HeaderChange, Redirect, ResetConnection, Slow, Status
+from periskope_async.sandbox.faults import Body, CutUpload, HeaderChange, Redirect, ResetConnection, Slow, Status
 from periskope_async.sandbox.journal import RequestRecord
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from random import Random
 
     from aiohttp import web
@@ -32,6 +33,11 @@ __all__ = ["Service", "Timing"]
 
 # The node part of the trace ids, which are time-based UUIDs: that of a recorded one.
 _TRACE_NODE = 0xFDF10DD80279
+# Seconds between two looks at whether an awaited answer has come.
+_POLL = 0.005
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+# Stands for the answer of an endpoint that was not reached.
+_LOST = Answer(500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +64,49 @@ class Service:
         self._timing = timing
         self._compress = compress
         self._delivery = Delivery()
+        self._timer: asyncio.TimerHandle | None = None
         # Weak, so that a connection that ended is forgotten with its transport.
         self._connections: WeakKeyDictionary[asyncio.Transport, int] = WeakKeyDictionary()
 
     def close(self) -> None:
         """Let no answer wait any longer, and drop every connection."""
         self._delivery.close()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for transport in list(self._connections):
             # One whose last bytes are sent has ended, and aborting it raises in asyncio until 3.12.
             if transport.get_extra_info("socket").fileno() >= 0:
                 transport.abort()
 
+    def tick(self) -> None:
+        """Do what is due in the sandbox's world, and be called again when more is."""
+        due_at = self._api.tick()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if due_at is not None:
+            # Not at once again where the clock is one that a test moves by hand.
+            delay = max(due_at - self._timing.now(), _POLL)
+            self._timer = asyncio.get_running_loop().call_later(delay, self.tick)
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         path, _, query = request.raw_path.partition("?")
-        asked = Asked(request.method, path, parse_qs(query, keep_blank_values=True), request.headers)
+        parameters = parse_qs(query, keep_blank_values=True)
         verdict = self._limiter.hit(bearer_of(request.headers), int(self._timing.now() * 1000))
-        number = self._note(request, asked, verdict)
+        number = self._note(request, path, parameters, verdict)
         fault = self._script.take(path)
+        body = await _body(request, fault)
+        asked = Asked(request.method, path, parameters, request.headers, body)
+        if body:
+            self._journal.note(number, body=body)
         await self._delivery.pause(self._timing.latency_rng.uniform(*self._timing.latency))
         if isinstance(fault, Slow):
             await self._delivery.pause(fault.seconds)
-        answer = _replaced(self._answer(asked, verdict), fault, verdict.limit)
+        answer = _LOST if _stops(fault, request.method) else await self._answer(asked, verdict)
+        done = answer.status < 400  # noqa: PLR2004 - HTTP
+        answer = _replaced(answer, fault, verdict.limit)
         if fresh(request.headers, answer):
             answer = not_modified(answer)
         elif self._compress:
@@ -87,14 +114,20 @@ class Service:
         headers = self._headers(request, answer, verdict)
         if isinstance(fault, HeaderChange):
             headers = _changed(headers, fault, verdict)
-        if not isinstance(fault, ResetConnection):
-            body_bytes = 0 if request.method == "HEAD" else len(answer.body)
-            self._journal.answered(number, status=answer.status, body_bytes=body_bytes)
+        is_told = not isinstance(fault, ResetConnection | CutUpload)
+        body_bytes = 0 if request.method == "HEAD" or not is_told else len(answer.body)
+        self._journal.note(number, status=answer.status if is_told else 0, body_bytes=body_bytes, done=done)
         return await self._delivery.send(request, answer, headers, fault)
 
-    def _answer(self, asked: Asked, verdict: Verdict) -> Answer:
+    async def _answer(self, asked: Asked, verdict: Verdict) -> Answer:
         if not verdict.refused:
-            return self._api.respond(asked)
+            answer = self._api.respond(asked)
+            if asked.method not in _READS:
+                self.tick()
+            while isinstance(answer, Waiting):
+                await self._delivery.pause(_POLL)
+                answer = self._api.resume(answer) or answer
+            return answer
         span = "second" if self._timing.window == 1 else f"{self._timing.window:g} seconds"
         refusal = error_answer(429, f"You can only make {verdict.limit} requests per {span}")
         return replace(refusal, headers=(("Retry-After", str(verdict.retry_after)), *refusal.headers))
@@ -116,7 +149,7 @@ class Service:
             return [*headers, ("Connection", "close")]
         return [*headers, ("Connection", "keep-alive"), ("Keep-Alive", f"timeout={int(self._timing.keep_alive)}")]
 
-    def _note(self, request: web.Request, asked: Asked, verdict: Verdict) -> int:
+    def _note(self, request: web.Request, path: str, query: Mapping[str, Sequence[str]], verdict: Verdict) -> int:
         """Write the request down at the moment when it was counted. Returns its number."""
         at = time.monotonic()
         transport = request.transport
@@ -125,14 +158,33 @@ class Service:
         return self._journal.open(
             RequestRecord(
                 at=at,
-                method=asked.method,
-                path=asked.path,
-                query={name: ",".join(values) for name, values in asked.query.items()},
-                phone=asked.headers.get("x-phone"),
+                method=request.method,
+                path=path,
+                query={name: ",".join(values) for name, values in query.items()},
+                phone=request.headers.get("x-phone"),
                 connection=0 if transport is None else self._connections[transport],
                 remaining=verdict.remaining,
             )
         )
+
+
+async def _body(request: web.Request, fault: Fault) -> bytes:
+    """Read what the client sends. One that leaves on the way raises, and aiohttp ends the request."""
+    if isinstance(fault, CutUpload):
+        with suppress(asyncio.IncompleteReadError):
+            return await request.content.readexactly(fault.after_bytes) if fault.after_bytes else b""
+    return await request.read() if request.body_exists else b""
+
+
+def _stops(fault: Fault, method: str) -> bool:
+    """Tell whether a fault keeps a request from its endpoint. Reads always reach it: lists may move by being read."""
+    match fault:
+        case CutUpload():
+            return True
+        case Status() | Body() | Redirect() | ResetConnection():
+            return not fault.after_work and method not in _READS
+        case _:
+            return False
 
 
 def _replaced(answer: Answer, fault: Fault, limit: int) -> Answer:

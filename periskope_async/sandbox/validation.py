@@ -15,7 +15,9 @@ from periskope_async.sandbox.cast import LABELS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["BadQuery", "Filters", "ListQuery", "list_query"]
+    from periskope_async.sandbox.cast import Label
+
+__all__ = ["BadQuery", "Filters", "ListQuery", "list_query", "moment_of", "number_of", "page_limit"]
 
 SortBy = Literal["created_at", "latest_message_timestamp"]
 
@@ -60,20 +62,22 @@ class ListQuery:
     chat_id: str | None
 
 
-def list_query(query: Mapping[str, Sequence[str]], *, phone: int | None, max_limit: int) -> ListQuery:
+def list_query(
+    query: Mapping[str, Sequence[str]], *, phone: int | None, max_limit: int, labels: Sequence[Label] = LABELS
+) -> ListQuery:
     """Read the parameters, of which each may come several times. Raises :class:`BadQuery` at the first wrong one."""
     sort_by = _word(query, "sort_by", ("created_at", "latest_message_timestamp"))
     sort_order = _word(query, "sort_order", ("desc", "asc"))
     filters = Filters(
         chat_type=_text(query, "chat_type"),
-        label=_label(_text(query, "label")),
+        label=_label(_text(query, "label"), labels),
         phone=phone,
-        start=_moment(query, "start_time"),
-        end=_moment(query, "end_time", end_of_day=True),
+        start=moment_of(query, "start_time"),
+        end=moment_of(query, "end_time", end_of_day=True),
     )
     return ListQuery(
-        offset=_number(query, "offset", default=0),
-        limit=_limit(query, max_limit),
+        offset=number_of(query, "offset", default=0),
+        limit=page_limit(query, max_limit),
         sort_by="created_at" if sort_by == "created_at" else "latest_message_timestamp",
         descending=sort_order == "desc",
         filters=filters,
@@ -86,7 +90,8 @@ def _text(query: Mapping[str, Sequence[str]], name: str) -> str | None:
     return ",".join(query.get(name, ())) or None
 
 
-def _number(query: Mapping[str, Sequence[str]], name: str, *, default: int) -> int:
+def number_of(query: Mapping[str, Sequence[str]], name: str, *, default: int) -> int:
+    """Read a whole number from 0. Raises :class:`BadQuery`."""
     if name not in query:
         return default
     text = ",".join(query[name])
@@ -96,8 +101,9 @@ def _number(query: Mapping[str, Sequence[str]], name: str, *, default: int) -> i
     return int(text)
 
 
-def _limit(query: Mapping[str, Sequence[str]], max_limit: int) -> int:
-    limit = _number(query, "limit", default=max_limit)
+def page_limit(query: Mapping[str, Sequence[str]], max_limit: int, *, default: int | None = None) -> int:
+    """Read ``limit``. Raises :class:`BadQuery` for one above the maximum, as recorded, and for one below 1."""
+    limit = number_of(query, "limit", default=max_limit if default is None else default)
     if limit > max_limit:
         # The headline shows the template with its variable left in, as the recorded answer does.
         field = (f"Limit should be less than {max_limit}", ",".join(query["limit"]))
@@ -118,18 +124,18 @@ def _word(query: Mapping[str, Sequence[str]], name: str, words: tuple[str, ...])
     return text
 
 
-def _label(text: str | None) -> int | None:
+def _label(text: str | None, labels: Sequence[Label]) -> int | None:
     """Find a label by name or id, in any case; -1 is a label that no chat has."""
     if text is None:
         return None
     wanted = text.casefold()
-    for number, label in enumerate(LABELS):
+    for number, label in enumerate(labels):
         if wanted in {label.label_id, label.name.casefold()}:
             return number
     return -1
 
 
-def _moment(query: Mapping[str, Sequence[str]], name: str, *, end_of_day: bool = False) -> float | None:
+def moment_of(query: Mapping[str, Sequence[str]], name: str, *, end_of_day: bool = False) -> float | None:
     """Read ``2025-04-25`` or an ISO time (naive: UTC). A bare date as an end means the end of that day."""
     text = _text(query, name)
     if text is None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from periskope_async.sandbox.cast import PHONES
 from periskope_async.sandbox.data import ChatData
 from periskope_async.sandbox.pages import Pages
 from periskope_async.sandbox.roster import Roster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
+    from periskope_async.sandbox.data import Traits
     from periskope_async.sandbox.pages import Count, Ties
     from periskope_async.sandbox.roster import Nulls
     from periskope_async.sandbox.validation import Filters, ListQuery, SortBy
@@ -32,14 +36,18 @@ class Churn:
 
 @dataclass(frozen=True, slots=True)
 class PageAsked:
-    """What a hook is told about a page: its number from 1, and what was asked for."""
+    """What a hook is told about a page: its number from 1, what was asked for, and of which list.
+
+    ``filters`` is None for every list but that of chats, and those lists are newest first.
+    """
 
     number: int
     offset: int
     limit: int
     sort_by: SortBy
     descending: bool
-    filters: Filters
+    filters: Filters | None
+    list: str = "chats"
 
 
 class World:
@@ -64,9 +72,12 @@ class World:
         self._pages = Pages(self._roster, count=count, ties=ties, rng=Random(f"{seed} ties"))
         self._churn = churn
         self._owed = [0.0, 0.0, 0.0]
-        self._clock = clock
-        self._lock = RLock()
+        self._listeners: list[Callable[[str, dict[str, Any]], object]] = []
         self._number = 0
+        self.clock = clock
+        self.lock = RLock()
+        # Chats that were woken, for the list of messages: index, number of the wake, Unix seconds.
+        self.woken: deque[tuple[int, int, int]] = deque(maxlen=10_000)
         self.before_page = before_page
         self.after_page = after_page
 
@@ -75,49 +86,76 @@ class World:
 
     def wake(self, chat: int | str | None = None) -> str:
         """Give a chat (index, id, or None for a drawn one) a new latest message. Returns its id."""
-        with self._lock:
+        with self.lock:
             index = self._drawn() if chat is None else self._roster.find(chat)
-            self._roster.wake(index, int(self._clock()))
+            now = int(self.clock())
+            self._roster.wake(index, now)
             self._pages.forget(index)
-            return self._roster.data.chat_id(index)
+            self.woken.append((index, self._roster.last_said(index).wakes, now))
+            if self._listeners:
+                self.emit("message.created", self._roster.row(index)["latest_message"])
+            return self._roster.chat_id(index)
 
     def insert(self) -> str:
         """Add a chat that is newest in both orders. Returns its id."""
-        with self._lock:
-            return self._roster.data.chat_id(self._roster.insert(int(self._clock())))
+        with self.lock:
+            now = int(self.clock())
+            index = self._roster.insert(now)
+            self.woken.append((index, 0, now))
+            if self._listeners:
+                self.emit("chat.created", self._roster.whole(index))
+            return self._roster.chat_id(index)
 
     def remove(self, chat: int | str | None = None) -> str:
         """Take a chat (index, id, or None for a drawn one) out of the list. Returns its id."""
-        with self._lock:
+        with self.lock:
             index = self._drawn() if chat is None else self._roster.find(chat)
             self._roster.remove(index)
             self._pages.forget(index)
-            return self._roster.data.chat_id(index)
+            return self._roster.chat_id(index)
 
     def chat_ids(self, query: ListQuery) -> list[str]:
         """Give the ids of all chats that the query's filters let through, in its order; its page says nothing here."""
-        with self._lock:
+        with self.lock:
             indexes = self._pages.indexes(
                 query.sort_by, query.filters, descending=query.descending, start=0, stop=len(self)
             )
-            return [self._roster.data.chat_id(index) for index in indexes]
+            return [self._roster.chat_id(index) for index in indexes]
 
     def page(self, query: ListQuery) -> bytes:
         """Let the list move, then cut a page."""
-        with self._lock:
-            self._number += 1
-            asked = PageAsked(self._number, query.offset, query.limit, query.sort_by, query.descending, query.filters)
-            self._move()
-            if self.before_page:
-                self.before_page(asked)
-            body = self._pages.page(query)
-            if self.after_page:
-                self.after_page(asked)
-            return body
+        with self.lock:
+            asked = PageAsked(
+                self.next_number(), query.offset, query.limit, query.sort_by, query.descending, query.filters
+            )
+            with self.cutting(asked, wake=self.wake, grow=self.insert, shrink=self.remove):
+                return self._pages.page(query)
+
+    def next_number(self) -> int:
+        """Give the next page its number."""
+        self._number += 1
+        return self._number
+
+    @contextmanager
+    def cutting(
+        self,
+        asked: PageAsked,
+        *,
+        grow: Callable[[], object],
+        shrink: Callable[[], object],
+        wake: Callable[[], object] | None = None,
+    ) -> Generator[None]:
+        """Let the list move by these ways, and call the hooks around the cut."""
+        self._move(wake, grow, shrink)
+        if self.before_page:
+            self.before_page(asked)
+        yield
+        if self.after_page:
+            self.after_page(asked)
 
     def one_chat(self, chat_id: str, filters: Filters, *, whole: bool) -> bytes | None:
         """Give one chat if it is there and the filters let it through: ``whole`` with members, or as the list's row."""
-        with self._lock:
+        with self.lock:
             try:
                 index = self._roster.find(chat_id)
             except KeyError:
@@ -126,14 +164,83 @@ class World:
                 return None
             return self._pages.whole_chat(index) if whole else self._pages.row(index)
 
-    def _move(self) -> None:
+    # Events
+
+    def listen(self, listener: Callable[[str, dict[str, Any]], object]) -> None:
+        """Have ``listener(event_name, object)`` called for each event, in whose thread it happens."""
+        self._listeners.append(listener)
+
+    def emit(self, name: str, said: dict[str, Any]) -> None:
+        """Tell the listeners of an event. What they are given is not theirs to change."""
+        for listener in self._listeners:
+            listener(name, said)
+
+    # What endpoints do to chats
+
+    def whole(self, chat_id: str, phone: int | None = None) -> dict[str, Any] | None:
+        """Give a chat with all it has, if it is there and, with a ``phone``, on it."""
+        try:
+            index = self._roster.find(chat_id)
+        except KeyError:
+            return None
+        seen = phone is None or phone in self._roster.traits(index).phones
+        return self._roster.whole(index) if seen else None
+
+    def traits(self, chat_id: str) -> Traits:
+        """Give what filters look at in a chat. Raises :class:`KeyError` for one that is not there."""
+        return self._roster.traits(self._roster.find(chat_id))
+
+    def change(self, chat_id: str, changes: dict[str, Any], *, traits: Traits | None = None) -> dict[str, Any]:
+        """Change a chat. Returns it as it is then. Raises :class:`KeyError` for one that is not there."""
+        index = self._roster.find(chat_id)
+        self._roster.change(index, changes, traits=traits)
+        self._pages.forget(index)
+        return self._roster.whole(index)
+
+    def open(self, chat_id: str, traits: Traits, chat: dict[str, Any]) -> dict[str, Any]:
+        """Add a chat of this id that nobody has written in yet. Returns it, and emits ``chat.created``."""
+        index = self._roster.insert(int(self.clock()))
+        self._roster.name(index, chat_id)
+        self._roster.change(index, {"latest_message": None, **chat}, traits=traits)
+        opened = self._roster.whole(index)
+        self.emit("chat.created", opened)
+        return opened
+
+    def say(self, chat_id: str, message: dict[str, Any], at: float) -> None:
+        """Make a message the latest of its chat, which goes to the front of the latest-message order."""
+        index = self._roster.find(chat_id)
+        self._roster.wake(index, int(at))
+        self._roster.change(index, {"latest_message": message})
+        self._pages.forget(index)
+
+    def amend(self, message: dict[str, Any]) -> None:
+        """Show a message that changed also where it is the latest of its chat."""
+        index = self._roster.find(message["chat_id"])
+        latest = self._roster.row(index)["latest_message"]
+        if latest is not None and latest["message_id"] == message["message_id"]:
+            self._roster.change(index, {"latest_message": message})
+            self._pages.forget(index)
+
+    def chat_of(self, index: int) -> tuple[str, str]:
+        """Give a made chat's id and the phone that its row bears, also of one that was removed."""
+        return self._roster.chat_id(index), PHONES[self._roster.traits(index).phones[0]].org_phone
+
+    @property
+    def data(self) -> ChatData:
+        """What the chats of the start are made from."""
+        return self._roster.data
+
+    def _move(
+        self, wake: Callable[[], object] | None, grow: Callable[[], object], shrink: Callable[[], object]
+    ) -> None:
         churn = self._churn
-        steps = (self.wake, self.insert, self.remove)
+        steps = (wake, grow, shrink)
         for number, (much, step) in enumerate(zip((churn.wakes, churn.inserts, churn.removes), steps, strict=True)):
-            self._owed[number] += much
-            while self._owed[number] >= 1:
+            self._owed[number] += much if step else 0
+            while self._owed[number] >= 1 and step:
                 self._owed[number] -= 1
-                if len(self) or step == self.insert:
+                # An empty list of chats grows, and does nothing else.
+                if len(self) or step == grow:
                     step()
 
     def _drawn(self) -> int:

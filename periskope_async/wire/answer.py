@@ -21,7 +21,7 @@ from periskope_async.wire.envelope import read_envelope
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from periskope_async.wire.request import Request
+    from periskope_async.wire.request import Expects, Request
 
 __all__ = ["body_start", "decode_error", "foreign_error", "read_meta", "status_error"]
 
@@ -54,13 +54,18 @@ def read_meta(
     )
 
 
-def foreign_error(meta: ResponseMeta, body: bytes, *, is_length_sure: bool) -> DecodeError | BodyError | None:
+def foreign_error(
+    meta: ResponseMeta, body: bytes, *, is_length_sure: bool, expects: Expects = "json"
+) -> DecodeError | BodyError | None:
     """Make the error for a success that the server cannot have sent as it came; None where it can."""
     if body[:1] == b"{" and meta.status not in _WITHOUT_PAGE:
         return None
     found = _FIRST_BYTE.match(body)
     first = found[1] if found else b""
-    if meta.status in _WITHOUT_PAGE:
+    is_svg = expects == "image" and "svg" in (meta.content_type or "")
+    if expects != "json" and (first == b"<") == is_svg and (first or expects == "nothing"):
+        return None
+    if expects == "json" and meta.status in _WITHOUT_PAGE:
         reason = "a success of this kind holds no page"
     elif not first:
         reason = "the answer is empty"

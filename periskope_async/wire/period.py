@@ -9,7 +9,7 @@ from typing import TypeAlias
 from periskope_async.errors import ConfigError
 from periskope_async.typed import pasted
 
-__all__ = ["Moment", "period"]
+__all__ = ["Moment", "period", "point"]
 
 Moment: TypeAlias = str | date | datetime
 """A point in time: an ISO string, a date, or a datetime (a naive one is UTC)."""
@@ -29,6 +29,11 @@ def period(start_time: Moment | None, end_time: Moment | None) -> dict[str, str 
         "start_time": None if start is None else _wire(start),
         "end_time": None if end is None else _wire(end),
     }
+
+
+def point(name: str, value: Moment | None) -> str | None:
+    """Check a point in time, and give it as the wire has it. A bare date is its beginning. Raises ConfigError."""
+    return None if value is None else _wire(_moment(name, value, time.min))
 
 
 def _moment(name: str, value: Moment, time_of_bare_date: time) -> datetime:

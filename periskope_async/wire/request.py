@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
 from urllib.parse import quote
 
 from msgspec import Struct
 
 from periskope_async.printable import one_line
 
-__all__ = ["Request", "encoded"]
+__all__ = ["Expects", "Request", "encoded"]
 
 _MOST_SHOWN = 500
+
+Expects: TypeAlias = Literal["json", "nothing", "image"]
+"""What a success holds: JSON, an image, or nothing that matters."""
 
 
 class Request(Struct, frozen=True, kw_only=True, gc=False):
@@ -21,6 +25,13 @@ class Request(Struct, frozen=True, kw_only=True, gc=False):
     """Path below the base URL and query, encoded: what logs and hooks show. It holds no secret."""
     phone: str | None = None
     """The ``x-phone`` header; None sends none."""
+    body: bytes | None = None
+    """JSON; None sends none."""
+    is_write: bool = False
+    """Whether it changes something: then it is sent again only where the server surely did nothing."""
+    expects: Expects = "json"
+    look_at: str = ""
+    """What shows whether a write was carried out: the name of a method, and what to look for."""
 
     @property
     def name(self) -> str:

@@ -35,9 +35,10 @@ FLOORS = [
     {"session"},
     {"paging"},
     {"sources"},
+    {"media"},
     {"client"},
     {"__init__"},
-    {"export", "sandbox"},
+    {"export", "mirror", "sandbox"},
     {"testing"},
     {"pytest_plugin"},
     {"cli"},
@@ -57,6 +58,8 @@ PURE = [
     "secret",
     "typed",
     "wire",
+    "mirror.lists",
+    "mirror.merge",
     "limits.count",
     "limits.failures",
     "limits.foreign",
@@ -167,7 +170,7 @@ def test_no_room_is_too_large(name: str, path: Path) -> None:
 def test_the_import_loads_no_sandbox_no_export_and_no_command_line() -> None:
     code = (
         "import sys, periskope_async\n"
-        "rooms = ('sandbox', 'export', 'cli', 'testing', 'pytest_plugin')\n"
+        "rooms = ('sandbox', 'export', 'mirror', 'cli', 'testing', 'pytest_plugin')\n"
         "print([m for m in sys.modules if m.startswith('periskope_async.') and m.split('.')[1] in rooms])\n"
         "print([m for m in ('aiohttp.web', 'rich', 'cyclopts', 'importlib.metadata') if m in sys.modules])"
     )

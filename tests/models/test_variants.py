@@ -17,7 +17,15 @@ from hypothesis import given, strategies as st
 from periskope_async.decoding.repair import Unreadable, repair
 from periskope_async.meta import ResponseMeta
 from periskope_async.models import UNSET, Chat
-from periskope_async.models.message import DeliveryInfo, Dimensions, FlagMetadata, Media, Message, MessageId, Reaction
+from periskope_async.models.message import (
+    DeliveryInfo,
+    Dimensions,
+    FlagMetadata,
+    Message,
+    MessageId,
+    MessageMedia,
+    Reaction,
+)
 from periskope_async.models.part import Part
 from tests.reading import read_chat, read_chat_page, read_raw_page
 
@@ -62,7 +70,7 @@ PLACES: list[tuple[type[Part], tuple[str | int, ...]]] = [
     (MessageId, ("latest_message", "id")),
     (DeliveryInfo, ("latest_message", "delivery_info")),
     (FlagMetadata, ("latest_message", "flag_metadata")),
-    (Media, ("latest_message", "media")),
+    (MessageMedia, ("latest_message", "media")),
     (Dimensions, ("latest_message", "media", "dimensions")),
     (Reaction, ("latest_message", "reactions", 0)),
     (MessageId, ("latest_message", "reactions", 0, "msg_id")),

@@ -41,27 +41,36 @@ const [authToken, phone, queries] = process.argv.slice(2);
 pytestmark = pytest.mark.timeout(240)
 
 
-@pytest.fixture(scope="module")
-def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the client into pytest's cache, where later runs find it, or where there is none for this run."""
+def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, *packages: str) -> Path:
+    """Install packages into pytest's cache, where later runs find them, or where there is none for this run."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("node and npm are not installed")
+    name = "periskope-official-" + "-".join(package.rpartition("@")[0].rpartition("/")[2] for package in packages)
     cache: pytest.Cache | None = getattr(request.config, "cache", None)
-    folder = cache.mkdir("periskope-official-client") if cache else tmp_path_factory.mktemp("official-client")
-    name, _, version = PACKAGE.rpartition("@")
-    manifest = folder / "node_modules" / name / "package.json"
-    if not manifest.exists() or json.loads(manifest.read_bytes())["version"] != version:
+    folder = cache.mkdir(name) if cache else tmp_path_factory.mktemp(name)
+    if not all(_is_there(folder, package) for package in packages):
         options = ["--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1"]
         try:
             done = subprocess.run(
-                [npm, "install", *options, PACKAGE], capture_output=True, text=True, timeout=180, check=False
+                [npm, "install", *options, *packages], capture_output=True, text=True, timeout=180, check=False
             )
         except subprocess.TimeoutExpired:
-            pytest.skip(f"npm did not install {PACKAGE} in time")
+            pytest.skip(f"npm did not install {packages} in time")
         if done.returncode:
-            pytest.skip(f"npm could not install {PACKAGE}: {done.stderr.strip()[-500:]}")
+            pytest.skip(f"npm could not install {packages}: {done.stderr.strip()[-500:]}")
     return folder
+
+
+def _is_there(folder: Path, package: str) -> bool:
+    name, _, version = package.rpartition("@")
+    manifest = folder / "node_modules" / name / "package.json"
+    return manifest.exists() and json.loads(manifest.read_bytes())["version"] == version
+
+
+@pytest.fixture(scope="module")
+def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return installed(request, tmp_path_factory, PACKAGE)
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def test_a_million_chats_cost_no_memory() -> None:
     tracemalloc.start()
     try:
         sandbox = Sandbox(chats=1_000_000)
-        deep = sandbox._world.page(query(offset="987654", limit="2000", sort_by=SORTS[1]))
+        deep = sandbox._org.world.page(query(offset="987654", limit="2000", sort_by=SORTS[1]))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

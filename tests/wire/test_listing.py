@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from periskope_async.client.lists import CHATS
-from periskope_async.decoding.envelope import at_once
 from periskope_async.decoding.page import Want, reader_of
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.meta import ResponseMeta
 from periskope_async.models import Message
 from periskope_async.wire.listing import Listing, Sort
+from tests.reading import at_once
 
 META = ResponseMeta(status=200)
 OF_CHAT = Listing(

@@ -1,0 +1,71 @@
+"""What a message holds, checked and written: a text, a file, or a poll."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from periskope_async.errors import ConfigError
+from periskope_async.media import Media
+from periskope_async.wire import inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Poll", "written_content"]
+
+_LEAST_OPTIONS = 2
+_LARGE = 1 << 20
+
+
+class Poll(Struct, frozen=True):
+    """A question with options to choose from: ``Poll("When?", ["Monday", "Tuesday"])``."""
+
+    question: str
+    options: list[str]
+    is_multiple: bool = False
+    """Whether more than one may be chosen."""
+
+    def to_wire(self) -> dict[str, Any]:
+        """Give the ``poll`` of a body. Raises ConfigError."""
+        options = inputs.texts("options", self.options, least=_LEAST_OPTIONS)
+        if len(set(options)) < len(options):
+            raise ConfigError("options holds one text twice", parameter="options")
+        return {
+            "pollName": inputs.text("question", self.question),
+            "pollOptions": options,
+            "options": {"allowMultipleAnswers": inputs.flag("is_multiple", self.is_multiple)},
+        }
+
+
+async def written_content(
+    rest: Mapping[str, Any],
+    *,
+    message: str | None,
+    media: Media | None = None,
+    poll: Poll | None = None,
+    reply_to: str | None = None,
+    may_be_empty: bool = False,
+) -> bytes:
+    """Write a body: its content and the rest. Raises ConfigError where there is no content.
+
+    The text is the caption where there is a file. What is large is written in a thread.
+    """
+    if message is None and media is None and poll is None and not may_be_empty:
+        raise ConfigError("there is nothing to send; give message, media or poll", parameter="message")
+    if media is not None and not isinstance(media, Media):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may have no type checker
+        raise ConfigError(f"media is {media!r:.100}; make one with Media.from_path(…)", parameter="media")
+    if poll is not None and media is not None:
+        raise ConfigError("a message holds a poll or a file, not both", parameter="poll")
+    values = {
+        **rest,
+        "message": None if message is None else inputs.text("message", message),
+        "poll": None if poll is None else poll.to_wire(),
+        "reply_to": None if reply_to is None else inputs.path_id("reply_to", reply_to),
+        "media": None if media is None else await media.to_wire(),
+    }
+    if media is not None and (media.size or 0) > _LARGE:
+        return await asyncio.to_thread(inputs.json_body, values)
+    return inputs.json_body(values)

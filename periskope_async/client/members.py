@@ -1,0 +1,73 @@
+"""Members of the organisation. No endpoint lists them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+import msgspec
+
+from periskope_async.client.base import BaseClient
+from periskope_async.decoding.objects import many_of, one_of
+from periskope_async.errors import ConfigError
+from periskope_async.models.member import Member
+from periskope_async.models.outcome import MemberInvitations
+from periskope_async.wire import inputs
+from periskope_async.wire.request import encoded
+
+if TYPE_CHECKING:
+    from periskope_async.wire.inputs import Words
+
+__all__ = ["MemberMethods", "Role"]
+
+Role: TypeAlias = Literal["admin", "member"]
+
+_ROLES: tuple[Role, ...] = get_args(Role)
+
+
+class MemberMethods(BaseClient):
+    """The client's methods for members (https://docs.periskope.app/api-reference/members/update-member-access).
+
+    They wait for the limit and raise ConfigError, NotFoundError, ValidationError, other APIErrors, TransportError where
+    nothing was sent, and OutcomeUnknown.
+    """
+
+    async def invite_members(
+        self, emails: Words, *, role: Role, labels: Words | None = None, org_phones: Words | None = None
+    ) -> MemberInvitations:
+        """Invite members. It may succeed for some: see ``.failed`` and ``raise_for_failures()``.
+
+        ``labels`` (names) and ``org_phones`` bound what a member may see, None does not. An admin sees all.
+        """
+        if role not in _ROLES:
+            raise ConfigError(f"role is {role!r:.100}; it takes 'admin' or 'member'", parameter="role")
+        body = inputs.json_body(
+            {"emails": inputs.emails("emails", emails), "role": role, **_access(labels, org_phones)}
+        )
+        return await self._write(
+            "POST", "/members/invite", one_of(MemberInvitations), body=body, look_at="the members in the console"
+        )
+
+    async def update_member_access(
+        self, emails: Words, *, labels: Words | None, org_phones: Words | None
+    ) -> list[Member]:
+        """Say which labels' chats and which phones these members may see, and get them as they are now.
+
+        Both replace what was there, and None takes the bound away, so both must be given. Only for the role member.
+        """
+        # Here None is a value: the types of the official client want both keys, null for no bound.
+        body = msgspec.json.encode({"emails": inputs.emails("emails", emails), **_access(labels, org_phones)})
+        return await self._write(
+            "PATCH", "/members/access", many_of(Member), body=body, look_at="the members in the console"
+        )
+
+    async def delete_member(self, email: str) -> None:
+        """Take a member out of the organisation."""
+        target = f"/members/{encoded(inputs.email('email', email))}"
+        await self._do("DELETE", target, look_at="the members in the console")
+
+
+def _access(labels: Words | None, org_phones: Words | None) -> dict[str, list[str] | None]:
+    return {
+        "labels": None if labels is None else inputs.label_names("labels", labels),
+        "orgPhones": None if org_phones is None else inputs.many_digits("org_phones", org_phones, least=0),
+    }

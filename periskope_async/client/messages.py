@@ -1,0 +1,239 @@
+"""Messages: read, sent, changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from periskope_async.client.content import written_content
+from periskope_async.client.lists import CHAT_MESSAGES, MESSAGES, of_chat_or_all
+from periskope_async.client.queue import QueueMethods
+from periskope_async.client.sent import SentBroadcast, SentMessage
+from periskope_async.decoding.objects import one_of
+from periskope_async.errors import ConfigError
+from periskope_async.models.message import Message
+from periskope_async.models.queue import BroadcastReceipt, MessageStatus, SendReceipt
+from periskope_async.wire import inputs
+from periskope_async.wire.chats import normal_chat_id
+from periskope_async.wire.request import encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Unpack
+
+    from periskope_async.client.base import WalkParams
+    from periskope_async.client.content import Poll
+    from periskope_async.media import Media
+    from periskope_async.models.page import ListPage
+    from periskope_async.paging.pager import Pager
+    from periskope_async.wire.inputs import Moment, Words
+    from periskope_async.wire.listing import ListQuery
+
+__all__ = ["MessageMethods"]
+
+_LOOK_AT = "list_queue_jobs and iter_messages(chat_id=…)"
+
+
+class MessageMethods(QueueMethods):
+    """The client's methods for messages (https://docs.periskope.app/api-reference/message/send-message).
+
+    Those that change something wait for the limit, and go ahead of walks. They raise ConfigError, NotFoundError,
+    ValidationError, other APIErrors, TransportError where nothing was sent, and OutcomeUnknown where the message may
+    be on its way: it is never sent twice.
+    """
+
+    def iter_messages(
+        self,
+        *,
+        chat_id: str | None = None,
+        start_time: Moment | None = None,
+        end_time: Moment | None = None,
+        phone: str | None = None,
+        **walk: Unpack[WalkParams],
+    ) -> Pager[Message]:
+        """Walk over the messages of one chat, or of all, newest first. Reactions are not in a list.
+
+        For one chat the server has no filter by time. How to walk, and what is raised, is as in :meth:`iter_chats`.
+        """
+        return self._walk(_query(chat_id, start_time, end_time, self._phone(phone)), **walk)
+
+    async def list_messages(
+        self,
+        *,
+        chat_id: str | None = None,
+        start_time: Moment | None = None,
+        end_time: Moment | None = None,
+        offset: int = 0,
+        limit: int = 1000,
+        phone: str | None = None,
+    ) -> ListPage[Message]:
+        """Read one page of what :meth:`iter_messages` walks over. Raises as :meth:`list_chats` does."""
+        query = _query(chat_id, start_time, end_time, self._phone(phone))
+        return await self._page(query, offset=offset, limit=limit)
+
+    async def get_message(self, message_id: str, *, phone: str | None = None) -> Message:
+        """Read one message, with its reactions. ``message_id`` may also be a ``queue_id``, once that is sent.
+
+        Raises NotFoundError where there is none, and what :meth:`list_chats` raises.
+        """
+        return await self._read(_target(message_id), one_of(Message), phone=self._phone(phone))
+
+    async def get_message_status(self, unique_id: str, *, phone: str | None = None) -> MessageStatus:
+        """Read how far a message has come, by the ``unique_id`` that sending it gave.
+
+        Source: https://docs.periskope.app/api-reference/message/message-status. Raises as :meth:`get_message` does.
+        """
+        target = f"/message/{encoded(inputs.path_id('unique_id', unique_id))}/status"
+        return await self._read(target, one_of(MessageStatus), phone=self._phone(phone))
+
+    async def send_message(
+        self,
+        chat_id: str,
+        message: str | None = None,
+        *,
+        media: Media | None = None,
+        poll: Poll | None = None,
+        reply_to: str | None = None,
+        hide_url_preview: bool | None = None,
+        phone: str | None = None,
+    ) -> SentMessage:
+        """Queue a message, and get a handle: ``await sent.wait(until="delivered")``.
+
+        ``chat_id`` is a chat's id, or a person's number; a chat that is not there yet is made. ``message`` is the text
+        (WhatsApp's own marks for bold and the like work), or the caption of ``media``. ``reply_to`` is a message's id.
+        Without a phone the server picks one for a group.
+        """
+        body = await _message_body(chat_id, message, media, poll, reply_to, hide_url_preview)
+        number = self._phone(phone)
+        receipt = await self._write(
+            "POST", "/message/send", one_of(SendReceipt), body=body, phone=number, look_at=_LOOK_AT
+        )
+        return SentMessage(self, receipt, number)
+
+    async def send_message_and_wait(
+        self,
+        chat_id: str,
+        message: str | None = None,
+        *,
+        media: Media | None = None,
+        poll: Poll | None = None,
+        reply_to: str | None = None,
+        hide_url_preview: bool | None = None,
+        sync_timeout: float | None = None,
+        phone: str | None = None,
+    ) -> SentMessage:
+        """Send a message, and have the server answer once it is sent: then ``.message`` is there.
+
+        After ``sync_timeout`` seconds (the server's default is 20) it is only queued, and ``.message`` is None. The
+        client's own ``timeout`` must be longer. Arguments and errors are those of :meth:`send_message`.
+
+        Source: https://docs.periskope.app/api-reference/message/send-message-sync.
+        """
+        seconds = inputs.seconds("sync_timeout", sync_timeout)
+        body = await _message_body(chat_id, message, media, poll, reply_to, hide_url_preview, sync_timeout=seconds)
+        number = self._phone(phone)
+        receipt = await self._write(
+            "POST", "/message/send-sync", one_of(SendReceipt), body=body, phone=number, look_at=_LOOK_AT
+        )
+        return SentMessage(self, receipt, number)
+
+    async def broadcast(
+        self,
+        chat_ids: Words,
+        message: str | None = None,
+        *,
+        media: Media | None = None,
+        poll: Poll | None = None,
+        reply_to: str | None = None,
+        scheduled_at: Moment | None = None,
+        delay: float | None = None,
+        variables: Mapping[str, Mapping[str, str]] | None = None,
+        phone: str | None = None,
+    ) -> SentBroadcast:
+        """Queue a message for many chats, and get a handle: ``(await sent.wait()).sent_chats``.
+
+        ``delay`` is the seconds between two of them (the server's default is 1). ``variables`` maps a chat's id to the
+        values of the message's variables. No document shows how to stop one; :meth:`purge_queue` takes what waits.
+        """
+        ids = inputs.chat_ids(chat_ids)
+        filled = [
+            {"chat_id": normal_chat_id(chat_id), "values": values} for chat_id, values in (variables or {}).items()
+        ]
+        if strange := {entry["chat_id"] for entry in filled} - set(ids):
+            raise ConfigError(f"variables names chats that chat_ids does not: {sorted(map(str, strange))[:5]}")
+        body = await written_content(
+            {
+                "chat_ids": ids,
+                "scheduled_at": inputs.point("scheduled_at", scheduled_at),
+                "delay": inputs.seconds("delay", delay),
+                "variables": filled or None,
+            },
+            message=message,
+            media=media,
+            poll=poll,
+            reply_to=reply_to,
+        )
+        number = self._phone(phone)
+        receipt = await self._write(
+            "POST", "/message/broadcast", one_of(BroadcastReceipt), body=body, phone=number, look_at=_LOOK_AT
+        )
+        return SentBroadcast(self, receipt.broadcast_id, number)
+
+    async def edit_message(self, message_id: str, edited_body: str, *, phone: str | None = None) -> None:
+        """Change a message's text, or a file's caption, within 15 minutes after it was delivered. Polls cannot be."""
+        await self._act_on_message(message_id, "edit", {"edited_body": inputs.text("edited_body", edited_body)}, phone)
+
+    async def delete_message(self, message_id: str, *, phone: str | None = None) -> None:
+        """Delete a message for everyone."""
+        await self._act_on_message(message_id, "delete", None, phone)
+
+    async def forward_message(self, message_id: str, *, chat_ids: Words, phone: str | None = None) -> None:
+        """Forward a message to these chats."""
+        await self._act_on_message(message_id, "forward", {"forward_chat_ids": inputs.chat_ids(chat_ids)}, phone)
+
+    async def react_to_message(self, message_id: str, reaction: str, *, phone: str | None = None) -> None:
+        """React to a message with an emoji. How to take a reaction back is not documented."""
+        await self._act_on_message(message_id, "react", {"reaction": inputs.text("reaction", reaction, most=64)}, phone)
+
+    async def pin_message(self, message_id: str, *, phone: str | None = None) -> None:
+        """Pin a message in its chat."""
+        await self._act_on_message(message_id, "pin", {"pin": True}, phone)
+
+    async def unpin_message(self, message_id: str, *, phone: str | None = None) -> None:
+        """Take a message's pin away."""
+        await self._act_on_message(message_id, "pin", {"pin": False}, phone)
+
+    async def _act_on_message(
+        self, message_id: str, action: str, values: Mapping[str, Any] | None, phone: str | None
+    ) -> None:
+        body = None if values is None else inputs.json_body(values)
+        target = f"{_target(message_id)}/{action}"
+        await self._do("POST", target, body=body, phone=self._phone(phone), look_at="get_message")
+
+
+def _query(
+    chat_id: str | None, start_time: Moment | None, end_time: Moment | None, phone: str | None
+) -> ListQuery[Message]:
+    return of_chat_or_all(MESSAGES, CHAT_MESSAGES, chat_id, start_time, end_time, phone=phone)
+
+
+def _target(message_id: str) -> str:
+    return f"/message/{encoded(inputs.path_id('message_id', message_id))}"
+
+
+async def _message_body(
+    chat_id: str,
+    message: str | None,
+    media: Media | None,
+    poll: Poll | None,
+    reply_to: str | None,
+    hide_url_preview: bool | None,  # noqa: FBT001 - passed on
+    *,
+    sync_timeout: float | None = None,
+) -> bytes:
+    is_hidden = inputs.flag("hide_url_preview", hide_url_preview)
+    rest = {
+        "chat_id": normal_chat_id(chat_id),
+        "sync_timeout": sync_timeout,
+        "options": None if is_hidden is None else {"hide_url_preview": is_hidden},
+    }
+    return await written_content(rest, message=message, media=media, poll=poll, reply_to=reply_to)

@@ -1,0 +1,102 @@
+"""Private notes, which only members of the organisation see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from periskope_async.client.base import BaseClient
+from periskope_async.client.content import written_content
+from periskope_async.client.lists import CHAT_NOTES, NOTES, of_chat_or_all
+from periskope_async.decoding.objects import one_of
+from periskope_async.errors import NotFoundError
+from periskope_async.models.note import Note
+from periskope_async.wire import inputs
+from periskope_async.wire.chats import normal_chat_id
+from periskope_async.wire.request import encoded
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from periskope_async.client.base import WalkParams
+    from periskope_async.media import Media
+    from periskope_async.models.page import ListPage
+    from periskope_async.paging.pager import Pager
+    from periskope_async.wire.listing import ListQuery
+    from periskope_async.wire.period import Moment
+
+__all__ = ["NoteMethods"]
+
+
+class NoteMethods(BaseClient):
+    """The client's methods for private notes (https://docs.periskope.app/api-reference/notes/get-private-notes)."""
+
+    def iter_notes(
+        self,
+        *,
+        chat_id: str | None = None,
+        start_time: Moment | None = None,
+        end_time: Moment | None = None,
+        phone: str | None = None,
+        **walk: Unpack[WalkParams],
+    ) -> Pager[Note]:
+        """Walk over the notes of one chat, or of all, newest first.
+
+        Times, how to walk, and what is raised are as in :meth:`iter_chats`.
+        """
+        return self._walk(_query(chat_id, start_time, end_time, self._phone(phone)), **walk)
+
+    async def list_notes(
+        self,
+        *,
+        chat_id: str | None = None,
+        start_time: Moment | None = None,
+        end_time: Moment | None = None,
+        offset: int = 0,
+        limit: int = 1000,
+        phone: str | None = None,
+    ) -> ListPage[Note]:
+        """Read one page of what :meth:`iter_notes` walks over. Raises as :meth:`list_chats` does."""
+        query = _query(chat_id, start_time, end_time, self._phone(phone))
+        return await self._page(query, offset=offset, limit=limit)
+
+    async def get_note(self, note_id: str, *, phone: str | None = None) -> Note:
+        """Read one note. Raises NotFoundError where there is none, and what :meth:`list_chats` raises.
+
+        The official client asks under ``/note/``, the documents under ``/notes/``: where the first has none, the second
+        is asked, at the cost of another request.
+        """
+        given = encoded(inputs.path_id("note_id", note_id))
+        number = self._phone(phone)
+        try:
+            return await self._read(f"/note/{given}", one_of(Note), phone=number)
+        except NotFoundError:
+            pass
+        return await self._read(f"/notes/{given}", one_of(Note), phone=number)
+
+    async def create_note(
+        self,
+        chat_id: str,
+        message: str | None = None,
+        *,
+        media: Media | None = None,
+        reply_to: str | None = None,
+        phone: str | None = None,
+    ) -> Note:
+        """Write a note into a chat, and get it. It has a text, or a file, or both; ``reply_to`` is a message's id.
+
+        Source: https://docs.periskope.app/api-reference/notes/create-private-notes. Waits for the limit. Raises
+        ConfigError, NotFoundError, ValidationError, other APIErrors, TransportError where nothing was sent, and
+        OutcomeUnknown.
+        """
+        body = await written_content(
+            {"chat_id": normal_chat_id(chat_id)}, message=message, media=media, reply_to=reply_to
+        )
+        return await self._write(
+            "POST", "/note/create", one_of(Note), body=body, phone=self._phone(phone), look_at="iter_notes(chat_id=…)"
+        )
+
+
+def _query(
+    chat_id: str | None, start_time: Moment | None, end_time: Moment | None, phone: str | None
+) -> ListQuery[Note]:
+    return of_chat_or_all(NOTES, CHAT_NOTES, chat_id, start_time, end_time, phone=phone, chat_has_period=True)

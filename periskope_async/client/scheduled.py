@@ -1,0 +1,182 @@
+"""Messages that are sent later, once or again and again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+from msgspec import Struct
+
+from periskope_async.client.base import BaseClient
+from periskope_async.client.content import written_content
+from periskope_async.client.lists import OCCURRENCES, SCHEDULED_MESSAGES
+from periskope_async.decoding.objects import one_of
+from periskope_async.errors import ConfigError
+from periskope_async.models.scheduled import ScheduledMessage
+from periskope_async.typed import is_whole
+from periskope_async.wire import inputs
+from periskope_async.wire.chats import normal_chat_id
+from periskope_async.wire.request import encoded
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from periskope_async.client.base import WalkParams
+    from periskope_async.media import Media
+    from periskope_async.models.page import ListPage
+    from periskope_async.models.scheduled import Occurrence
+    from periskope_async.paging.pager import Pager
+    from periskope_async.wire.inputs import Moment
+    from periskope_async.wire.listing import ListQuery
+
+__all__ = ["Repeat", "ScheduledMethods"]
+
+Interval: TypeAlias = Literal["day", "week", "month"]
+_INTERVALS: tuple[Interval, ...] = get_args(Interval)
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+class Repeat(Struct, frozen=True, kw_only=True):
+    """How often to send: ``Repeat(interval="week", every=2, days=["monday"], ends="2026-12-31")``."""
+
+    interval: Interval
+    every: int = 1
+    """Every how many intervals."""
+    days: list[str] = []
+    """Names of weekdays, for weeks."""
+    ends: Moment | None = None
+    timezone: str | None = None
+    """Such as ``Asia/Kolkata``."""
+
+    def to_wire(self) -> dict[str, Any]:
+        """Give the ``repeat_config`` of a body. Raises ConfigError."""
+        if self.interval not in _INTERVALS:
+            raise ConfigError(f"interval is {self.interval!r:.100}; it takes 'day', 'week' or 'month'")
+        if not is_whole(self.every, least=1):
+            raise ConfigError(f"every is {self.every!r:.100}; it is a whole number from 1 up")
+        days = [day.lower() for day in inputs.texts("days", self.days, least=0)]
+        if strange := set(days) - set(_DAYS):
+            raise ConfigError(f"days holds {min(strange)!r:.100}; it takes {', '.join(_DAYS)}")
+        values = {
+            "repeat_interval": self.interval,
+            "repeat_value": self.every,
+            "repeat_days": days or None,
+            "repeat_ends": inputs.point("ends", self.ends),
+            "timezone": inputs.optional_text("timezone", self.timezone),
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class ScheduledMethods(BaseClient):
+    """The client's methods for scheduled messages (https://docs.periskope.app/api-reference/scheduled-messages).
+
+    The documents show what the server answers, and of what it takes only ``chat_id`` and ``scheduled_at``. The other
+    names sent here are those of the answers: look at what comes back. Those that change something wait for the limit
+    and raise ConfigError, NotFoundError, ValidationError, other APIErrors, TransportError where nothing was sent, and
+    OutcomeUnknown.
+    """
+
+    def iter_scheduled_messages(
+        self, *, phone: str | None = None, **walk: Unpack[WalkParams]
+    ) -> Pager[ScheduledMessage]:
+        """Walk over all scheduled messages. No document says in which order they come.
+
+        How to walk, and what is raised, is as in :meth:`iter_chats`.
+        """
+        return self._walk(SCHEDULED_MESSAGES.query(phone=self._phone(phone)), **walk)
+
+    async def list_scheduled_messages(
+        self, *, offset: int = 0, limit: int = 1000, phone: str | None = None
+    ) -> ListPage[ScheduledMessage]:
+        """Read one page of scheduled messages. Raises as :meth:`list_chats` does."""
+        return await self._page(SCHEDULED_MESSAGES.query(phone=self._phone(phone)), offset=offset, limit=limit)
+
+    async def get_scheduled_message(self, scheduled_id: str) -> ScheduledMessage:
+        """Read one scheduled message. Raises NotFoundError where there is none."""
+        return await self._read(_target(scheduled_id), one_of(ScheduledMessage))
+
+    def iter_occurrences(self, scheduled_id: str, **walk: Unpack[WalkParams]) -> Pager[Occurrence]:
+        """Walk over the times that a scheduled message was sent, newest first; also of one that was deleted.
+
+        How to walk, and what is raised, is as in :meth:`iter_chats`.
+        """
+        return self._walk(_occurrences(scheduled_id), **walk)
+
+    async def list_occurrences(self, scheduled_id: str, *, offset: int = 0, limit: int = 1000) -> ListPage[Occurrence]:
+        """Read one page of what :meth:`iter_occurrences` walks over. Raises as :meth:`list_chats` does."""
+        return await self._page(_occurrences(scheduled_id), offset=offset, limit=limit)
+
+    async def schedule_message(
+        self,
+        chat_id: str,
+        message: str | None = None,
+        *,
+        scheduled_at: Moment,
+        media: Media | None = None,
+        repeat: Repeat | None = None,
+        phone: str | None = None,
+    ) -> ScheduledMessage:
+        """Have a message sent at a time, and again as ``repeat`` says; get what is scheduled."""
+        rest = {
+            "chat_id": normal_chat_id(chat_id),
+            "scheduled_at": inputs.point("scheduled_at", scheduled_at),
+            **_repeated(repeat),
+        }
+        body = await written_content(rest, message=message, media=media)
+        return await self._write(
+            "POST",
+            "/message/scheduled",
+            one_of(ScheduledMessage),
+            body=body,
+            phone=self._phone(phone),
+            look_at="iter_scheduled_messages",
+        )
+
+    async def update_scheduled_message(
+        self,
+        scheduled_id: str,
+        *,
+        message: str | None = None,
+        media: Media | None = None,
+        scheduled_at: Moment | None = None,
+        repeat: Repeat | None = None,
+        is_paused: bool | None = None,
+        skip_next: bool | None = None,
+    ) -> ScheduledMessage:
+        """Change a scheduled message, and get it as it is now. What is None stays. One that is over cannot change.
+
+        ``is_paused`` is a name of our own guess, as no document shows how to pause: look at ``paused_at``.
+        """
+        inputs.at_least_one(
+            message=message,
+            media=media,
+            scheduled_at=scheduled_at,
+            repeat=repeat,
+            is_paused=is_paused,
+            skip_next=skip_next,
+        )
+        rest = {
+            "scheduled_at": inputs.point("scheduled_at", scheduled_at),
+            "is_paused": inputs.flag("is_paused", is_paused),
+            "skip_next": inputs.flag("skip_next", skip_next),
+            **_repeated(repeat),
+        }
+        body = await written_content(rest, message=message, media=media, may_be_empty=True)
+        return await self._write(
+            "PATCH", _target(scheduled_id), one_of(ScheduledMessage), body=body, look_at="get_scheduled_message"
+        )
+
+    async def delete_scheduled_message(self, scheduled_id: str) -> None:
+        """Delete a scheduled message; its history stays readable by :meth:`iter_occurrences`."""
+        await self._do("DELETE", _target(scheduled_id), look_at="get_scheduled_message")
+
+
+def _target(scheduled_id: str) -> str:
+    return f"/message/scheduled/{encoded(inputs.path_id('scheduled_id', scheduled_id))}"
+
+
+def _occurrences(scheduled_id: str) -> ListQuery[Occurrence]:
+    return OCCURRENCES.query(ids={"scheduled_id": inputs.path_id("scheduled_id", scheduled_id)})
+
+
+def _repeated(repeat: Repeat | None) -> dict[str, Any]:
+    return {} if repeat is None else {"is_repeat": True, "repeat_config": repeat.to_wire()}

@@ -1,0 +1,168 @@
+"""What a message or a broadcast becomes after it was sent: handles that wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar, get_args
+
+from periskope_async.errors import ConfigError, NotFoundError, SendError, TimeoutError_
+from periskope_async.wire import inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from periskope_async.models.broadcast import Broadcast
+    from periskope_async.models.message import Message
+    from periskope_async.models.queue import MessageStatus, QueueJob, SendReceipt
+
+__all__ = ["SentBroadcast", "SentMessage", "Until", "has_failed", "has_reached"]
+
+T = TypeVar("T")
+
+Until: TypeAlias = Literal["sent", "accepted", "delivered", "read"]
+"""How far: handed to WhatsApp, taken by it, delivered to all, read by all."""
+
+_STATES: tuple[Until, ...] = get_args(Until)
+# https://docs.periskope.app/delivery-status. An ack never falls, so whoever looks late finds it at least as high.
+_ACKS: dict[Until, int] = {"sent": 1, "accepted": 2, "delivered": 3, "read": 4}
+_WORDS: dict[str, int] = {"sent": 1, "accepted": 2, "delivered": 3, "read": 4}
+
+_FIRST_WAIT = 0.5
+_LONGEST_WAIT = 10.0
+_GROWTH = 1.5
+
+
+class _Statuses(Protocol):
+    """The part of the client that handles need."""
+
+    async def get_message_status(self, unique_id: str, *, phone: str | None = None) -> MessageStatus: ...
+
+    async def list_queue_jobs(
+        self, *, queue_id: str | None = None, broadcast_id: str | None = None, phone: str | None = None
+    ) -> list[QueueJob]: ...
+
+    async def get_broadcast(self, broadcast_id: str, *, phone: str | None = None) -> Broadcast: ...
+
+
+def has_failed(status: MessageStatus) -> bool:
+    """Whether a message will not be sent."""
+    return status.ack == -1 or status.status == "failed"
+
+
+def has_reached(status: MessageStatus, until: Until) -> bool:
+    """Whether a message has come so far, by its ack; by the word where there is none."""
+    reached = status.ack if isinstance(status.ack, int) else _WORDS.get(status.status or "", 0)
+    return reached >= _ACKS[until]
+
+
+class SentMessage:
+    """A message that the server has queued, or sent."""
+
+    def __init__(self, client: _Statuses, receipt: SendReceipt, phone: str | None) -> None:
+        self._client = client
+        self._phone = phone
+        self.receipt = receipt
+        """The server's answer, with ``queue_position`` and ``hint``."""
+        self.unique_id: str | None = receipt.unique_id or None
+        """Stays with the message for good. Old servers do not tell it at once; :meth:`wait` finds it."""
+
+    @property
+    def queue_id(self) -> str | None:
+        """The id of its job in the queue; None where the server sent it at once."""
+        return self.receipt.queue_id or None
+
+    @property
+    def message(self) -> Message | None:
+        """The message itself, where the server waited until it was sent."""
+        return self.receipt.message or None
+
+    def __repr__(self) -> str:
+        return f"<SentMessage unique_id={self.unique_id!r}, queue_id={self.queue_id!r}>"
+
+    async def status(self) -> MessageStatus | None:
+        """Look once how far it has come; None while nothing is known of it yet. Raises as reading calls do."""
+        if self.unique_id is None and self.queue_id is not None:
+            jobs = await self._client.list_queue_jobs(queue_id=self.queue_id, phone=self._phone)
+            self.unique_id = next((job.unique_id for job in jobs if job.unique_id), None)
+        if self.unique_id is None:
+            return None
+        try:
+            return await self._client.get_message_status(self.unique_id, phone=self._phone)
+        except NotFoundError:
+            return None
+
+    async def wait(self, until: Until = "sent", *, timeout: float | None = 60.0) -> MessageStatus:  # noqa: ASYNC109 - what is known by then goes into the error
+        """Wait until it has come so far: ``sent``, ``accepted``, ``delivered`` (to all), or ``read`` (by all).
+
+        It asks again after 0.5 s, and then ever less often, up to every 10 s; each look passes the limit. A state that
+        was passed meanwhile is not missed, for the next look finds a later one. ``timeout`` is in seconds, None waits
+        for ever. Raises SendError where it cannot be sent, TimeoutError_ where it takes longer, ConfigError, and what
+        reading calls raise. A cancel, or a timeout, leaves the message alone.
+        """
+        if until not in _STATES:
+            raise ConfigError(f"until is {until!r:.100}; it takes {' or '.join(map(repr, _STATES))}", parameter="until")
+        if self.unique_id is None and self.queue_id is None:
+            raise ConfigError(
+                "the server told neither a unique_id nor a queue_id, so this message cannot be followed",
+                parameter="until",
+            )
+
+        def is_over(status: MessageStatus | None) -> bool:
+            if status is not None and has_failed(status):
+                raise SendError(f"{self!r} was not sent: {status.status_description or status.status}", status=status)
+            return status is not None and has_reached(status, until)
+
+        status = await _poll(self.status, is_over, f"{self!r} to be {until}", timeout)
+        assert status is not None  # noqa: S101 - for the type checker: is_over asks for one
+        return status
+
+
+class SentBroadcast:
+    """A broadcast that the server has taken."""
+
+    def __init__(self, client: _Statuses, broadcast_id: str, phone: str | None) -> None:
+        self._client = client
+        self._phone = phone
+        self.broadcast_id = broadcast_id
+
+    def __repr__(self) -> str:
+        return f"<SentBroadcast {self.broadcast_id!r}>"
+
+    async def status(self) -> Broadcast | None:
+        """Look once how far it has come, with its counts; None while nothing is known of it yet."""
+        try:
+            return await self._client.get_broadcast(self.broadcast_id, phone=self._phone)
+        except NotFoundError:
+            return None
+
+    async def wait(self, *, timeout: float | None = 600.0) -> Broadcast:  # noqa: ASYNC109 - as in SentMessage.wait
+        """Wait until nothing more will be sent, and get the counts: see ``sent_chats`` and ``failed_chats``.
+
+        Asks, waits and raises as :meth:`SentMessage.wait` does; chats that failed are counted, not raised.
+        """
+        broadcast = await _poll(
+            self.status, lambda found: found is not None and found.is_done, f"{self!r} to end", timeout
+        )
+        assert broadcast is not None  # noqa: S101 - as above
+        return broadcast
+
+
+async def _poll(look: Callable[[], Awaitable[T]], is_over: Callable[[T], bool], what: str, timeout: float | None) -> T:  # noqa: ASYNC109 - as above
+    """Look again and again until it is over, ever less often."""
+    inputs.seconds("timeout", timeout)
+    wait = _FIRST_WAIT
+    last: T | None = None
+    deadline = asyncio.timeout(timeout)
+    try:
+        async with deadline:
+            while True:
+                last = await look()
+                if is_over(last):
+                    return last
+                await asyncio.sleep(wait)
+                wait = min(wait * _GROWTH, _LONGEST_WAIT)
+    except TimeoutError as error:
+        # A timeout of one of the calls has its own story to tell.
+        if isinstance(error, TimeoutError_) or not deadline.expired():
+            raise
+    raise TimeoutError_(f"waited {timeout} s for {what}; the latest is {last!r}", phase="total", retryable=True)

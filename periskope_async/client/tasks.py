@@ -1,0 +1,87 @@
+"""Tasks of the organisation. Beyond the list and the making of one, no document shows a path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from periskope_async.client.base import BaseClient
+from periskope_async.client.lists import TASKS
+from periskope_async.decoding.objects import one_of
+from periskope_async.errors import ConfigError
+from periskope_async.models.task import Task
+from periskope_async.wire import inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Unpack
+
+    from periskope_async.client.base import WalkParams
+    from periskope_async.models.page import ListPage
+    from periskope_async.paging.pager import Pager
+    from periskope_async.wire.inputs import Moment
+
+__all__ = ["TaskMethods", "TaskStatus", "TaskType"]
+
+TaskType: TypeAlias = Literal["todo", "chat", "message", "ticket"]
+TaskStatus: TypeAlias = Literal["open", "inprogress", "closed"]
+
+_TYPES: tuple[TaskType, ...] = get_args(TaskType)
+_STATUSES: tuple[TaskStatus, ...] = get_args(TaskStatus)
+_MOST_PRIORITY = 3
+_MOST_TITLE = 500
+
+
+class TaskMethods(BaseClient):
+    """The client's methods for tasks (https://docs.periskope.app/api-reference/tasks/get-tasks)."""
+
+    def iter_tasks(self, **walk: Unpack[WalkParams]) -> Pager[Task]:
+        """Walk over all tasks. No document says in which order they come.
+
+        How to walk, and what is raised, is as in :meth:`iter_chats`.
+        """
+        return self._walk(TASKS.query(), **walk)
+
+    async def list_tasks(self, *, offset: int = 0, limit: int = 1000) -> ListPage[Task]:
+        """Read one page of tasks. Raises as :meth:`list_chats` does."""
+        return await self._page(TASKS.query(), offset=offset, limit=limit)
+
+    async def create_task(
+        self,
+        title: str,
+        *,
+        type: TaskType | None = None,  # noqa: A002 - the API's own word, and keyword-only
+        association: Mapping[str, str] | None = None,
+        status: TaskStatus | None = None,
+        priority: int | None = None,
+        assignee: str | None = None,
+        created_by: str | None = None,
+        due_date: Moment | None = None,
+        remind_at: Moment | None = None,
+        notes: str | None = None,
+    ) -> Task:
+        """Make a task, and get it. ``title`` has 1 to 500 characters, ``priority`` is 1, 2 or 3.
+
+        ``association`` says what it is about, such as ``{"chat_id": …}``; a ``todo``, the default type, has none.
+        ``assignee`` and ``created_by`` are members' e-mails.
+
+        Source of the fields: https://docs.periskope.app/api-reference/tasks/create-task. No document shows the path; it
+        is that of tickets and contacts, by analogy. Waits for the limit. Raises ConfigError, ValidationError, other
+        APIErrors, TransportError where nothing was sent, and OutcomeUnknown.
+        """
+        if association is not None and type in {None, "todo"}:
+            raise ConfigError('a todo has no association; give type="chat", "message" or "ticket"', parameter="type")
+        body = inputs.json_body(
+            {
+                "title": inputs.text("title", title, most=_MOST_TITLE),
+                "type": inputs.one_of("type", type, _TYPES),
+                "association": association,
+                "status": inputs.one_of("status", status, _STATUSES),
+                "priority": inputs.priority(priority, most=_MOST_PRIORITY),
+                "assignee": None if assignee is None else inputs.email("assignee", assignee),
+                "created_by": None if created_by is None else inputs.email("created_by", created_by),
+                "due_date": inputs.point("due_date", due_date),
+                "remind_at": inputs.point("remind_at", remind_at),
+                "notes": inputs.optional_text("notes", notes),
+            }
+        )
+        return await self._write("POST", "/tasks/create", one_of(Task), body=body, look_at="iter_tasks")

@@ -1,0 +1,166 @@
+"""Answers that are no page of a list: one object, an array, a map, an image, or nothing (pure).
+
+Each reader takes the forms that sources disagree on: an object may come inside ``data``, and an array of one as the
+bare object. What cannot be read as its type is kept raw in ``undecoded``, as in pages. Raises Unreadable for a body
+that is not JSON, is of another shape, or has an object without its identity. The answers are small: no reader takes a
+step.
+"""
+
+import base64
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from msgspec import Raw, Struct, json
+
+from periskope_async.decoding.body import Text, mend
+from periskope_async.decoding.envelope import UNREAD, Body, Steps, ends_early
+from periskope_async.decoding.repair import Unreadable, repair
+from periskope_async.meta import ResponseMeta
+from periskope_async.models.outcome import Confirmation, ParticipantResult, ParticipantResults
+from periskope_async.models.part import Part, read_custom
+from periskope_async.models.unset import UNSET, UnsetType
+
+__all__ = [
+    "many_of",
+    "one_of",
+    "read_confirmation",
+    "read_image",
+    "read_invite_link",
+    "read_nothing",
+    "read_participants",
+]
+
+T = TypeVar("T")
+P = TypeVar("P", bound=Part)
+
+
+class _Wrapped(Struct):
+    data: Raw | UnsetType = UNSET
+
+
+class _InviteLink(Struct):
+    invite_link: str
+
+
+class _Buffer(Struct):
+    """What Express makes of a Node.js buffer that is sent as JSON."""
+
+    data: list[int]
+
+
+def one_of(kind: type[P]) -> Callable[[Body, ResponseMeta], Steps[P]]:
+    """Give what reads one object: bare, in ``{success, message, data: object}``, or as the only one of an array."""
+
+    def read(body: Body, _: ResponseMeta) -> Steps[P]:
+        yield from ()
+        rows = _rows(body)
+        if len(rows) != 1:
+            raise Unreadable("$", f"found {len(rows)} objects instead of one")
+        return _read(kind, *rows[0])
+
+    return read
+
+
+def many_of(kind: type[P]) -> Callable[[Body, ResponseMeta], Steps[list[P]]]:
+    """Give what reads an array; one bare object is an array of one, and ``{data: …}`` may stand around either."""
+
+    def read(body: Body, _: ResponseMeta) -> Steps[list[P]]:
+        yield from ()
+        return [_read(kind, *row) for row in _rows(body)]
+
+    return read
+
+
+def read_participants(body: Body, _: ResponseMeta) -> Steps[ParticipantResults]:
+    """Read a map from participant id to what became of them."""
+    yield from ()
+    found = _open(dict[str, Raw], body)
+    results = {name: _read(ParticipantResult, row, f"$.{name}") for name, row in found.items()}
+    return ParticipantResults(results=results)
+
+
+def read_invite_link(body: Body, _: ResponseMeta) -> Steps[str]:
+    """Read ``{invite_link}``."""
+    yield from ()
+    return _open(_InviteLink, body).invite_link
+
+
+def read_nothing(body: Body, _: ResponseMeta) -> Steps[None]:
+    """Read an answer whose status says all: it may have any body, or none."""
+    yield from ()
+    del body
+
+
+def read_confirmation(body: Body, _: ResponseMeta) -> Steps[Confirmation]:
+    """Read ``{success, message}``; no body, or another one, confirms too."""
+    yield from ()
+    try:
+        return _read(Confirmation, _open(Raw, body), "$")
+    except Unreadable:
+        return Confirmation()
+
+
+def read_image(body: Body, _: ResponseMeta) -> Steps[bytes]:
+    """Read an image: its bytes, a data URL, or the JSON form of a Node.js buffer."""
+    yield from ()
+    whole = bytes(body)
+    try:
+        if whole[:1] == b"{":
+            return bytes(_open(_Buffer, whole).data)
+        if whole[:11] in {b"data:image/", b'"data:image'}:
+            return base64.b64decode(whole.strip(b'"').partition(b",")[2], validate=True)
+    except ValueError as error:
+        raise Unreadable("$", f"this is no image ({error})") from None
+    return whole
+
+
+def _rows(body: Body) -> list[tuple[Text, str]]:
+    """Give each object's text and its JSON path."""
+    text, path = _open(Raw, body), "$"
+    if _first(text) == b"{" and (data := _open(_Wrapped, text).data) is not UNSET and _first(data) in {b"{", b"["}:
+        text, path = data, "$.data"
+    if _first(text) != b"[":
+        return [(text, path)]
+    return [(row, f"{path}[{index}]") for index, row in enumerate(_open(list[Raw], text))]
+
+
+def _read(kind: type[P], text: Text, path: str) -> P:
+    try:
+        read: P = _typed(kind).decode(text)
+    except UNREAD:
+        pass  # The failure holds what it was given, so nothing more is read before it is let go.
+    else:
+        return read
+    return repair(kind, mend(text), path)
+
+
+# Made when first used: working types out takes long.
+@functools.cache
+def _typed(kind: Any) -> json.Decoder[Any]:
+    return json.Decoder(kind, strict=False, dec_hook=read_custom)
+
+
+@functools.cache
+def _shallow(kind: Any) -> json.Decoder[Any]:
+    return json.Decoder(kind)
+
+
+def _open(kind: Callable[..., T], body: Body | Raw) -> T:
+    """Decode a body as it is, else as mended. Raises Unreadable."""
+    decoder = _shallow(kind)
+    text: Text = body if isinstance(body, Raw) else bytes(body)
+    try:
+        opened: T = decoder.decode(text)
+    except UNREAD:
+        text = mend(text)
+        try:
+            opened = decoder.decode(text)
+        except UNREAD as error:
+            is_cut = ends_early(str(error), bytes(text))
+            raise Unreadable("$", f"cannot be read ({error})", is_cut=is_cut) from None
+    return opened
+
+
+def _first(text: Text) -> bytes:
+    return bytes(memoryview(text)[:64]).lstrip()[:1]

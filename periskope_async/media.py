@@ -1,0 +1,157 @@
+"""A file to send: from a path, from bytes, or from a URL that the server fetches.
+
+How large a file the server takes is not documented. WhatsApp takes documents of up to 100 MB, so what is larger is
+refused here, before a byte is sent. A file is read and written as base64 in a thread, so that the event loop goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import mimetypes
+import re
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
+
+from periskope_async.errors import ConfigError
+from periskope_async.wire import inputs
+
+if TYPE_CHECKING:
+    import os
+    from typing import Self
+
+__all__ = ["Media", "MediaType"]
+
+MediaType: TypeAlias = Literal["document", "image", "video", "audio"]
+
+_TYPES: tuple[MediaType, ...] = get_args(MediaType)
+_MIMETYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,126}(;\s*[^\r\n]{1,128})?", re.IGNORECASE)
+_MOST_BYTES = 100 * 1000 * 1000
+
+
+class Media(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
+    """A file to send. Make it with :meth:`from_path`, :meth:`from_bytes` or :meth:`from_url`."""
+
+    type: MediaType
+    """What WhatsApp shows it as; sticker-like or unknown files are documents."""
+    filename: str
+    mimetype: str
+    size: int | None = None
+    """Bytes, before base64 adds a third. None for a URL."""
+    url: str | None = None
+    path: Path | None = None
+    data: bytes | None = None
+
+    def __repr__(self) -> str:
+        size = "" if self.size is None else f", {self.size} bytes"
+        return f"<Media {self.filename!r}, {self.mimetype}{size}>"
+
+    @classmethod
+    def from_path(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        filename: str | None = None,
+        mimetype: str | None = None,
+        type: MediaType | None = None,  # noqa: A002 - the API's own word
+    ) -> Self:
+        """Take a file of this machine; it is read when it is sent.
+
+        The mimetype is guessed from the name, and the type from the mimetype. Raises ConfigError where there is no such
+        file, where it is empty or larger than 100 MB, or where nothing can be guessed.
+        """
+        where = Path(path)
+        try:
+            if not where.is_file():
+                raise ConfigError(f"there is no file {str(where)!r}", parameter="path")
+            size = where.stat().st_size
+        except OSError as error:
+            raise ConfigError(f"the file {str(where)!r} cannot be read: {error.strerror}", parameter="path") from None
+        name, kind, shown = _described(filename or where.name, mimetype, type)
+        return cls(type=shown, filename=name, mimetype=kind, size=_checked_size(size, str(where)), path=where)
+
+    @classmethod
+    def from_bytes(
+        cls,
+        data: bytes | bytearray | memoryview,
+        *,
+        filename: str,
+        mimetype: str | None = None,
+        type: MediaType | None = None,  # noqa: A002 - as above
+    ) -> Self:
+        """Take bytes. Guesses and raises as :meth:`from_path` does."""
+        if not isinstance(data, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may have no type checker
+            raise ConfigError("data is no bytes; encode a text first", parameter="data")
+        name, kind, shown = _described(filename, mimetype, type)
+        whole = bytes(data)
+        return cls(type=shown, filename=name, mimetype=kind, size=_checked_size(len(whole), name), data=whole)
+
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        *,
+        filename: str | None = None,
+        mimetype: str | None = None,
+        type: MediaType | None = None,  # noqa: A002 - as above
+    ) -> Self:
+        """Name a public URL, which Periskope's server fetches. Guesses and raises as :meth:`from_path` does."""
+        address = inputs.url("url", url)
+        found = PurePosixPath(unquote(urlsplit(address).path)).name
+        name, kind, shown = _described(filename or found, mimetype, type)
+        return cls(type=shown, filename=name, mimetype=kind, url=address)
+
+    async def to_wire(self) -> dict[str, Any]:
+        """Give the ``media`` of a body."""
+        described = {"type": self.type, "filename": self.filename, "mimetype": self.mimetype}
+        if self.url is not None:
+            return {**described, "url": self.url}
+        return {**described, "filedata": await self.encoded()}
+
+    async def encoded(self) -> str:
+        """Give the bytes in base64, read and written in a thread. Raises ConfigError where the file is gone."""
+        return await asyncio.to_thread(self._encode)
+
+    def _encode(self) -> str:
+        data = self.data
+        if data is None:
+            path = self.path or Path()
+            try:
+                data = path.read_bytes()
+            except OSError as error:
+                raise ConfigError(
+                    f"the file {str(path)!r} cannot be read: {error.strerror}", parameter="media"
+                ) from None
+            # It may have grown since it was looked at.
+            _checked_size(len(data), str(path))
+        return base64.b64encode(data).decode("ascii")
+
+
+def _described(filename: str, mimetype: str | None, kind: MediaType | None) -> tuple[str, str, MediaType]:
+    """Give the name, the mimetype and the type of a file, each given or guessed."""
+    name = inputs.text("filename", filename, most=255)
+    guessed = mimetype or mimetypes.guess_type(name)[0]
+    if guessed is None:
+        raise ConfigError(f"the mimetype of {name!r} cannot be guessed; give mimetype=…", parameter="mimetype")
+    if not _MIMETYPE.fullmatch(guessed):
+        raise ConfigError(f"mimetype is {guessed!r:.100}; it looks like image/png", parameter="mimetype")
+    family = guessed.partition("/")[0].lower()
+    shown = inputs.one_of("type", kind, _TYPES)
+    if shown not in {None, "document", family}:
+        raise ConfigError(f"a file of {guessed} is no {shown}; give type={family!r} or 'document'", parameter="type")
+    by_family: dict[str, MediaType] = {"image": "image", "video": "video", "audio": "audio"}
+    return name, guessed, shown or by_family.get(family, "document")
+
+
+def _checked_size(size: int, what: str) -> int:
+    if size == 0:
+        raise ConfigError(f"{what!r} is empty", parameter="media")
+    if size > _MOST_BYTES:
+        raise ConfigError(
+            f"{what!r} has {size:,} bytes; {_MOST_BYTES:,} is the most that WhatsApp takes. Send a link to it instead",
+            parameter="media",
+        )
+    return size

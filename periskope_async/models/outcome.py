@@ -1,0 +1,81 @@
+"""What became of each part of a call that may succeed in part: participants of a group, invited members."""
+
+from periskope_async.errors import PartialFailure
+from periskope_async.models.member import Member
+from periskope_async.models.part import Part
+from periskope_async.models.unset import UNSET, Maybe
+
+__all__ = [
+    "Confirmation",
+    "InviteError",
+    "InviteFailure",
+    "MemberInvitations",
+    "ParticipantResult",
+    "ParticipantResults",
+]
+
+
+class ParticipantResult(Part, frozen=True, kw_only=True, rename={"is_invite_v4_sent": "isInviteV4Sent"}):
+    """What became of one participant."""
+
+    code: Maybe[int] = UNSET
+    is_invite_v4_sent: Maybe[bool] = UNSET
+    """Whether only an invite went out."""
+    is_success: Maybe[bool] = UNSET
+    message: Maybe[str] = UNSET
+    """Such as ``Invite sent to participant``."""
+
+
+class ParticipantResults(Part, frozen=True, kw_only=True):
+    """What became of each participant: by id with ``@c.us``, whatever form they were given in."""
+
+    results: dict[str, ParticipantResult]
+
+    @property
+    def failed(self) -> dict[str, ParticipantResult]:
+        """Those for whom the server does not say that it went well."""
+        return {contact_id: result for contact_id, result in self.results.items() if result.is_success is not True}
+
+    def raise_for_failures(self) -> None:
+        """Raise PartialFailure where one has failed."""
+        if failed := self.failed:
+            why = {contact_id: result.message or "no reason given" for contact_id, result in failed.items()}
+            raise PartialFailure(len(self.results), why)
+
+
+class InviteError(Part, frozen=True, kw_only=True):
+    """Why a member could not be invited."""
+
+    message: Maybe[str] = UNSET
+
+
+class InviteFailure(Part, frozen=True, kw_only=True):
+    """A member who could not be invited."""
+
+    email: Maybe[str] = UNSET
+    error: Maybe[InviteError] = UNSET
+
+
+class MemberInvitations(Part, frozen=True, kw_only=True, rename={"added_members": "addedMembers"}):
+    """Who was invited, and who could not be."""
+
+    added_members: Maybe[tuple[Member, ...]] = UNSET
+    errors: Maybe[tuple[InviteFailure, ...]] = UNSET
+
+    @property
+    def failed(self) -> tuple[InviteFailure, ...]:
+        """Those who could not be invited."""
+        return self.errors or ()
+
+    def raise_for_failures(self) -> None:
+        """Raise PartialFailure where one could not be invited."""
+        if failed := self.failed:
+            why = {str(one.email or "?"): (one.error and one.error.message) or "no reason given" for one in failed}
+            raise PartialFailure(len(failed) + len(self.added_members or ()), why)
+
+
+class Confirmation(Part, frozen=True, kw_only=True):
+    """What some calls answer instead of the object that they changed."""
+
+    message: Maybe[str] = UNSET
+    success: Maybe[bool] = UNSET

@@ -1,0 +1,56 @@
+"""A phone (https://docs.periskope.app/api-reference/objects/the-phone-object).
+
+What :meth:`create_phone` answers has more fields than the documents name: those of the row type of
+``@periskope/types``.
+"""
+
+from typing import Any
+
+from periskope_async.models.labels import LabelIds, LabelNames, active_ids
+from periskope_async.models.part import Part
+from periskope_async.models.times import FlexTime, Time
+from periskope_async.models.unset import UNSET, Maybe
+
+__all__ = ["Phone"]
+
+
+class Phone(Part, frozen=True, kw_only=True):
+    """A WhatsApp number that the organisation has linked. The hash is that of ``phone_id``."""
+
+    phone_id: str
+    """``phone-`` and 16 letters; stands for the number wherever a phone is asked for."""
+    created_at: Maybe[Time] = UNSET
+    first_connected_at: Maybe[FlexTime] = UNSET
+    is_browser_open: Maybe[bool] = UNSET
+    is_ready: Maybe[bool] = UNSET
+    label_ids: Maybe[LabelIds] = UNSET
+    labels: Maybe[LabelNames] = UNSET
+    last_disconnect: Any = UNSET
+    legacy_version: Maybe[str] = UNSET
+    library: Any = UNSET
+    org_id: Maybe[str] = UNSET
+    org_phone: Maybe[str] = UNSET
+    """``<digits>@c.us``; null until a phone was linked for the first time."""
+    phone_image: Maybe[str] = UNSET
+    phone_name: Maybe[str] = UNSET
+    phone_state: Any = UNSET
+    qr_code: Maybe[str] = UNSET
+    """Null while connected. :meth:`get_phone_qr` gives the image."""
+    queue_status: Any = UNSET
+    updated_at: Maybe[Time] = UNSET
+    wa_state: Maybe[str] = UNSET
+    """``CONNECTED``, ``DISCONNECTED``, or a word not met yet."""
+    wa_version: Maybe[str] = UNSET
+
+    def __hash__(self) -> int:
+        return hash(self.phone_id)
+
+    @property
+    def active_label_ids(self) -> frozenset[str]:
+        """The ids in ``label_ids`` that are true; empty also where the field is absent."""
+        return active_ids(self.label_ids)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether ``wa_state`` says so."""
+        return self.wa_state == "CONNECTED"

@@ -1,0 +1,199 @@
+"""What callers give to writes, checked and written as the wire has it (pure). Each check raises ConfigError."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+
+from periskope_async.config import normal_phone
+from periskope_async.errors import ConfigError
+from periskope_async.typed import is_number, is_whole, pasted
+from periskope_async.wire.chats import normal_chat_id
+from periskope_async.wire.period import Moment, point
+
+__all__ = [
+    "Moment",
+    "Words",
+    "at_least_one",
+    "chat_ids",
+    "digits",
+    "email",
+    "emails",
+    "flag",
+    "group_id",
+    "json_body",
+    "label_names",
+    "labels_text",
+    "many_digits",
+    "one_of",
+    "optional_text",
+    "path_id",
+    "point",
+    "priority",
+    "seconds",
+    "text",
+    "texts",
+    "url",
+]
+
+T = TypeVar("T")
+
+Words: TypeAlias = Sequence[str] | Iterable[str]
+
+_MOST_ID = 500
+_NO_ID = re.compile(r"[\s\x00-\x1f\x7f]")
+_EMAIL = re.compile(r"[^@\s,]{1,128}@[^@\s,]{1,255}")
+_URL = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE)
+# Controls, and halves of characters, which no JSON can hold.
+_NO_LABEL = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def json_body(values: Mapping[str, Any]) -> bytes:
+    """Write a body; what is None is left out. Raises ConfigError for a value that JSON has no form for."""
+    try:
+        return msgspec.json.encode({name: value for name, value in values.items() if value is not None})
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise ConfigError(f"what was given cannot be written as JSON: {error}") from None
+
+
+def text(name: str, value: str, *, most: int | None = None) -> str:
+    """Take a text with something in it."""
+    if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may have no type checker
+        raise ConfigError(f"{name} is {value!r:.100}, a {type(value).__name__}; give it as a str", parameter=name)
+    if not value.strip():
+        raise ConfigError(f"{name} is empty; give a text", parameter=name)
+    if most is not None and len(value) > most:
+        raise ConfigError(f"{name} has {len(value)} characters; {most} is the most", parameter=name)
+    return value
+
+
+def optional_text(name: str, value: str | None) -> str | None:
+    """Take a text, or None. It may be empty: that clears what was there."""
+    if value is not None and not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance] - as in text
+        raise ConfigError(f"{name} is {value!r:.100}, a {type(value).__name__}; give it as a str", parameter=name)
+    return value
+
+
+def path_id(name: str, value: str) -> str:
+    """Take an id that stands in a path."""
+    given = pasted(text(name, value))
+    # A dot or two would lead to another path.
+    if _NO_ID.search(given) or len(given) > _MOST_ID or given in {".", ".."}:
+        raise ConfigError(f"{name} {value!r:.100} is not an id: those hold no spaces", parameter=name)
+    return given
+
+
+def group_id(chat_id: str) -> str:
+    """Take a group's id."""
+    given = normal_chat_id(chat_id)
+    if not given.endswith("@g.us"):
+        raise ConfigError(
+            f"chat_id {chat_id!r:.100} is not a group's; those look like 120363392071406466@g.us", parameter="chat_id"
+        )
+    return given
+
+
+def texts(name: str, values: Iterable[str], *, least: int = 1) -> list[str]:
+    """Take several texts. One text alone is a slip: it would be taken letter by letter."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] - as in text
+        raise ConfigError(f"{name} is {values!r:.100}; give a list of texts", parameter=name)
+    given = [text(name, value) for value in values]
+    if len(given) < least:
+        raise ConfigError(f"{name} is empty; give at least {least}", parameter=name)
+    return given
+
+
+def chat_ids(values: Iterable[str]) -> list[str]:
+    """Take several chats' ids, each once."""
+    return list(dict.fromkeys(normal_chat_id(value) for value in texts("chat_ids", values)))
+
+
+def digits(name: str, value: str) -> str:
+    """Take a phone number with its country code, or a contact's id, as digits."""
+    try:
+        number = normal_phone(value)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error.message}", parameter=name) from None
+    if not number.isdigit():
+        raise ConfigError(f"{name} is {value!r:.100}; give the number with its country code", parameter=name)
+    return number
+
+
+def many_digits(name: str, values: Iterable[str], *, least: int = 1) -> list[str]:
+    """Take several phone numbers, each once."""
+    return list(dict.fromkeys(digits(name, value) for value in texts(name, values, least=least)))
+
+
+def label_names(name: str, values: Iterable[str], *, least: int = 0) -> list[str]:
+    """Take names of labels. The wire has commas between them, so a name holds none."""
+    given = [value.strip() for value in texts(name, values, least=least)]
+    for value in given:
+        if "," in value or {unicodedata.category(character) for character in value} & _NO_LABEL:
+            raise ConfigError(
+                f"{name} holds {value!r:.100}; a label's name is one line without a comma", parameter=name
+            )
+    return given
+
+
+def labels_text(name: str, values: Iterable[str] | None) -> str | None:
+    """Write names of labels with commas between them; no name at all takes all labels away."""
+    return None if values is None else ",".join(label_names(name, values))
+
+
+def email(name: str, value: str) -> str:
+    """Take an e-mail address, as far as its form tells."""
+    given = pasted(text(name, value))
+    if not _EMAIL.fullmatch(given):
+        raise ConfigError(f"{name} is {value!r:.100}; give an e-mail address, such as a@example.com", parameter=name)
+    return given
+
+
+def emails(name: str, values: Iterable[str]) -> list[str]:
+    """Take several e-mail addresses."""
+    return [email(name, value) for value in texts(name, values)]
+
+
+def one_of(name: str, value: T | None, allowed: Sequence[T]) -> T | None:
+    """Take one of a few words, or None."""
+    if value is not None and value not in allowed:
+        raise ConfigError(f"{name} is {value!r:.100}; it takes {' or '.join(map(repr, allowed))}", parameter=name)
+    return value
+
+
+def flag(name: str, value: bool | None) -> bool | None:  # noqa: FBT001 - the value that is checked
+    """Take true, false or None."""
+    if value is not None and not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - as in text
+        raise ConfigError(f"{name} is {value!r:.100}; it takes True or False", parameter=name)
+    return value
+
+
+def priority(value: int | None, *, most: int) -> int | None:
+    """Take a priority from 1 up."""
+    if value is not None and (not is_whole(value, least=1) or value > most):
+        raise ConfigError(f"priority is {value!r:.100}; it is a whole number from 1 to {most}", parameter="priority")
+    return value
+
+
+def seconds(name: str, value: float | None) -> float | None:
+    """Take a number of seconds, or None."""
+    if value is not None and not (is_number(value) and 0 <= value < float("inf")):
+        raise ConfigError(f"{name} is {value!r:.100}; give 0 or more seconds", parameter=name)
+    return value
+
+
+def url(name: str, value: str) -> str:
+    """Take an address of the web."""
+    given = pasted(text(name, value))
+    if not _URL.fullmatch(given):
+        raise ConfigError(f"{name} is {value!r:.100}; give a URL that begins with https://", parameter=name)
+    return given
+
+
+def at_least_one(**values: object) -> None:
+    """Refuse a change that changes nothing."""
+    if all(value is None for value in values.values()):
+        raise ConfigError(f"nothing to change: give at least one of {', '.join(values)}", parameter=next(iter(values)))

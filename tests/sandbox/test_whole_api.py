@@ -1,0 +1,414 @@
+"""What was written is read back, time moves what was sent, lists move while they are read, and events tell of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from periskope_async.sandbox import (
+    PHONES,
+    SIZES,
+    Body,
+    Churn,
+    CutAnswer,
+    CutBody,
+    CutUpload,
+    PageAsked,
+    Redirect,
+    ResetConnection,
+    Sandbox,
+    Status,
+)
+from periskope_async.sandbox.routes import Route, Router, problem
+from periskope_async.sandbox.webhooks_api import EVENTS
+from tests.sandbox.conftest import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from periskope_async.sandbox import Fault
+    from tests.sandbox.conftest import Served, Wire
+
+START = 1_790_000_000.0
+PHONE = {"x-phone": PHONES[0].phone_id}
+SEND = {"chat_id": "4915112345678", "message": "hi"}
+
+
+class Caller:
+    """Asks with a phone and JSON, and gives what came."""
+
+    def __init__(self, wire: Wire, clock: Clock) -> None:
+        self.sandbox = wire.sandbox
+        self.clock = clock
+        self._wire = wire
+
+    async def __call__(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
+        url = self._wire.sandbox.base_url + path
+        headers = {"Authorization": "Bearer k", **PHONE}
+        async with self._wire.session.request(method, url, json=body, headers=headers) as response:
+            content = await response.read()
+            assert response.status == status, content
+            return await response.json() if content and "json" in response.headers["Content-Type"] else content
+
+
+@pytest.fixture
+def calling(served: Served) -> Any:
+    @asynccontextmanager
+    async def start(**settings: Any) -> AsyncGenerator[Caller]:
+        clock = Clock(START)
+        async with served(clock=clock, pace=1.0, **settings) as wire:
+            # The world was made before the test's clock was put in.
+            wire.sandbox._org.world.clock = clock
+            yield Caller(wire, clock)
+
+    return start
+
+
+# Routes
+
+
+def test_plain_segments_go_first() -> None:
+    routes = [Route("GET", "/chats/{chat_id}", print), Route("GET", "/chats/messages", print)]
+    found = Router(routes).find("/CHATS/Messages/")
+    assert found["GET"] == (routes[1], {})
+    assert Router(routes).find("/chats/a%40b")["GET"] == (routes[0], {"chat_id": "a%40b"})
+    assert not Router(routes).find("/chats/")
+    assert not Router(routes).find("/chats/a/b")
+
+
+@pytest.mark.parametrize(
+    ("value", "schema", "said"),
+    [
+        ("x", {"type": "string"}, None),
+        (True, {"type": "number"}, "of type number"),
+        (None, {"type": ["string", "null"]}, None),
+        (5, {"type": "number", "maximum": 4}, "from 5 to 4"),
+        ("", {"type": "string", "minLength": 1}, "of 1 to any number of characters"),
+        ([1], {"type": "array", "items": {"type": "string"}}, "a list of items of type string"),
+        ([], {"type": "array", "minItems": 1}, "at least 1 long"),
+        ({"a": 1}, {"type": "object", "required": ["b"]}, "an object with b"),
+        ({"a": 1}, {"additionalProperties": {"type": "boolean"}}, "an object whose a is of type boolean"),
+        ("soon", {"type": "string", "format": "date-time"}, "an ISO 8601 time like 2025-02-06T11:21:00Z"),
+        ({"c": 1}, {"anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, "an object with a or an object with b"),
+    ],
+)
+def test_a_value_is_held_against_its_schema(value: object, schema: dict[str, Any], said: str | None) -> None:
+    assert problem(value, schema) == said
+
+
+async def test_errors_are_the_documented_ones(calling: Any) -> None:
+    async with calling() as call:
+        refused = await call("PATCH", "/contacts/labels", {"labels": "x"}, status=422)
+        assert refused == {
+            "name": "Validation Error",
+            "code": "VALIDATION_ERROR",
+            "fields": {"contact_ids": {"message": "contact_ids is missing"}},
+            "message": "Invalid body. All of the following keys are required: contact_ids, labels",
+            "status": 422,
+        }
+        newest = await call("POST", "/message/scheduled", {"message": "x"}, status=422)
+        assert newest["message"] == "Request validation failed"
+        assert set(newest["fields"]) == {"body.chat_id", "body.scheduled_at"}
+        missing = await call("GET", "/tickets/BKT-999", status=404)
+        assert missing == {"code": "NOT_FOUND_ERROR", "message": "Ticket not found", "status": 404}
+
+
+async def test_some_endpoints_need_a_phone(served: Served) -> None:
+    async with served() as wire:
+        reply = await wire.ask("/phones")
+        assert (reply.status, reply.json["message"]) == (422, "Missing Header: {x-phone}")
+        assert (await wire.ask("/phones/all")).status == 200
+        assert (await wire.ask("/contacts", headers={"x-phone": "1"})).status == 200
+        assert (await wire.ask("/note", headers={"x-phone": "1"})).status == 401
+
+
+# Lists
+
+LISTS = {
+    "messages": ("/chats/messages", "messages", "message_id"),
+    "notifications": ("/chats/notifications", "messages", "notification_id"),
+    "notes": ("/note", "notes", "message_id"),
+    "reactions": ("/reactions", "reactions", "reaction_id"),
+    "contacts": ("/contacts", "contacts", "contact_id"),
+    "tickets": ("/tickets", "tickets", "ticket_id"),
+    "tasks": ("/tasks", "tasks", "task_id"),
+    "scheduled_messages": ("/message/scheduled", "scheduled_messages", "scheduled_id"),
+    "knowledge_base": ("/knowledge-base", "data", "context_id"),
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+async def test_pages_of_a_list_hold_each_row_once(calling: Any, name: str) -> None:
+    path, key, row_id = LISTS[name]
+    async with calling(sizes={name: 57}) as call:
+        rows: list[Any] = []
+        while page := (await call("GET", f"{path}?limit=10&offset={len(rows)}"))[key]:
+            rows += page
+        phone = PHONES[0].org_phone if any("org_phone" in row for row in rows) else None
+        assert [row[row_id] for row in rows] == call.sandbox.ids(name, phone=phone)
+        assert len(call.sandbox.ids(name)) == len(set(call.sandbox.ids(name))) == 57
+        assert len(rows) > 10
+
+
+@pytest.mark.parametrize("name", SIZES)
+async def test_a_list_moves_while_it_is_read(calling: Any, name: str) -> None:
+    path, key, row_id = LISTS[name]
+    asked: list[str] = []
+
+    def note(page: PageAsked) -> None:
+        asked.append(page.list)
+
+    async with calling(churn=Churn(inserts=1), before_page=note) as call:
+        before = call.sandbox.ids(name)
+        await call("GET", f"{path}?limit=2")
+        after = call.sandbox.ids(name)
+        assert after[1:] == before
+        assert asked == [name]
+        call.sandbox.drop(name, after[0])
+        assert call.sandbox.ids(name) == before
+        added = call.sandbox.add(name)
+        assert call.sandbox.ids(name)[0] == added
+        if name in {"contacts", "tickets", "tasks"}:
+            assert (await call("GET", f"{path}?limit=1&offset=1"))[key][0][row_id] == added
+
+
+def test_a_seed_says_what_all_lists_hold() -> None:
+    assert [Sandbox(chats=50).ids(name) for name in SIZES] == [Sandbox(chats=50).ids(name) for name in SIZES]
+    assert Sandbox(chats=50, seed=2).ids("messages") != Sandbox(chats=50).ids("messages")
+    with pytest.raises(ValueError, match="sizes names parrots"):
+        Sandbox(sizes={"parrots": 1})
+    with pytest.raises(ValueError, match="no list 'parrots'"):
+        Sandbox(chats=5).ids("parrots")
+
+
+async def test_the_latest_message_is_the_first_of_its_chat(calling: Any) -> None:
+    async with calling() as call:
+        chat_id = call.sandbox.wake(call.sandbox.chat_ids(phone=PHONES[0].phone_id)[3])
+        chat = await call("GET", f"/chats/{chat_id}")
+        page = await call("GET", f"/chats/{chat_id}/messages?limit=2")
+        assert page["messages"][0] == chat["latest_message"]
+        assert (await call("GET", "/chats/messages?limit=1"))["messages"] == page["messages"][:1]
+
+
+# Sending
+
+
+async def test_a_message_is_queued_sent_delivered_and_read(calling: Any) -> None:
+    async with calling() as call:
+        first, second = await call("POST", "/message/send", SEND), await call("POST", "/message/send", SEND)
+        assert (first["queue_position"], second["queue_position"]) == (0, 1)
+        await call("GET", f"/message/{second['queue_id']}", status=404)
+        steps: list[Any] = []
+        for _ in range(8):
+            status = await call("GET", f"/message/{second['unique_id']}/status")
+            steps.append((status["status"], status["ack"], status["delivered_count"], status["read_count"]))
+            call.clock.at += 1.0
+        assert list(dict.fromkeys(steps)) == [
+            ("queued", 0, 0, 0),
+            ("sent", 1, 0, 0),
+            ("sent", 2, 0, 0),
+            ("delivered", 3, 1, 0),
+            ("read", 4, 1, 1),
+        ]
+        message = await call("GET", f"/message/{second['queue_id']}")
+        assert (message["ack"], message["body"], message["unique_id"]) == ("4", "hi", second["unique_id"])
+        chat = await call("GET", "/chats/4915112345678@c.us")
+        assert chat["latest_message"]["message_id"] == message["message_id"]
+        assert chat["latest_message"]["ack"] == "4"
+
+
+async def test_a_number_that_is_not_on_whatsapp_fails(calling: Any) -> None:
+    async with calling() as call:
+        sent = await call("POST", "/message/send", {**SEND, "chat_id": "4915112340000"})
+        call.clock.at += 2.0
+        status = await call("GET", f"/message/{sent['unique_id']}/status")
+        assert (status["status"], status["ack"], status["message_id"]) == ("failed", -1, None)
+        assert (await call("GET", "/queue"))["failed"] == 1
+
+
+async def test_the_queue_stands_still_while_its_phone_is_logged_out(calling: Any) -> None:
+    async with calling() as call:
+        await call("POST", "/phones/reset", status=204)
+        assert (await call("GET", "/phones/qr"))[:4] == b"\x89PNG"
+        await call("POST", "/message/send", SEND)
+        call.clock.at += 60
+        assert (await call("GET", "/message/queues/health"))["paused"] == 1
+        assert (await call("GET", "/queue"))["is_running"] is False
+        call.sandbox.scan_qr(PHONES[0].phone_id)
+        await call("GET", "/phones/qr", status=404)
+        call.clock.at += 60
+        assert (await call("GET", "/message/queues/health"))["completed"] == 1
+
+
+async def test_send_sync_waits_until_the_message_is_sent(served: Served) -> None:
+    async with served(pace=0.02) as wire:
+        call = Caller(wire, Clock(0))
+        sent = await call("POST", "/message/send-sync", SEND)
+        assert (sent["status"], sent["message"]["body"]) == ("sent", "hi")
+    async with served(pace=30.0) as wire:
+        call = Caller(wire, Clock(0))
+        assert "queue_id" in await call("POST", "/message/send-sync", {**SEND, "sync_timeout": 0.01})
+
+
+async def test_a_broadcast_runs_and_can_be_purged(calling: Any) -> None:
+    async with calling() as call:
+        chats = [f"49151123456{number:02d}" for number in range(4)]
+        names = [{"chat_id": chats[0], "values": {"name": "Zoë"}}]
+        body = {"chat_ids": chats, "message": "Dear {{name}}", "variables": names, "delay": 10}
+        started = await call("POST", "/message/broadcast", body)
+        path = f"/queue/broadcast?broadcast_id={started['broadcast_id']}"
+        counts: list[tuple[str, int, int]] = []
+        for _ in range(3):
+            told = await call("GET", path)
+            counts.append((told["broadcast_status"], told["sent_chats"], told["pending_chats"]))
+            call.clock.at += 10
+        assert counts == [("inprogress", 0, 4), ("inprogress", 1, 3), ("inprogress", 2, 2)]
+        purged = await call("POST", "/message/queues/purge", {"broadcast_id": started["broadcast_id"]})
+        assert (purged["purged"], purged["mode"]) == (1, "broadcast")
+        assert (await call("GET", path))["broadcast_status"] == "stopped"
+        first = await call("GET", f"/chats/{chats[0]}@c.us/messages")
+        assert [message["body"] for message in first["messages"]] == ["Dear Zoë"]
+
+
+async def test_a_scheduled_message_occurs_again_and_again(calling: Any) -> None:
+    async with calling() as call:
+        chat_id = call.sandbox.chat_ids(phone=PHONES[0].phone_id)[0]
+        repeat = {"repeat_interval": "day", "repeat_value": 1, "repeat_ends": "2026-09-26T00:00:00Z"}
+        body = {"chat_id": chat_id, "message": "daily", "scheduled_at": "2026-09-22T08:00:00Z", "repeat_config": repeat}
+        path = f"/message/scheduled/{(await call('POST', '/message/scheduled', body))['scheduled_id']}"
+        await call("PATCH", path, {"skip_next": True})
+        call.clock.at += 86_400 * 3
+        again = await call("GET", path)
+        assert (again["scheduled_at"], again["status"]) == ("2026-09-25T08:00:00.000Z", "scheduled")
+        occurrences = await call("GET", f"{path}/occurrences")
+        assert [one["is_success"] for one in occurrences["occurrences"]] == [True, True]
+        await call("PATCH", path, {"is_paused": True})
+        call.clock.at += 86_400
+        assert (await call("GET", f"{path}/occurrences"))["count"] == 2
+        await call("PATCH", path, {"is_paused": False})
+        call.clock.at += 2
+        assert (await call("GET", path))["status"] == "completed"
+        await call("PATCH", path, {"message": "late"}, status=422)
+        await call("DELETE", path)
+        await call("GET", path, status=404)
+        assert (await call("GET", f"{path}/occurrences"))["count"] == 3
+
+
+# Chats
+
+
+async def test_labels_that_were_set_filter(calling: Any) -> None:
+    async with calling() as call:
+        chat_id = call.sandbox.chat_ids(phone=PHONES[0].phone_id)[0]
+        await call("GET", "/chats?label=VIP")
+        await call("PATCH", "/chats/labels", {"labels": "vip, Brand new", "chat_ids": [chat_id]}, status=204)
+        assert (await call("GET", f"/chats/{chat_id}"))["labels"] == ["VIP", "Brand new"]
+        found = await call("GET", "/chats?label=brand%20new")
+        assert [chat["chat_id"] for chat in found["chats"]] == [chat_id]
+        assert chat_id in {chat["chat_id"] for chat in (await call("GET", "/chats?label=VIP"))["chats"]}
+
+
+async def test_partial_success_is_told_for_each(calling: Any) -> None:
+    async with calling() as call:
+        group = await call("POST", "/chats/create", {"group_name": "Crew", "participants": ["4915112345670"]})
+        path = f"/chats/{group['chat_id']}"
+        people = ["4915112345671", "4915112341111", "4915112340000", "4915112345670"]
+        told = await call("POST", f"{path}/add", {"participants": people})
+        assert [told[f"{person}@c.us"]["code"] for person in people] == [200, 403, 404, 409]
+        assert (await call("GET", path))["member_count"] == 3
+        noted = await call("GET", f"{path}/notifications")
+        assert noted["messages"][0]["recipientids"] == ["4915112345671@c.us", "4915112341111@c.us"]
+
+
+# Events
+
+
+async def test_events_tell_of_what_was_done(calling: Any) -> None:
+    seen: Counter[str] = Counter()
+
+    def note(name: str, said: dict[str, Any]) -> None:
+        seen.update([name] if said else [])
+
+    async with calling() as call:
+        call.sandbox.listen(note)
+        chat_id = call.sandbox.chat_ids(phone=PHONES[0].phone_id)[0]
+        call.sandbox.wake(chat_id)
+        await call("PATCH", f"/chats/{chat_id}", {"custom_properties": {"tier": "gold"}})
+        await call("POST", "/note/create", {"chat_id": chat_id, "message": "x"})
+        ticket = await call("POST", "/tickets/create", {"chat_id": chat_id, "subject": "x"})
+        await call("PATCH", f"/tickets/{ticket['ticket']['ticket_id']}", {"status": "closed"})
+        await call("POST", "/message/send", SEND)
+        call.clock.at += 10
+        await call("POST", "/phones/restart", status=204)
+        call.clock.at += 10
+        await call("POST", "/phones/reset", status=204)
+    assert seen == {
+        "message.created": 2,
+        "chat.updated": 1,
+        "chat.custom_properties.updated": 1,
+        "note.created": 1,
+        "ticket.created": 1,
+        "ticket.updated": 1,
+        "chat.created": 1,
+        "message.ack.updated": 3,
+        "org.phone.disconnected": 2,
+        "org.phone.connected": 1,
+        "org.phone.qr": 1,
+    }
+    assert set(seen) <= set(EVENTS)
+
+
+async def test_time_moves_the_world_when_nobody_asks(served: Served) -> None:
+    read = asyncio.Event()
+    async with served(pace=0.01) as wire:
+        wire.sandbox.listen(lambda _name, said: read.set() if said.get("ack") == "4" else None)
+        await Caller(wire, Clock(0))("POST", "/message/send", SEND)
+        await asyncio.wait_for(read.wait(), 5)
+        assert len(wire.sandbox.requests) == 1
+
+
+# Writes that go wrong
+
+
+@pytest.mark.parametrize(
+    ("fault", "done"),
+    [
+        (Status(503), False),
+        (Status(503, after_work=True), True),
+        (ResetConnection(), False),
+        (ResetConnection(after_work=True), True),
+        (Body(b"<html>"), False),
+        (Redirect("/elsewhere", after_work=True), True),
+        (CutUpload(), False),
+        (CutUpload(after_bytes=10), False),
+        (CutAnswer(after_bytes=0), True),
+        (CutAnswer(after_bytes=30), True),
+        (CutBody(after_bytes=5), True),
+    ],
+    ids=repr,
+)
+async def test_a_faulty_write_is_done_or_not(served: Served, fault: Fault, *, done: bool) -> None:
+    async with served() as wire:
+        wire.sandbox.script(fault)
+        try:
+            async with wire.session.post(
+                f"{wire.sandbox.base_url}/message/send",
+                json=SEND,
+                headers={"Authorization": "Bearer k"},
+                allow_redirects=False,
+            ) as response:
+                await response.read()
+        except aiohttp.ClientError:
+            assert not isinstance(fault, Status | Body | Redirect)
+        else:
+            assert isinstance(fault, Status | Body | Redirect)
+        [record] = wire.sandbox.requests
+        assert record.done is done
+        assert record.body == (b'{"chat_id": '[: fault.after_bytes] if isinstance(fault, CutUpload) else record.body)
+        jobs = await Caller(wire, Clock(0))("POST", "/message/queues", {})
+        assert len(jobs) == int(done)
