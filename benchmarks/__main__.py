@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks import import_time, main_job, mirror, waiting
 from benchmarks.compare import command as compare
 from benchmarks.limiter import command as limiter
+from benchmarks.realtime import command as realtime
 from benchmarks.walk import command as walk
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], None]] = {
     ),
     "mirror": lambda arguments: mirror.run(is_smoke=arguments.smoke),
     "walk": lambda arguments: walk.run(is_smoke=arguments.smoke),
+    "realtime": lambda arguments: realtime.run(is_smoke=arguments.smoke),
     "limiter": lambda arguments: limiter.run(is_smoke=arguments.smoke, options=arguments),
 }
 

@@ -12,13 +12,20 @@ from tests.test_readme import guide, sandbox
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from periskope_async.mirror import SyncResult
+
 
 async def test_the_mirror(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     defined = guide("mirror")
     path = str(tmp_path / "chats.sqlite")
     shown = asyncio.Event()
     show = defined["show"]
-    defined["show"] = lambda result: (show(result), shown.set())
+
+    def told(result: SyncResult) -> None:
+        show(result)
+        shown.set()
+
+    defined["show"] = told
     async with sandbox(monkeypatch) as running:
         keeping = asyncio.ensure_future(defined["keep"](path))
         await shown.wait()

@@ -83,11 +83,12 @@ class MirroredList:
 
     def read(self, row: bytes) -> Any:
         """Read a row. Raises Unreadable."""
-        return reader_of(self.listing).read_row(row)
+        return reader_of(self.listing).row(row)
 
     def key(self, row: bytes) -> str:
         """Give the text that stands for a row's identity. Raises Unreadable."""
-        mark = reader_of(self.listing).read_mark(row, "$")
+        reader = reader_of(self.listing)
+        mark = reader.row(row, reader.marks)
         return key_of([getattr(mark, name) or None for name in self.listing.identity])
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +22,7 @@ from periskope_async import (
     ServerError,
 )
 from periskope_async.mirror import Mirror, Outcome, SyncResult, sync
+from periskope_async.mirror.lists import CHATS, LISTS
 from periskope_async.mirror.store import Sweep
 from periskope_async.mirror.sync import is_known_ground
 from periskope_async.sandbox import Sandbox, Status
@@ -143,6 +145,19 @@ async def test_a_count_of_the_page_is_told_from_a_total(file: Path) -> None:
         assert (await sync_one(mirror)).rows == 251
         for deleted in (0, 1):
             assert (await sync_one(mirror, full=True)).deleted == deleted
+        await assert_equal(mirror, client)
+
+
+async def test_a_list_with_no_known_order_is_read_whole(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no order shows is found, and what is gone."""
+    listing = msgspec.structs.replace(CHATS.listing, sorts=())
+    monkeypatch.setitem(LISTS, "chats", replace(CHATS, listing=listing))
+    async with opened(file, chats=250) as (sandbox, client, mirror):
+        assert (await sync_one(mirror)).rows == 250
+        sandbox._org.world.change(sandbox.chat_ids()[7], {"chat_name": "another"})
+        sandbox.remove(3)
+        result = await sync_one(mirror)
+        assert (result.full, result.updated, result.deleted) == ("the list has no known order", 1, 1)
         await assert_equal(mirror, client)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
+from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import (
     allow_header_conformance,
     positive_data_acceptance,
@@ -23,11 +24,14 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from periskope_async.sandbox import PHONES, Sandbox
+from periskope_async.sandbox.faults import Body, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from schemathesis import AuthContext, Case
+
+    from periskope_async.sandbox.faults import Fault
 
 
 KEY = "the-only-key"
