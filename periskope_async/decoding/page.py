@@ -136,10 +136,10 @@ class Reader(Generic[T]):
             key = self.listing.key
             raise Unreadable(f"$.{key}", f"found {len(rows)} {key} instead of one")
         ((_sent, row, path),) = self._each(opened, opened, rows)
-        found: T = self.read_row(row, path=path)
+        found: T = self.row(row, path=path)
         return found
 
-    def read_row(self, row: Text, decoders: Decoders[Any] | None = None, *, path: str = "$") -> Any:
+    def row(self, row: Text, decoders: Decoders[Any] | None = None, *, path: str = "$") -> Any:
         """Read a row, or some of its fields by other ``decoders``. Where that fails, all of it is repaired."""
         try:
             return (decoders or self.typed).row.decode(row)
@@ -147,17 +147,13 @@ class Reader(Generic[T]):
             pass  # As above.
         return repair(self.listing.row, mend(row), path)
 
-    def read_mark(self, row: Text, path: str) -> Any:
-        """Read what tells a row apart, and when it was changed last."""
-        return self.read_row(row, self.marks, path=path)
-
-    def read_part(self, part: bytes, decoders: Decoders[Any] | None = None) -> Sequence[Any]:
-        """Read a JSON list of rows whose marks can be read, as :meth:`read_row` reads each."""
+    def part(self, part: bytes, decoders: Decoders[Any] | None = None) -> Sequence[Any]:
+        """Read a JSON list of rows whose marks can be read, as :meth:`row` reads each."""
         try:
             return (decoders or self.typed).rows.decode(part)
         except UNREAD:
             pass  # As above.
-        return [self.read_row(row, decoders) for row in self.raw.rows.decode(part)]
+        return [self.row(row, decoders) for row in self.raw.rows.decode(part)]
 
     def _fast(self, body: bytes, meta: ResponseMeta, taken: "_Typed") -> Steps[ReadPage[Any] | None]:
         """Read a page that is as documented, a large one slice by slice; None where it has to be opened."""
@@ -225,7 +221,7 @@ class _Typed:
 
     def take_row(self, sent: bytes, row: Text, path: str) -> None:  # noqa: ARG002 - what raw rows need
         """Take one row, which may need repair."""
-        self._rows.append(self._reader.read_row(row, path=path))
+        self._rows.append(self._reader.row(row, path=path))
 
     def page(self, numbers: Numbers, meta: ResponseMeta) -> ReadPage[Any]:
         """Give the page with the rows that were taken."""
@@ -249,7 +245,7 @@ class _Raw(_Typed):
         self._rows += [bytes(row) for row in self._reader.raw.rows.decode(rows)]
 
     def take_row(self, sent: bytes, row: Text, path: str) -> None:
-        self._marks.append(self._reader.read_mark(row, path))
+        self._marks.append(self._reader.row(row, self._reader.marks, path=path))
         self._rows.append(sent)
 
     def page(self, numbers: Numbers, meta: ResponseMeta) -> ReadPage[Any]:
@@ -257,7 +253,7 @@ class _Raw(_Typed):
         return ReadPage(
             rows=rows,
             marks=self._marks,
-            timed=lambda index: reader.read_row(rows[index], reader.times),
+            timed=lambda index: reader.row(rows[index], reader.times),
             numbers=numbers,
             meta=meta,
         )
@@ -289,7 +285,7 @@ class _Late(_Typed):
 
     def page(self, numbers: Numbers, meta: ResponseMeta) -> ReadPage[Any]:
         reader, parts, ends = self._reader, self._rows, self._ends
-        rows = LateRows(Parts(parts, ends, reader.read_part))
+        rows = LateRows(Parts(parts, ends, reader.part))
         # Times are read by themselves: that is cheaper than decoding the rows, and keeps none of them.
-        times = LateRows(Parts(parts, ends, lambda part: reader.read_part(part, reader.times)))
+        times = LateRows(Parts(parts, ends, lambda part: reader.part(part, reader.times)))
         return ReadPage(rows=rows, marks=self._marks, timed=times.__getitem__, numbers=numbers, meta=meta)

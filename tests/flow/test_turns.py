@@ -105,13 +105,13 @@ async def test_one_part_is_decoded_before_the_first_row_and_each_once_though_tok
 ) -> None:
     parts: list[bytes] = []
     reader = reader_of(CHATS)
-    read_part = reader.read_part
+    read_part = reader.part
 
     def counted(part: bytes, decoders: Any = None) -> Sequence[Chat]:
         parts.extend([part] if decoders is None else [])
         return read_part(part, decoders)
 
-    monkeypatch.setattr(reader, "read_part", counted)
+    monkeypatch.setattr(reader, "part", counted)
     # Those without a message stand first, and their times are looked at in search of the newest one.
     async with opened(sandbox={"chats": 1_500}) as (_, client):
         pager = client.iter_chats(page_size=2_000, sort_by=sort_by)

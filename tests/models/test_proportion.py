@@ -100,8 +100,8 @@ def late(part: bytes) -> None:
         READER.marks.rows.decode(part)
     except UNREAD:
         return
-    READER.read_part(part, READER.times)
-    READER.read_part(part)
+    READER.part(part, READER.times)
+    READER.part(part)
 
 
 def holding(place: tuple[str | int, ...], field: str, value: bytes) -> bytes:
