@@ -105,8 +105,7 @@ class Reader(Generic[T]):
     def page(self, body: Body, meta: ResponseMeta, want: Want = "typed") -> Steps[ReadPage[Any]]:
         """Read ``{from, to, count, key: [row, ...]}``, or one bare row as a page of one."""
         body = bytes(body)
-        kinds: dict[Want, list[type[_Typed]]] = {"typed": [_Typed], "raw": [_Raw], "late": [_Late, _Typed]}
-        for kind in kinds[want]:
+        for kind in _KINDS[want]:
             if (page := (yield from self._fast(body, meta, kind(self)))) is not None:
                 return page
         if want == "raw":
@@ -116,7 +115,7 @@ class Reader(Generic[T]):
         else:
             opened, rows, numbers = open_body(self.listing, body, mend)
             sent = opened
-        taken = kinds[want][-1](self)
+        taken = _KINDS[want][-1](self)
         for number, (text, row, path) in enumerate(self._each(sent, opened, rows), 1):
             taken.take_row(text, row, path)
             if number % _ROWS_A_STEP == 0:
@@ -289,3 +288,7 @@ class _Late(_Typed):
         # Times are read by themselves: that is cheaper than decoding the rows, and keeps none of them.
         times = LateRows(Parts(parts, ends, lambda part: reader.part(part, reader.times)))
         return ReadPage(rows=rows, marks=self._marks, timed=times.__getitem__, numbers=numbers, meta=meta)
+
+
+# In the order in which they are tried: a page that is too small to be read late is read typed.
+_KINDS: dict[Want, tuple[type[_Typed], ...]] = {"typed": (_Typed,), "raw": (_Raw,), "late": (_Late, _Typed)}
