@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.table import Table
@@ -72,8 +72,8 @@ async def chats(
     return Exit.OK
 
 
-async def print_rows(pager: Pager[Chat]) -> ExportResult:
-    """Print each chat's original JSON on stdout, one a line."""
+async def print_rows(pager: Pager[Any]) -> ExportResult:
+    """Print each row's original JSON on stdout, one a line."""
     rows = size = 0
     async with pager.raw() as raw:
         async for page in raw.pages():
