@@ -21,6 +21,7 @@ from periskope_async import (
 from periskope_async.client.lists import LISTS
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -244,7 +245,7 @@ async def test_a_message_that_cannot_be_sent(opened: Opened) -> None:
             await (await client.send_message("10000000000", "Hello")).wait(timeout=20)
 
 
-SLIPS: dict[str, Any] = {
+SLIPS: dict[str, Callable[[Any], Awaitable[object]]] = {
     "no content": lambda client: client.send_message("1@c.us"),
     "an empty text": lambda client: client.send_message("1@c.us", " "),
     "no chat": lambda client: client.send_message("a chat", "Hello"),
