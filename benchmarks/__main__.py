@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from benchmarks import import_time, main_job, waiting
+from benchmarks import import_time, main_job, mirror, waiting
 from benchmarks.compare import command as compare
 from benchmarks.limiter import command as limiter
+from benchmarks.realtime import command as realtime
 from benchmarks.walk import command as walk
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], None]] = {
     "compare": lambda arguments: compare.run(
         is_smoke=arguments.smoke, path=arguments.json if arguments.names == ["compare"] else None
     ),
+    "mirror": lambda arguments: mirror.run(is_smoke=arguments.smoke),
     "walk": lambda arguments: walk.run(is_smoke=arguments.smoke),
+    "realtime": lambda arguments: realtime.run(is_smoke=arguments.smoke),
     "limiter": lambda arguments: limiter.run(is_smoke=arguments.smoke, options=arguments),
 }
 

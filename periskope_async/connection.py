@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from periskope_async.secret import Secret
     from periskope_async.watch import Watch
 
-__all__ = ["Attempt", "ConnectionBroke", "Leave", "leave_of_task", "open_session", "send"]
+__all__ = [
+    "Attempt",
+    "ConnectionBroke",
+    "Leave",
+    "leave_of_task",
+    "open_session",
+    "open_stream_session",
+    "proxy_arguments",
+    "send",
+]
 
 # The server's keep-alive is 5 s (its Keep-Alive header): a connection it is about to close must not be picked.
 _KEEP_ALIVE_SECONDS = 4.0
@@ -49,7 +58,8 @@ class Attempt(Struct):
 class Leave(Struct, frozen=True):
     """What a request needs at the moment of its writing."""
 
-    watch: Watch
+    watch: Watch | None
+    """What is told of the moment; None for the handshake of a stream."""
     api_key: Secret
     attempt: Attempt
 
@@ -89,6 +99,23 @@ def open_session(config: Config) -> aiohttp.ClientSession:
     )
 
 
+def open_stream_session(
+    config: Config, lent: aiohttp.ClientSession | None, trace: aiohttp.TraceConfig
+) -> aiohttp.ClientSession:
+    """Open a session for one stream, in the running loop; with the connector of a ``lent`` one, which stays open."""
+    connector = None if lent is None else lent.connector
+    return aiohttp.ClientSession(
+        connector=connector or aiohttp.TCPConnector(limit=0, force_close=True),
+        connector_owner=connector is None,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        request_class=_Request,
+        response_class=_Response,
+        headers={hdrs.USER_AGENT: _user_agent()},
+        timeout=_timeouts(config.timeout),
+        trace_configs=[trace],
+    )
+
+
 class _Body(aiohttp.Payload):
     """JSON, written block by block: while the connection takes some, the watch is patient."""
 
@@ -123,9 +150,9 @@ async def send(
     is_lent: bool,
 ) -> aiohttp.ClientResponse:
     """Send a request once; ``headers`` are those beside the ones that all have. Redirects are not followed."""
-    way = _way(config) if config.proxy is not None else {}
+    way = proxy_arguments(config) if config.proxy is not None else {}
     leave = leave_of_task.get()
-    if body is not None and leave is not None:
+    if body is not None and leave is not None and leave.watch is not None:
         way["data"] = _Body(body, leave.watch)
     while not is_lent:
         try:
@@ -152,7 +179,7 @@ def _standing_headers() -> dict[str, str]:
     return {hdrs.ACCEPT: "application/json", hdrs.USER_AGENT: _user_agent()}
 
 
-def _way(config: Config) -> dict[str, Any]:
+def proxy_arguments(config: Config) -> dict[str, Any]:
     """Give the arguments that lead a request through the proxy."""
     proxy = config.proxy
     if proxy is None:
@@ -203,7 +230,8 @@ async def _write(
         raise _disguised(error) from error
     finally:
         request.headers.pop(hdrs.AUTHORIZATION, None)
-    leave.watch.sent(conn.transport)
+    if leave.watch is not None:
+        leave.watch.sent(conn.transport)
     return response
 
 

@@ -12,6 +12,7 @@
     │   └── BodyError                     the answer was cut off, cannot be decompressed, or is too large
     ├── APIError                          the server answered, and said no
     │   ├── AuthenticationError           401: a bad key, or a phone outside its scope
+    │   │   └── StreamRefusedError        the server ended a stream of live events, and would refuse the next one
     │   ├── PermissionDeniedError         403
     │   ├── NotFoundError                 404
     │   ├── ValidationError               422: ``fields`` says which parameter and why
@@ -23,7 +24,10 @@
     ├── PartialFailure                    a call succeeded for some of what it names, and not for the rest
     ├── DecodeError                       an answer that is not what the API documents; ``path`` says where
     ├── PaginationError                   the server's pages contradict what was asked for
-    └── ExportError                       a file could not be written
+    ├── SignatureError                    a webhook that Periskope has not signed, or not with these keys
+    ├── StreamOverflowError               live events came faster than they were taken, and none was to be dropped
+    ├── ExportError                       a file could not be written
+    └── MirrorError                       a mirror's database could not be written, or is another one's
 
 The text is one line for people, of at most a thousand characters that every terminal can show, whatever a server sent;
 everything a program may want is an attribute. ``meta`` is there on every error that an answer led to, so the trace id
@@ -50,6 +54,7 @@ __all__ = [
     "ConnectError",
     "DecodeError",
     "ExportError",
+    "MirrorError",
     "NotFoundError",
     "OutcomeUnknown",
     "PaginationError",
@@ -59,6 +64,9 @@ __all__ = [
     "RateLimitError",
     "SendError",
     "ServerError",
+    "SignatureError",
+    "StreamOverflowError",
+    "StreamRefusedError",
     "TimeoutError_",
     "TransportError",
     "ValidationError",
@@ -184,6 +192,13 @@ class AuthenticationError(APIError):
     """401: the key is not valid, or the phone is outside its scope."""
 
 
+class StreamRefusedError(AuthenticationError):
+    """The server refused a stream of live events, or said goodbye to it: wrong key, or a phone outside its scope.
+
+    ``status`` is that of the upgrade to a websocket: 400, 401, 403, or 101 where the server changed its mind later.
+    """
+
+
 class PermissionDeniedError(APIError):
     """403: the key is valid and may not do this."""
 
@@ -289,8 +304,25 @@ class PaginationError(PeriskopeError):
     """The pages contradict what was asked for, so going on would lose rows or never end."""
 
 
+class SignatureError(PeriskopeError):
+    """A webhook that is not to be trusted. Neither the keys nor the expected signature are in here."""
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """``missing``, ``malformed``, ``wrong``, ``empty_body``, or ``old`` (its time is not now)."""
+
+
+class StreamOverflowError(PeriskopeError):
+    """Live events came faster than they were taken, and ``on_overflow="raise"`` was asked for."""
+
+
 class ExportError(PeriskopeError):
     """An export could not be written."""
+
+
+class MirrorError(PeriskopeError):
+    """A mirror's database could not be opened or written, is in use by another mirror, or holds other rows."""
 
 
 _BY_STATUS: dict[int, type[APIError]] = {

@@ -11,7 +11,7 @@ from typing import cast
 
 __all__ = ["hide_frames"]
 
-_HIDDEN = ("aiohttp", "periskope_async.transport", "periskope_async.connection")
+_HIDDEN = ("aiohttp", "periskope_async.transport", "periskope_async.connection", "periskope_async.realtime.link")
 
 
 def hide_frames(error: BaseException) -> None:

@@ -19,7 +19,7 @@ from periskope_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     import aiohttp
 
@@ -64,6 +64,7 @@ class SessionManager:
         self._closing: asyncio.Event | None = None
         self._call_ended = asyncio.Event()
         self._is_closed = False
+        self._at_close: set[Callable[[], Awaitable[None]]] = set()
         self._running: set[asyncio.Task[object]] = set()
         self._ended: set[asyncio.Task[object]] = set()
 
@@ -144,6 +145,19 @@ class SessionManager:
                 self._take_back_cancel(task)
                 self._call_ended.set()
 
+    def lend(self, at_close: Callable[[], Awaitable[None]]) -> aiohttp.ClientSession | None:
+        """Give the lent session, None where it is our own, to a stream; ``at_close`` is awaited when the client closes.
+
+        Raises ClosedError, WrongLoopError.
+        """
+        session = self._open()
+        self._at_close.add(at_close)
+        return None if self._owns_session else session
+
+    def give_back(self, at_close: Callable[[], Awaitable[None]]) -> None:
+        """Take note that a stream has closed by itself."""
+        self._at_close.discard(at_close)
+
     async def close(self) -> None:
         """Close what is owned. Calls that wait or run end with ClosedError. May be called twice, also at once.
 
@@ -156,6 +170,8 @@ class SessionManager:
         if self._closing is not None:
             self._closing.set()
         try:
+            for close_stream in list(self._at_close):
+                await close_stream()
             await self._end_calls()
         finally:
             if self._owns_limiter:

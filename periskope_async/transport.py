@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from periskope_async.secret import Secret
     from periskope_async.wire.request import Request
 
-__all__ = ["Answer", "exchange"]
+__all__ = ["Answer", "cause_of", "connect_error", "exchange"]
 
 T = TypeVar("T")
 
@@ -165,7 +165,7 @@ async def exchange(
             # Refused on the way, by a proxy too: the server counted nothing.
             permit.unused()
         failure = _typed(error, request, meta, config, watch)
-        failure.__cause__ = _cause(error)
+        failure.__cause__ = cause_of(error)
     finally:
         watch.end()
         leave_of_task.reset(sending)
@@ -258,10 +258,10 @@ def _typed(
         return TimeoutError_(message, phase="read", meta=meta)
     if meta is not None:
         return BodyError(f"{what}: the answer broke off or cannot be decompressed: {said}", meta=meta)
-    return _connect_error(error, what, said, config)
+    return connect_error(error, what, said, config)
 
 
-def _connect_error(error: Exception, what: str, said: str, config: Config) -> ConnectError:
+def connect_error(error: Exception, what: str, said: str, config: Config) -> ConnectError:
     """Make the error of a connection that failed, or brought no answer."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         proxy = f"the proxy {config.proxy.url}" if config.proxy else "the lent session's proxy"
@@ -284,7 +284,7 @@ def _way(config: Config) -> str:
     return f" (through the proxy {config.proxy.url})" if config.proxy else ""
 
 
-def _cause(error: Exception) -> Exception | None:
+def cause_of(error: Exception) -> Exception | None:
     """Give what the system said, where it is the cause of an error; None where only aiohttp said something.
 
     aiohttp's own errors hold requests, a lent session's proxy with its password, and any length of the answer.

@@ -24,6 +24,7 @@ from periskope_async.cli.resources import contacts, messages, phones, queue, tic
 from periskope_async.cli.sending import send, status
 from periskope_async.cli.serve import sandbox
 from periskope_async.cli.stopping import Stopped, run_until_stopped
+from periskope_async.cli.sync import sync
 from periskope_async.errors import ConfigError, PeriskopeError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ app = App(
 for command in (chats, messages, send, status, contacts, tickets, phones, queue):
     app.command(command)
 app.command(export_app)
+app.command(sync)
 app.command(doctor)
 app.command(sandbox)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from periskope_async.client.chats import ChatMethods
 from periskope_async.client.contacts import ContactMethods
+from periskope_async.client.events import EventMethods
 from periskope_async.client.groups import GroupMethods
 from periskope_async.client.knowledge import KnowledgeBaseMethods
 from periskope_async.client.members import MemberMethods
@@ -55,6 +56,7 @@ class PeriskopeClient(
     KnowledgeBaseMethods,
     WebhookMethods,
     MemberMethods,
+    EventMethods,
 ):
     """Periskope's WhatsApp API, for any number of tasks of one event loop.
 

@@ -25,6 +25,8 @@ from periskope_async.sandbox.faults import (
 from periskope_async.sandbox.journal import RequestRecord
 from periskope_async.sandbox.org import SIZES
 from periskope_async.sandbox.server import DEFAULT_KEY, Sandbox
+from periskope_async.sandbox.sockets import SocketFaults, Sockets
+from periskope_async.sandbox.webhooks import WebhookFaults, Webhooks, WebhookSent
 from periskope_async.sandbox.world import Churn, PageAsked
 
 __all__ = [
@@ -47,6 +49,11 @@ __all__ = [
     "ResetConnection",
     "Sandbox",
     "Slow",
+    "SocketFaults",
+    "Sockets",
     "StallBody",
     "Status",
+    "WebhookFaults",
+    "WebhookSent",
+    "Webhooks",
 ]

@@ -124,7 +124,7 @@ class Chats:
 
     def _set_access(self, call: Call) -> None:
         for chat_id in self._known(call):
-            before = {} if call.body.get("replace") else self._org.chat(chat_id)["chat_access"] or {}
+            before: dict[str, bool] = {} if call.body.get("replace") else self._org.chat(chat_id)["chat_access"] or {}
             access = {**before, **call.body.get("access", {})}
             self._org.world.emit("chat.updated", self._org.world.change(chat_id, {"chat_access": access}))
 

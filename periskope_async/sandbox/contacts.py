@@ -119,7 +119,7 @@ class Contacts:
         return row
 
     def _plain(self, entry: Entry) -> dict[str, Any]:
-        drawn = entry.made_from
+        drawn: tuple[int, ...] = entry.made_from
         label_ids = self._org.drawn_labels(drawn[1])
         image = f"https://storage.googleapis.com/periskope-images/{ORG_ID}%2F{drawn[2]:08x}.jpg"
         return {

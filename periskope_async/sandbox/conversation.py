@@ -26,8 +26,10 @@ _BOOLS = (
     " is_starred is_status"
 )
 _MAPS = "delivery_info flag_metadata interactive location media poll_info poll_results"
-_REST = set(BLANK) - {*_TEXTS.split(), *_BOOLS.split(), *_MAPS.split(), "from_me", "id", "mentioned_ids"}
-_REST -= {"forwarding_score", "flag_response_time", "invite_v4", "links", "raw_data", "vcards", "fts"}
+_NUMBERS = "forwarding_score flag_response_time"
+_ANY = "invite_v4 links raw_data vcards fts"
+_NAMED = f"{_TEXTS} {_BOOLS} {_MAPS} {_NUMBERS} {_ANY} from_me id mentioned_ids".split()
+_REST = set(BLANK) - set(_NAMED)
 MESSAGE: Schema = an_object(
     {
         "text": _TEXTS,
@@ -37,8 +39,8 @@ MESSAGE: Schema = an_object(
         "map_or_null": _MAPS,
         "texts": "mentioned_ids",
         "text_or_null": " ".join(sorted(_REST)),
-        "number_or_null": "forwarding_score flag_response_time",
-        "any": "invite_v4 links raw_data vcards fts",
+        "number_or_null": _NUMBERS,
+        "any": _ANY,
     }
 )
 """A message as the lists have it."""

@@ -80,7 +80,7 @@ class Notifications:
         return Entry(f"notification_{drawn[1]:08x}{drawn[2]:08x}", at, phone, chat_id, made_from=drawn)
 
     def _make(self, entry: Entry) -> dict[str, Any]:
-        drawn = entry.made_from
+        drawn: tuple[int, ...] = entry.made_from
         kind = _TYPES[drawn[3] % len(_TYPES)]
         unique_id = f"{drawn[4]:08d}{drawn[5]:08d}"
         row: dict[str, Any] = {

@@ -170,7 +170,7 @@ class Outbox:
         job.recipients = [member for member in chat["members"] if member != own]
         job.message_id = f"true_{job.chat_id}_{job.unique_id}"
         job.status, job.ack = "sent", 1
-        message = {
+        message: dict[str, Any] = {
             **BLANK,
             **job.content,
             "ack": "1",
@@ -205,7 +205,7 @@ class Outbox:
         moment = int(at * 1000)
         arrived = job.recipients if ack > 2 else job.recipients[: len(job.recipients) // 2]  # noqa: PLR2004 - see top
         read = job.recipients if ack > 3 else []  # noqa: PLR2004 - see top
-        known = self._org.shelves["messages"].row(entry)["delivery_info"]
+        known: dict[str, Any] = self._org.shelves["messages"].row(entry)["delivery_info"]
         info: dict[str, Any] = {
             "delivered_count": len(arrived),
             "pending": [member for member in job.recipients if member not in arrived],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -136,7 +136,7 @@ def check_query(route: Route, call: Call) -> None:
 def read_body(body: Body, sent: object, *, newest: bool) -> Mapping[str, Any]:
     """Check a decoded body. Raises :class:`Refused` with the documented 422."""
     prefix = "body." if newest else ""
-    given: Mapping[str, Any] = sent if isinstance(sent, dict) else {}
+    given = cast("dict[str, Any]", sent) if isinstance(sent, dict) else {}
     missing = [name for name in body.needed if given.get(name) is None]
     none_of = body.one_of if not any(name in given for name in body.one_of) else ()
     if missing or none_of:
@@ -187,12 +187,13 @@ def problem(value: object, schema: Schema) -> str | None:  # noqa: PLR0911 - one
             low, high = schema.get("minimum", value), schema.get("maximum", value)
             return None if low <= value <= high else f"from {low} to {high}"
         case list():
-            if len(value) < schema.get("minItems", 0):
+            listed = cast("list[object]", value)
+            if len(listed) < schema.get("minItems", 0):
                 return f"at least {schema['minItems']} long"
             items = schema.get("items", {})
-            return next((f"a list of items {said}" for item in value if (said := problem(item, items))), None)
+            return next((f"a list of items {said}" for item in listed if (said := problem(item, items))), None)
         case dict():
-            return _problem_of_object(value, schema)
+            return _problem_of_object(cast("dict[str, object]", value), schema)
         case _:
             return None
 

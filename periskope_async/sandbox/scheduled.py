@@ -244,7 +244,7 @@ class Scheduled:
         return Entry(uuid_of(drawn), at, chat.phone, chat.chat_id, made_from=drawn)
 
     def _make(self, entry: Entry) -> dict[str, Any]:
-        drawn = entry.made_from
+        drawn: tuple[int, ...] = entry.made_from
         repeats = drawn[1] % 3 == 0
         config = {
             "repeat_interval": ("day", "week", "month")[drawn[2] % 3],
@@ -289,7 +289,7 @@ class Scheduled:
         return Entry(uuid_of(drawn), int(self._org.now), first.phone, first.chat_id, first.key, made_from=drawn)
 
     def _make_past(self, entry: Entry) -> dict[str, Any]:
-        drawn = entry.made_from
+        drawn: tuple[int, ...] = entry.made_from
         failed = drawn[0] % 6 == 0
         return {
             "id": entry.key,

@@ -181,9 +181,9 @@ class Sending:
 
     def _of_phone(self, call: Call) -> list[Job]:
         """Give the jobs that a call is about, in order."""
-        wanted_id: object = call.body.get("queue_id") or call.text("queue_id")
+        wanted_id: Any = call.body.get("queue_id") or call.text("queue_id")
         broadcast: object = call.body.get("broadcast_id") or call.text("broadcast_id")
-        wanted = wanted_id if isinstance(wanted_id, list) else [wanted_id]
+        wanted: list[str] = [wanted_id] if isinstance(wanted_id, str) else wanted_id or []
         return [
             job
             for job in self._outbox.jobs.values()

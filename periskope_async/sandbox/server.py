@@ -20,7 +20,9 @@ from periskope_async.sandbox.openapi import openapi_of
 from periskope_async.sandbox.org import Org
 from periskope_async.sandbox.service import Service, Timing
 from periskope_async.sandbox.shelf import Wanted
+from periskope_async.sandbox.sockets import Sockets
 from periskope_async.sandbox.validation import list_query
+from periskope_async.sandbox.webhooks import Webhooks
 from periskope_async.sandbox.world import Churn, PageAsked, World
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_KEY", "Sandbox"]
 
 DEFAULT_KEY = "sandbox-key"
+_SIGNING_KEY = "peri_6f1c2f4e-sandbox"
 
 # What the server takes is not documented; WhatsApp's documents may have 100 MB, and base64 adds a third.
 _MAX_BODY = 140_000_000
@@ -65,6 +68,8 @@ class Sandbox:
       sources show or leave open: words that no list has, null, keys that are absent or that nobody told of.
     - ``churn``: what moves before each page is cut. ``before_page`` and ``after_page`` are called with a
       :class:`PageAsked` around that cut, and may move the list by :meth:`wake`, :meth:`insert` and :meth:`remove`.
+    - :attr:`webhooks` sends events, signed with :attr:`signing_key`, and :attr:`sockets` serves them live.
+      :meth:`wake`, :meth:`insert` and :meth:`emit` make some.
     - ``faults``: what the first requests meet, one each; ``always``: what every other one meets.
     """
 
@@ -133,6 +138,14 @@ class Sandbox:
             max_limit=max_limit,
         )
         self._api = Api(self._org, api_key=api_key, one_chat=one_chat)
+        self.signing_key = _SIGNING_KEY
+        self.webhooks = Webhooks(
+            signing_key=self.signing_key,
+            now=self._timing.now,
+            rng=Random(f"{seed} webhooks"),
+            listen=world.listen,
+        )
+        self.sockets = Sockets(api_key=api_key, now=self._timing.now, listen=world.listen)
         self._limiter = limiter_of(kind, limit, round(window * 1000))
         self._script = Script(*faults, always=always)
         self._journal = Journal()
@@ -182,6 +195,10 @@ class Sandbox:
     def insert(self) -> str:
         """Add a chat, created now, with a first message: it is newest in both orders. Returns its id."""
         return self._org.world.insert()
+
+    def emit(self, name: str, said: dict[str, Any]) -> None:
+        """Tell webhooks and sockets of an event, such as ``emit("ticket.created", {...})``."""
+        self._org.world.emit(name, said)
 
     def remove(self, chat: int | str | None = None) -> str:
         """Take a chat, named as for :meth:`wake`, out of the list. Returns its id."""
@@ -281,6 +298,7 @@ class Sandbox:
             compress=self._compress,
         )
         app = web.Application(client_max_size=_MAX_BODY)
+        app.router.add_get("/socket.io/", self.sockets.handle)
         app.router.add_route("*", r"/{path:(?s:.*)}", service.handle)
         app.on_response_prepare.append(settle_headers)
         runner = web.AppRunner(app, access_log=None, keepalive_timeout=self._timing.keep_alive, shutdown_timeout=1.0)
@@ -291,6 +309,7 @@ class Sandbox:
             await runner.cleanup()
             raise
         self._runner, self._service = runner, service
+        self.webhooks.start()
 
     async def close(self) -> None:
         """Stop at once: answers under way are dropped, connections closed. Harmless when repeated."""
@@ -300,6 +319,8 @@ class Sandbox:
             # listener. Timers come after sockets in a turn, so that it has one when this sleep is over.
             await asyncio.sleep(0.001)
             self._service.close()
+            self.sockets.close()
+            await self.webhooks.close()
             await runner.cleanup()
 
     async def __aenter__(self) -> Self:

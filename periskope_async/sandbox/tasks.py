@@ -102,7 +102,7 @@ class Tasks:
         return Entry("task-" + "".join(chr(97 + number % 26) for number in drawn), at, made_from=drawn)
 
     def _make(self, entry: Entry) -> dict[str, Any]:
-        drawn = entry.made_from
+        drawn: tuple[int, ...] = entry.made_from
         kind, status = _TYPES[drawn[0] % 4], _STATUSES[drawn[1] % 3]
         messages = self._org.shelves["messages"].entries()
         message = messages[drawn[2] % len(messages)] if messages else Entry("", chat_id="0@c.us")

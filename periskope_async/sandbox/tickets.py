@@ -225,6 +225,7 @@ class Tickets:
         return row
 
     def _plain(self, entry: Entry) -> dict[str, Any]:
+        drawn: tuple[int, ...]
         drawn, message_id = entry.made_from
         label_ids = self._org.drawn_labels(drawn[1])
         status = _STATUSES[drawn[2] % 4]
@@ -262,5 +263,5 @@ class Tickets:
 
 def _brief(message: dict[str, Any]) -> dict[str, Any]:
     kept = ("body", "chat_id", "org_phone", "timestamp", "message_id", "performed_by", "sender_phone")
-    media = message["media"] or {}
+    media: dict[str, Any] = message["media"] or {}
     return {**{name: message[name] for name in kept}, "media_path": media.get("path"), "sender_name": None}

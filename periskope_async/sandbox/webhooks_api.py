@@ -141,8 +141,8 @@ class Webhooks:
         return self._find(call)
 
     def _create(self, call: Call) -> list[dict[str, Any]]:
-        names = call.body["integrationName"]
-        names = names if isinstance(names, list) else [names]
+        given: Any = call.body["integrationName"]
+        names: list[str] = [given] if isinstance(given, str) else given
         shared = uuid_of(self._org.issue("integration")) if len(names) > 1 else None
         now = stamp_now(call.now)
         body = dict(call.body)

@@ -27,18 +27,21 @@ FLOORS = [
     {"config"},
     {"cache"},
     {"wire"},
+    {"live_event"},
+    {"webhooks"},
     {"limits"},
     {"watch"},
     {"connection"},
     {"transport"},
     {"call"},
     {"session"},
+    {"realtime"},
     {"paging"},
     {"sources"},
     {"media"},
     {"client"},
     {"__init__"},
-    {"export", "sandbox"},
+    {"export", "mirror", "sandbox"},
     {"testing"},
     {"pytest_plugin"},
     {"cli"},
@@ -58,6 +61,16 @@ PURE = [
     "secret",
     "typed",
     "wire",
+    "mirror.lists",
+    "mirror.merge",
+    "live_event",
+    "realtime.backoff",
+    "realtime.buffer",
+    "realtime.codec",
+    "realtime.items",
+    "webhooks.parse",
+    "webhooks.seen",
+    "webhooks.verify",
     "limits.count",
     "limits.failures",
     "limits.foreign",
@@ -168,7 +181,7 @@ def test_no_room_is_too_large(name: str, path: Path) -> None:
 def test_the_import_loads_no_sandbox_no_export_and_no_command_line() -> None:
     code = (
         "import sys, periskope_async\n"
-        "rooms = ('sandbox', 'export', 'cli', 'testing', 'pytest_plugin')\n"
+        "rooms = ('sandbox', 'export', 'mirror', 'webhooks', 'realtime', 'cli', 'testing', 'pytest_plugin')\n"
         "print([m for m in sys.modules if m.startswith('periskope_async.') and m.split('.')[1] in rooms])\n"
         "print([m for m in ('aiohttp.web', 'rich', 'cyclopts', 'importlib.metadata') if m in sys.modules])"
     )

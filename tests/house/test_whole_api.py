@@ -106,7 +106,7 @@ OFFICIAL = {
     "member.delete": "delete_member",
 }
 EVERY = {name for names in METHODS.values() for name in names.split()}
-OWN = {"close", "with_phone", "rate_limit", "phone", "proxy"}
+OWN = {"close", "events", "with_phone", "rate_limit", "phone", "proxy"}
 
 
 def test_the_client_is_the_table() -> None:

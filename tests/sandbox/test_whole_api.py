@@ -18,6 +18,7 @@ from periskope_async.sandbox import (
     CutAnswer,
     CutBody,
     CutUpload,
+    PageAsked,
     Redirect,
     ResetConnection,
     Sandbox,
@@ -158,7 +159,11 @@ async def test_pages_of_a_list_hold_each_row_once(calling: Any, name: str) -> No
 async def test_a_list_moves_while_it_is_read(calling: Any, name: str) -> None:
     path, key, row_id = LISTS[name]
     asked: list[str] = []
-    async with calling(churn=Churn(inserts=1), before_page=lambda page: asked.append(page.list)) as call:
+
+    def note(page: PageAsked) -> None:
+        asked.append(page.list)
+
+    async with calling(churn=Churn(inserts=1), before_page=note) as call:
         before = call.sandbox.ids(name)
         await call("GET", f"{path}?limit=2")
         after = call.sandbox.ids(name)
@@ -325,8 +330,12 @@ async def test_partial_success_is_told_for_each(calling: Any) -> None:
 
 async def test_events_tell_of_what_was_done(calling: Any) -> None:
     seen: Counter[str] = Counter()
+
+    def note(name: str, said: dict[str, Any]) -> None:
+        seen.update([name] if said else [])
+
     async with calling() as call:
-        call.sandbox.listen(lambda name, said: seen.update([name] if said else []))
+        call.sandbox.listen(note)
         chat_id = call.sandbox.chat_ids(phone=PHONES[0].phone_id)[0]
         call.sandbox.wake(chat_id)
         await call("PATCH", f"/chats/{chat_id}", {"custom_properties": {"tier": "gold"}})

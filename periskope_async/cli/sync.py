@@ -1,0 +1,99 @@
+"""``periskope sync``: a copy of the organisation's lists in a database, kept true."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from cyclopts import Parameter
+from cyclopts.types import PositiveFloat
+
+from periskope_async.cli.console import check_stdout, say, write_out
+from periskope_async.cli.options import Connection, Exit, open_client
+from periskope_async.cli.progress import WalkProgress
+from periskope_async.mirror import Mirror
+
+if TYPE_CHECKING:
+    from periskope_async.errors import PeriskopeError
+    from periskope_async.mirror import ListResult, SyncResult
+
+__all__ = ["sync"]
+
+
+async def sync(
+    database: str,
+    /,
+    *,
+    connection: Connection = Connection(),  # noqa: B008 - frozen
+    full: Annotated[bool, Parameter(negative=())] = False,
+    watch: Annotated[bool, Parameter(negative=())] = False,
+    every: PositiveFloat = 60.0,
+    full_every: PositiveFloat = 24.0,
+    history: Annotated[bool, Parameter(negative=())] = False,
+    quiet: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Bring DATABASE up to date: the first time by all rows, then by what is new.
+
+    Parameters
+    ----------
+    database
+        A file for SQLite such as chats.sqlite, one that ends in .duckdb, or a postgresql:// URL.
+    full
+        Read all rows again.
+    watch
+        Go on until Ctrl-C.
+    every
+        With --watch, seconds between two looks at what is new.
+    full_every
+        Hours after which all rows are read again: only that finds a change such as another label.
+    history
+        Keep each change of a field in the table mirror_history.
+    quiet
+        No progress and no summary.
+    json
+        Print the account of each sync as a line of JSON.
+    """
+    if json:
+        check_stdout()
+    progress = ExitStack()
+    results: list[SyncResult] = []
+
+    def tell(result: SyncResult) -> None:
+        progress.close()
+        results[:] = [result]
+        if json:
+            write_out(msgspec.json.encode(result) + b"\n")
+        elif not quiet and (result.changes or not watch):
+            _summarise(result)
+
+    def tell_error(error: PeriskopeError) -> None:
+        say("!", f"{error}; the next try is in {every:.0f} s")
+
+    drawn = WalkProgress(is_quiet=quiet or json)
+    with progress:
+        async with (
+            open_client(connection, hooks=(drawn,), is_quiet=quiet) as client,
+            Mirror(client, database, history=history, full_every=timedelta(hours=full_every)) as mirror,
+        ):
+            progress.enter_context(drawn)
+            if watch:
+                await mirror.watch(every=every, full=full, on_sync=tell, on_error=tell_error)
+            else:
+                tell(await mirror.sync(full=full))
+    is_whole = all(each.complete is not False for result in results for each in result.lists)
+    return Exit.OK if is_whole else Exit.PARTIAL
+
+
+def _summarise(result: SyncResult) -> None:
+    for each in result.lists:
+        say("!" if each.complete is False else "✓", f"{each.name}: {each.rows:,} rows; {_changes(each)}")
+        whole = f"; read whole, since {each.full}" if each.full else ""
+        say(None, f"{each.requests} requests{whole}", style="dim")
+
+
+def _changes(each: ListResult) -> str:
+    numbers = {"new": each.inserted, "changed": each.updated, "gone": each.deleted, "back": each.restored}
+    return ", ".join(f"{number:,} {what}" for what, number in numbers.items() if number) or "nothing new"

@@ -1,0 +1,99 @@
+"""Live events over a websocket."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from periskope_async.errors import ConfigError
+from periskope_async.live_event import EVENT_NAMES
+from periskope_async.realtime.feed import StreamOptions
+from periskope_async.realtime.stream import EventStream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
+
+    from periskope_async.config import Config
+    from periskope_async.live_event import EventName
+    from periskope_async.models.chat import Chat
+    from periskope_async.models.part import Part
+    from periskope_async.paging.pager import Pager
+    from periskope_async.realtime.feed import OnOverflow, OnRefusal
+    from periskope_async.realtime.filling import Walks
+    from periskope_async.session import SessionManager
+
+__all__ = ["EventMethods"]
+
+
+class EventMethods:
+    """The client's method for live events."""
+
+    _config: Config
+    _manager: SessionManager
+    iter_chats: Callable[..., Pager[Chat]]
+
+    def events(
+        self,
+        *names: EventName,
+        phone: str | None = None,
+        fill_gaps: bool = False,
+        max_events: int = 10_000,
+        max_bytes: int = 4 * 1024 * 1024,
+        on_overflow: OnOverflow = "drop_oldest",
+        on_refusal: OnRefusal = "raise",
+        open_timeout: float = 20.0,
+        heartbeat: float = 10.0,
+        max_message: int = 64 * 1024 * 1024,
+    ) -> EventStream:
+        """Open a stream of live events: ``async with client.events("message.created") as stream: async for …``.
+
+        It gives a :class:`LiveEvent` for each event of these ``names`` (all where none is given), and a :class:`Gap`
+        where some may be missing: after each new connection, and where your program was too slow. A connection that
+        breaks is made again, after 1 to 30 seconds, for as long as it takes. Entering connects, within
+        ``open_timeout`` seconds a try.
+
+        - ``fill_gaps=True`` reads what a gap has hidden from the lists of the API, and gives it as events whose
+          ``source`` is ``"walk"``, each object once. It knows the lists of ``chat.created``. The gap follows only
+          where something may be missing still.
+        - ``max_events`` and ``max_bytes`` bound what waits for you; ``on_overflow`` says what gives way:
+          ``"drop_oldest"``, which a gap tells, or ``"raise"`` StreamOverflowError.
+        - ``on_refusal``: where the server refuses a new connection, or says goodbye by intent, ``"raise"``
+          StreamRefusedError, or ``"retry"`` slowly. The first connection always raises.
+        - ``heartbeat``: seconds between pings of our own; a dead path is found within one and a half times that.
+        - ``max_message``: most bytes of one event; a note may carry a whole file.
+
+        One connection serves one phone, or all of the key's. It spends nothing of the rate limit. Of a lent session
+        only the connector is used. Raises ConfigError here; on entering StreamRefusedError, APIError, TransportError,
+        ClosedError; while iterating StreamRefusedError, StreamOverflowError, ClosedError.
+        """
+        for name in names:
+            if name not in EVENT_NAMES:
+                near = get_close_matches(name, EVENT_NAMES, n=1) or EVENT_NAMES[:1]
+                raise ConfigError(
+                    f"no event is called {name!r}; did you mean {near[0]!r}? Without names all events come, also those "
+                    "that are not documented",
+                    parameter="names",
+                )
+        options = StreamOptions(
+            names=frozenset(names),
+            max_events=max_events,
+            max_bytes=max_bytes,
+            on_overflow=on_overflow,
+            on_refusal=on_refusal,
+            open_timeout=open_timeout,
+            heartbeat=heartbeat,
+            max_message=max_message,
+        )
+        config = self._config if phone is None else self._config.with_phone(phone)
+        return EventStream(self._manager, config, options, walks=self._walks(config.phone) if fill_gaps else None)
+
+    def _walks(self, phone: str | None) -> Walks:
+        """Give what reads the objects of a time, for each event that a list can stand in for."""
+
+        def chats(since: datetime, until: datetime) -> AsyncIterator[Part]:
+            return aiter(
+                self.iter_chats(sort_by="created_at", sort_order="asc", start_time=since, end_time=until, phone=phone)
+            )
+
+        return {"chat.created": chats}

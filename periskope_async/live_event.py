@@ -1,0 +1,277 @@
+"""Events as webhooks and the socket bring them, read into one form (pure).
+
+The names are those of https://docs.periskope.app/api-reference/webhooks/introduction. A webhook brings an envelope,
+``{event, data, org_id, timestamp}``; the official client's types say that the socket brings the bare object. Both are
+taken from either.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import blake2b
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, cast
+
+from msgspec import Raw, Struct, json
+
+from periskope_async.decoding.body import Text, mend
+from periskope_async.decoding.dialects import load_json
+from periskope_async.decoding.envelope import UNREAD
+from periskope_async.decoding.repair import Unreadable, repair
+from periskope_async.models.chat import Chat
+from periskope_async.models.message import Message, Reaction
+from periskope_async.models.part import Part, read_custom
+from periskope_async.models.times import read_time
+
+__all__ = ["EVENT_NAMES", "OBJECTS", "EventName", "LiveEvent", "Source", "read_event"]
+
+EventName: TypeAlias = Literal[
+    "chat.created",
+    "chat.custom_properties.updated",
+    "chat.notification.created",
+    "message.ack.updated",
+    "message.created",
+    "message.deleted",
+    "message.flagged",
+    "message.ticket.attached",
+    "message.unflagged",
+    "message.updated",
+    "note.created",
+    "org.phone.connected",
+    "org.phone.disconnected",
+    "org.phone.qr",
+    "org.phone.updated",
+    "reaction.created",
+    "reaction.updated",
+    "ticket.created",
+    "ticket.deleted",
+    "ticket.updated",
+]
+"""The documented names; the server may send others, and they are kept."""
+
+Source: TypeAlias = Literal["webhook", "socket", "walk"]
+"""How an event came; ``walk`` where a list was read to fill a gap."""
+
+
+class ObjectType(NamedTuple):
+    """What an event is about."""
+
+    kind: type[Part] | None
+    """The struct that REST gives for it; None where it is left a mapping."""
+    identity: tuple[str, ...]
+    """The path to its id."""
+
+
+_CHAT = ObjectType(Chat, ("chat_id",))
+_MESSAGE = ObjectType(Message, ("message_id",))
+_REACTION = ObjectType(Reaction, ("reaction_id",))
+_NOTE = ObjectType(None, ("message_id",))
+_NOTIFICATION = ObjectType(None, ("notification_id",))
+_PHONE = ObjectType(None, ("phone_id",))
+_TICKET = ObjectType(None, ("ticket", "ticket_id"))
+
+OBJECTS: Final[dict[str, ObjectType]] = {
+    "chat.created": _CHAT,
+    "chat.custom_properties.updated": _CHAT,
+    "chat.notification.created": _NOTIFICATION,
+    "message.ack.updated": _MESSAGE,
+    "message.created": _MESSAGE,
+    "message.deleted": _MESSAGE,
+    "message.flagged": _MESSAGE,
+    "message.ticket.attached": _MESSAGE,
+    "message.unflagged": _MESSAGE,
+    "message.updated": _MESSAGE,
+    "note.created": _NOTE,
+    "org.phone.connected": _PHONE,
+    "org.phone.disconnected": _PHONE,
+    "org.phone.qr": _PHONE,
+    "org.phone.updated": _PHONE,
+    "reaction.created": _REACTION,
+    "reaction.updated": _REACTION,
+    "ticket.created": _TICKET,
+    "ticket.deleted": _TICKET,
+    "ticket.updated": _TICKET,
+}
+"""By the event's name, what it is about."""
+
+EVENT_NAMES: Final[tuple[str, ...]] = tuple(OBJECTS)
+
+_UNKNOWN = ObjectType(None, ())
+_TIMES = ("updated_at", "timestamp", "last_updated_at", "created_at")
+
+P = TypeVar("P", bound=Part)
+
+
+class LiveEvent(Struct, frozen=True, kw_only=True):
+    """Something that happened in Periskope."""
+
+    name: str
+    """Such as ``message.created``; empty where not even that could be read."""
+    data: Part | dict[str, Any] | None
+    """The object: the Struct that REST gives for it, or the mapping that was sent where there is none. None where no
+    object was sent."""
+    raw: bytes = b""
+    """The object's JSON as it came; empty for a row that a walk brought."""
+    org_id: str | None = None
+    timestamp: datetime | None = None
+    """When the server sent it, by its own clock, in UTC. The documents promise it for webhooks alone."""
+    phone: str | None = None
+    """The phone that the stream was opened for; None for a webhook."""
+    received_at: datetime | None = None
+    """When it arrived here, in UTC."""
+    source: Source = "webhook"
+    error: str | None = None
+    """Why ``data`` is not the Struct that it should be; None where it is."""
+
+    @property
+    def object_id(self) -> str | None:
+        """The id of the object, such as a message's ``message_id``."""
+        found: object = self.data
+        for key in OBJECTS.get(self.name, _UNKNOWN).identity:
+            found = _member(found, key)
+        return found if isinstance(found, str) else None
+
+    @property
+    def object_time(self) -> datetime | None:
+        """When the object changed last, by its own word; else the envelope's time."""
+        for key in _TIMES:
+            found = _member(self.data, key)
+            try:
+                moment = found if isinstance(found, datetime) else read_time(found)
+            except ValueError:
+                continue
+            return moment.astimezone(UTC)
+        return self.timestamp
+
+    @property
+    def key(self) -> str:
+        """What a second delivery of the same event has in common with the first: its name, object, time and content.
+
+        The content is in it because an ``ack`` may change within one time.
+        """
+        text = f"{self.name}\0{self.object_id}\0{self.object_time}\0"
+        return blake2b(text.encode(errors="replace") + self.raw, digest_size=16).hexdigest()
+
+
+# No value of JSON is empty.
+_ABSENT = Raw(b"")
+
+
+class _Envelope(Struct):
+    event: Raw = _ABSENT
+    event_type: Raw = _ABSENT
+    data: Raw = _ABSENT
+    org_id: Raw = _ABSENT
+    timestamp: Raw = _ABSENT
+
+
+_NOTHING = _Envelope()
+_ENVELOPE = json.Decoder(_Envelope)
+_STRING = json.Decoder(str)
+_MAPPING = json.Decoder(dict[str, Any])
+
+
+def read_event(
+    text: Text,
+    *,
+    name: str | None = None,
+    source: Source,
+    phone: str | None = None,
+    received_at: datetime | None = None,
+) -> LiveEvent:
+    """Read an event from its JSON: an envelope, or with a ``name`` also the bare object.
+
+    What is wrong with the object is told in ``error`` and fails nothing. Raises Unreadable where the whole is no JSON
+    object, or says no name.
+    """
+    body = bytes(text)
+    said: str | None = None
+    envelope = _NOTHING
+    # None of the documented objects has a field `event`, so that most bare ones need no second look.
+    if name is None or b'"event' in body:
+        body, envelope = _open(body)
+        said = _string(envelope.event) or _string(envelope.event_type)
+        if name is None and said is None:
+            raise Unreadable("$.event", "found no name of an event")
+    is_enveloped = said is not None and bool(bytes(envelope.data))
+    raw = bytes(envelope.data) if is_enveloped else body
+    name = said if said is not None and (is_enveloped or name is None) else name or ""
+    data, error = _read_object(OBJECTS.get(name, _UNKNOWN).kind, raw, "$.data" if is_enveloped else "$")
+    return LiveEvent(
+        name=name,
+        data=data,
+        raw=raw,
+        org_id=(_string(envelope.org_id) if said else None) or _org_id(data),
+        timestamp=_time(envelope.timestamp) if is_enveloped else None,
+        phone=phone,
+        received_at=received_at,
+        source=source,
+        error=error,
+    )
+
+
+def _open(body: bytes) -> tuple[bytes, _Envelope]:
+    try:
+        return body, _ENVELOPE.decode(body)
+    except UNREAD:
+        mended = bytes(mend(body))
+    try:
+        return mended, _ENVELOPE.decode(mended)
+    except UNREAD as error:
+        raise Unreadable("$", f"is no JSON object ({error})") from None
+
+
+def _read_object(kind: type[Part] | None, raw: bytes, path: str) -> tuple[Part | dict[str, Any] | None, str | None]:
+    """Give the object, and what is wrong with it."""
+    reason = None
+    if kind is not None:
+        try:
+            return _read_part(kind, raw, path), None
+        except Unreadable as error:
+            reason = str(error)
+    try:
+        return _MAPPING.decode(raw), reason
+    except UNREAD:
+        pass
+    try:
+        found = load_json(bytes(mend(raw)))
+    except UNREAD as error:
+        return None, reason or f"cannot be read ({error}) at {path}"
+    if isinstance(found, dict):
+        return cast("dict[str, Any]", found), reason
+    return None, reason or f"expected an object at {path}"
+
+
+def _read_part(kind: type[P], raw: bytes, path: str) -> P:
+    try:
+        return cast("P", _decoder(kind).decode(raw))
+    except UNREAD:
+        return repair(kind, mend(raw), path)
+
+
+@cache
+def _decoder(kind: type[Part]) -> json.Decoder[Part]:
+    return json.Decoder(kind, strict=False, dec_hook=read_custom)
+
+
+def _string(raw: Raw) -> str | None:
+    try:
+        return _STRING.decode(raw)
+    except UNREAD:
+        return None
+
+
+def _time(raw: Raw) -> datetime | None:
+    try:
+        return read_time(load_json(bytes(raw))).astimezone(UTC)
+    except (*UNREAD, OverflowError):
+        return None
+
+
+def _org_id(data: object) -> str | None:
+    found = _member(data, "org_id")
+    return found if isinstance(found, str) else None
+
+
+def _member(data: object, key: str) -> object:
+    return cast("dict[str, object]", data).get(key) if isinstance(data, dict) else getattr(data, key, None)

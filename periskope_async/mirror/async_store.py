@@ -1,0 +1,129 @@
+"""A store for an event loop: its calls run in a thread of their own, one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from periskope_async.errors import ClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from periskope_async.mirror.lists import MirroredList
+    from periskope_async.mirror.merge import Outcome, Source
+    from periskope_async.mirror.store import ListState, Store
+
+__all__ = ["AsyncStore"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class AsyncStore:
+    """Calls a :class:`Store`, and remembers how far each list has been read."""
+
+    def __init__(self, store: Store, *, clock: Callable[[], datetime]) -> None:
+        self.store = store
+        self._clock = clock
+        self._states: dict[str, ListState] = {}
+        self._thread: ThreadPoolExecutor | None = None
+
+    async def open(self, lists: Sequence[MirroredList]) -> None:
+        """Open and lock the database. Raises MirrorError."""
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mirror")
+        try:
+            await self.call(self.store.open, lists)
+            for each in lists:
+                self._states[each.name] = await self.call(self.store.state, each)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close the database and unlock it. May be called twice."""
+        if self._thread is not None:
+            try:
+                await self.call(self.store.close)
+            finally:
+                thread, self._thread = self._thread, None
+                thread.shutdown(wait=False)
+
+    def now(self) -> datetime:
+        """Give the time by the mirror's clock."""
+        return self._clock()
+
+    def state(self, mirrored: MirroredList) -> ListState:
+        """Give how far a list has been read, as it was written last."""
+        self._check_open()
+        return self._states[mirrored.name]
+
+    async def save_state(self, mirrored: MirroredList, state: ListState) -> None:
+        """Write down how far a list has been read."""
+        await self.call(self.store.save_state, mirrored, state)
+        self._states[mirrored.name] = state
+
+    async def begin_sweep(self, mirrored: MirroredList) -> None:
+        """Forget what an earlier full sweep has met."""
+        await self.call(self.store.begin_sweep, mirrored)
+
+    async def finish_sweep(self, mirrored: MirroredList, state: ListState, *, complete: bool | None) -> int:
+        """Mark as deleted what a full sweep did not meet; give how many rows that are."""
+        gone = await self.call(self.store.finish_sweep, mirrored, complete=complete, now=self.now(), state=state)
+        self._states[mirrored.name] = state
+        return gone
+
+    async def drop_missed(self, mirrored: MirroredList, *, expected: int) -> int:
+        """Mark as deleted what the last full sweep missed, where that is as many rows as expected; give how many."""
+        return await self.call(self.store.drop_missed, mirrored, expected=expected, now=self.now())
+
+    async def count(self, mirrored: MirroredList, *, without: str | None = None) -> int:
+        """Count the rows that are there; with ``without``, those of them whose column of this name is empty."""
+        return await self.call(self.store.count, mirrored, without=without)
+
+    async def merge(
+        self,
+        mirrored: MirroredList,
+        rows: Sequence[tuple[str, bytes]],
+        *,
+        source: Source,
+        as_of: datetime,
+        state: ListState | None = None,
+    ) -> list[Outcome]:
+        """Merge rows and, with a ``state``, write down that the list has been read so far, both or neither."""
+        outcomes = await self.call(
+            self.store.merge,
+            mirrored,
+            rows,
+            source=source,
+            as_of=as_of,
+            now=self.now(),
+            state=state,
+            # What an event brings during a sweep is there, whether the sweep meets it or not.
+            is_sweeping=(state or self.state(mirrored)).sweep is not None,
+        )
+        if state is not None:
+            self._states[mirrored.name] = state
+        return outcomes
+
+    async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call ``function`` in the thread. A cancel waits for its end: nothing goes on behind the caller."""
+        thread = self._check_open()
+        running = asyncio.get_running_loop().run_in_executor(thread, lambda: function(*args, **kwargs))
+        cancelled: asyncio.CancelledError | None = None
+        while not running.done():
+            try:
+                await asyncio.wait([running])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            running.exception()
+            raise cancelled
+        return running.result()
+
+    def _check_open(self) -> ThreadPoolExecutor:
+        if self._thread is None:
+            raise ClosedError("the mirror is not open; use it in `async with Mirror(…) as mirror:`")
+        return self._thread

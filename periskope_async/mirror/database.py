@@ -1,0 +1,388 @@
+"""The databases that a mirror can be kept in, behind one Protocol: SQLite, DuckDB and PostgreSQL.
+
+All methods block, and are called from one thread. Statements are written with ``?`` for a parameter and with what the
+three dialects share; what they do not share is a method here. Times go in as ISO 8601 texts in UTC.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from periskope_async.errors import ConfigError, MirrorError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+__all__ = ["Column", "Database", "DuckDB", "Kind", "PostgreSQL", "SQLite", "Table", "Value", "database_for"]
+
+Kind: TypeAlias = Literal["text", "integer", "boolean", "time"]
+Value: TypeAlias = str | int | bool | None
+
+_SCHEMES = ("postgresql://", "postgres://")
+_DUCKDB_SUFFIXES = {".duckdb", ".ddb"}
+# The mirror's own among the advisory locks of a PostgreSQL database: "peri" in ASCII.
+_ADVISORY_LOCK = 0x70657269
+
+
+class Column(Struct, frozen=True):
+    """A column of a table."""
+
+    name: str
+    kind: Kind
+    is_required: bool = False
+
+
+class Table(Struct, frozen=True):
+    """A table."""
+
+    name: str
+    key: tuple[str, ...]
+    """The columns of its primary key; none where rows are only added."""
+    columns: tuple[Column, ...]
+    indexed: tuple[str, ...] = ()
+    """Columns whose nulls are counted, among the rows that are not deleted."""
+
+
+class Database(Protocol):
+    """A database that one mirror writes to at a time, and others may read."""
+
+    name: str
+    """What errors call it. It holds no password."""
+
+    def connect(self) -> None:
+        """Open the database and lock it for writing. Raises MirrorError where another mirror writes to it."""
+        ...
+
+    def create(self, table: Table) -> None:
+        """Make a table where there is none."""
+        ...
+
+    def execute(self, statement: str, parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and give its rows."""
+        ...
+
+    def select(self, table: Table, columns: Sequence[str], keys: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Give columns of the rows whose first key column is among ``keys``."""
+        ...
+
+    def upsert(self, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
+        """Write whole rows, each in the place of the one with the same key if there is one."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Give a context manager: all that is written in it is there at once, or not at all.
+
+        What the database raises in it becomes a MirrorError.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close and unlock. May be called twice."""
+        ...
+
+
+def database_for(target: str | os.PathLike[str]) -> Database:
+    """Choose by the target: a ``postgresql://`` URL, a file that ends in ``.duckdb``, or any other file for SQLite."""
+    text = os.fspath(target)
+    if text.startswith(_SCHEMES):
+        return PostgreSQL(text)
+    if "://" in text or not text or Path(text).is_dir():
+        raise ConfigError(
+            f"{text.partition('://')[0]!r} names no database; give a file such as chats.sqlite or chats.duckdb, or a "
+            "postgresql:// URL",
+            parameter="target",
+        )
+    return DuckDB(Path(text)) if Path(text).suffix.lower() in _DUCKDB_SUFFIXES else SQLite(Path(text))
+
+
+class _Base:
+    """What the three share: their connections know ``execute`` alike."""
+
+    _types: ClassVar[Mapping[Kind, str]]
+    _errors: tuple[type[Exception], ...]
+    _table_options = ""
+    _begin = "BEGIN"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._connection: Any = None
+
+    def create(self, table: Table) -> None:
+        """Make the table and its indexes."""
+        columns = [
+            f"{column.name} {self._types[column.kind]}{' NOT NULL' if column.is_required else ''}"
+            for column in table.columns
+        ]
+        if table.key:
+            columns.append(f"PRIMARY KEY ({', '.join(table.key)})")
+        self.execute(f"CREATE TABLE IF NOT EXISTS {table.name} ({', '.join(columns)}){self._table_options}")
+        for name in table.indexed:
+            self._index(table.name, name)
+
+    def execute(self, statement: str, parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement."""
+        cursor = self._connection.execute(statement, parameters)
+        return list(cursor.fetchall()) if cursor.description else []
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """Begin; then commit, or roll back what failed."""
+        try:
+            self.execute(self._begin)
+            try:
+                yield
+            except BaseException:
+                with suppress(*self._errors):
+                    self.execute("ROLLBACK")
+                raise
+            self.execute("COMMIT")
+        except self._errors as error:
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(*self._errors):
+                connection.close()
+
+    def _index(self, table: str, column: str) -> None:
+        # Both columns, so that counting never reads the rows.
+        self.execute(f"CREATE INDEX IF NOT EXISTS {table}_by_{column} ON {table} (deleted_at, {column})")
+
+    def _failed(self, error: Exception) -> MirrorError:
+        return MirrorError(f"cannot write to {self.name}: {error}")
+
+    @staticmethod
+    @cache
+    def _upsert(table: Table, values: str) -> str:
+        names = [column.name for column in table.columns]
+        insert = f"INSERT INTO {table.name} ({', '.join(names)}) {values}"
+        if not table.key:
+            return insert
+        assigned = ", ".join(f"{name} = excluded.{name}" for name in names if name not in table.key)
+        action = f"UPDATE SET {assigned}" if assigned else "NOTHING"
+        return f"{insert} ON CONFLICT ({', '.join(table.key)}) DO {action}"
+
+
+class SQLite(_Base):
+    """A file of SQLite's. Others may read it at any time."""
+
+    _types: ClassVar[Mapping[Kind, str]] = {"text": "TEXT", "integer": "INTEGER", "boolean": "INTEGER", "time": "TEXT"}
+    _errors = (OSError, sqlite3.Error)
+    # Without STRICT a column may change what it is given: "+91…" becomes a number in some.
+    _table_options = " STRICT"
+    _begin = "BEGIN IMMEDIATE"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self._path = path
+        self._lock = _FileLock(path)
+
+    def connect(self) -> None:
+        """Open and lock the database."""
+        self._lock.take()
+        try:
+            # SQLite would give it the mode that the umask says.
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            # The thread that opens it may be another one than the one that closes it.
+            self._connection = sqlite3.connect(
+                self._path, isolation_level=None, check_same_thread=False, timeout=30, cached_statements=64
+            )
+            # Of these the page size has to come first. It suits rows of 2 kB; a lost power supply costs the last
+            # transactions and never the file.
+            for pragma in ("page_size=16384", "journal_mode=WAL", "synchronous=NORMAL"):
+                self._connection.execute(f"PRAGMA {pragma}")
+        except self._errors as error:
+            self.close()
+            raise self._failed(error) from error
+
+    def select(self, table: Table, columns: Sequence[str], keys: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Give columns of the rows with these keys."""
+        return [
+            row
+            for start in range(0, len(keys), 500)
+            for row in self.execute(
+                f"SELECT {', '.join(columns)} FROM {table.name} WHERE {table.key[0]} IN "
+                f"({', '.join('?' * len(keys[start : start + 500]))})",
+                keys[start : start + 500],
+            )
+        ]
+
+    def upsert(self, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
+        """Write rows."""
+        if rows:
+            self._connection.executemany(self._upsert(table, f"VALUES ({', '.join('?' * len(table.columns))})"), rows)
+
+    def close(self) -> None:
+        """Close the connection."""
+        super().close()
+        self._lock.release()
+
+
+class DuckDB(_Base):
+    """A file of DuckDB's. While a mirror has it open, no other process can open it."""
+
+    _types: ClassVar[Mapping[Kind, str]] = {
+        "text": "VARCHAR",
+        "integer": "BIGINT",
+        "boolean": "BOOLEAN",
+        "time": "TIMESTAMPTZ",
+    }
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self._path = path
+        self._lock = _FileLock(path)
+        try:
+            import duckdb  # noqa: PLC0415 - an extra, and 70 ms to load
+        except ImportError:
+            raise ConfigError(
+                "a .duckdb file needs DuckDB: pip install 'periskope-async[duckdb]'", parameter="target"
+            ) from None
+        self._duckdb = duckdb
+        self._errors = (OSError, duckdb.Error)
+
+    def connect(self) -> None:
+        """Open and lock the database."""
+        self._lock.take()
+        try:
+            config: dict[str, str | bool | int | float | list[str]] = {
+                "memory_limit": "1GB",
+                "threads": 1,
+                "autoinstall_known_extensions": False,
+            }
+            self._connection = self._duckdb.connect(self._path, config=config)
+            # A new file has the mode that the umask says, and cannot be made before.
+            self._path.chmod(0o600)
+            self.execute("SET TimeZone = 'UTC'")
+        except self._errors as error:
+            self.close()
+            raise self._failed(error) from error
+
+    def select(self, table: Table, columns: Sequence[str], keys: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Give columns of the rows with these keys."""
+        statement = (
+            f"SELECT {', '.join(columns)} FROM {table.name} WHERE {table.key[0]} IN (SELECT unnest(?::VARCHAR[]))"
+        )
+        return list(self._connection.execute(statement, [list(keys)]).fetchall())
+
+    def upsert(self, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
+        """Write rows."""
+        if rows:
+            # Its executemany takes forty times as long.
+            values = ", ".join(f"unnest(?::{self._types[column.kind]}[])" for column in table.columns)
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            self._connection.execute(self._upsert(table, f"SELECT {values}"), columns)
+
+    def close(self) -> None:
+        """Close the connection."""
+        super().close()
+        self._lock.release()
+
+    def _index(self, table: str, column: str) -> None:
+        """Make none: DuckDB counts a column of a million rows in milliseconds."""
+
+
+class PostgreSQL(_Base):
+    """A database of a PostgreSQL server, reached by psycopg."""
+
+    _types: ClassVar[Mapping[Kind, str]] = {
+        "text": "TEXT",
+        "integer": "BIGINT",
+        "boolean": "BOOLEAN",
+        "time": "TIMESTAMPTZ",
+    }
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        super().__init__(f"postgresql://{parts.hostname or ''}{parts.path}")
+        self._url = url
+        try:
+            import psycopg  # noqa: PLC0415 - an extra
+        except ImportError:
+            raise ConfigError(
+                "a postgresql:// URL needs psycopg: pip install 'periskope-async[postgres]'", parameter="target"
+            ) from None
+        self._psycopg = psycopg
+        self._errors = (OSError, psycopg.Error)
+
+    def connect(self) -> None:
+        """Open and lock the database."""
+        try:
+            self._connection = self._psycopg.connect(self._url, autocommit=True, options="-c TimeZone=UTC")
+            is_locked = self.execute(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")[0][0]
+        except self._errors as error:
+            self.close()
+            raise self._failed(error) from None
+        if not is_locked:
+            self.close()
+            raise MirrorError(f"another mirror writes to {self.name} now; one may at a time")
+
+    def execute(self, statement: str, parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement."""
+        return super().execute(statement.replace("?", "%s"), parameters)
+
+    def select(self, table: Table, columns: Sequence[str], keys: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Give columns of the rows with these keys."""
+        statement = f"SELECT {', '.join(columns)} FROM {table.name} WHERE {table.key[0]} = ANY(%s)"
+        return list(self._connection.execute(statement, [list(keys)]).fetchall())
+
+    def upsert(self, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
+        """Write rows."""
+        if not rows:
+            return
+        with self._connection.cursor() as cursor:
+            cursor.executemany(self._upsert(table, f"VALUES ({', '.join(['%s'] * len(table.columns))})"), rows)
+
+
+class _FileLock:
+    """A lock that the system takes away with its process, on a file beside the database.
+
+    The databases' own locks would keep readers out, or let two writers take turns.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._path = database.with_name(f"{database.name}.lock")
+        self._fd = -1
+
+    def take(self) -> None:
+        """Lock. Raises MirrorError where another process, or another mirror of this one, holds the lock."""
+        try:
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            if sys.platform == "win32":
+                msvcrt.locking(self._fd, msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
+            is_locked = self._fd >= 0
+            self.release()
+            if is_locked:
+                raise MirrorError(f"another mirror writes to {str(self._database)!r} now; one may at a time") from None
+            raise MirrorError(f"cannot write to {str(self._database)!r}: {error.strerror}") from error
+        except OSError as error:
+            self.release()
+            raise MirrorError(f"cannot write to {str(self._database)!r}: {error.strerror}") from error
+
+    def release(self) -> None:
+        """Unlock. May be called twice."""
+        # The file stays: taking it away would let two processes lock two files of one name.
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)

@@ -1,0 +1,182 @@
+"""The lists that a mirror keeps, an entry each: what is read of a row, and how news of it is found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, json
+
+from periskope_async.client import PeriskopeClient, lists
+from periskope_async.decoding.page import reader_of
+from periskope_async.mirror.database import Column, Kind, Table
+from periskope_async.mirror.merge import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from periskope_async.mirror.database import Value
+    from periskope_async.paging.pager import Pager
+    from periskope_async.wire.listing import Listing
+
+__all__ = ["CHATS", "LISTS", "Field", "MirroredList", "Order", "key_of", "micros", "to_text"]
+
+
+_CAME = frozenset({Outcome.INSERTED, Outcome.RESTORED})
+
+
+class Field(Struct, frozen=True):
+    """A column that is filled from a row."""
+
+    name: str
+    kind: Kind
+    paths: tuple[str, ...] = ()
+    """Where the value is, such as ``latest_message.timestamp``: the first that is set counts. By default its name."""
+
+
+class Order(Struct, frozen=True):
+    """An order in which the newest rows come first, so that a walk finds what is new and may stop at known ground."""
+
+    name: str
+    arguments: dict[str, str]
+    """What the list's method is called with for it."""
+    column: str
+    """The column that holds the sort time. Rows without one may stand before all others, or behind them."""
+    news: frozenset[Outcome]
+    """What tells that a row was not at its place when the mirror last read it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MirroredList:
+    """A list of the API, as a mirror keeps it."""
+
+    listing: Listing[Any]
+    walk: Callable[..., Pager[Any]]
+    """The client's method that gives a pager, called with the client."""
+    fields: tuple[Field, ...]
+    """A sort time of the listing has a field with the same paths."""
+    version: str = "updated_at"
+    """The field with the time of a row's last change."""
+    events: tuple[str, ...] = ()
+    """The names of the events that bring a row of this list."""
+
+    @property
+    def name(self) -> str:
+        """The name of its table."""
+        return self.listing.key
+
+    @cached_property
+    def orders(self) -> tuple[Order, ...]:
+        """The orders at whose heads changes are found; none where the list has no known order."""
+        columns = {field.paths or (field.name,): field.name for field in self.fields}
+        return tuple(
+            Order(
+                name=sort.name or "",
+                arguments={"sort_by": sort.name, str(self.listing.order_param): "desc"} if sort.name else {},
+                column=columns[sort.times],
+                news=_CAME | {Outcome.UPDATED} if sort.can_move_anywhere else _CAME,
+            )
+            for sort in self.listing.sorts
+        )
+
+    def read(self, row: bytes) -> Any:
+        """Read a row. Raises Unreadable."""
+        return reader_of(self.listing).row(row)
+
+    def key(self, row: bytes) -> str:
+        """Give the text that stands for a row's identity. Raises Unreadable."""
+        reader = reader_of(self.listing)
+        mark = reader.row(row, reader.marks)
+        return key_of([getattr(mark, name) or None for name in self.listing.identity])
+
+    @cached_property
+    def table(self) -> Table:
+        """The table of its rows: the mirror's own columns, the fields, and the row as it was sent."""
+        own = (
+            Column("mirror_key", "text", is_required=True),
+            Column("mirror_version", "integer"),
+            Column("mirror_said_at", "integer", is_required=True),
+            Column("mirror_misses", "integer", is_required=True),
+            Column("deleted_at", "time"),
+        )
+        fields = tuple(Column(field.name, field.kind) for field in self.fields)
+        return Table(
+            name=self.name,
+            key=("mirror_key",),
+            columns=(*own, *fields, Column("raw_json", "text", is_required=True)),
+            indexed=tuple(order.column for order in self.orders),
+        )
+
+    def values(self, row: Any) -> tuple[Value, ...]:
+        """Give what the fields' columns hold for a row."""
+        return tuple(_as_kind(_first(row, field.paths or (field.name,)), field.kind) for field in self.fields)
+
+
+def key_of(identity: Sequence[str | None]) -> str:
+    """Give the one text that stands for a row's identity."""
+    return json.encode(identity).decode()
+
+
+def micros(moment: datetime) -> int:
+    """Give a time in microseconds since 1970, with no rounding by a float."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def to_text(moment: datetime) -> str:
+    """Give a time in the one spelling that sorts rightly: UTC, with microseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _first(row: Any, paths: Sequence[str]) -> Any:
+    for path in paths:
+        value = row
+        for name in path.split("."):
+            # An absent part is UNSET or None, which has no such attribute.
+            value = getattr(value, name, None)
+        if value is not None and value is not False and not value:
+            continue  # UNSET is falsy, as an empty text is.
+        if value is not None:
+            return value
+    return None
+
+
+def _as_kind(value: Any, kind: Kind) -> Value:
+    """Give a value in the one form its kind of column takes; None where it is something else."""
+    if kind == "text":
+        # PostgreSQL takes no NUL, and SQLite's functions stop at one.
+        return value.replace("\0", "\ufffd") if isinstance(value, str) else None
+    if kind == "time":
+        return to_text(value) if isinstance(value, datetime) else None
+    if kind == "boolean":
+        return value if isinstance(value, bool) else None
+    is_whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+    return value if is_whole else None
+
+
+CHATS = MirroredList(
+    listing=lists.CHATS,
+    walk=PeriskopeClient.iter_chats,
+    fields=(
+        Field("chat_id", "text"),
+        Field("org_phone", "text"),
+        Field("chat_name", "text"),
+        Field("chat_type", "text"),
+        Field("assigned_to", "text"),
+        Field("member_count", "integer"),
+        Field("message_unread_count", "integer"),
+        Field("is_exited", "boolean"),
+        Field("created_at", "time"),
+        Field("updated_at", "time"),
+        Field("closed_at", "time"),
+        Field("latest_message_at", "time", ("latest_message_timestamp", "latest_message.timestamp")),
+    ),
+    events=("chat.created", "chat.updated", "chat.custom_properties.updated"),
+)
+
+LISTS = {each.name: each for each in (CHATS,)}
+"""Every list that a mirror can keep, by its name."""

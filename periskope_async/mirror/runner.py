@@ -1,0 +1,228 @@
+"""Keeps a mirror true: by incremental walks, by full sweeps, and by events as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
+
+from periskope_async.decoding.repair import Unreadable
+from periskope_async.errors import ConfigError, DecodeError, PeriskopeError, RateLimitError, ServerError, TransportError
+from periskope_async.mirror.async_store import AsyncStore
+from periskope_async.mirror.database import database_for
+from periskope_async.mirror.lists import LISTS
+from periskope_async.mirror.store import Scope, Store
+from periskope_async.mirror.sync import ListResult, ListSync
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from periskope_async.client import PeriskopeClient
+    from periskope_async.mirror.lists import MirroredList
+    from periskope_async.mirror.merge import Outcome
+
+__all__ = ["ListResult", "Mirror", "MirrorEvent", "SyncResult"]
+
+# What may be over when a watching mirror asks again.
+_PASSING = (TransportError, ServerError, RateLimitError)
+# How often a watching mirror reads a list that it has to read whole.
+_UNORDERED_SECONDS = 600.0
+
+
+class MirrorEvent(Protocol):
+    """What :meth:`Mirror.apply` reads of an event: events of webhooks and of the realtime stream are such."""
+
+    @property
+    def name(self) -> str:
+        """Such as ``chat.created``."""
+        ...
+
+    @property
+    def raw(self) -> bytes:
+        """The object's JSON."""
+        ...
+
+
+class SyncResult(Struct, frozen=True, kw_only=True):
+    """What a sync did."""
+
+    lists: tuple[ListResult, ...]
+    seconds: float
+
+    @property
+    def changes(self) -> int:
+        """Rows that are other ones now."""
+        return sum(each.changes for each in self.lists)
+
+
+class Mirror:
+    """A copy of lists of the API in a database: ``async with Mirror(client, "chats.sqlite") as mirror:``.
+
+    ``target`` is a file for SQLite, a file that ends in ``.duckdb``, or a ``postgresql://`` URL. The database is bound
+    to the client's phone and organisation. One mirror may write to it at a time.
+
+    Each list has a table of its name. Its rows hold a few typed columns, ``raw_json`` as the server sent it, and
+    ``deleted_at``, which is null while the row is there. With ``history`` each change of a field is kept in
+    ``mirror_history``. ``full_every`` is the age at which a list is read whole again: only that finds a change that
+    moves no row to the head of an order, such as another label.
+
+    A mirror that is killed loses nothing: it goes on where it was. Its tasks may call :meth:`sync` and :meth:`apply` at
+    the same time. Raises ConfigError where an argument is wrong, MirrorError where the database cannot be written.
+    """
+
+    def __init__(
+        self,
+        client: PeriskopeClient,
+        target: str | os.PathLike[str],
+        *,
+        lists: Iterable[str] = tuple(LISTS),
+        history: bool = False,
+        full_every: timedelta = timedelta(days=1),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        names = tuple(lists)
+        if not names or not set(names) <= set(LISTS):
+            raise ConfigError(f"lists is {names!r}; give some of {tuple(LISTS)}", parameter="lists")
+        self._client = client
+        self._lists = tuple(LISTS[name] for name in dict.fromkeys(names))
+        self._full_every = full_every
+        self._store = AsyncStore(Store(database_for(target), keeps_history=history), clock=clock)
+        self._scope: Scope | None = None
+        self._syncing = asyncio.Lock()
+        self._is_sync_wanted = asyncio.Event()
+
+    async def open(self) -> None:
+        """Open and lock the database. Raises MirrorError."""
+        await self._store.open(self._lists)
+        try:
+            await self._bind(None)
+        except BaseException:
+            await self._store.close()
+            raise
+
+    async def close(self) -> None:
+        """Close the database and let go of it. May be called twice."""
+        await self._store.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def sync(self, *, full: bool = False) -> SyncResult:
+        """Bring every list up to date: read what is new, or with ``full`` all of it.
+
+        Raises what iterating a pager raises, and MirrorError. What was read before stays, and the next sync goes on.
+        """
+        return await self._sync(self._lists, is_full=full)
+
+    async def apply(self, event: MirrorEvent) -> Outcome | None:
+        """Merge the row that an event brings; None where the event brings none of a list that is kept.
+
+        An event may come late, twice, or before the row it is about. Its ``timestamp``, where it has one, is when the
+        server sent it; without one it counts as sent now. Raises MirrorError, and DecodeError where what it brings is
+        no row.
+        """
+        for each in self._lists:
+            if event.name in each.events:
+                key = _key(each, event)
+                (outcome,) = await self._store.merge(
+                    each,
+                    [(key, event.raw)],
+                    source="event",
+                    as_of=getattr(event, "timestamp", None) or self._store.now(),
+                )
+                return outcome
+        return None
+
+    async def watch(
+        self,
+        *,
+        every: float = 60.0,
+        full: bool = False,
+        events: AsyncIterable[Any] | None = None,
+        on_sync: Callable[[SyncResult], object] = lambda _: None,
+        on_error: Callable[[PeriskopeError], object] = lambda _: None,
+    ) -> None:
+        """Sync now and every so many seconds, and apply events as they come, until cancelled.
+
+        ``full`` is that of :meth:`sync`, for the first one. An item of ``events`` that has no ``raw``, such as a gap in
+        the stream, or that cannot be read, has a sync follow at once. ``on_sync`` is told of each sync, ``on_error`` of
+        each that failed by what may pass (a TransportError, ServerError or RateLimitError). Any other error is raised,
+        and any of ``events``. A list with no known order is read whole every ten minutes.
+        """
+        following = asyncio.ensure_future(self._follow(events)) if events is not None else None
+        if following is not None:
+            # What came after their end is in no event.
+            following.add_done_callback(lambda _: self._is_sync_wanted.set())
+        loop = asyncio.get_running_loop()
+        read_at = -math.inf
+        try:
+            while True:
+                is_time = loop.time() - read_at >= _UNORDERED_SECONDS
+                lists = [each for each in self._lists if each.orders or is_time]
+                try:
+                    on_sync(await self._sync(lists, is_full=full))
+                    full = False
+                    read_at = loop.time() if is_time else read_at
+                except _PASSING as error:
+                    on_error(error)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(every):
+                        await self._is_sync_wanted.wait()
+                if following is not None and following.done():
+                    following.result()
+        finally:
+            if following is not None:
+                following.cancel()
+                await asyncio.wait([following])
+                # Else asyncio would say that nobody looked at its error.
+                _ = following.cancelled() or following.exception()
+
+    async def _sync(self, lists: Sequence[MirroredList], *, is_full: bool) -> SyncResult:
+        async with self._syncing:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            self._is_sync_wanted.clear()
+            options: Any = {"bind": self._bind, "full_every": self._full_every}
+            results = [
+                await ListSync(self._client, self._store, each, **options).run(is_full=is_full) for each in lists
+            ]
+            return SyncResult(lists=tuple(results), seconds=loop.time() - began)
+
+    async def _follow(self, events: AsyncIterable[Any]) -> None:
+        async for event in events:
+            try:
+                is_row = bool(getattr(event, "raw", None))
+                if is_row:
+                    await self.apply(event)
+            except DecodeError:
+                is_row = False
+            if not is_row:
+                self._is_sync_wanted.set()
+
+    async def _bind(self, org_id: str | None) -> None:
+        """Tie the database to the client's phone, and to the organisation once an answer has told it."""
+        scope = Scope(phone=self._client.phone, org_id=org_id)
+        if scope != self._scope:
+            await self._store.call(self._store.store.bind, scope)
+            self._scope = scope
+
+
+def _key(mirrored: MirroredList, event: MirrorEvent) -> str:
+    try:
+        return mirrored.key(event.raw)
+    except Unreadable as error:
+        text = f"the event {event.name} brings no row of {mirrored.name}: {error}"
+        raise DecodeError(text, path=error.path) from None

@@ -1,0 +1,274 @@
+"""What a mirror holds: rows, how far each list has been read, and the history of fields, in any of the databases.
+
+All methods block, and are called from one thread. Each writes in one transaction, so that a mirror that is killed has
+either done a step or not begun it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct, json
+
+from periskope_async.decoding.repair import Unreadable
+from periskope_async.errors import MirrorError
+from periskope_async.mirror.database import Column, Table
+from periskope_async.mirror.lists import micros, to_text
+from periskope_async.mirror.merge import Outcome, Stored, changed_fields, judge, misses_needed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from periskope_async.mirror.database import Database, Value
+    from periskope_async.mirror.lists import MirroredList
+    from periskope_async.mirror.merge import Source
+
+__all__ = ["ListState", "Scope", "Store", "Sweep"]
+
+S = TypeVar("S", bound=Struct)
+
+_FORMAT = 1
+# What the history calls a row's deletion and its return.
+_IS_DELETED = "(is deleted)"
+
+_STATE = Table(
+    name="mirror_state",
+    key=("name",),
+    columns=(Column("name", "text", is_required=True), Column("value", "text", is_required=True)),
+)
+# The keys that a full sweep has met so far. To mark the rows themselves would take as long as to write them anew.
+_MET = Table(
+    name="mirror_met",
+    key=("mirror_key", "list"),
+    columns=(Column("mirror_key", "text", is_required=True), Column("list", "text", is_required=True)),
+)
+_HISTORY = Table(
+    name="mirror_history",
+    key=(),
+    columns=(
+        Column("list", "text", is_required=True),
+        Column("mirror_key", "text", is_required=True),
+        Column("seen_at", "time", is_required=True),
+        Column("field", "text", is_required=True),
+        Column("old_json", "text"),
+        Column("new_json", "text"),
+    ),
+)
+
+
+class Scope(Struct, frozen=True, kw_only=True):
+    """Whose rows these are. Rows of another organisation or phone would look like rows that have gone."""
+
+    format: int = _FORMAT
+    phone: str | None = None
+    org_id: str | None = None
+
+
+class Sweep(Struct, frozen=True, kw_only=True):
+    """A full sweep that has begun and not ended."""
+
+    token: str
+    """Where it goes on: a pager's token."""
+    began: datetime
+    """By the mirror's clock."""
+    head: float
+    """The server's time at its beginning, in Unix seconds."""
+
+
+class ListState(Struct, frozen=True, kw_only=True):
+    """How far a list has been read."""
+
+    sweep: Sweep | None = None
+    swept_at: datetime | None = None
+    """When the last full sweep began, by the mirror's clock."""
+    watermarks: dict[str, float] = {}
+    """By order: all changes up to this sort time, in Unix seconds, have been read."""
+    undated_first: dict[str, bool] = {}
+    """By order: whether rows without a sort time stand before all others."""
+    counts_all: bool = False
+    """Whether the server has counted more rows than a page holds, so that it counts all."""
+    difference: int | None = None
+    """By how much the server's count exceeded the rows that are here, after the last full sweep."""
+    is_difference_usual: bool = False
+    """Whether it was the same after the sweep before."""
+
+
+class Store:
+    """Rows of several lists in one database."""
+
+    def __init__(self, database: Database, *, keeps_history: bool = False) -> None:
+        self._database = database
+        self._keeps_history = keeps_history
+
+    @property
+    def name(self) -> str:
+        """What errors call the database."""
+        return self._database.name
+
+    def open(self, lists: Iterable[MirroredList]) -> None:
+        """Lock the database, and make the tables that are missing. Raises MirrorError."""
+        self._database.connect()
+        try:
+            with self._database.transaction():
+                for table in (_STATE, _MET, _HISTORY, *(each.table for each in lists)):
+                    self._database.create(table)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def close(self) -> None:
+        """Close the database and unlock it. May be called twice."""
+        self._database.close()
+
+    def bind(self, scope: Scope) -> None:
+        """Tie the database to a scope. Raises MirrorError where it holds rows of another one."""
+        with self._database.transaction():
+            known = self._load("mirror", Scope)
+            if known is not None and known.format != _FORMAT:
+                raise MirrorError(f"{self.name} was made by another version: its format is {known.format}")
+            for what in ("phone", "org_id"):
+                mine, other = getattr(scope, what), known and getattr(known, what)
+                # The organisation is known from the first answer on; no phone means all of them.
+                if known is not None and mine != other and not (what == "org_id" and None in {mine, other}):
+                    raise MirrorError(
+                        f"{self.name} is a mirror of {what} {other!r}, not of {mine!r}; take another database for it"
+                    )
+            if known is None or (known.org_id is None and scope.org_id is not None):
+                self._save("mirror", scope)
+
+    def state(self, mirrored: MirroredList) -> ListState:
+        """Give how far a list has been read."""
+        return self._load(mirrored.name, ListState) or ListState()
+
+    def save_state(self, mirrored: MirroredList, state: ListState) -> None:
+        """Write down how far a list has been read."""
+        with self._database.transaction():
+            self._save(mirrored.name, state)
+
+    def count(self, mirrored: MirroredList, *, without: str | None = None) -> int:
+        """Count the rows that are there; with ``without``, those of them whose column of this name is empty."""
+        empty = f" AND {without} IS NULL" if without else ""
+        with self._database.transaction():
+            ((rows,),) = self._database.execute(f"SELECT COUNT(*) FROM {mirrored.name} WHERE deleted_at IS NULL{empty}")
+        return int(rows)
+
+    def merge(
+        self,
+        mirrored: MirroredList,
+        rows: Sequence[tuple[str, bytes]],
+        *,
+        source: Source,
+        as_of: datetime,
+        now: datetime,
+        state: ListState | None = None,
+        is_sweeping: bool = False,
+    ) -> list[Outcome]:
+        """Merge rows, each with its key, and write down how far that takes the list. Gives what was done with each.
+
+        ``as_of`` and ``now`` are times of the mirror's clock; :func:`periskope_async.mirror.merge.judge` says what the
+        first is for. Raises MirrorError, and then nothing is written.
+        """
+        with self._database.transaction():
+            stored = self._stored(mirrored, [key for key, _ in rows])
+            outcomes: list[Outcome] = []
+            written: dict[str, tuple[Value, ...]] = {}
+            history: list[tuple[Value, ...]] = []
+            for key, sent in rows:
+                raw, old = sent.decode(errors="replace"), stored.get(key)
+                if old is not None and old.raw == raw and old.deleted_at is None:
+                    outcomes.append(Outcome.UNCHANGED)
+                    continue
+                row = _read(mirrored, sent)
+                changed = getattr(row, mirrored.version, None)
+                version = micros(changed) if isinstance(changed, datetime) else None
+                outcome = judge(old, raw, version, source=source, as_of=micros(as_of))
+                outcomes.append(outcome)
+                if outcome.is_change:
+                    said_at = micros(now if source == "walk" else as_of)
+                    written[key] = (key, version, said_at, 0, None, *mirrored.values(row), raw)
+                    stored[key] = Stored(raw, version, said_at)
+                    if self._keeps_history and old is not None:
+                        history += _history(mirrored.name, key, old, stored[key], now)
+            self._database.upsert(mirrored.table, list(written.values()))
+            if is_sweeping:
+                self._database.upsert(_MET, [(key, mirrored.name) for key in dict.fromkeys(key for key, _ in rows)])
+            self._database.upsert(_HISTORY, history)
+            if state is not None:
+                self._save(mirrored.name, state)
+        return outcomes
+
+    def begin_sweep(self, mirrored: MirroredList) -> None:
+        """Forget what an earlier full sweep has met."""
+        with self._database.transaction():
+            self._database.execute("DELETE FROM mirror_met WHERE list = ?", (mirrored.name,))
+
+    def finish_sweep(self, mirrored: MirroredList, *, complete: bool | None, now: datetime, state: ListState) -> int:
+        """Mark as deleted what a full sweep did not meet; give how many rows that are.
+
+        ``complete`` tells whether it met every row: None where that is not known, and then a row has to be missed twice
+        in a row. Where it is False, nothing is marked.
+        """
+        name = mirrored.name
+        met = f"(SELECT mirror_key FROM mirror_met WHERE list = '{name}')"
+        with self._database.transaction():
+            execute = self._database.execute
+            execute(f"UPDATE {name} SET mirror_misses = 0 WHERE mirror_misses > 0 AND mirror_key IN {met}")
+            gone = 0
+            if complete is not False:
+                execute(
+                    f"UPDATE {name} SET mirror_misses = mirror_misses + 1 "
+                    f"WHERE deleted_at IS NULL AND mirror_key NOT IN {met}"
+                )
+                gone = self._mark_missed(mirrored, misses_needed(is_proven=complete is True), now)
+            execute("DELETE FROM mirror_met WHERE list = ?", (name,))
+            self._save(name, state)
+        return gone
+
+    def drop_missed(self, mirrored: MirroredList, *, expected: int, now: datetime) -> int:
+        """Mark as deleted what the last full sweep missed, where that is as many rows as expected; give how many."""
+        with self._database.transaction():
+            ((missed,),) = self._database.execute(
+                f"SELECT COUNT(*) FROM {mirrored.name} WHERE deleted_at IS NULL AND mirror_misses > 0"
+            )
+            return self._mark_missed(mirrored, 1, now) if missed == expected else 0
+
+    def _mark_missed(self, mirrored: MirroredList, misses: int, now: datetime) -> int:
+        missed = "deleted_at IS NULL AND mirror_misses >= ?"
+        keys = self._database.execute(f"SELECT mirror_key FROM {mirrored.name} WHERE {missed}", (misses,))
+        self._database.execute(f"UPDATE {mirrored.name} SET deleted_at = ? WHERE {missed}", (to_text(now), misses))
+        if self._keeps_history:
+            moment = to_text(now)
+            self._database.upsert(
+                _HISTORY, [(mirrored.name, key, moment, _IS_DELETED, "false", "true") for (key,) in keys]
+            )
+        return len(keys)
+
+    def _stored(self, mirrored: MirroredList, keys: Sequence[str]) -> dict[str, Stored]:
+        columns = ("mirror_key", "raw_json", "mirror_version", "mirror_said_at", "CAST(deleted_at AS TEXT)")
+        return {
+            key: Stored(raw, version, said_at, None if deleted is None else micros(datetime.fromisoformat(deleted)))
+            for key, raw, version, said_at, deleted in self._database.select(mirrored.table, columns, keys)
+        }
+
+    def _load(self, name: str, kind: type[S]) -> S | None:
+        rows = self._database.execute("SELECT value FROM mirror_state WHERE name = ?", (name,))
+        return json.decode(rows[0][0], type=kind) if rows else None
+
+    def _save(self, name: str, value: Struct) -> None:
+        self._database.upsert(_STATE, [(name, json.encode(value).decode())])
+
+
+def _read(mirrored: MirroredList, sent: bytes) -> Any:
+    """Read a row; None where it cannot be read, so that it is kept as it was sent, with its other columns empty."""
+    try:
+        return mirrored.read(sent)
+    except Unreadable:
+        return None
+
+
+def _history(name: str, key: str, old: Stored, new: Stored, now: datetime) -> list[tuple[Value, ...]]:
+    changes = [(change.name, change.old, change.new) for change in changed_fields(old.raw, new.raw)]
+    if old.deleted_at is not None:
+        changes.append((_IS_DELETED, "true", "false"))
+    return [(name, key, to_text(now), *change) for change in changes]

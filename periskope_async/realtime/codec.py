@@ -1,0 +1,151 @@
+"""Frames of Socket.IO 5 over Engine.IO 4, as far as a receiver on one websocket needs them (pure).
+
+https://socket.io/docs/v4/socket-io-protocol/. What is not known is passed over: no frame of a server raises.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from msgspec import Raw, Struct, json
+
+from periskope_async.decoding.body import mend
+from periskope_async.decoding.envelope import UNREAD
+from periskope_async.typed import is_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["PONG", "Broken", "Connected", "Event", "Hello", "Packet", "Refused", "Sign", "connect_frame", "decode"]
+
+PONG: Final = "3"
+
+# Milliseconds; socket.io's own where a hello does not say.
+_TIMES = {"pingInterval": 25_000, "pingTimeout": 20_000}
+
+
+class Sign(Enum):
+    """A frame without content."""
+
+    PING = "ping"
+    GOODBYE = "goodbye"
+    """The server disconnects this client by intent, and does not want it back."""
+    CLOSE = "close"
+    """The transport ends, such as for a restart."""
+
+
+class Hello(Struct, frozen=True):
+    """The first frame of a connection."""
+
+    patience: float
+    """Seconds of silence after which the connection is dead."""
+
+
+class Connected(Struct, frozen=True):
+    """The server has let the client in."""
+
+    pid: str | None
+    """The session's name where it can be recovered; that of before where it was."""
+
+
+class Refused(Struct, frozen=True):
+    """The server's middleware has not let the client in."""
+
+    message: str
+    content: bytes
+    """What the server said, as JSON."""
+
+
+class Event(Struct, frozen=True):
+    """An event with its first argument."""
+
+    name: str
+    data: Raw
+    last_text: str | None
+    """The last argument where it is a text: with recovery on, the offset. The server adds it to every event."""
+
+
+class Broken(Struct, frozen=True):
+    """An event that cannot be read."""
+
+    frame: bytes
+    reason: str
+
+
+Packet: TypeAlias = Sign | Hello | Connected | Refused | Event | Broken
+
+_ARGUMENTS = json.Decoder(list[Raw])
+_STRING = json.Decoder(str)
+_NULL = Raw(b"null")
+
+
+def connect_frame(pid: str | None, offset: str | None) -> str:
+    """Give the frame that asks to be let in; with both, to recover what was missed."""
+    if pid is None or offset is None:
+        return "40"
+    return "40" + json.encode({"pid": pid, "offset": offset}).decode()
+
+
+def decode(frame: bytes) -> Packet | None:
+    """Read a frame; None for one that means nothing to a receiver."""
+    kind = frame[:2] if frame[:1] == b"4" else frame[:1]
+    if kind == b"42":
+        return _event(frame)
+    if frame[2:3] == b"/":
+        # Another namespace, which was not asked for.
+        return None
+    if sign := _SIGNS.get(kind):
+        return sign
+    reader = _READERS.get(kind)
+    return None if reader is None else reader(frame[len(kind) :])
+
+
+def _event(frame: bytes) -> Packet | None:
+    # Digits before the list ask for an acknowledgement, which a receiver does not owe.
+    text = frame[2:] if frame[2:3] == b"[" else frame[2:].lstrip(b"0123456789")
+    if text[:1] != b"[":
+        return None
+    try:
+        try:
+            arguments = _ARGUMENTS.decode(text)
+        except UNREAD:
+            arguments = _ARGUMENTS.decode(mend(text))
+        name = _STRING.decode(arguments[0]) if arguments else ""
+        last = arguments[-1]
+        last_text = _STRING.decode(last) if len(arguments) > 1 and bytes(last)[:1] == b'"' else None
+    except (*UNREAD, IndexError) as error:
+        return Broken(frame, f"no event in the frame ({error})")
+    return Event(name, arguments[1] if len(arguments) > 1 else _NULL, last_text)
+
+
+def _mapping(text: bytes) -> Any:
+    # Any: what is in it is looked at by those who ask.
+    try:
+        found = json.decode(mend(text))
+    except UNREAD:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _hello(text: bytes) -> Hello:
+    told = _mapping(text)
+    seconds = 0.0
+    for key, default in _TIMES.items():
+        milliseconds = told.get(key)
+        seconds += (milliseconds if is_number(milliseconds) and milliseconds > 0 else default) / 1000
+    return Hello(seconds)
+
+
+def _connected(text: bytes) -> Connected:
+    pid = _mapping(text).get("pid")
+    return Connected(pid if isinstance(pid, str) else None)
+
+
+def _refused(text: bytes) -> Refused:
+    message = _mapping(text).get("message")
+    return Refused(message if isinstance(message, str) else "no reason was given", text)
+
+
+_SIGNS = {b"1": Sign.CLOSE, b"2": Sign.PING, b"41": Sign.GOODBYE}
+_READERS: dict[bytes, Callable[[bytes], Packet]] = {b"0": _hello, b"40": _connected, b"44": _refused}

@@ -1,0 +1,254 @@
+"""What keeps a connection open, and puts what it brings into a buffer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from msgspec import Struct
+
+from periskope_async.errors import ClosedError, ConfigError, PeriskopeError, StreamOverflowError, StreamRefusedError
+from periskope_async.limits.gate import no_limits
+from periskope_async.realtime.backoff import delay
+from periskope_async.realtime.buffer import OVERHEAD_BYTES, Buffer, Waiting
+from periskope_async.realtime.codec import Broken, Event
+from periskope_async.realtime.items import Gap, GapReason
+from periskope_async.realtime.link import Link, open_session
+from periskope_async.retry import next_wait
+from periskope_async.typed import is_number, is_whole
+
+if TYPE_CHECKING:
+    import random
+
+    import aiohttp
+
+    from periskope_async.config import Config
+    from periskope_async.session import SessionManager
+
+__all__ = ["Feed", "OnOverflow", "OnRefusal", "StreamOptions"]
+
+logger = logging.getLogger(__name__)
+
+OnOverflow: TypeAlias = Literal["drop_oldest", "raise"]
+OnRefusal: TypeAlias = Literal["raise", "retry"]
+
+
+class StreamOptions(Struct, frozen=True, kw_only=True):
+    """How a stream behaves; :meth:`PeriskopeClient.events` says what each means."""
+
+    names: frozenset[str] = frozenset()
+    max_events: int = 10_000
+    max_bytes: int = 4 * 1024 * 1024
+    on_overflow: OnOverflow = "drop_oldest"
+    on_refusal: OnRefusal = "raise"
+    open_timeout: float = 20.0
+    heartbeat: float = 10.0
+    max_message: int = 64 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        for name in ("max_events", "max_bytes", "max_message"):
+            if not is_whole(getattr(self, name), least=1):
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; give a whole number above 0", parameter=name)
+        for name in ("open_timeout", "heartbeat"):
+            value = getattr(self, name)
+            if not (is_number(value) and value > 0):
+                raise ConfigError(f"{name} is {value!r}; give seconds above 0", parameter=name)
+        for name, known in (("on_overflow", ("drop_oldest", "raise")), ("on_refusal", ("raise", "retry"))):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; give one of {known}", parameter=name)
+
+
+class Feed:
+    """Keeps a connection open, and puts what it brings into the buffer."""
+
+    def __init__(
+        self, manager: SessionManager, config: Config, options: StreamOptions, rng: random.Random, buffer: Buffer
+    ) -> None:
+        self._manager = manager
+        self._config = config
+        self._options = options
+        self._rng = rng
+        self._buffer = buffer
+        self._session: aiohttp.ClientSession | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        self._end: Exception | None = None
+        self._pid: str | None = None
+        self._offset: str | None = None
+        self._heard_at = 0.0
+        self.received = 0
+        self.link: Link | None = None
+
+    async def start(self) -> None:
+        """Connect, and go on in a task. Raises what :meth:`Link.open` does, after the tries of the retry policy."""
+        if self._task is not None or self._end is not None:
+            raise ConfigError("this stream was entered before; call client.events() again")
+        lent = self._manager.lend(self._close_with_client)
+        try:
+            self._session = open_session(self._config, lent)
+            self.link = await self._open_first()
+        except BaseException:
+            await self.close()
+            raise
+        self._task = asyncio.create_task(self._run(self.link), name="periskope events")
+
+    async def next(self) -> Waiting | Gap:
+        """Wait for the next item. Raises what ended the feed, once all items are taken."""
+        while True:
+            item = self._buffer.pop()
+            if item is not None:
+                return item
+            if self._end is not None:
+                raise self._end
+            if self._task is None:
+                raise ConfigError("the stream is not open; use it as `async with client.events(…) as stream`")
+            self._news.clear()
+            await self._news.wait()
+
+    async def close(self) -> None:
+        """End the task and the connection."""
+        self._finish(StopAsyncIteration())
+        self._manager.give_back(self._close_with_client)
+        task, self._task = self._task, None
+        try:
+            if task is not None:
+                task.cancel()
+                await asyncio.wait({task})
+        finally:
+            self.link = None
+            session, self._session = self._session, None
+            if session is not None:
+                await session.close()
+
+    async def _close_with_client(self) -> None:
+        self._finish(ClosedError("the client was closed, and its streams with it"))
+        await self.close()
+
+    def _finish(self, end: Exception) -> None:
+        if self._end is None:
+            self._end = end
+        self._news.set()
+
+    async def _open_first(self) -> Link:
+        began = time.monotonic()
+        attempt = 1
+        while True:
+            try:
+                return await self._open()
+            except PeriskopeError as error:
+                wait = next_wait(
+                    self._config.retry,
+                    attempt=attempt,
+                    error=error,
+                    elapsed=time.monotonic() - began,
+                    rng=self._rng,
+                )
+                if wait is None:
+                    raise
+                logger.info("the stream could not be opened (%s); trying again in %.1f s", error, wait)
+            await _pause(wait)
+            attempt += 1
+
+    async def _open(self) -> Link:
+        assert self._session is not None  # noqa: S101 - for the type checker: open from start to close
+        options = self._options
+        link = await Link.open(
+            self._session,
+            self._config,
+            patience=options.open_timeout,
+            heartbeat=options.heartbeat,
+            max_message=options.max_message,
+            pid=self._pid,
+            offset=self._offset,
+        )
+        self._heard()
+        return link
+
+    async def _run(self, link: Link) -> None:
+        try:
+            while True:
+                self._pid = link.pid
+                try:
+                    reason = await link.read(self._take, self._heard)
+                finally:
+                    self.link = None
+                    await link.close()
+                link = await self._reopen(reason)
+                self.link = link
+        except Exception as error:  # noqa: BLE001 - it is raised where the events are taken
+            self._finish(error)
+
+    async def _reopen(self, reason: GapReason) -> Link:
+        """Connect again, however long it takes, and tell of the gap. Raises StreamRefusedError."""
+        since = self._heard_at
+        may_retry = self._options.on_refusal == "retry"
+        if reason == "goodbye" and not may_retry:
+            raise StreamRefusedError(
+                "the server said goodbye to the stream: it does not want this key or phone; "
+                'on_refusal="retry" connects again',
+                status=101,
+            )
+        is_slow = reason == "goodbye"
+        at_least = 0.0
+        attempt = 1
+        while True:
+            wait = delay(attempt, rng=self._rng, at_least=at_least, is_slow=is_slow)
+            logger.warning("the stream of live events was lost (%s); connecting again in %.1f s", reason, wait)
+            await _pause(wait)
+            try:
+                link = await self._open()
+            except PeriskopeError as error:
+                is_slow = isinstance(error, StreamRefusedError)
+                if is_slow and not may_retry:
+                    raise
+                logger.info("no connection for live events: %s", error)
+                at_least = (error.meta.rate_limit.retry_after if error.meta else None) or 0.0
+                attempt += 1
+                continue
+            self._welcome(link, since, reason)
+            return link
+
+    def _welcome(self, link: Link, since: float, reason: GapReason) -> None:
+        """Tell of the gap, then what the server has kept of it."""
+        recovered = link.pid is not None and link.pid == self._pid and self._offset is not None
+        self._buffer.push_gap(Gap(since=_utc(since), until=_utc(self._heard_at), reason=reason, recovered=recovered))
+        self._pid = link.pid
+        if not recovered:
+            self._offset = None
+        for event in link.missed:
+            self._take(event, len(memoryview(event.frame if isinstance(event, Broken) else event.data)))
+        self._news.set()
+
+    def _heard(self) -> None:
+        self._heard_at = time.time()
+
+    def _take(self, packet: Event | Broken, size: int) -> None:
+        """Put an event into the buffer. Raises StreamOverflowError where it has no room and none may be dropped."""
+        self.received += 1
+        if isinstance(packet, Broken):
+            waiting = Waiting("", packet.frame, self._heard_at, size + OVERHEAD_BYTES, packet.reason)
+        else:
+            if self._pid is not None and packet.last_text is not None:
+                self._offset = packet.last_text
+            if self._options.names and packet.name not in self._options.names:
+                return
+            waiting = Waiting(packet.name, packet.data, self._heard_at, size + OVERHEAD_BYTES)
+        if self._options.on_overflow == "raise" and self._buffer.is_full_for(waiting):
+            raise StreamOverflowError(
+                f"{len(self._buffer)} live events wait and nobody takes them; take them faster, raise max_events or "
+                "max_bytes, or let the oldest be dropped"
+            )
+        self._buffer.push(waiting)
+        self._news.set()
+
+
+def _utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+async def _pause(seconds: float) -> None:
+    await asyncio.sleep(0 if no_limits.is_open else seconds)

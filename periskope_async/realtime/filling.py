@@ -1,0 +1,83 @@
+"""Gaps filled by reading lists: what a list shows of the time is given as the events that were missed."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec.structs import replace
+
+from periskope_async.errors import PeriskopeError
+from periskope_async.live_event import LiveEvent
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from datetime import datetime
+
+    from periskope_async.models.part import Part
+    from periskope_async.realtime.items import Gap
+
+    Walk: TypeAlias = Callable[[datetime, datetime], AsyncIterator[Part]]
+
+__all__ = ["Delivered", "Filling", "Walks"]
+
+Walks: TypeAlias = "Mapping[str, Walk]"
+"""By the name of an event, what reads the objects that it tells of, between two times."""
+
+# A server's clock may differ from ours, and an object's time is not that of its event.
+_MARGIN = timedelta(seconds=60)
+
+
+class Delivered:
+    """The last so many objects that were delivered, by event and id: what a walk must not bring again."""
+
+    def __init__(self, size: int = 20_000) -> None:
+        self._size = size
+        self._keys: OrderedDict[tuple[str, str | None], None] = OrderedDict()
+
+    def is_new(self, event: LiveEvent) -> bool:
+        """Take note of an event; give whether it is the first of its object."""
+        key = event.name, event.object_id
+        if key[1] is None:
+            return True
+        is_new = key not in self._keys
+        self._keys[key] = None
+        self._keys.move_to_end(key)
+        if len(self._keys) > self._size:
+            self._keys.popitem(last=False)
+        return is_new
+
+
+class Filling:
+    """What fills one gap. A cancelled :meth:`next` loses no row, and may be called again."""
+
+    def __init__(self, gap: Gap, walks: Walks, *, phone: str | None) -> None:
+        self._gap = gap
+        self._phone = phone
+        self._walks = dict(walks)
+        self._rows: AsyncIterator[Part] | None = None
+        self._filled: list[str] = []
+        self._errors: list[str] = []
+
+    async def next(self) -> LiveEvent | None:
+        """Give the next event that was missed; None where there is no more. Raises nothing but a cancel."""
+        while self._walks:
+            name, walk = next(iter(self._walks.items()))
+            try:
+                if self._rows is None:
+                    self._rows = aiter(walk(self._gap.since - _MARGIN, self._gap.until + _MARGIN))
+                row = await anext(self._rows)
+            except StopAsyncIteration:
+                self._filled.append(name)
+            except PeriskopeError as error:
+                self._errors.append(f"{name}: {error}")
+            else:
+                return LiveEvent(name=name, data=row, phone=self._phone, source="walk")
+            del self._walks[name]
+            self._rows = None
+        return None
+
+    def outcome(self) -> Gap:
+        """Give the gap, and what was filled of it."""
+        return replace(self._gap, filled=tuple(self._filled), error="; ".join(self._errors) or None)

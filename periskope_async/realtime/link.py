@@ -1,0 +1,249 @@
+"""One connection: opened as Socket.IO wants it, read frame by frame, closed. What goes wrong is one of our errors."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from periskope_async.connection import (
+    Attempt,
+    ConnectionBroke,
+    Leave,
+    leave_of_task,
+    open_stream_session,
+    proxy_arguments,
+)
+from periskope_async.errors import APIError, ConnectError, PeriskopeError, StreamRefusedError, TimeoutError_
+from periskope_async.frames import hide_frames
+from periskope_async.printable import one_line
+from periskope_async.realtime.codec import PONG, Broken, Connected, Event, Hello, Refused, Sign, connect_frame, decode
+from periskope_async.transport import cause_of, connect_error
+from periskope_async.wire.answer import read_meta
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import SimpleNamespace
+
+    from periskope_async.config import Config
+    from periskope_async.realtime.codec import Packet
+    from periskope_async.realtime.items import GapReason
+
+    Websocket = aiohttp.ClientWebSocketResponse[Any]
+
+__all__ = ["Link", "open_session", "stream_url"]
+
+_WHAT = "GET /socket.io/"
+_SAID_CHARACTERS = 300
+# What socket.io answers where its allowRequest says no is a 400.
+_REFUSED = frozenset({400, 401, 403})
+_CLOSE_SECONDS = 1.0
+_CONTENT = (Event, Broken)
+# 3.14 brought the option to hand over texts as bytes, which is all that we need.
+_AS_BYTES: dict[str, Any] = (
+    {"decode_text": False} if tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 14) else {}
+)
+
+
+class _Redirected(Exception):  # noqa: N818 - it never leaves this room
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def stream_url(base_url: str) -> URL:
+    """Give where the stream is: beside the REST API's ``/v1``."""
+    url = URL(f"{base_url.removesuffix('/v1')}/socket.io/", encoded=True)
+    return url.with_query({"EIO": "4", "transport": "websocket"})
+
+
+def open_session(config: Config, lent: aiohttp.ClientSession | None) -> aiohttp.ClientSession:
+    """Open the session of a stream. It follows no redirect, which would take the key to another host."""
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_refuse_redirect)
+    return open_stream_session(config, lent, trace)
+
+
+async def _refuse_redirect(
+    _: aiohttp.ClientSession, __: SimpleNamespace, params: aiohttp.TraceRequestRedirectParams
+) -> None:
+    raise _Redirected(params.response.status)
+
+
+class Link:
+    """A connection that the server has let in."""
+
+    def __init__(self, socket: Websocket, hello: Hello, pid: str | None, missed: list[Event | Broken]) -> None:
+        self._socket = socket
+        self._patience = hello.patience
+        self.pid = pid
+        """The session's name, where the server can recover it."""
+        self.missed = missed
+        """Events of the time before, which a recovering server sends first."""
+
+    @classmethod
+    async def open(
+        cls,
+        session: aiohttp.ClientSession,
+        config: Config,
+        *,
+        patience: float,
+        heartbeat: float,
+        max_message: int,
+        pid: str | None = None,
+        offset: str | None = None,
+    ) -> Link:
+        """Connect, and be let in, within ``patience`` seconds. With ``pid`` and ``offset``, ask for what was missed.
+
+        Raises StreamRefusedError, APIError, ConnectError, TimeoutError_; none of them shows the key. A cancel leaves
+        nothing behind.
+        """
+        deadline = asyncio.timeout(patience)
+        try:
+            async with deadline:
+                socket = await _upgrade(session, config, heartbeat=heartbeat, max_message=max_message)
+                try:
+                    return await cls._enter(socket, config, pid=pid, offset=offset)
+                except BaseException:
+                    await _close(socket)
+                    raise
+        except (PeriskopeError, asyncio.CancelledError) as error:
+            hide_frames(error)
+            raise
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            hide_frames(error)
+            failure = TimeoutError_(
+                f"{_WHAT}: the server has not let the stream in within {patience:g} s", phase="connect"
+            )
+        raise failure
+
+    @classmethod
+    async def _enter(cls, socket: Websocket, config: Config, *, pid: str | None, offset: str | None) -> Link:
+        """Say hello, ask to be let in, and wait for the answer."""
+        hello: Hello | None = None
+        missed: list[Event | Broken] = []
+        while True:
+            packet, _ = await _receive(socket)
+            if packet is Sign.PING:
+                await socket.send_str(PONG)
+            elif isinstance(packet, Hello):
+                hello = packet
+                await socket.send_str(connect_frame(pid, offset))
+            elif isinstance(packet, Connected) and hello is not None:
+                return cls(socket, hello, packet.pid, missed)
+            elif isinstance(packet, Refused):
+                said = one_line(config.api_key.redact_text(packet.message), limit=_SAID_CHARACTERS)
+                raise StreamRefusedError(
+                    f"{_WHAT}: the server refused the stream: {said}",
+                    status=101,
+                    body=config.api_key.redact(packet.content),
+                )
+            elif packet is Sign.CLOSE or packet is Sign.GOODBYE:
+                raise ConnectError(f"{_WHAT}: the server closed the connection before it let the stream in")
+            elif isinstance(packet, _CONTENT):
+                missed.append(packet)
+
+    async def read(self, take: Callable[[Event | Broken, int], None], heard: Callable[[], None]) -> GapReason:
+        """Give every event and the size of its frame to ``take`` until the connection ends; give why it did.
+
+        ``heard`` is told of each frame. What ``take`` raises comes through.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            # Set anew once a second, not for each frame.
+            async with asyncio.timeout(self._patience + 1) as silence:
+                set_at = loop.time()
+                while True:
+                    packet, size = await _receive(self._socket)
+                    heard()
+                    if (now := loop.time()) - set_at > 1:
+                        silence.reschedule(now + self._patience + 1)
+                        set_at = now
+                    if isinstance(packet, _CONTENT):
+                        take(packet, size)
+                    elif packet is Sign.PING:
+                        await self._socket.send_str(PONG)
+                    elif packet is Sign.GOODBYE:
+                        return "goodbye"
+                    elif packet is Sign.CLOSE:
+                        return "closed"
+        except TimeoutError:
+            return "silent"
+        except (ConnectError, ConnectionError):
+            return "closed"
+
+    async def close(self) -> None:
+        """Close the connection; waits a second at most for the server to agree."""
+        await _close(self._socket)
+
+
+async def _receive(socket: Websocket) -> tuple[Packet | None, int]:
+    """Read one frame, and give its size too. Raises ConnectError where the connection has ended."""
+    message = await socket.receive()
+    if message.type is aiohttp.WSMsgType.TEXT:
+        data = message.data
+        frame: bytes = data if isinstance(data, bytes) else data.encode()
+        return decode(frame), len(frame)
+    if message.type is aiohttp.WSMsgType.BINARY:
+        return None, 0
+    raise ConnectError(f"{_WHAT}: the connection ended (code {socket.close_code})")
+
+
+async def _close(socket: Websocket) -> None:
+    with suppress(aiohttp.ClientError, ConnectionError, TimeoutError):
+        await socket.close()
+
+
+async def _upgrade(session: aiohttp.ClientSession, config: Config, *, heartbeat: float, max_message: int) -> Websocket:
+    """Turn a request into a websocket. Raises our errors alone, without aiohttp's, whose repr shows headers."""
+    leave = leave_of_task.set(Leave(None, config.api_key, Attempt()))
+    try:
+        socket: Websocket = await session.ws_connect(
+            stream_url(config.base_url),
+            headers=None if config.phone is None else {"x-phone": config.phone},
+            timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS),
+            heartbeat=heartbeat,
+            max_msg_size=max_message,
+            **proxy_arguments(config),
+            **_AS_BYTES,
+        )
+    except _Redirected as redirected:
+        failure: PeriskopeError = APIError(
+            f"{_WHAT}: the server redirects the stream, which is not followed; check base_url",
+            status=redirected.status,
+        )
+    except aiohttp.WSServerHandshakeError as error:
+        failure = _handshake_failure(error.status, error.headers, config)
+    except (aiohttp.ClientError, ConnectionBroke, OSError) as error:
+        said = one_line(config.api_key.redact_text(str(error) or type(error).__name__), limit=_SAID_CHARACTERS)
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            failure = TimeoutError_(f"{_WHAT}: no connection: {said}", phase="connect")
+        else:
+            failure = connect_error(error, _WHAT, said, config)
+            failure.__cause__ = cause_of(error)
+    else:
+        return socket
+    finally:
+        leave_of_task.reset(leave)
+    # Not while that error is handled: it would be the context of this one, with the request and all.
+    raise failure
+
+
+def _handshake_failure(status: int, headers: Any, config: Config) -> PeriskopeError:
+    shown = CIMultiDict((name, config.api_key.redact_text(value)) for name, value in (headers or {}).items())
+    meta = read_meta(status, shown)
+    if status in _REFUSED:
+        return StreamRefusedError(
+            f"{_WHAT}: the server refused the stream with status {status}: a wrong key, or a phone outside its scope",
+            status=status,
+            meta=meta,
+        )
+    if status in {101, 200}:
+        return ConnectError(f"{_WHAT}: what answers is no Socket.IO server (status {status}); check base_url")
+    return APIError(f"{_WHAT}: the server answered {status} instead of opening the stream", status=status, meta=meta)

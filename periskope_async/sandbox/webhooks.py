@@ -1,0 +1,155 @@
+"""The sandbox's webhooks: real requests, signed as Periskope signs them, with the disorder of a bad day on request.
+
+How often Periskope tries, and how long it waits, no source tells: three tries, a moment apart, were chosen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from periskope_async.sandbox.cast import ORG_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+__all__ = ["WebhookFaults", "WebhookSent", "Webhooks"]
+
+_OK = 200
+_REDIRECT = 300
+
+
+@dataclass
+class WebhookFaults:
+    """How webhooks are sent; may be changed while the sandbox runs."""
+
+    tries: int = 3
+    pause: float = 0.05
+    """Seconds between two tries."""
+    timeout: float = 5.0
+    """Seconds that a receiver may take to answer."""
+    copies: int = 1
+    """How often each event is sent, however it was answered."""
+    shuffle: int = 1
+    """How many events are held back and sent in another order."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSent:
+    """One request to a receiver. ``status`` is 0 where none was answered."""
+
+    url: str
+    event: str
+    body: bytes
+    attempt: int
+    status: int
+
+
+class Webhooks:
+    """Sends events to whoever subscribed. :meth:`emit` and :meth:`subscribe` may be called from any thread."""
+
+    def __init__(
+        self,
+        *,
+        signing_key: str,
+        now: Callable[[], float],
+        rng: Random,
+        listen: Callable[[Callable[[str, dict[str, Any]], object]], object],
+    ) -> None:
+        self.faults = WebhookFaults()
+        self.sent: list[WebhookSent] = []
+        """What was sent so far, in order."""
+        self._key = signing_key.encode()
+        self._now = now
+        self._rng = rng
+        self._listen = listen
+        self._hooks: dict[str, frozenset[str]] = {}
+        self._held: list[tuple[str, str, bytes]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._queue: asyncio.Queue[tuple[str, str, bytes]] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    def subscribe(self, url: str, *events: str) -> None:
+        """Send these events to ``url`` from now on; all where none is named."""
+        if not self._hooks:
+            self._listen(self.emit)
+        self._hooks[url] = frozenset(events)
+
+    def unsubscribe(self, url: str) -> None:
+        """Send nothing more to ``url``."""
+        self._hooks.pop(url, None)
+
+    def start(self) -> None:
+        """Send from the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._run())
+
+    async def close(self) -> None:
+        """Send nothing more."""
+        self._loop = None
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def flush(self) -> None:
+        """Wait until all events so far were sent, and those held back too."""
+        # Behind those that other threads have handed over.
+        await asyncio.sleep(0)
+        self._release()
+        await self._queue.join()
+
+    def emit(self, name: str, said: dict[str, Any]) -> None:
+        """Send an event to all that want it."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._emit, name, said)
+
+    def _emit(self, name: str, said: dict[str, Any]) -> None:
+        sent_at = datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        whole = {"event": name, "data": said, "org_id": ORG_ID, "timestamp": sent_at}
+        # As JSON.stringify writes it, half an emoji too.
+        body = json.dumps(whole, separators=(",", ":"), ensure_ascii=False).encode(errors="backslashreplace")
+        for url, events in self._hooks.items():
+            if not events or name in events:
+                self._held += [(url, name, body)] * self.faults.copies
+        if len(self._held) >= self.faults.shuffle:
+            self._release()
+
+    def _release(self) -> None:
+        if self.faults.shuffle > 1:
+            self._rng.shuffle(self._held)
+        for held in self._held:
+            self._queue.put_nowait(held)
+        self._held.clear()
+
+    async def _run(self) -> None:
+        async with aiohttp.ClientSession(trust_env=False) as session:
+            while True:
+                url, name, body = await self._queue.get()
+                await self._deliver(session, url, name, body)
+                self._queue.task_done()
+
+    async def _deliver(self, session: aiohttp.ClientSession, url: str, name: str, body: bytes) -> None:
+        headers = {
+            "Content-Type": "application/json",
+            "x-periskope-signature": hmac.new(self._key, body, hashlib.sha256).hexdigest(),
+        }
+        timeout = aiohttp.ClientTimeout(total=self.faults.timeout)
+        for attempt in range(1, self.faults.tries + 1):
+            status = 0
+            with suppress(aiohttp.ClientError, TimeoutError, OSError):
+                async with session.post(url, data=body, headers=headers, timeout=timeout) as response:
+                    status = response.status
+            self.sent.append(WebhookSent(url, name, body, attempt, status))
+            if _OK <= status < _REDIRECT:
+                return
+            await asyncio.sleep(self.faults.pause)

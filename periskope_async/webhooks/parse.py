@@ -1,0 +1,32 @@
+"""A webhook's body as a typed event (pure)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from periskope_async.decoding.repair import Unreadable
+from periskope_async.errors import DecodeError
+from periskope_async.live_event import LiveEvent, read_event
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+__all__ = ["parse"]
+
+_SHOWN = 200
+
+
+def parse(body: bytes, *, received_at: datetime | None = None) -> LiveEvent:
+    """Read a webhook's body, ``{event, data, org_id, timestamp}``; verify it first.
+
+    An event of a name that is not known, or whose object cannot be read as its type, has a mapping in ``data``. Raises
+    DecodeError where the body is no JSON object, or names no event.
+    """
+    try:
+        return read_event(body, source="webhook", received_at=received_at)
+    except Unreadable as error:
+        raise DecodeError(
+            f"a webhook's body cannot be read: {error}",
+            path=error.path,
+            body_start=body[:_SHOWN].decode(errors="replace"),
+        ) from None

@@ -1,0 +1,244 @@
+"""The address that webhooks are sent to: verified, read, answered at once, and handled one after another.
+
+The answer does not wait for the work. Periskope documents neither how long it waits for one nor whether it sends again,
+so a slow handler must not decide about that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import zlib
+from collections import deque
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
+
+from periskope_async.errors import ConfigError, DecodeError, SignatureError
+from periskope_async.typed import is_whole
+from periskope_async.webhooks.parse import parse
+from periskope_async.webhooks.seen import Recent
+from periskope_async.webhooks.verify import SIGNATURE_HEADER, SigningKeys, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+
+    from aiohttp import web
+
+    from periskope_async.live_event import LiveEvent
+    from periskope_async.webhooks.seen import SeenStore
+
+    Scope: TypeAlias = MutableMapping[str, Any]
+    Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+    Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+__all__ = ["Receiver"]
+
+logger = logging.getLogger(__name__)
+
+_GZIP = 31  # zlib's word for a gzip header with the largest window
+_HEADER = SIGNATURE_HEADER.encode()
+
+
+class _Answer(Struct, frozen=True):
+    status: int
+    text: str = ""
+
+
+class _Refused(Exception):  # noqa: N818 - it never leaves this room
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.answer = _Answer(status, text)
+
+
+class Receiver:
+    """Takes webhooks, and gives each event to ``handle`` once, in order of arrival.
+
+    It is an ASGI app, for FastAPI and Starlette: ``app.mount("/periskope", receiver)``. For aiohttp.web there is
+    :meth:`aiohttp_handler`. Await :meth:`drain` when the server shuts down: what was answered is handled then.
+
+    - ``keys``: the signing key, or several while it is changed.
+    - ``max_body``: most bytes of a body; 413 beyond. A note may carry a whole file.
+    - ``max_waiting``: most events that wait for ``handle``; 503 beyond, so that the sender may try again.
+    - ``max_age``: most seconds between an event's time and now, in either direction; None takes all, since a late
+      delivery may bear its old time.
+    - ``seen``: the memory of handled events, by :attr:`LiveEvent.key`; 10,000 in this process by default.
+
+    What ``handle`` raises is logged, and its event may come again. Raises ConfigError where a setting is wrong.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[LiveEvent], Awaitable[object]],
+        *,
+        keys: str | Iterable[str] | SigningKeys,
+        max_body: int = 16 * 1024 * 1024,
+        max_waiting: int = 10_000,
+        max_age: float | None = None,
+        seen: SeenStore | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._keys = keys if isinstance(keys, SigningKeys) else SigningKeys(keys)
+        del keys
+        for name, value in (("max_body", max_body), ("max_waiting", max_waiting)):
+            if not is_whole(value, least=1):
+                raise ConfigError(f"{name} is {value!r}; give a whole number above 0", parameter=name)
+        self._handle = handle
+        self._max_body = max_body
+        self._max_waiting = max_waiting
+        self._max_age = max_age
+        self._seen = seen or Recent()
+        self._clock = clock
+        self._waiting: deque[LiveEvent] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    def open(self, body: bytes, signature: str | bytes | None) -> LiveEvent:
+        """Verify a body and read it, for other frameworks. Raises SignatureError, DecodeError."""
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        verify(body, signature, self._keys)
+        event = parse(body, received_at=now)
+        if self._max_age is not None:
+            age = None if event.timestamp is None else (now - event.timestamp).total_seconds()
+            if age is None or abs(age) > self._max_age:
+                when = "bears no time" if age is None else f"is {age:.0f} s old"
+                raise SignatureError(f"the event {when}; max_age is {self._max_age:g} s", reason="old")
+        return event
+
+    async def drain(self, _: object = None) -> None:
+        """Wait until all events that were answered have been handled; fits ``app.on_shutdown`` of aiohttp.web."""
+        while self._worker is not None:
+            await asyncio.wait({self._worker})
+
+    async def aiohttp_handler(self, request: web.Request) -> web.Response:
+        """Answer a request of aiohttp.web: ``app.router.add_post("/periskope", receiver.aiohttp_handler)``."""
+        from aiohttp import web  # noqa: PLC0415 - a server that other users need not load
+
+        try:
+            # The app's own limit is 1 MiB, less than a note with a file in it.
+            whole = request.clone(client_max_size=self._max_body)
+        except RuntimeError:
+            whole = request  # a middleware has read it, and aiohttp has kept it
+        try:
+            body = await whole.read()
+        except web.HTTPRequestEntityTooLarge:
+            answer = self._too_large()
+        else:
+            signatures = request.headers.getall(SIGNATURE_HEADER, [])
+            answer = self._answer(body, [text.encode(errors="surrogateescape") for text in signatures])
+        return web.Response(status=answer.status, text=answer.text)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request as an ASGI app."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close"})
+            return
+        headers: list[tuple[bytes, bytes]] = [(name.lower(), value) for name, value in scope["headers"]]
+        try:
+            answer = self._answer(
+                await self._read(scope["method"], dict(headers), receive),
+                [value for name, value in headers if name == _HEADER],
+            )
+        except _Refused as refused:
+            answer = refused.answer
+        except ConnectionError:
+            return
+        content = answer.text.encode()
+        extra = [(b"allow", b"POST")] if answer.status == 405 else []  # noqa: PLR2004 - HTTP's own
+        sizes = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(content)).encode())]
+        await send({"type": "http.response.start", "status": answer.status, "headers": [*sizes, *extra]})
+        await send({"type": "http.response.body", "body": content})
+
+    def _answer(self, body: bytes, signatures: Sequence[bytes]) -> _Answer:
+        """Put an event in line, and give what to answer. Nothing is awaited: no cancel can come between."""
+        try:
+            event = self.open(body, b",".join(signatures) or None)
+        except SignatureError as error:
+            logger.warning("refused a webhook: %s", error)
+            return _Answer(401, str(error))
+        except DecodeError as error:
+            logger.warning("refused a webhook that was signed: %s", error)
+            return _Answer(400, str(error))
+        if len(self._waiting) >= self._max_waiting:
+            return _Answer(503, f"{self._max_waiting} events wait already")
+        self._waiting.append(event)
+        if self._worker is None:
+            self._worker = asyncio.get_running_loop().create_task(self._work(), name="periskope webhooks")
+        return _Answer(200)
+
+    async def _work(self) -> None:
+        """Handle what waits, and end: no task is left where none is needed."""
+        try:
+            while self._waiting:
+                await self._handle_once(self._waiting.popleft())
+        finally:
+            self._worker = None
+
+    async def _handle_once(self, event: LiveEvent) -> None:
+        try:
+            if not await self._seen.add(event.key):
+                logger.debug("dropped a second delivery of %s %s", event.name, event.object_id)
+                return
+        except Exception:
+            # Twice is better than never.
+            logger.exception("the store of handled events failed; %s %s may be doubled", event.name, event.object_id)
+        try:
+            await self._handle(event)
+        except Exception:
+            logger.exception("the handler failed on %s %s", event.name, event.object_id)
+            await self._seen.discard(event.key)
+
+    async def _read(self, method: str, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+        """Read a request's body, inflated. Raises _Refused."""
+        if method != "POST":
+            raise _Refused(405, "webhooks are sent by POST")
+        said = headers.get(b"content-length", b"")
+        if said.isdigit() and int(said) > self._max_body:
+            raise self._refusal()
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionError
+            body += message.get("body", b"")
+            if len(body) > self._max_body:
+                raise self._refusal()
+            if not message.get("more_body", False):
+                break
+        # aiohttp.web inflates what it hands over, ASGI servers do not; and JSON never begins like gzip.
+        is_compressed = headers.get(b"content-encoding", b"").lower() in {b"gzip", b"x-gzip"}
+        return self._inflated(bytes(body)) if is_compressed and body else bytes(body)
+
+    def _inflated(self, body: bytes) -> bytes:
+        inflater = zlib.decompressobj(_GZIP)
+        try:
+            inflated = inflater.decompress(body, self._max_body + 1)
+        except zlib.error:
+            raise _Refused(400, "the body is not gzip, as its Content-Encoding says") from None
+        if len(inflated) > self._max_body:
+            raise self._refusal()
+        if not inflater.eof:
+            raise _Refused(400, "the body's gzip is cut off")
+        return inflated
+
+    def _refusal(self) -> _Refused:
+        answer = self._too_large()
+        return _Refused(answer.status, answer.text)
+
+    def _too_large(self) -> _Answer:
+        return _Answer(413, f"the body has more than {self._max_body} bytes")
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Follow a server that has no other app than this one."""
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.drain()
+                await send({"type": "lifespan.shutdown.complete"})
+                return

@@ -1,0 +1,116 @@
+"""The proof that a webhook comes from Periskope (pure).
+
+The header ``x-periskope-signature`` holds the HMAC-SHA256 of the body in hex digits. Its key is the signing key that
+the console shows, prefix and all. The body is signed as it is sent: what was decoded and encoded again differs.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from periskope_async.errors import ConfigError, SignatureError
+from periskope_async.secret import Secret
+from periskope_async.typed import pasted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["SIGNATURE_HEADER", "SigningKeys", "Verified", "verify"]
+
+SIGNATURE_HEADER: Final = "x-periskope-signature"
+
+_HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
+_DIGITS = 64
+
+
+class Verified(Struct, frozen=True):
+    """A signature that is right."""
+
+    key_index: int
+    """Which of the keys has made it, from 0: when the old one is no longer met, it can go."""
+
+
+class SigningKeys:
+    """One signing key, or several while they are changed. They never show themselves.
+
+    Raises ConfigError for no key, an empty one, and what is no str.
+    """
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, keys: str | Iterable[str]) -> None:
+        # In no local of a frame that may raise: reports of crashes show them.
+        self._keys = _secrets(keys)
+        del keys
+        if not self._keys or not all(key.reveal() for key in self._keys):
+            raise ConfigError(
+                "no signing key, or one that is empty or no str; it is shown in Periskope's console where webhooks are "
+                "made",
+                parameter="keys",
+            )
+
+    def matching(self, body: bytes, signature: bytes) -> int | None:
+        """Give which key makes this signature of the body; all are tried, each in constant time."""
+        found = None
+        for index, key in enumerate(self._keys):
+            if hmac.compare_digest(hmac.digest(key.reveal().encode(), body, "sha256"), signature) and found is None:
+                found = index
+        return found
+
+    def __repr__(self) -> str:
+        return f"SigningKeys({len(self._keys)} of them)"
+
+
+def verify(body: bytes, signature: str | bytes | None, keys: str | Iterable[str] | SigningKeys) -> Verified:
+    """Prove that ``body`` was signed with one of ``keys``.
+
+    ``body`` is what was received, byte for byte; ``signature`` the header's value, None where there was none. Raises
+    SignatureError, whose ``reason`` says what is wrong; TypeError where ``body`` is no bytes; ConfigError where a key
+    cannot be one.
+    """
+    known = keys if isinstance(keys, SigningKeys) else SigningKeys(keys)
+    del keys
+    if not isinstance(body, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"body is a {type(body).__name__}; give the bytes that were received, for a text or an object that is "
+            "encoded again may differ from what was signed"
+        )
+    given = _read_signature(signature)
+    if not body:
+        raise SignatureError(
+            "the body is empty, and yet it has a signature: something on the way, such as a middleware or a form "
+            "parser, has read it before",
+            reason="empty_body",
+        )
+    index = known.matching(bytes(body), given)
+    if index is None:
+        raise SignatureError(
+            "the signature fits none of the keys: another key, or a body that was changed on the way (decoded and "
+            "encoded again, or decompressed)",
+            reason="wrong",
+        )
+    return Verified(index)
+
+
+def _read_signature(signature: str | bytes | None) -> bytes:
+    """Give the signature's 32 bytes. Raises SignatureError where it cannot be one."""
+    text = signature.encode(errors="replace") if isinstance(signature, str) else bytes(signature or b"")
+    text = text.strip()
+    if not text:
+        raise SignatureError(f"there is no signature: the header {SIGNATURE_HEADER} is missing", reason="missing")
+    if b"," in text:
+        raise SignatureError(
+            f"there are several signatures in {SIGNATURE_HEADER}; one was expected", reason="malformed"
+        )
+    if len(text) != _DIGITS or not _HEX_DIGITS.issuperset(text):
+        reason = "it begins with sha256=" if text.startswith(b"sha256=") else f"it has {len(text)} characters"
+        raise SignatureError(f"the signature is not {_DIGITS} hex digits: {reason}", reason="malformed")
+    return bytes.fromhex(text.decode("ascii"))
+
+
+def _secrets(keys: str | Iterable[str]) -> tuple[Secret, ...]:
+    given = (keys,) if isinstance(keys, str) else keys
+    return tuple(Secret(pasted(key) if isinstance(key, str) else "") for key in given)  # pyright: ignore[reportUnnecessaryIsInstance]

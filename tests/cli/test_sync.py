@@ -1,0 +1,71 @@
+"""What ``periskope sync`` says and writes, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from periskope_async.sandbox import Sandbox
+from tests.cli.running import begun, periskope
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_first_and_the_next_sync(tmp_path: Path) -> None:
+    path = tmp_path / "chats.sqlite"
+    with Sandbox(chats=1_200) as sandbox:
+        environ = {"PERISKOPE_API_KEY": sandbox.api_key, "PERISKOPE_BASE_URL": sandbox.base_url}
+        first = periskope("sync", str(path), **environ)
+        assert first.returncode == 0
+        assert first.stdout == ""
+        assert first.stderr.splitlines()[0] == "✓ chats: 1,200 rows; 1,200 new"
+        assert first.stderr.splitlines()[1].endswith("requests; read whole, since it is the first time")
+        sandbox.insert()
+        second = periskope("sync", str(path), "--json", **environ)
+    (account,) = map(json.loads, second.stdout.splitlines())
+    assert second.stderr == ""
+    (chats,) = account["lists"]
+    assert (chats["name"], chats["rows"], chats["inserted"], chats["full"]) == ("chats", 1_201, 1, None)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM chats").fetchone() == (1_201,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("https://x",), 2, "names no database"),
+        (("/no/such/folder.sqlite",), 1, "cannot write to '/no/such/folder.sqlite': No such file or directory"),
+    ],
+)
+def test_slips(arguments: tuple[str, ...], code: int, said: str) -> None:
+    ran = periskope("sync", *arguments, "--sandbox", "--sandbox-chats", "3")
+    assert (ran.returncode, ran.stdout) == (code, "")
+    assert said in ran.stderr.replace("\n", " ")
+
+
+def test_another_writer_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sync that watches holds its database until Ctrl-C, says what changes, and nothing else."""
+    path = tmp_path / "chats.sqlite"
+    with Sandbox(chats=30) as sandbox:
+        monkeypatch.setenv("PERISKOPE_API_KEY", sandbox.api_key)
+        monkeypatch.setenv("PERISKOPE_BASE_URL", sandbox.base_url)
+        process = begun("sync", str(path), "--watch", "--every", "0.05")
+        assert process.stderr is not None
+        assert process.stderr.readline() == "✓ chats: 30 rows; 30 new\n"
+        process.stderr.readline()
+        other = periskope("sync", str(path), "--sandbox", "--sandbox-chats", "3")
+        assert other.returncode == 1
+        assert "another mirror writes to" in other.stderr
+        sandbox.insert()
+        assert process.stderr.readline() == "✓ chats: 31 rows; 1 new\n"
+        process.send_signal(signal.SIGINT if sys.platform != "win32" else signal.SIGTERM)
+        _, said = process.communicate(timeout=40)
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "! stopped"

@@ -1,0 +1,89 @@
+"""What news of a row does to what is stored, by tables and for every order in which news may arrive."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import msgspec
+import pytest
+from hypothesis import given, strategies as st
+
+from periskope_async.mirror.merge import (
+    FieldChange,
+    Outcome,
+    Source,
+    Stored,
+    changed_fields,
+    judge,
+    misses_needed,
+)
+
+INSERTED, UPDATED, RESTORED = Outcome.INSERTED, Outcome.UPDATED, Outcome.RESTORED
+UNCHANGED, OUTDATED = Outcome.UNCHANGED, Outcome.OUTDATED
+
+
+@pytest.mark.parametrize(
+    ("stored", "raw", "version", "by_walk", "by_event", "by_late_event"),
+    [
+        (None, "a", 1, INSERTED, INSERTED, INSERTED),
+        (None, "a", None, INSERTED, INSERTED, INSERTED),
+        (Stored("a", 1, 10), "b", 2, UPDATED, UPDATED, UPDATED),
+        (Stored("a", 2, 10), "b", 1, OUTDATED, OUTDATED, OUTDATED),
+        (Stored("a", 1, 10), "a", 1, UNCHANGED, UNCHANGED, UNCHANGED),
+        # The versions do not tell which is newer.
+        (Stored("a", 1, 10), "b", 1, UPDATED, UPDATED, OUTDATED),
+        (Stored("a", None, 10), "b", 1, UPDATED, UPDATED, OUTDATED),
+        (Stored("a", 1, 10), "b", None, UPDATED, UPDATED, OUTDATED),
+    ],
+)
+def test_a_row_meets_one_that_is_there(
+    stored: Stored | None, raw: str, version: int | None, by_walk: Outcome, by_event: Outcome, by_late_event: Outcome
+) -> None:
+    assert judge(stored, raw, version, source="walk", as_of=10) is by_walk
+    assert judge(stored, raw, version, source="event", as_of=11) is by_event
+    assert judge(stored, raw, version, source="event", as_of=10) is by_late_event
+
+
+@pytest.mark.parametrize(
+    ("version", "as_of", "outcome"),
+    [
+        (2, 100, OUTDATED),  # said before the row was found gone
+        (2, 101, RESTORED),
+        (None, 101, RESTORED),
+        (3, 100, OUTDATED),
+        (1, 101, OUTDATED),  # an older version than the one that was shown
+    ],
+)
+def test_a_row_meets_a_deleted_one(version: int | None, as_of: int, outcome: Outcome) -> None:
+    stored = Stored("a", 2, 50, 100)
+    for source in get_args(Source):
+        assert judge(stored, "a", version, source=source, as_of=as_of) is outcome
+
+
+def test_misses_without_proof_are_counted_twice() -> None:
+    assert misses_needed(is_proven=True) == 1
+    assert misses_needed(is_proven=False) == 2
+
+
+def test_changed_fields() -> None:
+    old = '{"a":1,"b":[1],"c":null,"d":"x"}'
+    new = '{"b":[1,2],"a":1,"c":"\\ud83d","e":{}}'
+    assert changed_fields(old, new) == [
+        FieldChange("b", "[1]", "[1,2]"),
+        FieldChange("c", "null", '"\\ufffd"'),
+        FieldChange("e", None, "{}"),
+        FieldChange("d", '"x"', None),
+    ]
+
+
+@given(st.lists(st.tuples(st.integers(1, 8), st.booleans()), max_size=20))
+def test_no_order_of_arrival_goes_back(arrivals: list[tuple[int, bool]]) -> None:
+    """Versions arrive by events and walks in any order, doubled and with gaps: what is shown never gets older."""
+    stored: Stored | None = None
+    for now, (version, is_walk) in enumerate(arrivals, 10):
+        raw = msgspec.json.encode({"v": version}).decode()
+        outcome = judge(stored, raw, version, source="walk" if is_walk else "event", as_of=now)
+        if outcome.is_change:
+            assert stored is None or version >= (stored.version or 0)
+            stored = Stored(raw, version, now)
+    assert stored is None or stored.version == max(version for version, _ in arrivals)

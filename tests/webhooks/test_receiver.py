@@ -1,0 +1,255 @@
+"""The receiver under real HTTP: in FastAPI, in aiohttp.web, and alone."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+from contextlib import asynccontextmanager
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import fastapi
+import pytest
+import uvicorn
+from aiohttp import web
+from starlette.middleware.base import BaseHTTPMiddleware
+
+from periskope_async import ConfigError
+from periskope_async.webhooks import Receiver
+from tests.webhooks.bodies import KEY, envelope, message, signed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+
+    from periskope_async.webhooks import LiveEvent
+
+BODY = envelope("message.created", message())
+pytestmark = pytest.mark.usefixtures("nothing_left_over")
+
+
+class Handled:
+    def __init__(self) -> None:
+        self.events: list[LiveEvent] = []
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def __call__(self, event: LiveEvent) -> None:
+        await self.go_on.wait()
+        self.events.append(event)
+
+
+@asynccontextmanager
+async def under_uvicorn(app: Any) -> AsyncGenerator[str]:
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))
+    # Not serve(): its signal handlers are for a main program.
+    task = asyncio.create_task(server._serve())
+    while not server.started:  # noqa: ASYNC110 - it tells nobody else
+        await asyncio.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+@asynccontextmanager
+async def alone(receiver: Receiver) -> AsyncGenerator[str]:
+    async with under_uvicorn(receiver) as url:
+        yield f"{url}/"
+
+
+@asynccontextmanager
+async def in_fastapi(receiver: Receiver) -> AsyncGenerator[str]:
+    app = fastapi.FastAPI()
+    app.mount("/periskope", receiver)
+
+    async def look(request: fastapi.Request, call_next: Callable[..., Awaitable[Any]]) -> Any:
+        assert await request.body() is not None
+        return await call_next(request)
+
+    app.add_middleware(BaseHTTPMiddleware, dispatch=look)
+    async with under_uvicorn(app) as url:
+        yield f"{url}/periskope/"
+    await receiver.drain()
+
+
+@asynccontextmanager
+async def in_aiohttp(receiver: Receiver, *, reads_before: bool = False) -> AsyncGenerator[str]:
+    @web.middleware
+    async def look(request: web.Request, handler: Callable[..., Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+        if reads_before:
+            await request.read()
+        return await handler(request)
+
+    app = web.Application(middlewares=[look])
+    app.router.add_post("/periskope", receiver.aiohttp_handler)
+    app.on_shutdown.append(receiver.drain)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/periskope"
+    finally:
+        await runner.cleanup()
+
+
+SERVERS = [alone, in_fastapi, in_aiohttp]
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def post(
+    http: aiohttp.ClientSession, url: str, body: bytes, signature: str | None = "", **headers: str
+) -> tuple[int, str]:
+    if signature is not None:
+        headers["X-Periskope-Signature"] = signature or signed(body)
+    async with http.post(url, data=BytesIO(body), headers=headers) as response:
+        return response.status, await response.text()
+
+
+@pytest.mark.parametrize("served", SERVERS)
+async def test_the_answers(served: Any, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    handled = Handled()
+    async with served(Receiver(handled, keys=[KEY, "peri_old"], max_body=3_000_000)) as url:
+        large = envelope("note.created", {"message_id": "n", "media": {"filedata": "A" * 2_000_000}})
+        answers = {
+            "right": await post(http, url, BODY),
+            "again": await post(http, url, BODY),
+            "large": await post(http, url, large),
+            "too large": await post(http, url, b" " * 3_000_001),
+            "old key": await post(http, url, BODY, signed(BODY, "peri_old")),
+            "wrong": await post(http, url, BODY, signed(BODY, "peri_wrong")),
+            "none": await post(http, url, BODY, None),
+            "empty": await post(http, url, b"", "0" * 64),
+            "no event": await post(http, url, b"[]"),
+        }
+        async with http.get(url) as response:
+            answers["GET"] = response.status, ""
+    assert {name: status for name, (status, _) in answers.items()} == {
+        "right": 200,
+        "again": 200,
+        "large": 200,
+        "too large": 413,
+        "old key": 200,
+        "wrong": 401,
+        "none": 401,
+        "empty": 401,
+        "no event": 400,
+        "GET": 405,
+    }
+    assert "fits none of the keys" in answers["wrong"][1]
+    assert "missing" in answers["none"][1]
+    assert "read it before" in answers["empty"][1]
+    assert [event.name for event in handled.events] == ["message.created", "note.created"]
+
+
+@pytest.mark.parametrize("served", SERVERS)
+async def test_a_body_that_was_compressed(served: Any, http: aiohttp.ClientSession) -> None:
+    """aiohttp.web inflates it, ASGI servers do not; what was signed is the JSON."""
+    handled = Handled()
+    async with served(Receiver(handled, keys=KEY)) as url:
+        headers = {"X-Periskope-Signature": signed(BODY), "Content-Encoding": "gzip"}
+        async with http.post(url, data=gzip.compress(BODY), headers=headers) as response:
+            assert response.status == 200
+    assert len(handled.events) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [(b"no gzip", 400), (gzip.compress(BODY)[:-20], 400), (gzip.compress(b" " * 200_000), 413)]
+)
+async def test_what_cannot_be_inflated(http: aiohttp.ClientSession, content: bytes, status: int) -> None:
+    async with alone(Receiver(Handled(), keys=KEY, max_body=100_000)) as url:
+        headers = {"X-Periskope-Signature": signed(BODY), "Content-Encoding": "gzip"}
+        async with http.post(url, data=content, headers=headers) as response:
+            assert response.status == status
+
+
+@pytest.mark.parametrize("served", SERVERS)
+async def test_two_signatures_are_none(served: Any, http: aiohttp.ClientSession) -> None:
+    async with served(Receiver(Handled(), keys=KEY)) as url:
+        headers = [("X-Periskope-Signature", signed(BODY)), ("X-Periskope-Signature", "0" * 64)]
+        async with http.post(url, data=BODY, headers=headers) as response:
+            assert response.status == 401
+            assert "several" in await response.text()
+
+
+async def test_a_middleware_of_aiohttp_may_read_first(http: aiohttp.ClientSession) -> None:
+    handled = Handled()
+    async with in_aiohttp(Receiver(handled, keys=KEY), reads_before=True) as url:
+        assert await post(http, url, BODY) == (200, "")
+    assert len(handled.events) == 1
+
+
+async def test_the_answer_does_not_wait_for_the_work(http: aiohttp.ClientSession) -> None:
+    handled = Handled()
+    handled.go_on.clear()
+    async with in_aiohttp(Receiver(handled, keys=KEY, max_waiting=3)) as url:
+        bodies = [envelope("message.created", message(message_id=f"m{n}")) for n in range(6)]
+        statuses = [(await post(http, url, body))[0] for body in bodies]
+        # One is in the handler's hands, three wait.
+        assert statuses == [200, 200, 200, 200, 503, 503]
+        assert handled.events == []
+        handled.go_on.set()
+    assert [event.object_id for event in handled.events] == ["m0", "m1", "m2", "m3"]
+
+
+async def test_what_the_handler_could_not_do_may_come_again(
+    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    calls: list[str] = []
+
+    async def handle(event: LiveEvent) -> None:
+        calls.append(event.name)
+        if len(calls) == 1:
+            raise ValueError("the database is away")
+
+    receiver = Receiver(handle, keys=KEY)
+    async with in_aiohttp(receiver) as url:
+        for _ in range(3):
+            assert (await post(http, url, BODY))[0] == 200
+            await receiver.drain()
+    assert len(calls) == 2
+
+
+async def test_an_event_of_another_time_is_refused_where_asked(http: aiohttp.ClientSession) -> None:
+    now = 1_795_939_200.0  # 2026-11-29 08:00 UTC
+    handled = Handled()
+    async with in_aiohttp(Receiver(handled, keys=KEY, max_age=300, clock=lambda: now)) as url:
+        assert (await post(http, url, BODY))[0] == 200
+        for when in ("2026-11-29T07:50:00Z", "2026-11-29T08:10:00Z", None):
+            status, said = await post(http, url, envelope("message.created", message(), timestamp=when))
+            assert status == 401
+            assert "max_age" in said
+    assert len(handled.events) == 1
+
+
+class Failing:
+    async def add(self, _: str, /) -> bool:
+        raise OSError("no Redis")
+
+    async def discard(self, _: str, /) -> None:
+        raise AssertionError("nothing was kept")
+
+
+async def test_a_store_that_fails_loses_nothing(http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture) -> None:
+    handled = Handled()
+    async with in_aiohttp(Receiver(handled, keys=KEY, seen=Failing())) as url:
+        await post(http, url, BODY)
+    assert len(handled.events) == 1
+    assert "may be doubled" in caplog.text
+
+
+@pytest.mark.parametrize("option", ["max_body", "max_waiting"])
+def test_a_bound_that_cannot_be_one_is_refused(option: str) -> None:
+    options: dict[str, Any] = {option: 0}
+    with pytest.raises(ConfigError, match=option):
+        Receiver(Handled(), keys=KEY, **options)
