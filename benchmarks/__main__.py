@@ -9,6 +9,7 @@ from benchmarks import import_time, main_job, mirror, waiting
 from benchmarks.compare import command as compare
 from benchmarks.limiter import command as limiter
 from benchmarks.realtime import command as realtime
+from benchmarks.shared import command as shared
 from benchmarks.walk import command as walk
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], None]] = {
     ),
     "mirror": lambda arguments: mirror.run(is_smoke=arguments.smoke),
     "walk": lambda arguments: walk.run(is_smoke=arguments.smoke),
+    "shared": lambda arguments: shared.run(is_smoke=arguments.smoke),
     "realtime": lambda arguments: realtime.run(is_smoke=arguments.smoke),
     "limiter": lambda arguments: limiter.run(is_smoke=arguments.smoke, options=arguments),
 }

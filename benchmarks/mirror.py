@@ -63,7 +63,7 @@ async def _run(chats: int, changed: int, events: int, *, is_smoke: bool) -> None
         async with (
             _sandbox(chats) as (url, change),
             PeriskopeClient(_KEY, base_url=url) as client,
-            Mirror(client, path) as mirror,
+            Mirror(client, path, lists=["chats"]) as mirror,
         ):
             first = await _sync(mirror)
             assert first.changes == chats

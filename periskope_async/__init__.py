@@ -42,7 +42,10 @@ from periskope_async.errors import (
     WrongLoopError,
 )
 from periskope_async.limits.gate import RateLimiter
+from periskope_async.limits.limiter import Limiter
+from periskope_async.limits.permit import Permit
 from periskope_async.limits.rate import RateLimit
+from periskope_async.limits.shared import SharedLimiter
 from periskope_async.limits.snapshot import RateLimitSnapshot
 from periskope_async.media import Media
 from periskope_async.meta import ResponseMeta
@@ -93,6 +96,7 @@ __all__ = [
     "DeliveryInfo",
     "ExportError",
     "KnowledgeBaseItem",
+    "Limiter",
     "Media",
     "Member",
     "Message",
@@ -111,6 +115,7 @@ __all__ = [
     "PeriskopeClient",
     "PeriskopeError",
     "PermissionDeniedError",
+    "Permit",
     "Phone",
     "Poll",
     "QueueJob",
@@ -127,6 +132,7 @@ __all__ = [
     "SentBroadcast",
     "SentMessage",
     "ServerError",
+    "SharedLimiter",
     "SignatureError",
     "StreamOverflowError",
     "StreamRefusedError",

@@ -27,7 +27,6 @@ from periskope_async.errors import (
 )
 from periskope_async.events import Hook, RequestSent, ResponseReceived, Retried, announce
 from periskope_async.frames import hide_frames
-from periskope_async.limits.gate import no_limits
 from periskope_async.retry import next_wait
 from periskope_async.transport import exchange
 from periskope_async.wire.answer import foreign_error, status_error
@@ -41,7 +40,8 @@ if TYPE_CHECKING:
     from periskope_async.cache import CacheSlot, PageCache
     from periskope_async.config import Config
     from periskope_async.decoding.envelope import Steps
-    from periskope_async.limits.gate import RateLimiter
+    from periskope_async.limits.limiter import Limiter
+    from periskope_async.limits.permit import Permit
     from periskope_async.meta import ResponseMeta
     from periskope_async.transport import Answer
     from periskope_async.wire.request import Request
@@ -73,7 +73,7 @@ class Call(Struct, kw_only=True):
     request: Request
     session: aiohttp.ClientSession
     config: Config
-    limiter: RateLimiter
+    limiter: Limiter
     closing: asyncio.Event
     hooks: Sequence[Hook]
     rng: random.Random
@@ -101,7 +101,7 @@ class Call(Struct, kw_only=True):
         try:
             while True:
                 if wait > 0:
-                    await self._pause(wait)
+                    await self.pause(wait)
                 self.tries += 1
                 try:
                     return await self._try()
@@ -189,7 +189,7 @@ class Call(Struct, kw_only=True):
         raise status_error(answer.meta, answer.body, self.request)
 
     async def _send(self, url: URL) -> Answer:
-        permit = await self.limiter.acquire(is_retry=self.requests > 0, is_bulk=self.is_bulk, hooks=self.hooks)
+        permit = await self.wait_for_limit()
         self._book_wait(permit.seconds_waited)
         self.requests += 1
         if self.account is not None:
@@ -278,10 +278,12 @@ class Call(Struct, kw_only=True):
             failure.add_note(f"given up after {self.tries} tries")
         raise failure
 
-    async def _pause(self, seconds: float) -> None:
+    async def wait_for_limit(self) -> Permit:
+        """Wait until the limit allows the next request."""
+        return await self.limiter.acquire(is_retry=self.requests > 0, is_bulk=self.is_bulk, hooks=self.hooks)
+
+    async def pause(self, seconds: float) -> None:
         """Sleep between two tries, or until the client closes."""
-        if no_limits.is_open:
-            return
         self._book_wait(seconds)
         try:
             async with asyncio.timeout(seconds):

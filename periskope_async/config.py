@@ -80,6 +80,8 @@ class Config(Struct, frozen=True, kw_only=True):
     """Most bytes of a decoded body; a larger one raises BodyError instead of filling the memory."""
     proxy: Proxy | None = None
     """What requests go through on their way to the server."""
+    redis_url: Secret | None = None
+    """Where the processes of one API key share their limit."""
 
     def with_phone(self, phone: str | None) -> Config:
         """Give the same settings for another phone; None for all phones of the key."""
@@ -123,12 +125,14 @@ def load_config(
     elif not isinstance(api_key, Secret):
         api_key = Secret(api_key)
     base_url = _normal_url(base_url)
+    redis_url = _setting("PERISKOPE_REDIS_URL", environ)
     config = Config(
         api_key=_checked_key(api_key),
         phone=None if phone is None else normal_phone(phone),
         base_url=base_url,
         timeout=timeout,
         retry=retry,
+        redis_url=None if redis_url is None else Secret(redis_url),
         proxy=find_proxy(
             proxy,
             trust_env=trust_env,

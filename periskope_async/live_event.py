@@ -20,7 +20,11 @@ from periskope_async.decoding.envelope import UNREAD
 from periskope_async.decoding.repair import Unreadable, repair
 from periskope_async.models.chat import Chat
 from periskope_async.models.message import Message, Reaction
+from periskope_async.models.note import Note
+from periskope_async.models.notification import Notification
 from periskope_async.models.part import Part, read_custom
+from periskope_async.models.phone import Phone
+from periskope_async.models.ticket import TicketInfo
 from periskope_async.models.times import read_time
 
 __all__ = ["EVENT_NAMES", "OBJECTS", "EventName", "LiveEvent", "Source", "read_event"]
@@ -65,10 +69,10 @@ class ObjectType(NamedTuple):
 _CHAT = ObjectType(Chat, ("chat_id",))
 _MESSAGE = ObjectType(Message, ("message_id",))
 _REACTION = ObjectType(Reaction, ("reaction_id",))
-_NOTE = ObjectType(None, ("message_id",))
-_NOTIFICATION = ObjectType(None, ("notification_id",))
-_PHONE = ObjectType(None, ("phone_id",))
-_TICKET = ObjectType(None, ("ticket", "ticket_id"))
+_NOTE = ObjectType(Note, ("message_id",))
+_NOTIFICATION = ObjectType(Notification, ("notification_id",))
+_PHONE = ObjectType(Phone, ("phone_id",))
+_TICKET = ObjectType(TicketInfo, ("ticket", "ticket_id"))
 
 OBJECTS: Final[dict[str, ObjectType]] = {
     "chat.created": _CHAT,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from periskope_async.cache import PageCache
     from periskope_async.config import Config
     from periskope_async.events import Hook
-    from periskope_async.limits.gate import RateLimiter
+    from periskope_async.limits.limiter import Limiter
     from periskope_async.transport import Answer
     from periskope_async.wire.request import Request
 
@@ -44,7 +44,7 @@ class SessionManager:
     def __init__(
         self,
         config: Config,
-        limiter: RateLimiter,
+        limiter: Limiter,
         *,
         owns_limiter: bool,
         session: aiohttp.ClientSession | None = None,
@@ -174,8 +174,8 @@ class SessionManager:
                 await close_stream()
             await self._end_calls()
         finally:
-            if self._owns_limiter:
-                self.limiter.close()
+            if self._owns_limiter and (closing := self.limiter.close()) is not None:
+                await closing
             if self._owns_session and self._session is not None:
                 await self._session.close()
 

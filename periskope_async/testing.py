@@ -5,10 +5,13 @@ The pytest fixture ``periskope_sandbox`` needs no import; it comes with the inst
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
-from periskope_async.limits.gate import no_limits
+from periskope_async.call import Call
+from periskope_async.limits.permit import Permit
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -25,12 +28,24 @@ def no_waiting() -> Generator[None]:
     It holds for every client of this process until the block ends. Requests that are out when it begins are booked as
     ever; a server that does have a limit will refuse.
     """
-    before = no_limits.is_open
-    no_limits.is_open = True
-    try:
+    with (
+        patch.object(Call, "wait_for_limit", _leave_at_once),
+        patch.object(Call, "pause", _no_pause),
+        patch("periskope_async.realtime.feed.pause", _no_turn),
+    ):
         yield
-    finally:
-        no_limits.is_open = before
+
+
+async def _leave_at_once(_: Call) -> Permit:
+    return Permit()
+
+
+async def _no_pause(_: Call, seconds: float) -> None:
+    pass
+
+
+async def _no_turn(_: float) -> None:
+    await asyncio.sleep(0)
 
 
 def __getattr__(name: str) -> Any:

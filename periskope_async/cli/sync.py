@@ -13,11 +13,18 @@ from cyclopts.types import PositiveFloat
 from periskope_async.cli.console import check_stdout, say, write_out
 from periskope_async.cli.options import Connection, Exit, open_client
 from periskope_async.cli.progress import WalkProgress
+from periskope_async.errors import PeriskopeError
 from periskope_async.mirror import Mirror
+from periskope_async.mirror.lists import LISTS
 
 if TYPE_CHECKING:
-    from periskope_async.errors import PeriskopeError
+    from collections.abc import AsyncGenerator
+
+    from periskope_async.cli.console import Sign
+    from periskope_async.client import PeriskopeClient
+    from periskope_async.live_event import LiveEvent
     from periskope_async.mirror import ListResult, SyncResult
+    from periskope_async.realtime.items import Gap
 
 __all__ = ["sync"]
 
@@ -27,6 +34,7 @@ async def sync(
     /,
     *,
     connection: Connection = Connection(),  # noqa: B008 - frozen
+    lists: str = ",".join(LISTS),
     full: Annotated[bool, Parameter(negative=())] = False,
     watch: Annotated[bool, Parameter(negative=())] = False,
     every: PositiveFloat = 60.0,
@@ -41,6 +49,8 @@ async def sync(
     ----------
     database
         A file for SQLite such as chats.sqlite, one that ends in .duckdb, or a postgresql:// URL.
+    lists
+        What to keep, with commas between.
     full
         Read all rows again.
     watch
@@ -66,8 +76,10 @@ async def sync(
         results[:] = [result]
         if json:
             write_out(msgspec.json.encode(result) + b"\n")
-        elif not quiet and (result.changes or not watch):
-            _summarise(result)
+        elif not quiet:
+            for each in result.lists:
+                if each.changes or not watch:
+                    _summarise(each)
 
     def tell_error(error: PeriskopeError) -> None:
         say("!", f"{error}; the next try is in {every:.0f} s")
@@ -76,22 +88,38 @@ async def sync(
     with progress:
         async with (
             open_client(connection, hooks=(drawn,), is_quiet=quiet) as client,
-            Mirror(client, database, history=history, full_every=timedelta(hours=full_every)) as mirror,
+            Mirror(
+                client,
+                database,
+                lists=[name.strip() for name in lists.split(",")],
+                history=history,
+                full_every=timedelta(hours=full_every),
+            ) as mirror,
         ):
             progress.enter_context(drawn)
             if watch:
-                await mirror.watch(every=every, full=full, on_sync=tell, on_error=tell_error)
+                await mirror.watch(every=every, full=full, events=_live(client), on_sync=tell, on_error=tell_error)
             else:
                 tell(await mirror.sync(full=full))
     is_whole = all(each.complete is not False for result in results for each in result.lists)
     return Exit.OK if is_whole else Exit.PARTIAL
 
 
-def _summarise(result: SyncResult) -> None:
-    for each in result.lists:
-        say("!" if each.complete is False else "✓", f"{each.name}: {each.rows:,} rows; {_changes(each)}")
-        whole = f"; read whole, since {each.full}" if each.full else ""
-        say(None, f"{each.requests} requests{whole}", style="dim")
+async def _live(client: PeriskopeClient) -> AsyncGenerator[LiveEvent | Gap]:
+    """Give live events for as long as there are any; without them the mirror goes on by looking now and then."""
+    try:
+        async with client.events() as stream:
+            async for item in stream:
+                yield item
+    except PeriskopeError as error:
+        say("!", f"no live events: {error}")
+
+
+def _summarise(each: ListResult) -> None:
+    sign: Sign = "!" if each.complete is False else "✓"
+    say(sign, f"{each.name}: {each.rows:,} rows; {_changes(each)}; {each.requests} requests")
+    if each.full:
+        say(None, f"all rows were read: {each.full}", style="dim")
 
 
 def _changes(each: ListResult) -> str:

@@ -22,7 +22,7 @@ from periskope_async.client.webhooks import WebhookMethods
 from periskope_async.config import load_config
 from periskope_async.errors import ConfigError
 from periskope_async.events import checked_hooks
-from periskope_async.limits.gate import RateLimiter
+from periskope_async.limits.choice import limiter_for
 from periskope_async.secret import Secret
 from periskope_async.session import SessionManager
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from periskope_async.config import Config, Timeout
     from periskope_async.events import Hook
+    from periskope_async.limits.limiter import Limiter
     from periskope_async.limits.snapshot import RateLimitSnapshot
     from periskope_async.retry import RetryPolicy
 
@@ -42,6 +43,7 @@ __all__ = ["PeriskopeClient"]
 
 
 class PeriskopeClient(
+    EventMethods,
     ChatMethods,
     GroupMethods,
     MessageMethods,
@@ -56,12 +58,12 @@ class PeriskopeClient(
     KnowledgeBaseMethods,
     WebhookMethods,
     MemberMethods,
-    EventMethods,
 ):
     """Periskope's WhatsApp API, for any number of tasks of one event loop.
 
-    What is None comes from the environment (``PERISKOPE_API_KEY``, ``PERISKOPE_PHONE``, ``PERISKOPE_BASE_URL``), else
-    from the defaults. Nothing is opened or sent before the first call, so a client can be made before a loop runs.
+    What is None comes from the environment (``PERISKOPE_API_KEY``, ``PERISKOPE_PHONE``, ``PERISKOPE_BASE_URL``,
+    ``PERISKOPE_REDIS_URL`` for a limit that processes share), else from the defaults. Nothing is opened or sent before
+    the first call, so a client can be made before a loop runs.
 
     ``timeout`` is a :class:`Timeout`, or the seconds that a whole call may take; ``retry`` a :class:`RetryPolicy`, or
     the number of tries. ``max_body`` is the most bytes of one decoded answer (256 MiB). A lent ``limiter`` (one for
@@ -91,7 +93,7 @@ class PeriskopeClient(
         timeout: Timeout | float | None = None,
         retry: RetryPolicy | int | None = None,
         max_body: int | None = None,
-        limiter: RateLimiter | None = None,
+        limiter: Limiter | None = None,
         session: aiohttp.ClientSession | None = None,
         hooks: Iterable[Hook] = (),
         proxy: str | None = None,
@@ -101,8 +103,6 @@ class PeriskopeClient(
         key = None if api_key is None else Secret(api_key)
         proxy_url = None if proxy is None else Secret(str(proxy))
         del api_key, proxy
-        if limiter is not None and not isinstance(limiter, RateLimiter):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigError(f"limiter is {limiter!r}; make a RateLimiter(…), or leave it out", parameter="limiter")
         if session is not None and not hasattr(session, "trace_configs"):
             raise ConfigError(
                 f"session is {session!r}; lend an aiohttp.ClientSession, or leave it out", parameter="session"
@@ -120,7 +120,7 @@ class PeriskopeClient(
         )
         self._manager = SessionManager(
             self._config,
-            limiter or RateLimiter(),
+            limiter_for(self._config, limiter),
             owns_limiter=limiter is None,
             session=session,
             hooks=checked_hooks(hooks),

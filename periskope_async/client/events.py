@@ -5,33 +5,26 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from periskope_async.client.chats import ChatMethods
+from periskope_async.client.messages import MessageMethods
 from periskope_async.errors import ConfigError
 from periskope_async.live_event import EVENT_NAMES
-from periskope_async.realtime.feed import StreamOptions
-from periskope_async.realtime.stream import EventStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from datetime import datetime
 
-    from periskope_async.config import Config
     from periskope_async.live_event import EventName
-    from periskope_async.models.chat import Chat
     from periskope_async.models.part import Part
-    from periskope_async.paging.pager import Pager
     from periskope_async.realtime.feed import OnOverflow, OnRefusal
     from periskope_async.realtime.filling import Walks
-    from periskope_async.session import SessionManager
+    from periskope_async.realtime.stream import EventStream
 
 __all__ = ["EventMethods"]
 
 
-class EventMethods:
+class EventMethods(ChatMethods, MessageMethods):
     """The client's method for live events."""
-
-    _config: Config
-    _manager: SessionManager
-    iter_chats: Callable[..., Pager[Chat]]
 
     def events(
         self,
@@ -54,8 +47,8 @@ class EventMethods:
         ``open_timeout`` seconds a try.
 
         - ``fill_gaps=True`` reads what a gap has hidden from the lists of the API, and gives it as events whose
-          ``source`` is ``"walk"``, each object once. It knows the lists of ``chat.created``. The gap follows only
-          where something may be missing still.
+          ``source`` is ``"walk"``, each object once. It knows ``chat.created`` and
+          ``message.created``. The gap follows only where something may be missing still.
         - ``max_events`` and ``max_bytes`` bound what waits for you; ``on_overflow`` says what gives way:
           ``"drop_oldest"``, which a gap tells, or ``"raise"`` StreamOverflowError.
         - ``on_refusal``: where the server refuses a new connection, or says goodbye by intent, ``"raise"``
@@ -67,6 +60,9 @@ class EventMethods:
         only the connector is used. Raises ConfigError here; on entering StreamRefusedError, APIError, TransportError,
         ClosedError; while iterating StreamRefusedError, StreamOverflowError, ClosedError.
         """
+        from periskope_async.realtime.feed import StreamOptions  # noqa: PLC0415 - only who streams loads it
+        from periskope_async.realtime.stream import EventStream  # noqa: PLC0415
+
         for name in names:
             if name not in EVENT_NAMES:
                 near = get_close_matches(name, EVENT_NAMES, n=1) or EVENT_NAMES[:1]
@@ -96,4 +92,7 @@ class EventMethods:
                 self.iter_chats(sort_by="created_at", sort_order="asc", start_time=since, end_time=until, phone=phone)
             )
 
-        return {"chat.created": chats}
+        def messages(since: datetime, until: datetime) -> AsyncIterator[Part]:
+            return aiter(self.iter_messages(start_time=since, end_time=until, phone=phone))
+
+        return {"chat.created": chats, "message.created": messages}

@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from periskope_async.limits.failures import FailedRequests
+from periskope_async.limits.stamp import DateStamp
 
 if TYPE_CHECKING:
     from periskope_async.limits.headers import LimitHeaders
@@ -35,6 +36,7 @@ class ServerCount:
         self._tokens = tokens
         self._window = window
         self._told = told
+        self._stamp = DateStamp()
         self._is_fixed = False
         """Whether the server was seen to forget at once what a log or a bucket still counts."""
 
@@ -50,6 +52,23 @@ class ServerCount:
         self._is_fixed = False
         if self.failed is FailedRequests.NOT_COUNTED:
             self.failed = FailedRequests.COUNTED
+
+    def watch_clock(self, token: Token, headers: LimitHeaders, *, slack: float) -> None:
+        """Find out whether the times in the headers are of one clock and one moment.
+
+        ``slack`` is that of :meth:`~periskope_async.limits.stamp.DateStamp.observe`.
+        """
+        if headers.resets_in is not None:
+            self._window.observe_reset(headers.resets_in, token.ended_at, rounded_by=headers.rounded_by)
+        if headers.server_time is not None:
+            self._stamp.observe(
+                headers.server_time,
+                sent_at=token.sent_at,
+                counted_by=token.upper,
+                received_at=token.ended_at,
+                slack=slack,
+            )
+            self._window.trust_hints(are_exact=self._stamp.is_of_count)
 
     def compare(self, token: Token, headers: LimitHeaders, *, used: int, is_alone: bool) -> None:
         """Compare what the server counts with what it must have counted before, if it had forgotten nothing.

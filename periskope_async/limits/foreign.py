@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from periskope_async.errors import ConfigError
+
 __all__ = ["ForeignUse"]
 
 # Of what others are expected to do, what is still expected a window later in which less of it was seen. An answer shows
@@ -21,10 +23,16 @@ class ForeignUse:
     """What others spend in a window.
 
     What they were seen to spend in the present one is gone from its budget. What they did lately they are expected to
-    do again: that much is left to them.
+    do again: that much is left to them. ``reserve`` is the share of each window that they get in any case.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, reserve: float = 0.0) -> None:
+        if not 0 <= reserve < 1:
+            raise ConfigError(
+                f"reserve is {reserve}; it is the share left to others, from 0 to below 1",
+                parameter="reserve",
+            )
+        self._share = 1 - reserve
         self.is_quiet = True
         """Whether nobody else was seen lately. Every request asks this first."""
         self._spent = 0
@@ -67,6 +75,13 @@ class ForeignUse:
     def expected(self, now: float, window: float) -> int:
         """Tell what to leave to them of this window, with what they have spent of it."""
         return math.ceil(self._expected_at(now, window) - _SELDOM)
+
+    def leaves(self, limit: int, now: float, window: float) -> int:
+        """Tell how much of a limit is ours. Others get their reserve, or what they are used to; never all of it."""
+        fair = max(1, math.floor(limit * self._share))
+        if self.is_quiet:
+            return fair
+        return min(fair, max(1, limit - self.expected(now, window)), limit - self.spent(now))
 
     def next_change(self) -> float:
         """Tell the moment at which this window is over."""

@@ -1,9 +1,9 @@
 """The gate that every request passes: one queue for one API key, shared by all its tasks, phones and clients.
 
-First come, first served, with single calls ahead of the pages of walks. The
-:class:`~periskope_async.limits.ledger.Ledger` decides *whether* a request may go, and aiolimiter's bucket *how evenly*:
-its drip alone would let a full burst and a window's drip into one window of the server, so it only shapes what the
-ledger allows.
+First come, first served, with single calls ahead of the pages of walks. A budget
+(:class:`~periskope_async.limits.ledger.Ledger`) decides *whether* a request may go, and aiolimiter's bucket *how
+evenly*: its drip alone would let a full burst and a window's drip into one window of the server, so it only shapes what
+the budget allows.
 
 A waiter that is cancelled gives its place back, a refusal closes the gate for everyone, and a finished answer is
 never held back: the wait belongs to the next request.
@@ -13,29 +13,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from periskope_async.errors import ClosedError, ConfigError, WaitTooLong, WrongLoopError
 from periskope_async.events import Throttled, announce
+from periskope_async.limits.alarm import Alarm
 from periskope_async.limits.ledger import Ledger
 from periskope_async.limits.overload import Overload
 from periskope_async.limits.permit import Permit
 from periskope_async.limits.queue import Waiter, WaitQueue
+from periskope_async.limits.shaper import Shaper
 from periskope_async.limits.snapshot import RateLimitSnapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from aiolimiter import AsyncLimiter
+    from collections.abc import Awaitable, Sequence
 
     from periskope_async.events import Hook
+    from periskope_async.limits.budget import Budget
     from periskope_async.limits.headers import LimitHeaders
     from periskope_async.limits.rate import RateLimit
-    from periskope_async.limits.tokens import Token
 
-__all__ = ["RateLimiter", "no_limits"]
+__all__ = ["Entry", "Gate", "RateLimiter"]
 
 logger = logging.getLogger(__name__)
 
@@ -52,59 +51,34 @@ _TOO_MANY_REQUESTS = 429
 _UNAVAILABLE = 503
 
 
-class _Switch:
-    """Whether gates let everything through; thrown by :func:`periskope_async.testing.no_waiting` only."""
-
-    is_open = False
+# A token, with the budget that has given it.
+Entry: TypeAlias = "tuple[Budget, Any]"
 
 
-no_limits = _Switch()
+class Gate:
+    """The queue of those who wait for a budget's tokens. The budget may be exchanged while they wait.
 
-
-class RateLimiter:
-    """A budget of requests for one API key.
-
-    ``assume`` skips the probe. Else the first request goes alone, and the others wait for its headers, or for a fifth
-    of a second, after which 10 requests in 1 s are assumed: what every answer on record has shown.
-    ``reserve`` leaves that share of each window to others on the same key. ``max_wait`` is the most seconds that a
-    request may wait, its place in the line included, before WaitTooLong is raised; ``math.inf`` waits as long as it
-    takes. With None the line may be as long as it likes, and WaitTooLong is raised where nobody may go for more than
-    five minutes. ``burst`` is how many requests may go at once after a rest: None for the whole limit, 1 for an even
-    flow. ``rng`` draws the jitter.
-
-    A server without headers of a limit is asked evenly, ten times a second at first, and faster as long as it refuses
-    nothing.
-
-    It belongs to the event loop that first uses it.
+    The arguments are those of :class:`RateLimiter`.
     """
 
+    _SECONDS_BETWEEN_LOOKS = 1e-3
+    """When to look again where the budget cannot tell when to."""
+
     def __init__(
-        self,
-        *,
-        assume: RateLimit | None = None,
-        reserve: float = 0.0,
-        max_wait: float | None = None,
-        burst: int | None = None,
-        rng: random.Random | None = None,
+        self, budget: Budget, *, max_wait: float | None, burst: int | None = None, rng: random.Random | None = None
     ) -> None:
-        if burst is not None and burst < 1:
-            raise ConfigError(f"burst is {burst}; it must be 1 or more, or None for the whole limit", parameter="burst")
         if max_wait is not None and not max_wait >= 0:
             raise ConfigError(f"max_wait is {max_wait}; give seconds from 0 up, or None", parameter="max_wait")
-        self._ledger = Ledger(assume=assume, reserve=reserve)
+        self._budget = budget
         self._max_wait = max_wait
-        self._burst = burst
+        self._shaper = Shaper(burst)
         # Without a state of its own: the children of a fork would all inherit one, and come back in step.
         self._rng = rng or random.SystemRandom()
         self._overload = Overload()
         self._queue = WaitQueue()
         self._seconds_waited = 0.0
         self._reported: set[str] = set()
-        self._bucket: AsyncLimiter | None = None
-        self._bucket_shape: tuple[float, float] | None = None
-        # Not asked for its moment: uvloop gives a plain Handle for what is due within half a millisecond.
-        self._timer: asyncio.Handle | None = None
-        self._rings_at = math.inf
+        self._alarm = Alarm(self._serve)
         self._is_long_wait_told = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
@@ -116,16 +90,18 @@ class RateLimiter:
         event loop than the first.
         """
         loop = self._bind()
-        if no_limits.is_open:
-            return Permit(self, None)
         now = loop.time()
-        token = None if self._queue.waiting else self._ledger.take(now)
-        if token is None:
-            token = await self._wait_in_queue(loop, now, is_retry=is_retry, is_bulk=is_bulk, hooks=hooks)
-        permit = Permit(self, token)
+        taken = () if self._queue.waiting else self._budget.take_up_to(1, now)
+        if taken:
+            entry = self._budget, taken[0]
+        else:
+            entry = await self._wait_in_queue(loop, now, is_retry=is_retry, is_bulk=is_bulk, hooks=hooks)
+        permit = Permit(self, entry)
         try:
-            if self._burst is not None:
-                await self._shape(self._burst, hooks)
+            if self._shaper.burst is not None:
+                await self._shaper.wait(
+                    self._budget.limit, self._budget.window, tell=lambda wait: self._tell(wait, "shape", hooks)
+                )
         except BaseException:
             permit.unused()
             raise
@@ -137,39 +113,40 @@ class RateLimiter:
     @property
     def requests_per_second(self) -> float:
         """What the limit allows, as well as it is known."""
-        return self._ledger.requests_per_second
+        return self._budget.requests_per_second
 
     @property
     def requests_at_once(self) -> int:
         """How many requests may go at once after a rest, as well as it is known."""
-        limit = 1 if self._ledger.is_paced else self._ledger.limit
-        return min(self._burst, limit) if self._burst else limit
+        limit = 1 if self._budget.is_paced else self._budget.limit
+        return min(self._shaper.burst or limit, limit)
 
     def snapshot(self) -> RateLimitSnapshot:
         """Give a frozen view of how the limit stands now."""
-        ledger = self._ledger
+        budget = self._budget
         now = self._loop.time() if self._loop is not None else 0.0
-        remaining = ledger.remaining(now)
+        remaining = budget.remaining(now)
         return RateLimitSnapshot(
-            limit=ledger.limit,
-            window=ledger.window,
+            limit=budget.limit,
+            window=budget.window,
             remaining=remaining,
-            resets_in=0.0 if remaining else max(0.0, ledger.wait_for(1, now)),
-            in_flight=ledger.in_flight,
+            resets_in=0.0 if remaining else max(0.0, budget.wait_for(1, now)),
+            in_flight=budget.in_flight,
             waiting=self._queue.waiting,
-            refusals=ledger.refusals,
+            refusals=budget.refusals,
             seconds_waited=self._seconds_waited,
-            is_known=ledger.is_known,
-            is_window_sure=ledger.is_window_sure,
-            margin=ledger.margin,
-            foreign=ledger.foreign(now),
+            is_known=budget.is_known,
+            is_window_sure=budget.is_window_sure,
+            margin=budget.margin,
+            foreign=budget.foreign(now),
         )
 
-    def close(self) -> None:
+    def close(self) -> Awaitable[None] | None:
         """Fail everyone who waits with ClosedError, and everyone who comes later. May be called twice."""
         self._is_closed = True
-        self._stop_timer()
+        self._alarm.stop()
         self._queue.fail_all(lambda: ClosedError("the client was closed while a request waited for the limit"))
+        return None
 
     def _bind(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.get_running_loop()
@@ -183,19 +160,18 @@ class RateLimiter:
 
     async def _wait_in_queue(
         self, loop: asyncio.AbstractEventLoop, now: float, *, is_retry: bool, is_bulk: bool, hooks: Sequence[Hook]
-    ) -> Token:
+    ) -> Entry:
         is_told = bool(hooks) or logger.isEnabledFor(logging.DEBUG)
-        needed = self._ledger.wait_for(1 if is_retry or self._max_wait is None else self._queue.waiting + 1, now)
+        needed = self._budget.wait_for(1 if is_retry or self._max_wait is None else self._queue.waiting + 1, now)
         if needed > self._patience:
             raise self._too_long(needed)
         waiter = Waiter(loop.create_future(), now, is_bulk)
         self._queue.join(waiter, at_head=is_retry)
         if is_told:
             self._tell(needed, self._reason(), hooks)
-        if self._timer is None:
-            self._serve()
+        self._on_join()
         try:
-            return await waiter.ready
+            entry: Entry = await waiter.ready
         except asyncio.CancelledError:
             if self._queue.leave(waiter):
                 self._serve()
@@ -203,6 +179,12 @@ class RateLimiter:
                 # The token was handed over in the same step of the loop that cancelled the task.
                 self.give_back(waiter.ready.result())
             raise
+        return entry
+
+    def _on_join(self) -> None:
+        """Look whether the one that has joined the queue may go. Where the alarm is set, nobody may before it rings."""
+        if not self._alarm.is_set:
+            self._serve()
 
     def _serve(self) -> None:
         """Hand out what is free, and set the timer for what comes next."""
@@ -210,55 +192,48 @@ class RateLimiter:
         if loop is None or self._is_closed:
             return
         now = loop.time()
-        for token in self._ledger.take_up_to(self._queue.waiting, now):
-            if not self._queue.serve(token):
-                self._ledger.give_back(token)
+        budget = self._budget
+        for token in budget.take_up_to(self._queue.waiting, now):
+            if not self._queue.serve((budget, token)):
+                budget.give_back(token)
         if not self._queue.waiting:
             self._is_long_wait_told = False
-            self._stop_timer()
+            self._alarm.stop()
             return
-        wait = self._ledger.wait_for(1, now)
+        wait = self._budget.wait_for(1, now)
         self._tell_long_wait(wait)
         # Where only an answer can free a token, the estimate is a window off: an early look costs nothing.
-        self._look_again(loop, now + max(wait, 1e-3))
+        self._alarm.set(loop, now + max(wait or self._SECONDS_BETWEEN_LOOKS, 1e-3))
 
-    def _look_again(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
-        """Have a timer that rings at a moment, or earlier: it is asked for far more often than it changes."""
-        if self._timer is None or self._rings_at > at:
-            self._stop_timer()
-            self._timer, self._rings_at = loop.call_at(at, self._on_timer), at
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._serve()
-
-    def sent(self, token: Token) -> None:
+    def sent(self, token: Entry) -> None:
         """Book the moment of sending, for a permit: from now on it is known when the token is back."""
-        self._ledger.sent(token, self._now())
-        if self._queue.waiting and self._timer is None:
+        budget, own = token
+        budget.sent(own, self._now())
+        if self._queue.waiting and not self._alarm.is_set:
             self._serve()
 
-    def settle(self, token: Token, headers: LimitHeaders, *, status: int, variation: float | None) -> None:
+    def settle(self, token: Entry, headers: LimitHeaders, *, status: int, variation: float | None) -> None:
         """Book an answer's headers, for its permit; a refusal closes the gate for everyone."""
+        budget, own = token
         now = self._now()
         for said in headers.unusable:
             self._report_once(said)
         if variation is not None:
-            self._ledger.observe_way(variation)
+            budget.observe_jitter(variation)
         is_refusal = status == _TOO_MANY_REQUESTS or self._overload.is_limit(status, now)
-        jitter = self._rng.uniform(0, self._ledger.window * _REOPENING_JITTER) if is_refusal else 0.0
+        jitter = self._rng.uniform(0, budget.window * _REOPENING_JITTER) if is_refusal else 0.0
         is_failure = status >= _BAD_REQUEST and not is_refusal
-        self._ledger.settle(token, now, headers, is_refusal=is_refusal, is_failure=is_failure, jitter=jitter)
+        budget.settle(own, now, headers, is_refusal=is_refusal, is_failure=is_failure, jitter=jitter)
         if status == _UNAVAILABLE and headers.retry_after:
-            self._ledger.close_for(headers.retry_after + self._rng.uniform(0, _REOPENING_JITTER), now)
+            budget.close_for(headers.retry_after + self._rng.uniform(0, _REOPENING_JITTER), now)
         if is_refusal:
             logger.warning(
                 "the server refused a request (%d); all %d waiting requests hold for %.2f s",
                 status,
                 self._queue.waiting,
-                self._ledger.closed_for(now),
+                self._budget.closed_for(now),
             )
-        if closed_for := self._ledger.closed_for(now):
+        if closed_for := self._budget.closed_for(now):
             self._fail_impatient(now, now + closed_for)
         if self._queue.waiting:
             self._serve()
@@ -269,31 +244,17 @@ class RateLimiter:
             self._reported.add(kind)
             logger.warning("a header of the limit is not used, now and from now on: %s", said)
 
-    def lose(self, token: Token) -> None:
+    def lose(self, token: Entry) -> None:
         """Book a request whose headers never came, for its permit."""
-        self._ledger.lose(token, self._now())
+        budget, own = token
+        budget.lose(own, self._now())
         self._serve()
 
-    def give_back(self, token: Token) -> None:
+    def give_back(self, token: Entry) -> None:
         """Take back what was never sent, for its permit."""
-        self._ledger.give_back(token)
+        budget, own = token
+        budget.give_back(own)
         self._serve()
-
-    async def _shape(self, burst: int, hooks: Sequence[Hook]) -> None:
-        """Wait for the bucket that spreads requests as the caller asked for."""
-        limit, window = self._ledger.limit, self._ledger.window
-        burst = min(burst, limit)
-        shape = (burst, window * burst / limit)
-        if self._bucket is None or self._bucket_shape != shape:
-            # Imported with the first request: it reads its package's metadata, a third of this package's import time.
-            from aiolimiter import AsyncLimiter as Bucket  # noqa: PLC0415
-
-            # A new one, since aiolimiter's drip keeps the rate it was made with.
-            self._bucket, self._bucket_shape = Bucket(*shape), shape
-        if burst < limit and not self._bucket.has_capacity(1):
-            self._tell(window / limit, "shape", hooks)
-        # Always one unit: aiolimiter starves larger ones.
-        await self._bucket.acquire(1)
 
     @property
     def _patience(self) -> float:
@@ -324,8 +285,8 @@ class RateLimiter:
             logger.warning(
                 "waiting %.0f s for the limit of %d requests in %g s (%s); %d requests are in line",
                 wait,
-                self._ledger.limit,
-                self._ledger.window,
+                self._budget.limit,
+                self._budget.window,
                 self._reason(),
                 self._queue.waiting,
             )
@@ -344,14 +305,38 @@ class RateLimiter:
             announce(hooks, event)
 
     def _reason(self) -> str:
-        if self._ledger.closed_for(self._now()):
+        if self._budget.closed_for(self._now()):
             return "refused"
-        return "limit" if self._ledger.is_known else "probe"
+        return "limit" if self._budget.is_known else "probe"
 
     def _now(self) -> float:
         return self._loop.time() if self._loop is not None else 0.0
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+
+class RateLimiter(Gate):
+    """A budget of requests for one API key.
+
+    ``assume`` skips the probe. Else the first request goes alone, and the others wait for its headers, or for a fifth
+    of a second, after which 10 requests in 1 s are assumed: what every answer on record has shown.
+    ``reserve`` leaves that share of each window to others on the same key. ``max_wait`` is the most seconds that a
+    request may wait, its place in the line included, before WaitTooLong is raised; ``math.inf`` waits as long as it
+    takes. With None the line may be as long as it likes, and WaitTooLong is raised where nobody may go for more than
+    five minutes. ``burst`` is how many requests may go at once after a rest: None for the whole limit, 1 for an even
+    flow. ``rng`` draws the jitter.
+
+    A server without headers of a limit is asked evenly, ten times a second at first, and faster as long as it refuses
+    nothing.
+
+    It belongs to the event loop that first uses it.
+    """
+
+    def __init__(
+        self,
+        *,
+        assume: RateLimit | None = None,
+        reserve: float = 0.0,
+        max_wait: float | None = None,
+        burst: int | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        super().__init__(Ledger(assume=assume, reserve=reserve), max_wait=max_wait, burst=burst, rng=rng)

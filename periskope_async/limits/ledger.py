@@ -1,7 +1,7 @@
 """The budget: which requests may go without the server ever counting more than it allows (pure).
 
 The server counts request *i* at a moment that we do not see but can bound: not before it was sent, and not after its
-answer's headers arrived, or after a margin for the way there (:mod:`periskope_async.limits.way`), whichever is
+answer's headers arrived, or after a margin for jitter (:mod:`periskope_async.limits.jitter`), whichever is
 earlier: ``upper(i)``. Its token is back as soon as one of these proves that the server has forgotten it:
 
 1. **The trailing window**: at ``upper(i) + window``. While fewer than ``limit`` tokens are out, any ``limit + 1``
@@ -20,16 +20,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from periskope_async.errors import ConfigError
+from periskope_async.limits.closing import Closing
 from periskope_async.limits.count import SLACK_SHARE, ServerCount
 from periskope_async.limits.failures import FailedRequests
 from periskope_async.limits.foreign import ForeignUse
+from periskope_async.limits.jitter import JitterEstimate
+from periskope_async.limits.lone import LoneRequests
 from periskope_async.limits.pace import Pace, Spread
 from periskope_async.limits.rate import ASSUMED, RateLimit
-from periskope_async.limits.stamp import DateStamp
 from periskope_async.limits.tokens import Token, Tokens
 from periskope_async.limits.told import Told
-from periskope_async.limits.way import WayEstimate
 from periskope_async.limits.window import WindowEstimate
 
 if TYPE_CHECKING:
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Ledger"]
 
-# A probe that is not answered by then would cost more than it is worth: the assumption is what every answer on record
-# has shown, and slow answers are common.
-_PROBE_PATIENCE_SECONDS = 0.2
 # A job that a long window has room for is not to take all of it.
 _MOST_SPREAD_SECONDS = 1.0
 # One answer's reset holds nobody up for longer than this before a request asks again.
@@ -58,35 +55,32 @@ class Ledger:
     """
 
     def __init__(self, *, assume: RateLimit | None = None, reserve: float = 0.0) -> None:
-        if not 0 <= reserve < 1:
-            raise ConfigError(
-                f"reserve is {reserve}; it is the share left to others, from 0 to below 1",
-                parameter="reserve",
-            )
         rate = assume or ASSUMED
         self.limit = rate.limit
-        self.is_known = assume is not None
-        """Whether an answer, or the caller's word, has told the limit; until then one request goes ahead, alone."""
-        self.refusals = 0
-        self._share = 1 - reserve
+        self._lone = LoneRequests(is_known=assume is not None)
+        self._closing = Closing()
         self._tokens = Tokens()
         self._window = WindowEstimate(rate.window, is_callers_word=assume is not None)
-        self._way = WayEstimate()
-        self._foreign = ForeignUse()
+        self._jitter = JitterEstimate()
+        self._foreign = ForeignUse(reserve=reserve)
         self._pace = Pace()
         self._spread = Spread()
-        self._stamp = DateStamp()
         self._told = Told()
         self._count = ServerCount(self._tokens, self._window, self._told)
         self._horizon = rate.window
         """Seconds after which tokens are back, whatever the answers say. Every request asks for it several times."""
-        self._probe_until = self._closed_until = self._calm_until = -math.inf
-        self._question: Token | None = None
-        """A request that was sent alone, to ask whether the window is over; not answered yet."""
-        self._refusal: Token | None = None
-        """The first refused one of the present closing; not yet understood."""
 
     # -- what is known ---------------------------------------------------------------------------------------------
+
+    @property
+    def is_known(self) -> bool:
+        """Whether an answer, or the caller's word, has told the limit."""
+        return self._lone.is_known
+
+    @property
+    def refusals(self) -> int:
+        """How many refusals there were."""
+        return self._closing.refusals
 
     @property
     def window(self) -> float:
@@ -111,8 +105,8 @@ class Ledger:
 
     @property
     def margin(self) -> float:
-        """Seconds that one request may take longer to the server than another."""
-        return self._way.margin(self._window.seconds, burst=self.limit)
+        """Jitter in seconds: how much longer one request may take to the server than another."""
+        return self._jitter.margin(self._window.seconds, burst=self.limit)
 
     @property
     def in_flight(self) -> int:
@@ -125,14 +119,15 @@ class Ledger:
 
     def closed_for(self, now: float) -> float:
         """Seconds until the server's refusal has passed; 0 where none is in force."""
-        return max(0.0, self._closed_until - now)
+        return self._closing.seconds_left(now)
 
     def remaining(self, now: float) -> int:
         """How many requests may go right now."""
-        if now < self._closed_until or (self._pace.is_on and (self._tokens.unsent or now < self._pace.next_at())):
+        if not self._closing.is_over(now) or (self._pace.is_on and (self._tokens.unsent or now < self._pace.next_at())):
             return 0
-        if not self.is_known and (now < self._probe_until or not self._tokens.unanswered):
-            return 0 if self._tokens.unanswered else 1
+        unanswered = self._tokens.unanswered
+        if not self._lone.is_known and (not unanswered or self._lone.seconds_to_probe(now, unanswered=unanswered)):
+            return 0 if unanswered else 1
         free = self._free(now)
         if free <= 0:
             return 1 if now >= self._question_at(now) else 0
@@ -144,8 +139,8 @@ class Ledger:
     def wait_for(self, place: int, now: float) -> float:
         """Estimate the seconds until the ``place``-th request from now (1 is the next one) may go."""
         closed = self.closed_for(now)
-        if not self.is_known and self._tokens.unanswered and now < self._probe_until:
-            return max(closed, self._probe_until - now)
+        if probing := self._lone.seconds_to_probe(now, unanswered=self._tokens.unanswered):
+            return max(closed, probing)
         if self._pace.is_on:
             behind = (place - 1 + self._tokens.unsent) / self._pace.rate
             closed = max(closed, max(0.0, self._pace.next_at() - now) + behind)
@@ -197,18 +192,13 @@ class Ledger:
         return 0.0 if is_first or window.is_proven else window.seconds / 8
 
     def _allowed(self, now: float) -> int:
-        """How many tokens may be out. Others get their reserve, or what they are used to; never all of it."""
-        fair = max(1, math.floor(self.limit * self._share))
-        foreign = self._foreign
-        if foreign.is_quiet:
-            return fair
-        expected = foreign.expected(now, self._window.seconds)
-        return min(fair, max(1, self.limit - expected), self.limit - foreign.spent(now))
+        """How many tokens may be out: what others leave."""
+        return self._foreign.leaves(self.limit, now, self._window.seconds)
 
     def _question_at(self, now: float) -> float:
         """When a request may go alone to ask whether the window is over; infinity where there is no need to ask."""
         told = self._told
-        if self._question is not None:
+        if self._lone.question is not None:
             return math.inf
         if told.opened is None and told.ends_by < math.inf:
             # What is under way may be in a later window than the one that the latest answer speaks of.
@@ -246,20 +236,20 @@ class Ledger:
 
     def take_up_to(self, wanted: int, now: float) -> list[Token]:
         """Take as many tokens as are wanted and free."""
-        if self._refusal is not None and now >= self._closed_until:
-            self._judge_refusal(now)
+        if self._closing.first is not None and self._closing.is_over(now):
+            self._judge_refusal(self._closing.first, now)
         if not self._foreign.is_quiet:
             self._foreign.pass_windows(now, self._window.seconds)
         self._tokens.expire(now, self._horizon)
         remaining = self.remaining(now)
         if not (remaining and wanted):
             return []
-        if not self.is_known and not self._tokens.unanswered:
-            self._probe_until = now + _PROBE_PATIENCE_SECONDS
-        is_question = remaining == 1 and self.is_known and self._free(now) <= 0
+        if not self._lone.is_known and not self._tokens.unanswered:
+            self._lone.begin_probe(now)
+        is_question = remaining == 1 and self._lone.is_known and self._free(now) <= 0
         taken = [self._tokens.take(now) for _ in range(min(wanted, remaining))]
         if is_question:
-            self._question = taken[0]
+            self._lone.question = taken[0]
         if spread_over := self._spread_over:
             self._spread.take(len(taken), now, self.limit, spread_over)
         return taken
@@ -285,17 +275,17 @@ class Ledger:
         A refusal closes the budget for everyone until the server's wait is over, plus ``jitter`` seconds. A failure is
         any other error of the server's.
         """
-        was_question = self._question is token
+        was_question = self._lone.question is token
         self._end(token, now, is_answered=True)
-        if self._refusal is not None and now >= self._closed_until:
-            self._judge_refusal(now)
+        if self._closing.first is not None and self._closing.is_over(now):
+            self._judge_refusal(self._closing.first, now)
         token.is_told, token.is_refused, token.is_failed = bool(headers), is_refusal, is_failure
         if self._told.is_stale(token, headers):
             # A cache answered. The server did not count the request.
             self._tokens.give_back(token)
         elif headers:
             self._learn(token, now, headers)
-        elif not self.is_known:
+        elif not self._lone.is_known:
             self._pace.start(ASSUMED.limit / ASSUMED.window, sent_at=self._tokens.last_sent_at)
         if is_refusal:
             self._refuse(token, now, headers, jitter, was_question=was_question)
@@ -303,7 +293,7 @@ class Ledger:
             self._let_pass(token, now)
         self._follow_window()
         # An answer that names no limit ends the probe too: waiting for headers that never come would be for ever.
-        self.is_known = True
+        self._lone.is_known = True
 
     def lose(self, token: Token, now: float) -> None:
         """Book a request that was sent and whose headers never came: the server may have counted it until now."""
@@ -313,36 +303,33 @@ class Ledger:
     def give_back(self, token: Token) -> None:
         """Return the token of a request that was never sent."""
         self._tokens.give_back(token)
-        if self._question is token:
-            self._question = None
+        self._lone.end(token)
 
     def close_for(self, seconds: float, now: float) -> None:
         """Let nothing go for some seconds: the server asks for it, and does not say that it is for a limit."""
-        self._closed_until = max(self._closed_until, now + seconds)
+        self._closing.extend(now + seconds)
 
-    def observe_way(self, variation: float) -> None:
+    def observe_jitter(self, variation: float) -> None:
         """Take a connection's mean deviation of its round trip, in seconds."""
-        self._way.observe_variation(variation)
+        self._jitter.observe_variation(variation)
 
     def _end(self, token: Token, now: float, *, is_answered: bool = False) -> None:
         is_seen = token.sent_at < math.inf
         if self._pace.is_on and not is_seen:
             self._pace.sent(now)
-        head_start = self._way.head_start() if is_answered else 0.0
+        head_start = self._jitter.head_start() if is_answered else 0.0
         self._tokens.end(token, now, window=self._window.seconds, head_start=head_start)
         if is_answered and is_seen:
-            self._way.observe_answer(now - token.sent_at, self._window.seconds)
-        if self._question is token:
-            self._question = None
+            self._jitter.observe_answer(now - token.sent_at, self._window.seconds)
+        self._lone.end(token)
 
     def _let_pass(self, token: Token, now: float) -> None:
         if token.is_failed:
             self._count.book_failure(token)
         if self._pace.is_on:
             self._pace.passed()
-        if self.refusals and now >= self._calm_until:
-            self._calm_until = now + self._window.seconds
-            self._way.was_calm()
+        if self._closing.pass_calm(now, self._window.seconds):
+            self._jitter.was_calm()
 
     # -- what answers tell -----------------------------------------------------------------------------------------
 
@@ -354,7 +341,7 @@ class Ledger:
             self._pace.stop()
         self.limit = self._told.limit(token, headers.limit, now, window=self._window.seconds)
         if not self._window.is_proven:
-            self._watch_clock(token, headers)
+            self._count.watch_clock(token, headers, slack=self.margin)
         used = headers.limit - headers.remaining
         if not token.is_refused and not self._told.is_older(token, headers):
             self._count.compare(token, headers, used=used, is_alone=self._foreign.is_quiet)
@@ -364,20 +351,6 @@ class Ledger:
             ours = sum(1 for _ in self._counted_with(token, self._horizon)) + self._tokens.unsent
             if used > ours:
                 self._foreign.seen(used - ours, now, self._window.seconds, is_full=not headers.remaining)
-
-    def _watch_clock(self, token: Token, headers: LimitHeaders) -> None:
-        """Find out whether the times in the headers are of one clock and one moment."""
-        if headers.resets_in is not None:
-            self._window.observe_reset(headers.resets_in, token.ended_at, rounded_by=headers.rounded_by)
-        if headers.server_time is not None:
-            self._stamp.observe(
-                headers.server_time,
-                sent_at=token.sent_at,
-                counted_by=token.upper,
-                received_at=token.ended_at,
-                slack=self.margin,
-            )
-            self._window.trust_hints(are_exact=self._stamp.is_of_count)
 
     def _follow_window(self) -> None:
         """Take the window's length as it is thought to be now."""
@@ -390,7 +363,7 @@ class Ledger:
         return self._tokens.counted_with(token, window, slack=slack)
 
     def _refuse(self, token: Token, now: float, headers: LimitHeaders, jitter: float, *, was_question: bool) -> None:
-        self.refusals += 1
+        self._closing.refusals += 1
         self._count.book_refusal()
         if headers:
             if was_question:
@@ -399,14 +372,14 @@ class Ledger:
                 if opened is not None or self._told.ends_by == math.inf:
                     lasted = self._window.seconds if opened is None else token.sent_at - opened
                     self._window.lasted(min(lasted, _MOST_ASKED_SECONDS))
-            elif self._refusal is None and now >= self._closed_until:
-                self._refusal = token
+            elif self._closing.first is None and self._closing.is_over(now):
+                self._closing.first = token
         else:
             self._slow_down(token, now)
         wait = max(headers.retry_after or 0.0, self._left(headers))
         if not wait:
             wait = 1 / self._pace.rate if self._pace.is_on else self._window.seconds
-        self._closed_until = max(self._closed_until, now + wait + jitter)
+        self._closing.extend(now + wait + jitter)
 
     def _slow_down(self, token: Token, now: float) -> None:
         """Take a refusal that no header explains."""
@@ -424,13 +397,12 @@ class Ledger:
         is_believed = self._window.is_sure or headers.retry_after is not None
         return min(left, self._window.seconds) if is_believed else left
 
-    def _judge_refusal(self, now: float) -> None:
+    def _judge_refusal(self, token: Token, now: float) -> None:
         """Find out whether the window is longer, we were closer together than we thought, or somebody else was there.
 
         That waits until the gate opens again, when the answers to all that was in flight are there.
         """
-        assert self._refusal is not None  # noqa: S101 - for the type checker
-        token, self._refusal = self._refusal, None
+        self._closing.first = None
         opened = self._told.opened
         if opened is not None and opened.number < token.number:
             since_opened = token.sent_at - opened.upper
@@ -447,4 +419,4 @@ class Ledger:
             self._window.lasted(since_opened)
             self._follow_window()
         else:
-            self._way.was_too_small()
+            self._jitter.was_too_small()

@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from periskope_async.limits.headers import LimitHeaders
-    from periskope_async.limits.tokens import Token
 
 __all__ = ["Books", "Permit"]
 
 
 class Books(Protocol):
-    """Where a permit's way is written down."""
+    """Where a limiter books what becomes of its permits. ``token`` is what it has made the permit with.
 
-    def sent(self, token: Token) -> None:
+    Each method returns at once. A limiter that keeps its budget elsewhere notes the news here and sends it later.
+    """
+
+    def sent(self, token: Any) -> None:
         """Book the moment of writing the request to its connection."""
         ...
 
-    def settle(self, token: Token, headers: LimitHeaders, *, status: int, variation: float | None) -> None:
-        """Book an answer's headers."""
+    def settle(self, token: Any, headers: LimitHeaders, *, status: int, variation: float | None) -> None:
+        """Book an answer's headers. ``variation`` is that of :meth:`Permit.answered`."""
         ...
 
-    def lose(self, token: Token) -> None:
+    def lose(self, token: Any) -> None:
         """Book a request whose headers never came."""
         ...
 
-    def give_back(self, token: Token) -> None:
+    def give_back(self, token: Any) -> None:
         """Take a token back whose request was never sent."""
         ...
 
 
 class Permit:
-    """Leave to send one request. It ends in :meth:`answered`, :meth:`lost` or :meth:`unused`; more calls do nothing."""
+    """Leave to send one request. It ends in :meth:`answered`, :meth:`lost` or :meth:`unused`; more calls do nothing.
+
+    ``Permit()`` has no books: for a limiter that does not ask what becomes of a request.
+    """
 
     __slots__ = ("_books", "_token", "seconds_waited", "was_sent")
 
-    def __init__(self, books: Books, token: Token | None) -> None:
+    def __init__(self, books: Books | None = None, token: Any = None) -> None:
         self._books = books
-        self._token = token
+        self._token: Any = token
         self.seconds_waited = 0.0
         """How long it took to get it."""
         self.was_sent = False
@@ -47,7 +52,7 @@ class Permit:
     def sent(self) -> None:
         """Book the moment of writing the request to its connection, where that can be seen."""
         self.was_sent = True
-        if self._token:
+        if self._books is not None and self._token is not None:
             self._books.sent(self._token)
 
     def answered(self, headers: LimitHeaders, *, status: int, variation: float | None = None) -> None:
@@ -55,19 +60,19 @@ class Permit:
 
         ``variation`` is the mean deviation of the connection's round trip in seconds, where TCP tells it.
         """
-        if token := self._spend():
+        if (token := self._spend()) is not None and self._books is not None:
             self._books.settle(token, headers, status=status, variation=variation)
 
     def lost(self) -> None:
         """Book a request that was sent and got no headers. The way out where nothing better is known."""
-        if token := self._spend():
+        if (token := self._spend()) is not None and self._books is not None:
             self._books.lose(token)
 
     def unused(self) -> None:
         """Give the permit back: the request was never sent."""
-        if token := self._spend():
+        if (token := self._spend()) is not None and self._books is not None:
             self._books.give_back(token)
 
-    def _spend(self) -> Token | None:
+    def _spend(self) -> Any:
         token, self._token = self._token, None
         return token

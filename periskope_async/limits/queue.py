@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
-
-    from periskope_async.limits.tokens import Token
 
 __all__ = ["WaitQueue", "Waiter"]
 
@@ -22,7 +20,7 @@ _CALLS_BEFORE_A_PAGE = 3
 class Waiter(Struct, eq=False):
     """A request in line; ``ready`` becomes its token, or the error that ends its wait."""
 
-    ready: asyncio.Future[Token]
+    ready: asyncio.Future[Any]
     since: float
     """When it joined, by the loop's clock."""
     is_bulk: bool
@@ -56,7 +54,7 @@ class WaitQueue:
         else:
             line.append(waiter)
 
-    def serve(self, token: Token) -> bool:
+    def serve(self, token: Any) -> bool:
         """Let the next one go, with its token; False where all in line were cancelled and are leaving."""
         for line in (self._calls, self._pages):
             while line and line[0].ready.done():

@@ -21,7 +21,19 @@ if TYPE_CHECKING:
     from periskope_async.paging.pager import Pager
     from periskope_async.wire.listing import Listing
 
-__all__ = ["CHATS", "LISTS", "Field", "MirroredList", "Order", "key_of", "micros", "to_text"]
+__all__ = [
+    "CHATS",
+    "CONTACTS",
+    "LISTS",
+    "MESSAGES",
+    "TICKETS",
+    "Field",
+    "MirroredList",
+    "Order",
+    "key_of",
+    "micros",
+    "to_text",
+]
 
 
 _CAME = frozenset({Outcome.INSERTED, Outcome.RESTORED})
@@ -178,5 +190,66 @@ CHATS = MirroredList(
     events=("chat.created", "chat.updated", "chat.custom_properties.updated"),
 )
 
-LISTS = {each.name: each for each in (CHATS,)}
+# An event for each change of a message, so that those of older ones are not missed until all are read.
+MESSAGES = MirroredList(
+    listing=lists.MESSAGES,
+    walk=PeriskopeClient.iter_messages,
+    fields=(
+        Field("message_id", "text"),
+        Field("chat_id", "text"),
+        Field("org_phone", "text"),
+        Field("message_type", "text"),
+        Field("body", "text"),
+        Field("sender_phone", "text"),
+        Field("performed_by", "text"),
+        Field("from_me", "boolean"),
+        Field("ack", "integer"),
+        Field("is_deleted", "boolean"),
+        Field("timestamp", "time"),
+        Field("updated_at", "time"),
+    ),
+    events=(
+        "message.created",
+        "message.updated",
+        "message.deleted",
+        "message.ack.updated",
+        "message.flagged",
+        "message.unflagged",
+        "message.ticket.attached",
+    ),
+)
+
+CONTACTS = MirroredList(
+    listing=lists.CONTACTS,
+    walk=PeriskopeClient.iter_contacts,
+    fields=(
+        Field("contact_id", "text"),
+        Field("contact_name", "text"),
+        Field("contact_type", "text"),
+        Field("is_internal", "boolean"),
+        Field("updated_at", "time"),
+    ),
+)
+
+# What ticket events bring is no row of the list: the parts have other names, and some are missing.
+TICKETS = MirroredList(
+    listing=lists.TICKETS,
+    walk=PeriskopeClient.iter_tickets,
+    version="last_updated_at",
+    fields=(
+        Field("ticket_id", "text"),
+        Field("chat_id", "text"),
+        Field("subject", "text"),
+        Field("status", "text"),
+        Field("assignee", "text"),
+        Field("priority", "integer"),
+        Field("is_deleted", "boolean"),
+        Field("created_at", "time"),
+        Field("last_updated_at", "time"),
+        Field("due_date", "time"),
+        Field("closed_at", "time"),
+    ),
+)
+
+LISTS = {each.name: each for each in (CHATS, MESSAGES, CONTACTS, TICKETS)}
 """Every list that a mirror can keep, by its name."""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from msgspec import Struct
 
 from periskope_async.errors import ClosedError, ConfigError, PeriskopeError, StreamOverflowError, StreamRefusedError
-from periskope_async.limits.gate import no_limits
 from periskope_async.realtime.backoff import delay
 from periskope_async.realtime.buffer import OVERHEAD_BYTES, Buffer, Waiting
 from periskope_async.realtime.codec import Broken, Event
 from periskope_async.realtime.items import Gap, GapReason
 from periskope_async.realtime.link import Link, open_session
 from periskope_async.retry import next_wait
+from periskope_async.turns import pause
 from periskope_async.typed import is_number, is_whole
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Feed:
                 if wait is None:
                     raise
                 logger.info("the stream could not be opened (%s); trying again in %.1f s", error, wait)
-            await _pause(wait)
+            await pause(wait)
             attempt += 1
 
     async def _open(self) -> Link:
@@ -198,7 +198,7 @@ class Feed:
         while True:
             wait = delay(attempt, rng=self._rng, at_least=at_least, is_slow=is_slow)
             logger.warning("the stream of live events was lost (%s); connecting again in %.1f s", reason, wait)
-            await _pause(wait)
+            await pause(wait)
             try:
                 link = await self._open()
             except PeriskopeError as error:
@@ -248,7 +248,3 @@ class Feed:
 
 def _utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-async def _pause(seconds: float) -> None:
-    await asyncio.sleep(0 if no_limits.is_open else seconds)

@@ -22,16 +22,18 @@ def test_the_first_and_the_next_sync(tmp_path: Path) -> None:
     path = tmp_path / "chats.sqlite"
     with Sandbox(chats=1_200) as sandbox:
         environ = {"PERISKOPE_API_KEY": sandbox.api_key, "PERISKOPE_BASE_URL": sandbox.base_url}
-        first = periskope("sync", str(path), **environ)
+        first = periskope("sync", str(path), "--lists", "chats", **environ)
         assert first.returncode == 0
         assert first.stdout == ""
-        assert first.stderr.splitlines()[0] == "✓ chats: 1,200 rows; 1,200 new"
-        assert first.stderr.splitlines()[1].endswith("requests; read whole, since it is the first time")
+        summary, reason = first.stderr.splitlines()
+        assert summary.startswith("✓ chats: 1,200 rows; 1,200 new; ")
+        assert reason == "  all rows were read: it is the first time"
         sandbox.insert()
         second = periskope("sync", str(path), "--json", **environ)
     (account,) = map(json.loads, second.stdout.splitlines())
     assert second.stderr == ""
-    (chats,) = account["lists"]
+    chats, *others = account["lists"]
+    assert [each["name"] for each in others] == ["messages", "contacts", "tickets"]
     assert (chats["name"], chats["rows"], chats["inserted"], chats["full"]) == ("chats", 1_201, 1, None)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT COUNT(*) FROM chats").fetchone() == (1_201,)
@@ -41,6 +43,7 @@ def test_the_first_and_the_next_sync(tmp_path: Path) -> None:
     ("arguments", "code", "said"),
     [
         (("https://x",), 2, "names no database"),
+        (("x.sqlite", "--lists", "chats,cats"), 2, "give some of ('chats', 'messages', 'contacts', 'tickets')"),
         (("/no/such/folder.sqlite",), 1, "cannot write to '/no/such/folder.sqlite': No such file or directory"),
     ],
 )
@@ -56,15 +59,16 @@ def test_another_writer_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with Sandbox(chats=30) as sandbox:
         monkeypatch.setenv("PERISKOPE_API_KEY", sandbox.api_key)
         monkeypatch.setenv("PERISKOPE_BASE_URL", sandbox.base_url)
-        process = begun("sync", str(path), "--watch", "--every", "0.05")
+        process = begun("sync", str(path), "--lists", "chats", "--watch", "--every", "0.05")
         assert process.stderr is not None
-        assert process.stderr.readline() == "✓ chats: 30 rows; 30 new\n"
+        assert process.stderr.readline().startswith("✓ chats: 30 rows; 30 new; ")
         process.stderr.readline()
         other = periskope("sync", str(path), "--sandbox", "--sandbox-chats", "3")
         assert other.returncode == 1
         assert "another mirror writes to" in other.stderr
         sandbox.insert()
-        assert process.stderr.readline() == "✓ chats: 31 rows; 1 new\n"
+        # An event may have brought it before: then the list's own row takes its place.
+        assert process.stderr.readline().startswith("✓ chats: 31 rows; 1 ")
         process.send_signal(signal.SIGINT if sys.platform != "win32" else signal.SIGTERM)
         _, said = process.communicate(timeout=40)
     assert process.returncode == 130

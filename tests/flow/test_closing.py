@@ -193,8 +193,9 @@ WAITS = 3
 
 def waits_of(client: PeriskopeClient) -> list[float]:
     """Draw waits as a child of a fork does: of a retry, and of the gate after a refusal."""
-    own, gates = client._manager._rng, client._manager.limiter._rng
-    return [rng.uniform(0, 1) for rng in (own, gates) for _ in range(WAITS)]
+    gate = client._manager.limiter
+    assert isinstance(gate, RateLimiter)
+    return [rng.uniform(0, 1) for rng in (client._manager._rng, gate._rng) for _ in range(WAITS)]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")

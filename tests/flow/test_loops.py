@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from periskope_async import RateLimit, RateLimiter
+from periskope_async.limits.alarm import Alarm
 
 if TYPE_CHECKING:
     from tests.flow.conftest import Opened
@@ -24,13 +25,17 @@ async def test_the_loop_is_the_one_that_was_chosen(request: pytest.FixtureReques
 @pytest.mark.parametrize("second", [-0.5, 0.0, 0.0004, 1.0])
 async def test_the_gate_sets_its_timer_anew(first: float, second: float) -> None:
     """For moments on which uvloop's timers are plain handles, too."""
-    limiter = RateLimiter()
-    loop = limiter._bind()
+    loop = asyncio.get_running_loop()
+    rang = asyncio.Event()
+    alarm = Alarm(rang.set)
     began = loop.time()
-    limiter._look_again(loop, began + first)
-    limiter._look_again(loop, began + second)
-    assert limiter._timer is not None
-    limiter.close()
+    alarm.set(loop, began + first)
+    alarm.set(loop, began + second)
+    assert alarm.is_set
+    if min(first, second) < 0.5:
+        await rang.wait()
+    alarm.stop()
+    assert not alarm.is_set
 
 
 async def test_many_tasks_wait_for_a_short_window(opened: Opened) -> None:

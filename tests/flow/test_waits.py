@@ -203,9 +203,8 @@ class Line:
 @pytest.mark.parametrize(("turns", "is_ended"), [(1, False), (2, False), (20, True)])
 async def test_a_loop_held_up_is_no_silence(turns: int, *, is_ended: bool) -> None:
     """What came meanwhile reaches the one who waits within a few turns."""
-    nothing: Any = None  # for a permit whose request is not counted
     line: Any = Line()
-    watching = Watch(Permit(nothing, None), patience=0.02)
+    watching = Watch(Permit(), patience=0.02)
     with contextlib.suppress(asyncio.CancelledError):
         watching.sent(line)
         watching.head_came()
@@ -221,11 +220,10 @@ async def test_a_loop_held_up_is_no_silence(turns: int, *, is_ended: bool) -> No
 @pytest.mark.parametrize("cancels", [0, 1, 2])
 async def test_a_watch_tells_its_cancel_from_others(cancels: int) -> None:
     """Also where the task was cancelled before and went on."""
-    nothing: Any = None
     line: Any = Line()
     task = asyncio.current_task()
     assert task is not None
-    watching = Watch(Permit(nothing, None), patience=0.01)
+    watching = Watch(Permit(), patience=0.01)
     watching.sent(line)
     for _ in range(cancels):
         asyncio.get_running_loop().call_later(0.001, task.cancel)

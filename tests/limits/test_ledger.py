@@ -11,9 +11,9 @@ from hypothesis import given, settings, strategies as st
 
 from periskope_async.errors import ConfigError
 from periskope_async.limits.headers import LimitHeaders
+from periskope_async.limits.jitter import JitterEstimate
 from periskope_async.limits.ledger import Ledger
 from periskope_async.limits.rate import RateLimit
-from periskope_async.limits.way import WayEstimate
 
 if TYPE_CHECKING:
     from periskope_async.limits.tokens import Token
@@ -229,12 +229,12 @@ def test_a_limit_that_nothing_could_pass_is_refused(limit: int, window: float) -
 
 
 def test_the_first_burst_is_given_time_to_be_taken_up_until_answers_tell() -> None:
-    way = WayEstimate()
+    jitter = JitterEstimate()
     # A probe that took a second says nothing of how a hundred requests on new connections are taken up.
-    way.observe_answer(1.0, 1.0)
-    assert way.margin(1.0, burst=100) == pytest.approx(0.085)
-    assert way.margin(1.0, burst=50) == pytest.approx(0.05)
-    assert way.margin(1.0, burst=10) == pytest.approx(0.02)
+    jitter.observe_answer(1.0, 1.0)
+    assert jitter.margin(1.0, burst=100) == pytest.approx(0.085)
+    assert jitter.margin(1.0, burst=50) == pytest.approx(0.05)
+    assert jitter.margin(1.0, burst=10) == pytest.approx(0.02)
     for _ in range(20):
-        way.observe_answer(1.0, 1.0)
-    assert way.margin(1.0, burst=100) == pytest.approx(0.02)
+        jitter.observe_answer(1.0, 1.0)
+    assert jitter.margin(1.0, burst=100) == pytest.approx(0.02)

@@ -28,7 +28,7 @@ async def test_sigkill_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setenv("PERISKOPE_API_KEY", sandbox.api_key)
         monkeypatch.setenv("PERISKOPE_BASE_URL", sandbox.base_url)
         for rows in (1, 3_000):
-            process = begun("sync", str(path))
+            process = begun("sync", str(path), "--lists", "chats")
             wait_for(path, rows)
             process.kill()
             process.communicate(timeout=40)
@@ -38,13 +38,15 @@ async def test_sigkill_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ran = periskope(
             "sync",
             str(path),
+            "--lists",
+            "chats",
             **{
                 "PERISKOPE_" + name: value
                 for name, value in (("API_KEY", sandbox.api_key), ("BASE_URL", sandbox.base_url))
             },
         )
         assert ran.returncode == 0, ran.stderr
-        assert "read whole, since the last time it was broken off" in ran.stderr
+        assert "all rows were read: the last time it was broken off" in ran.stderr
         async with PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url) as client:
             truth = {row.decode() for row in await client.iter_chats().raw().collect()}
     assert 3_000 <= before < _CHATS

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
     from pathlib import Path
 
+    from periskope_async.paging.pager import Pager
+
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
 
@@ -47,10 +49,11 @@ class Gap(NamedTuple):
 async def opened(
     target: str | Path, *, mirror: dict[str, Any] | None = None, **options: Any
 ) -> AsyncGenerator[tuple[Sandbox, PeriskopeClient, Mirror]]:
+    given: dict[str, Any] = {"lists": ["chats"], **(mirror or {})}
     async with (
         Sandbox(limit=10_000, **options) as sandbox,
         PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url, retry=1) as client,
-        Mirror(client, target, **(mirror or {})) as opened,
+        Mirror(client, target, **given) as opened,
     ):
         yield sandbox, client, opened
 
@@ -67,9 +70,11 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "mirror.sqlite"
 
 
-async def held(mirror: Mirror, columns: str = "chat_id", where: str = "deleted_at IS NULL") -> list[tuple[Any, ...]]:
+async def held(
+    mirror: Mirror, columns: str = "chat_id", where: str = "deleted_at IS NULL", table: str = "chats"
+) -> list[tuple[Any, ...]]:
     store = mirror._store
-    statement = f"SELECT {columns} FROM chats WHERE {where} ORDER BY 1"  # noqa: S608 - the tests' own names
+    statement = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY 1"  # noqa: S608 - the tests' own names
     return await store.call(store.store._database.execute, statement)
 
 
@@ -105,6 +110,26 @@ async def test_every_kind_of_database_becomes_the_truth(target: str) -> None:
         assert (third.rows, third.deleted) == (154, 1)
         assert third.full == "the server counts -1 rows against the mirror"
         await assert_equal(mirror, client)
+
+
+async def test_every_list_becomes_the_truth(target: str) -> None:
+    async with opened(target, chats=120, mirror={"lists": tuple(LISTS)}, sizes={"messages": 300}) as (
+        sandbox,
+        client,
+        mirror,
+    ):
+        await mirror.sync()
+        for name in ("messages", "contacts", "tickets"):
+            sandbox.add(name)
+        assert [each.inserted for each in (await mirror.sync()).lists] == [0, 1, 1, 1]
+        pagers: dict[str, Pager[Any]] = {
+            "messages": client.iter_messages(),
+            "contacts": client.iter_contacts(),
+            "tickets": client.iter_tickets(),
+        }
+        for name, pager in pagers.items():
+            truth = sorted(row.decode() for row in await pager.raw().collect())
+            assert [raw for (raw,) in await held(mirror, "raw_json", table=name)] == truth
 
 
 @pytest.mark.parametrize("nulls", ["first", "last"])
@@ -182,7 +207,7 @@ async def test_a_broken_sweep_goes_on_where_it_was(file: Path) -> None:
         before = len(await held(mirror))
         await mirror.close()
         sandbox.clear()
-        async with Mirror(client, file) as again:
+        async with Mirror(client, file, lists=["chats"]) as again:
             result = await sync_one(again)
             assert result.full == "the last time it was broken off"
             assert result.inserted == 1_000 - before
@@ -238,7 +263,7 @@ async def test_a_mirror_of_another_phone_is_refused(file: Path) -> None:
         await mirror.close()
         with pytest.raises(MirrorError, match="mirror of phone None"):
             await Mirror(client.with_phone("918527184400"), file).open()
-        async with Mirror(client, file) as again:
+        async with Mirror(client, file, lists=["chats"]) as again:
             assert (await sync_one(again)).full is None
 
 

@@ -386,7 +386,7 @@ async def test_a_gap_is_filled_by_a_walk(opened: Opened) -> None:
 async def test_what_no_walk_brings_is_told_by_the_gap(opened: Opened) -> None:
     async with (
         opened() as (sandbox, client),
-        client.events("chat.created", "message.created", fill_gaps=True) as stream,
+        client.events("chat.created", "message.updated", fill_gaps=True) as stream,
     ):
         sandbox.sockets.faults.status = 503
         sandbox.sockets.drop()

@@ -22,7 +22,8 @@ KINDS = {"chat.created": Chat, "chat.custom_properties.updated": Chat, "reaction
 @pytest.mark.parametrize("name", EVENT_NAMES)
 def test_each_name_gives_its_object(name: str) -> None:
     kind = OBJECTS[name].kind
-    sent = chat() if kind is Chat else message()
+    ids = {"notification_id": "n", "phone_id": "p", "reaction_id": "r"}
+    sent = chat() if kind is Chat else message(**ids)
     event = parse(envelope(name, sent))
     assert (event.name, event.org_id, event.error) == (name, ORG, None)
     assert event.timestamp == datetime(2026, 11, 29, 8, 0, 0, 123_000, UTC)

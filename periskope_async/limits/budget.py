@@ -1,0 +1,117 @@
+"""What a gate asks of a budget: the one of this process (the ledger), or a share of one kept elsewhere (pure).
+
+Every ``now`` is of one monotonic clock, in seconds. A token belongs to the budget that has given it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from periskope_async.limits.headers import LimitHeaders
+
+__all__ = ["Budget"]
+
+
+class Budget(Protocol):
+    """Which requests may go, and what becomes of them."""
+
+    @property
+    def limit(self) -> int:
+        """Requests in a window, as well as it is known."""
+        ...
+
+    @property
+    def window(self) -> float:
+        """The window's length in seconds, as well as it is known."""
+        ...
+
+    @property
+    def is_window_sure(self) -> bool:
+        """Whether the window's length was proven."""
+        ...
+
+    @property
+    def is_known(self) -> bool:
+        """Whether an answer, or the caller's word, has told the limit."""
+        ...
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether requests are spaced by a rate, and never go together."""
+        ...
+
+    @property
+    def requests_per_second(self) -> float:
+        """What the limit allows, as well as it is known."""
+        ...
+
+    @property
+    def refusals(self) -> int:
+        """How many refusals there were."""
+        ...
+
+    @property
+    def margin(self) -> float:
+        """Jitter in seconds: how much longer one request may take to the server than another."""
+        ...
+
+    @property
+    def in_flight(self) -> int:
+        """Requests whose headers have not arrived."""
+        ...
+
+    def foreign(self, now: float) -> int:
+        """Tell what others on the same key are expected to spend of this window."""
+        ...
+
+    def closed_for(self, now: float) -> float:
+        """Seconds until the server's refusal has passed; 0 where none is in force."""
+        ...
+
+    def remaining(self, now: float) -> int:
+        """How many requests may go right now."""
+        ...
+
+    def wait_for(self, place: int, now: float) -> float:
+        """Estimate the seconds until the ``place``-th request from now may go; 0 where nothing is known."""
+        ...
+
+    def take_up_to(self, wanted: int, now: float) -> Sequence[Any]:
+        """Take as many tokens as are wanted and free."""
+        ...
+
+    def sent(self, token: Any, now: float) -> None:
+        """Book the moment at which a request was written to its connection."""
+        ...
+
+    def settle(
+        self,
+        token: Any,
+        now: float,
+        headers: LimitHeaders,
+        *,
+        is_refusal: bool = False,
+        is_failure: bool = False,
+        jitter: float = 0.0,
+    ) -> None:
+        """Book an answer; a refusal closes the budget for the server's wait, plus ``jitter`` seconds."""
+        ...
+
+    def lose(self, token: Any, now: float) -> None:
+        """Book a request that was sent and whose headers never came."""
+        ...
+
+    def give_back(self, token: Any) -> None:
+        """Return the token of a request that was never sent."""
+        ...
+
+    def close_for(self, seconds: float, now: float) -> None:
+        """Let nothing go for some seconds."""
+        ...
+
+    def observe_jitter(self, variation: float) -> None:
+        """Take a connection's mean deviation of its round trip, in seconds."""
+        ...

@@ -1,0 +1,125 @@
+"""The way to Redis or Valkey: one script a trip, in a bounded time, and every fault is one and the same error."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING, Any, cast
+
+from periskope_async.errors import ConfigError
+from periskope_async.limits.scripts import KEYS, RESERVE, SETTLE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis.asyncio import Redis
+    from redis.commands.core import AsyncScript
+
+    from periskope_async.secret import Secret
+
+__all__ = ["RedisLink", "RedisLost"]
+
+# A waiter may meet one trip that fails behind another: together they stay below half a second.
+_SECONDS_A_TRIP = 0.25
+# One trip reserves while another one settles.
+_CONNECTIONS = 2
+_HASH_CHARACTERS = 32
+# The time of a trip is counted in parts: whoever holds the loop up for long takes one of them, and not all.
+_LOOKS = 10
+
+
+class RedisLost(Exception):  # noqa: N818 - a state of affairs, and seen by no user
+    """Redis did not answer, or refused. What it said is the text."""
+
+
+class RedisLink:
+    """The scripts of one budget.
+
+    redis-py's own ways are chosen with care. A command that timed out may run all the same, so it is not sent again; a
+    connection that was closed is opened again once, which a restart of Redis needs. The time-out stands around the
+    command, since that of the socket swallows cancels on Python 3.11. There is no PING: a user may be without it.
+    """
+
+    def __init__(self, url: Secret, *, prefix: str) -> None:
+        try:
+            from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415 - an extra
+            from redis.asyncio.retry import Retry  # noqa: PLC0415
+            from redis.backoff import NoBackoff  # noqa: PLC0415
+            from redis.exceptions import ConnectionError as RedisConnectionError  # noqa: PLC0415
+        except ImportError:
+            raise ConfigError(
+                "a SharedLimiter needs redis-py; install it with: pip install 'periskope-async[redis]'",
+                parameter="limiter",
+            ) from None
+        try:
+            # redis-py leaves the type of what it takes here half open.
+            pool = cast("Any", BlockingConnectionPool).from_url(
+                url.reveal(),
+                max_connections=_CONNECTIONS,
+                timeout=None,
+                protocol=2,
+                socket_timeout=None,
+                socket_connect_timeout=_SECONDS_A_TRIP,
+                retry=Retry(NoBackoff(), 1, (RedisConnectionError,)),
+            )
+        except (ValueError, TypeError) as error:
+            # The text would quote the URL, and the password with it.
+            raise ConfigError(
+                f"the URL of Redis cannot be used ({type(error).__name__}); give redis://, rediss:// or unix://, as in "
+                "rediss://user:password@host:6379/0",
+                parameter="limiter",
+            ) from None
+        self._redis: Redis = Redis(connection_pool=pool)
+        self._prefix = prefix
+        self._keys: list[str] = []
+        self._reserve = self._script(RESERVE)
+        self._settle = self._script(SETTLE)
+
+    def use_key(self, api_key: Secret) -> None:
+        """Name the budget after an API key, by its hash. Raises ConfigError for a second key."""
+        hashed = hashlib.sha256(b"periskope-async " + api_key.reveal().encode()).hexdigest()[:_HASH_CHARACTERS]
+        # What stands in braces is all that a cluster looks at, so the keys of a budget lie together.
+        keys = [f"{self._prefix}:{{{hashed}}}:{name}" for name in KEYS]
+        if self._keys not in ([], keys):
+            raise ConfigError("a SharedLimiter serves one API key; make another one for this key", parameter="limiter")
+        self._keys = keys
+
+    @property
+    def has_key(self) -> bool:
+        """Whether it was told whose budget it is."""
+        return bool(self._keys)
+
+    async def reserve(self, arguments: Sequence[str | float]) -> list[int]:
+        """Run the script that reserves. Raises RedisLost."""
+        return await self._run(self._reserve, arguments)
+
+    async def settle(self, arguments: Sequence[str | float]) -> list[int]:
+        """Run the script that settles. Raises RedisLost."""
+        return await self._run(self._settle, arguments)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.connection_pool.disconnect()
+
+    def _script(self, text: str) -> AsyncScript:
+        return self._redis.register_script(text)
+
+    async def _run(self, script: AsyncScript, arguments: Sequence[str | float]) -> list[int]:
+        from redis.exceptions import RedisError  # noqa: PLC0415 - an extra
+
+        trip = asyncio.ensure_future(cast("Any", script)(keys=self._keys, args=arguments))
+        try:
+            for _ in range(_LOOKS):
+                if not trip.done():
+                    await asyncio.wait({trip}, timeout=_SECONDS_A_TRIP / _LOOKS)
+            if trip.done():
+                return cast("list[int]", trip.result())
+            said = f"no answer within {_SECONDS_A_TRIP:g} s"
+        except (RedisError, OSError) as error:
+            said = f"{type(error).__name__}: {error}"
+        finally:
+            trip.cancel()
+            await asyncio.wait({trip})
+        # A server that was demoted goes on to refuse on the same connection.
+        await self.close()
+        raise RedisLost(said)

@@ -1,0 +1,332 @@
+"""A process' share of a budget that is kept in Redis (pure).
+
+It holds the tickets that were reserved, and the news that Redis has not been told yet. What is reserved, and who tells
+the news, is :mod:`periskope_async.limits.shared`'s to do.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from periskope_async.limits.clock import RemoteClock
+from periskope_async.limits.jitter import JitterEstimate
+from periskope_async.limits.rate import ASSUMED, RateLimit
+from periskope_async.limits.stamp import DateStamp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from periskope_async.limits.headers import LimitHeaders
+
+__all__ = ["News", "RemoteBudget", "Ticket"]
+
+# The replies of both scripts begin with so many numbers.
+_NUMBERS_OF_BOTH = 5
+# After so many, the reply of the one that reserves has the tickets' moments.
+_NUMBERS_ABOUT_BUDGET = 8
+# What is late by more than this share of its lease is given back.
+_LATE_SHARE = 0.5
+_LONGEST_LEASE_SECONDS = 5.0
+# So short after the counting, Date has seldom ticked on.
+_SELDOM = 0.1
+
+
+class Ticket(Struct, eq=False):
+    """Leave to send one request from a moment on."""
+
+    number: int
+    """Counts the tickets of this process."""
+    start: float
+    is_taken: bool = False
+    """Whether a request has it."""
+    sent_at: float | None = None
+    counted_by: float = math.inf
+    """The server has counted the request by then."""
+    is_over: bool = False
+    """Whether it was answered, lost or given back."""
+
+
+class News(Struct):
+    """What Redis has not been told yet. Moments are by the loop's clock."""
+
+    counted: dict[int, float | None]
+    """By when a ticket's request was counted; None where it was never sent."""
+    limit: tuple[float, int] = (-math.inf, 0)
+    """What the answer to the latest request said, with the moment of sending that."""
+    length: tuple[float, float, float] = (-math.inf, 0.0, 0.0)
+    """The fewest and the most seconds that the window may have, likewise."""
+    at_least: float = 0.0
+    """Seconds that the window lasts at least."""
+    closed_until: float = -math.inf
+    used: tuple[int, float] = (0, -math.inf)
+    """The most that the server has counted, with the moment of sending that request."""
+    refused_at: float = -math.inf
+    """When the latest refused request was sent."""
+
+
+class RemoteBudget:
+    """Which requests of this process may go: those for which Redis has given tickets."""
+
+    is_paced = False
+
+    def __init__(self, *, assume: RateLimit | None = None) -> None:
+        self.rate = assume or ASSUMED
+        """The limit, as Redis knew it last."""
+        self.is_known = assume is not None
+        self.processes = 1
+        """How many processes have asked lately."""
+        self.refusals = 0
+        self.in_flight = 0
+        self.next_number = 1
+        """The number of the next ticket to ask for."""
+        self.clock = RemoteClock()
+        self.news = News({})
+        self._tickets: list[Ticket] = []
+        self._closed_until = -math.inf
+        self._foreign = 0
+        self._estimates = JitterEstimate(), DateStamp()
+
+    # -- what is known ---------------------------------------------------------------------------------------------
+
+    @property
+    def limit(self) -> int:
+        """Requests in a window."""
+        return self.rate.limit
+
+    @property
+    def window(self) -> float:
+        """The window's length in seconds."""
+        return self.rate.window
+
+    @property
+    def is_window_sure(self) -> bool:
+        """Whether the window's length was told by answers."""
+        return self.is_known
+
+    @property
+    def requests_per_second(self) -> float:
+        """What the limit leaves to this process while all others want as much."""
+        return self.limit / self.window / self.processes
+
+    @property
+    def margin(self) -> float:
+        """Jitter in seconds: how much longer one request may take to the server than another."""
+        jitter, _ = self._estimates
+        return jitter.margin(self.window, burst=self.limit)
+
+    @property
+    def tickets(self) -> int:
+        """How many tickets are held for requests that have not gone."""
+        return len(self._tickets)
+
+    def foreign(self, now: float) -> int:  # noqa: ARG002 - Redis has told it for now
+        """Tell what programs that do not share the budget are expected to spend of a window."""
+        return self._foreign
+
+    def closed_for(self, now: float) -> float:
+        """Seconds until a refusal has passed; 0 where none is in force."""
+        return max(0.0, self._closed_until - now)
+
+    def remaining(self, now: float) -> int:
+        """How many requests may go right now."""
+        return 0 if now < self._closed_until else sum(ticket.start <= now for ticket in self._tickets)
+
+    def wait_for(self, place: int, now: float) -> float:
+        """Estimate the seconds until the ``place``-th request from now may go; 0 where Redis is still to be asked."""
+        closed = self.closed_for(now)
+        if place <= len(self._tickets):
+            return max(closed, self._tickets[place - 1].start - now)
+        share = max(1, self.limit // self.processes)
+        return closed + (place - 1) // share * self.window
+
+    # -- what is done ----------------------------------------------------------------------------------------------
+
+    def take_up_to(self, wanted: int, now: float) -> Sequence[Ticket]:
+        """Take the tickets whose moment has come."""
+        if now < self._closed_until:
+            return ()
+        taken: list[Ticket] = []
+        while self._tickets and self._tickets[0].start <= now:
+            ticket = self._tickets[0]
+            if now > ticket.start + self._lease * _LATE_SHARE:
+                # This process was held up. Others may have been given the place.
+                self.give_back(self._tickets.pop(0))
+            elif len(taken) < wanted:
+                taken.append(self._tickets.pop(0))
+            else:
+                break
+        for ticket in taken:
+            ticket.is_taken = True
+        self.in_flight += len(taken)
+        return taken
+
+    def drop_tickets(self, count: int) -> None:
+        """Give back the last tickets: nobody waits for them."""
+        for _ in range(min(count, len(self._tickets))):
+            self.give_back(self._tickets.pop())
+
+    def sent(self, token: Ticket, now: float) -> None:
+        """Book the moment at which a request was written to its connection."""
+        if token.is_over:
+            return
+        token.sent_at = now
+        self._count(token, now + self.margin)
+
+    def settle(
+        self,
+        token: Ticket,
+        now: float,
+        headers: LimitHeaders,
+        *,
+        is_refusal: bool = False,
+        is_failure: bool = False,  # noqa: ARG002 - it is taken to be counted
+        jitter: float = 0.0,
+    ) -> None:
+        """Book an answer. A refusal closes the budget for all processes, until the server's wait is over."""
+        jitter_estimate, _ = self._estimates
+        if token.sent_at is None:
+            sent_at = token.start
+            self._end(token, now)
+        else:
+            sent_at = token.sent_at
+            self._end(token, max(sent_at, now - jitter_estimate.head_start()))
+            jitter_estimate.observe_answer(now - sent_at, self.window)
+        if headers:
+            self._learn(sent_at, now, headers, is_refusal=is_refusal)
+        if is_refusal:
+            self.refusals += 1
+            self.news.refused_at = max(self.news.refused_at, sent_at)
+            self.close_for((max(headers.retry_after or 0.0, headers.resets_in or 0.0) or self.window) + jitter, now)
+
+    def lose(self, token: Ticket, now: float) -> None:
+        """Book a request that was sent and whose headers never came: the server may have counted it until now."""
+        self._end(token, now)
+
+    def give_back(self, token: Ticket) -> None:
+        """Return the ticket of a request that was never sent."""
+        if token.is_over:
+            return
+        self.in_flight -= token.is_taken
+        token.is_over = True
+        self.news.counted[token.number] = None
+
+    def close_for(self, seconds: float, now: float) -> None:
+        """Let nothing go for some seconds, in no process."""
+        self._close_until(now + seconds)
+        self.news.closed_until = max(self.news.closed_until, now + seconds)
+
+    def _close_until(self, moment: float) -> None:
+        self._closed_until = max(self._closed_until, moment)
+        # They were given for a window that has not come as was thought.
+        self.drop_tickets(len(self._tickets))
+
+    def _take_limit(self, limit: int) -> None:
+        """Give the tickets back where they were given under a higher limit."""
+        if limit < self.rate.limit:
+            self.drop_tickets(len(self._tickets))
+
+    def observe_jitter(self, variation: float) -> None:
+        """Take a connection's mean deviation of its round trip, in seconds."""
+        self._estimates[0].observe_variation(variation)
+
+    # -- what Redis is told, and tells -----------------------------------------------------------------------------
+
+    def question(self, wanted: int, *, reserve: float, why: str) -> list[str | int | float]:
+        """Give the arguments of the script that reserves, behind the process' name."""
+        window = round(self.window * 1e6)
+        return [self.next_number, wanted, 1 - reserve, self.limit, window, why]
+
+    def take_reply(self, reply: Sequence[int], *, asked_at: float, told_at: float) -> float:
+        """Take what the script that reserves has answered. Give the seconds after which to ask for more."""
+        processes, foreign, again = reply[_NUMBERS_OF_BOTH:_NUMBERS_ABOUT_BUDGET]
+        self.take_word(reply, asked_at=asked_at, told_at=told_at)
+        self.processes, self._foreign = max(1, processes), foreign
+        for start in reply[_NUMBERS_ABOUT_BUDGET:]:
+            self._tickets.append(Ticket(self.next_number, self.clock.ours(start) + self.clock.error))
+            self.next_number += 1
+        self._tickets.sort(key=lambda ticket: ticket.start)
+        return again / 1e6
+
+    def take_word(self, reply: Sequence[int], *, asked_at: float, told_at: float) -> None:
+        """Take what both scripts answer first: the time, the limit, and until when nobody may go."""
+        now, limit, window, is_known, closed_until = reply[:_NUMBERS_OF_BOTH]
+        self.clock.observe(asked_at=asked_at, told=now, told_at=told_at)
+        self.is_known = bool(is_known)
+        if is_known:
+            self._take_limit(max(1, limit))
+            self.rate = RateLimit(max(1, limit), window / 1e6)
+        if closed_until > now:
+            self._close_until(self.clock.ours(closed_until))
+
+    def tell(self, process: str) -> list[str | int]:
+        """Give the arguments of the script that settles, and take the news for told."""
+        news, self.news = self.news, News({})
+        limit_at, limit = news.limit
+        length_at, shortest, longest = news.length
+        used, used_at = news.used
+        arguments: list[str | int] = [
+            limit,
+            self._theirs(limit_at),
+            round(shortest * 1e6),
+            round(longest * 1e6),
+            self._theirs(length_at),
+            round(news.at_least * 1e6),
+            self._theirs(news.closed_until),
+            used,
+            self._theirs(used_at),
+            self._theirs(news.refused_at),
+            round(self.window * 1e6),
+        ]
+        for number, counted_by in news.counted.items():
+            arguments += [f"{process}:{number}", 0 if counted_by is None else self._theirs(counted_by)]
+        return arguments
+
+    def _theirs(self, moment: float) -> int:
+        return 0 if moment == -math.inf else self.clock.theirs(moment)
+
+    # -- what answers tell -----------------------------------------------------------------------------------------
+
+    def _learn(self, sent_at: float, now: float, headers: LimitHeaders, *, is_refusal: bool) -> None:
+        assert headers.limit is not None and headers.remaining is not None  # noqa: S101, PT018 - for the type checker
+        news = self.news
+        news.limit = max(news.limit, (sent_at, headers.limit))
+        self._take_limit(headers.limit)
+        used = headers.limit - headers.remaining + is_refusal
+        news.used = max(news.used, (used, sent_at))
+        if headers.resets_in is None:
+            return
+        # The rounding may hide that little is left of a long window, never that the window is longer.
+        news.at_least = max(news.at_least, math.floor(headers.resets_in - headers.rounded_by) + 1)
+        _, stamp = self._estimates
+        if headers.server_time is not None:
+            stamp.observe(
+                headers.server_time,
+                sent_at=sent_at,
+                counted_by=min(now, sent_at + self.margin),
+                received_at=now,
+                slack=self.margin,
+            )
+        if used == 1 and not is_refusal:
+            late_by = 0 if stamp.is_of_count else max(0, math.ceil(now - sent_at - _SELDOM))
+            shortest = headers.window or math.floor(headers.resets_in - (headers.rounded_by - 1))
+            longest = shortest if headers.window else shortest + late_by
+            news.length = max(news.length, (sent_at, shortest, longest))
+
+    def _count(self, ticket: Ticket, moment: float) -> None:
+        """Book by when the server has counted a request."""
+        ticket.counted_by = min(ticket.counted_by, moment)
+        self.news.counted[ticket.number] = ticket.counted_by
+
+    def _end(self, ticket: Ticket, counted_by: float) -> None:
+        if not ticket.is_over:
+            ticket.is_over = True
+            self.in_flight -= 1
+        self._count(ticket, counted_by)
+
+    @property
+    def _lease(self) -> float:
+        """Seconds for which Redis keeps a place for a ticket that was not sent."""
+        return min(self.window, _LONGEST_LEASE_SECONDS)

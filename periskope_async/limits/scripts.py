@@ -1,0 +1,209 @@
+"""The shared budget's two Lua scripts, for Redis 6.2 and later and for Valkey (pure text).
+
+The rule is the one of :mod:`periskope_async.limits.ledger`: **a token is back one window after it was surely
+counted.** Each token stands in a sorted set. Its score is the moment by which the server has counted its request. A new
+token takes the place of the ``limit``-th before it, and may go one window after that one was counted. It is given only
+when that moment has passed, so it is given up to a window ahead. So any ``limit + 1`` requests in a row span more than
+a window, and the time of a trip to Redis costs nothing.
+
+A token that was not sent yet counts as sent at the end of its lease. A process that dies with tokens out takes them
+with it for a lease and a window, no longer.
+
+All moments are microseconds of Redis' own clock, which each script reads once. Both scripts may run twice: a token has
+a number that its process gives it, and news is only taken if it is newer.
+
+What stands in Redis, all with one hash tag:
+
+- ``tokens``, a sorted set: ``process:number`` by the moment of counting.
+- ``budget``, a hash: limit and window (with the moments of the answers that told them), ``closed_until``,
+  ``probe_until``, what others were seen to spend, and a slack that refusals have taught.
+- ``line``, a sorted set: the processes that wait, by the moment since when.
+- ``seen``, a sorted set: the processes, by the moment of their last question.
+"""
+
+from __future__ import annotations
+
+__all__ = ["KEYS", "RESERVE", "SETTLE"]
+
+KEYS = ("tokens", "budget", "line", "seen")
+
+# What both scripts begin with.
+_BEGIN = """
+local tokens, budget, line, seen = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local function field(name) return tonumber(redis.call('HGET', budget, name)) end
+
+-- What is left of an estimate that fades by a share with each window.
+local function faded(name, share, window)
+  local value = field(name)
+  if not value then return 0 end
+  return value * share ^ math.floor(math.max(0, now - field(name .. '_at')) / window)
+end
+
+-- The longest that a token may stay unsent.
+local function lease(window) return math.min(window, 5000000) end
+
+local function keep()
+  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, 3600000) end
+end
+"""
+
+RESERVE = f"""{_BEGIN}
+-- Gives tokens to a process: as many as wait there, and as are free, and not more than its share while others wait.
+local process, first, wanted, share = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local believed_limit, believed_window, why = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
+
+local limit, window = field('limit'), field('window') or believed_window
+local again = math.floor(math.min(math.max(window / 8, 10000), 250000))
+if why == 'rejoins' or (why == 'knows' and not limit) then
+  -- What was spent without Redis, or was forgotten by it, is back when a window has passed.
+  redis.call('HSET', budget, 'closed_until', math.max(field('closed_until') or 0, now + window))
+end
+if not limit and why ~= 'asks' then
+  limit = believed_limit
+  redis.call('HSET', budget, 'limit', limit, 'window', window)
+end
+local is_known, most = limit and 1 or 0, wanted
+if not limit then
+  -- One request goes ahead as a probe. The others wait a fifth of a second for its answer.
+  limit = believed_limit
+  local probe_until = field('probe_until')
+  if wanted > 0 and not probe_until then
+    redis.call('HSET', budget, 'probe_until', now + 200000)
+    most = 1
+  elseif probe_until and now < probe_until then
+    most, again = 0, 20000
+  end
+end
+
+-- Who waits, and who has not asked for so long that it does no more.
+for _, gone in ipairs(redis.call('ZRANGE', seen, '-inf', now - 1500000, 'BYSCORE')) do
+  redis.call('ZREM', line, gone)
+end
+redis.call('ZREMRANGEBYSCORE', seen, '-inf', now - 60000000)
+redis.call('ZADD', seen, now, process)
+redis.call('ZREMRANGEBYSCORE', tokens, '-inf', now - 2 * window - lease(window))
+if wanted > 0 then
+  redis.call('ZADD', line, 'NX', now, process)
+end
+
+local foreign = math.ceil(faded('foreign', 0.91, window) - 0.3)
+local allowed = math.max(1, math.min(math.floor(limit * share), limit - foreign))
+local closed_until = field('closed_until') or 0
+local mine = 0
+if closed_until > now then
+  again = math.min(closed_until - now, 500000)
+elseif most > 0 then
+  local uncounted = redis.call('ZCOUNT', tokens, '(' .. string.format('%.0f', now), '+inf')
+  local a_share = math.max(1, math.floor(allowed / redis.call('ZCARD', line)))
+  local ahead = redis.call('ZRANK', line, process)
+  local free = allowed - uncounted
+  mine = math.min(most, a_share, free - ahead * a_share)
+  if mine < math.min(most, free) then
+    -- The rest is for those who are ahead, if they come for it.
+    again = math.floor(math.max(window / 32, 10000))
+  end
+  if free <= 0 then
+    -- No place opens before the request that has it may be sent.
+    local place = redis.call('ZRANGE', tokens, -allowed, -allowed, 'WITHSCORES')
+    again = math.floor(math.max(again, math.min(place[2] - lease(window) - now, window / 2, 500000)))
+  end
+end
+
+local reply = {{now, limit, window, is_known, closed_until, redis.call('ZCARD', seen), foreign, again}}
+local out = redis.call('ZCARD', tokens)
+local slack = faded('slack', 0.98, window)
+local given = 0
+for number = first, first + wanted - 1 do
+  local token = process .. ':' .. string.format('%.0f', number)
+  local start = now
+  local before = redis.call('ZSCORE', tokens, token)
+  if before then
+    -- The answer was lost on its way. It is the same again.
+    start = before - lease(window)
+  elseif given < mine then
+    if out >= allowed then
+      local replaced = redis.call('ZRANGE', tokens, out - allowed, out - allowed, 'WITHSCORES')
+      start = math.max(now, replaced[2] + window + slack)
+    end
+    redis.call('ZADD', tokens, start + lease(window), token)
+    out, given = out + 1, given + 1
+  else
+    break
+  end
+  reply[#reply + 1] = math.ceil(start)
+end
+if #reply - 8 == wanted then
+  redis.call('ZREM', line, process)
+elseif given > 0 then
+  -- To the end of the line, so that the others come next.
+  redis.call('ZADD', line, now, process)
+end
+keep()
+return reply
+"""
+
+SETTLE = f"""{_BEGIN}
+-- Takes what a process has heard: when its requests were counted, and what the answers' headers say of the limit.
+local limit, limit_at = tonumber(ARGV[1]), tonumber(ARGV[2])
+local shortest, longest, length_at = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local at_least, closed_until = tonumber(ARGV[6]), tonumber(ARGV[7])
+local used, used_at, refused_at = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local window = field('window') or tonumber(ARGV[11])
+
+for place = 12, #ARGV, 2 do
+  if ARGV[place + 1] == '0' then
+    redis.call('ZREM', tokens, ARGV[place])
+  else
+    redis.call('ZADD', tokens, 'XX', tonumber(ARGV[place + 1]), ARGV[place])
+  end
+end
+
+if limit > 0 and limit_at >= (field('limit_at') or 0) then
+  redis.call('HSET', budget, 'limit', limit, 'limit_at', limit_at)
+end
+
+-- Each window's first answer names the shortest and the longest length that its headers may mean. What agrees with the
+-- answers before narrows them. A longer window is believed at once, a shorter one when three such answers in a row have
+-- named it.
+if longest > 0 and length_at > (field('length_at') or 0) then
+  local low, times = field('shortest'), 0
+  if not low and shortest <= window and window <= longest then
+    -- The assumption may be true. It is kept until an answer speaks against it.
+    low = shortest
+  elseif not low or shortest > window then
+    low, window = shortest, longest
+  elseif longest >= low then
+    low, window = math.max(low, shortest), math.min(window, longest)
+  else
+    times = (field('times') or 0) + 1
+    if times == 3 then
+      low, window, times = shortest, longest, 0
+    end
+  end
+  redis.call('HSET', budget, 'length_at', length_at, 'shortest', low, 'times', times)
+end
+window = math.max(window, at_least)
+redis.call('HSET', budget, 'window', window)
+
+if closed_until > (field('closed_until') or 0) then
+  redis.call('HSET', budget, 'closed_until', closed_until)
+end
+
+-- What the server counts beyond the tokens that were sent before, others have spent.
+local beyond = 0
+if used > 0 then
+  beyond = used - redis.call('ZCOUNT', tokens, used_at - window, now + lease(window))
+  if beyond > 0 then
+    redis.call('HSET', budget, 'foreign', math.max(beyond, faded('foreign', 0.91, window)), 'foreign_at', now)
+  end
+end
+if refused_at > (field('slack_at') or 0) and beyond <= 0 then
+  -- Nobody else was there, so two windows' requests came closer together than they were sent.
+  local slack = math.min(window, math.max(window / 50, 2 * faded('slack', 0.98, window)))
+  redis.call('HSET', budget, 'slack', slack, 'slack_at', now)
+end
+keep()
+return {{now, field('limit') or 0, window, field('limit') and 1 or 0, field('closed_until') or 0}}
+"""

@@ -1,0 +1,264 @@
+"""One budget for all processes with an API key, kept in Redis or Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+from periskope_async.errors import ConfigError, WrongLoopError
+from periskope_async.limits.equal_share import EqualShare
+from periskope_async.limits.gate import Gate
+from periskope_async.limits.ledger import Ledger
+from periskope_async.limits.link import RedisLink, RedisLost
+from periskope_async.limits.remote import RemoteBudget
+from periskope_async.printable import one_line
+from periskope_async.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from types import TracebackType
+    from typing import Self
+
+    from periskope_async.limits.gate import Entry
+    from periskope_async.limits.headers import LimitHeaders
+    from periskope_async.limits.rate import RateLimit
+
+__all__ = ["SharedLimiter"]
+
+logger = logging.getLogger(__name__)
+
+# So that one trip tells of many requests, of which most are answered soon: a share of the window, and a maximum.
+_SHARE_OF_NEWS = 0.02
+_MOST_SECONDS_OF_NEWS = 0.025
+_FIRST_REJOIN_SECONDS = 0.5
+_LAST_REJOIN_SECONDS = 5.0
+_SAID_CHARACTERS = 200
+
+
+class SharedLimiter(Gate):
+    """A budget of requests that all processes with an API key share, over Redis 6.2 or later, or Valkey.
+
+    ``SharedLimiter("redis://host:6379/0")``, with ``rediss://`` for TLS, ``user:password@`` for an ACL user, and
+    ``unix://`` for a socket. ``assume``, ``reserve`` and ``max_wait`` are those of
+    :class:`~periskope_async.limits.gate.RateLimiter`; ``reserve`` is what this process leaves to all others.
+    ``prefix`` begins the names of the keys in Redis; the API key stands in them as a hash.
+
+    One trip to Redis reserves for all who wait in this process, and one tells what became of the requests. Neither is
+    on the way of an answer. Where Redis does not answer within a quarter of a second, this process goes on with an
+    equal share of the limit as it was last known, says so once at WARNING, and returns when Redis is back. Nobody may
+    go for one window then, in either direction.
+
+    Redis must be on a clock that runs forward, and must not evict what is in use: choose ``noeviction`` or an ``lfu``
+    policy. What is evicted is a budget forgotten, and is taken to be spent for one window.
+
+    It belongs to the event loop that first uses it, and to the process: make one in each worker.
+    ``async with`` closes it, also where a client uses it.
+    """
+
+    _SECONDS_BETWEEN_LOOKS = 0.05
+
+    def __init__(
+        self,
+        url: str | Secret,
+        *,
+        assume: RateLimit | None = None,
+        reserve: float = 0.0,
+        max_wait: float | None = None,
+        prefix: str = "periskope",
+    ) -> None:
+        secret = url if isinstance(url, Secret) else Secret(url)
+        del url
+        if not 0 <= reserve < 1:
+            raise ConfigError(
+                f"reserve is {reserve}; it is the share left to others, from 0 to below 1", parameter="reserve"
+            )
+        self._remote = RemoteBudget(assume=assume)
+        super().__init__(self._remote, max_wait=max_wait)
+        self._share_of_others = reserve
+        self._why = "asks" if assume is None else "assumes"
+        """What the next question says of what is known: asks, assumes, knows, or rejoins."""
+        self._process = ""
+        self._pid: int | None = None
+        self._link = RedisLink(secret, prefix=prefix)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def use_key(self, api_key: Secret) -> None:
+        """Name the budget after the API key; a client calls this. Raises ConfigError for a second key."""
+        self._link.use_key(api_key)
+
+    def close(self) -> Awaitable[None] | None:
+        """Fail everyone who waits with ClosedError, and everyone who comes later. May be called twice.
+
+        Wait for what it gives, if anything, to have told Redis the rest and closed the connections.
+        """
+        super().close()
+        if self._loop is None or self._loop.is_closed() or self._pid != os.getpid():
+            return None
+        return self._start("close", self._end)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if (closing := self.close()) is not None:
+            await closing
+
+    def __repr__(self) -> str:
+        return f"<SharedLimiter {'without' if self._is_lost else 'with'} Redis>"
+
+    # -- the gate --------------------------------------------------------------------------------------------------
+
+    def _bind(self) -> asyncio.AbstractEventLoop:
+        if self._pid is None:
+            # Not when it was made: a server may fork its workers in between.
+            self._process, self._pid = secrets.token_hex(8), os.getpid()
+        elif self._pid != os.getpid():
+            raise WrongLoopError("a SharedLimiter belongs to the process that first used it; make one in each")
+        if not self._link.has_key:
+            raise ConfigError("a SharedLimiter needs an API key: lend it to a PeriskopeClient", parameter="limiter")
+        return super()._bind()
+
+    def _on_join(self) -> None:
+        self._serve()
+
+    def _serve(self) -> None:
+        super()._serve()
+        if self._is_lost or self._is_closed:
+            return
+        remote, waiting = self._remote, self._queue.waiting
+        remote.drop_tickets(remote.tickets - waiting)
+        if waiting > remote.tickets:
+            self._start("ask", self._ask_redis)
+        self._tell_soon()
+
+    def sent(self, token: Entry) -> None:
+        """Book the moment of sending, for a permit."""
+        super().sent(token)
+        self._tell_soon()
+
+    def settle(self, token: Entry, headers: LimitHeaders, *, status: int, variation: float | None) -> None:
+        """Book an answer's headers, for its permit."""
+        super().settle(token, headers, status=status, variation=variation)
+        self._tell_soon()
+
+    # -- Redis -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether this process goes on without Redis."""
+        return self._budget is not self._remote
+
+    async def _ask_redis(self) -> None:
+        """Reserve for all who wait, until all of them have a ticket."""
+        loop, remote = asyncio.get_running_loop(), self._remote
+        while (wanted := self._queue.waiting - remote.tickets) > 0:
+            again = await self._make_trip(wanted, self._why)
+            now = loop.time()
+            self._fail_impatient(now, now + (remote.wait_for(1, now) if remote.tickets else remote.closed_for(now)))
+            self._serve()
+            if self._queue.waiting > remote.tickets:
+                await asyncio.sleep(again)
+
+    async def _make_trip(self, wanted: int, why: str) -> float:
+        """Make one trip. Give the seconds after which to make the next one."""
+        loop, remote = asyncio.get_running_loop(), self._remote
+        asked_at = loop.time()
+        question = remote.question(wanted, reserve=self._share_of_others, why=why)
+        reply = await self._link.reserve([self._process, *question])
+        again = remote.take_reply(reply, asked_at=asked_at, told_at=loop.time())
+        self._why = "knows" if remote.is_known else "asks"
+        return again
+
+    def _tell_soon(self) -> None:
+        if self._remote.news.counted and not (self._is_lost or self._is_closed):
+            self._start("tell", self._tell_redis)
+
+    async def _tell_redis(self) -> None:
+        """Tell Redis the news, until there is none."""
+        while self._remote.news.counted:
+            await asyncio.sleep(min(_SHARE_OF_NEWS * self._remote.window, _MOST_SECONDS_OF_NEWS))
+            await self._settle_trip()
+            self._serve()
+
+    async def _settle_trip(self) -> None:
+        loop, remote = asyncio.get_running_loop(), self._remote
+        asked_at = loop.time()
+        reply = await self._link.settle(remote.tell(self._process))
+        remote.take_word(reply, asked_at=asked_at, told_at=loop.time())
+
+    def _lose(self, said: str) -> None:
+        """Go on without Redis, with an equal share of the limit."""
+        if self._is_lost or self._is_closed:
+            return
+        remote = self._remote
+        reserve = self._share_of_others
+        ledger = (
+            EqualShare(remote.rate, processes=remote.processes, reserve=reserve)
+            if remote.is_known
+            else Ledger(reserve=reserve)
+        )
+        if self._loop is not None and remote.next_number > 1:
+            # What was spent of the whole is back when a window has passed.
+            ledger.close_for(remote.window, self._loop.time())
+        self._budget = ledger
+        remote.drop_tickets(remote.tickets)
+        logger.warning(
+            "Redis is away (%s): this process goes on with 1/%d of the limit of %d requests in %g s",
+            one_line(said, limit=_SAID_CHARACTERS),
+            remote.processes,
+            remote.limit,
+            remote.window,
+        )
+        self._start("rejoin", self._rejoin)
+        self._serve()
+
+    async def _rejoin(self) -> None:
+        """Return to the shared budget when Redis is back."""
+        why = "rejoins" if self._remote.is_known else "asks"
+        wait = _FIRST_REJOIN_SECONDS
+        while self._is_lost:
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, _LAST_REJOIN_SECONDS)
+            try:
+                await self._make_trip(0, why)
+            except RedisLost:
+                continue
+            self._budget = self._remote
+            logger.warning("Redis is back: this process shares the limit again")
+            self._serve()
+
+    async def _end(self) -> None:
+        """Tell Redis the rest, and close the connections."""
+        running = [task for name, task in self._tasks.items() if name != "close" and not task.done()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        remote = self._remote
+        remote.drop_tickets(remote.tickets)
+        try:
+            if remote.news.counted and not self._is_lost:
+                await self._settle_trip()
+        except RedisLost:
+            # The tokens come back by themselves.
+            pass
+        finally:
+            await self._link.close()
+
+    def _start(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> asyncio.Task[None]:
+        """Have one task of a name at most: the running one, or a new one."""
+        task = self._tasks.get(name)
+        if task is None or task.done():
+            assert self._loop is not None  # noqa: S101 - for the type checker: who waits has bound it
+            task = self._tasks[name] = self._loop.create_task(work(), name=f"periskope limiter: {name}")
+            task.add_done_callback(self._on_end)
+        return task
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        self._lose(str(error) if isinstance(error, RedisLost) else repr(error))

@@ -1,0 +1,295 @@
+"""A SharedLimiter and a client, over real sockets: what users see, and what Redis may do meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from periskope_async import ClosedError, ConfigError, PeriskopeClient, RateLimit, WaitTooLong, WrongLoopError
+from periskope_async.limits.shared import SharedLimiter
+from periskope_async.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from tests.shared.stores import Store
+
+pytestmark = pytest.mark.usefixtures("nothing_left_over")
+
+# Far above what the tests send: what they wait for is Redis, not the limit.
+PLENTY = 1000
+
+
+@contextlib.asynccontextmanager
+async def client_of(sandbox: Sandbox, url: str, **settings: Any) -> AsyncGenerator[PeriskopeClient]:
+    async with (
+        SharedLimiter(url, **settings) as limiter,
+        PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url, limiter=limiter) as client,
+    ):
+        yield client
+
+
+async def calls(client: PeriskopeClient, count: int) -> None:
+    await asyncio.gather(*(client.list_chats(limit=1) for _ in range(count)))
+
+
+async def longest_wait(client: PeriskopeClient, count: int = 5) -> float:
+    loop = asyncio.get_running_loop()
+    longest = 0.0
+    for _ in range(count):
+        began = loop.time()
+        await client.list_chats(limit=1)
+        longest = max(longest, loop.time() - began)
+    return longest
+
+
+def warnings(caplog: pytest.LogCaptureFixture, said: str) -> int:
+    return sum(said in record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING)
+
+
+async def until_lost(client: PeriskopeClient) -> None:
+    """Call until this process goes on without Redis."""
+    async with asyncio.timeout(10):
+        while "without" not in repr(client._manager.limiter):
+            await client.list_chats(limit=1)
+
+
+async def until_back(client: PeriskopeClient) -> None:
+    async with asyncio.timeout(10):
+        while "without" in repr(client._manager.limiter):  # noqa: ASYNC110 - another program has no event
+            await asyncio.sleep(0.02)
+
+
+async def test_two_limiters_share_a_budget(any_store: Store) -> None:
+    async with (
+        Sandbox(chats=10, limit=10) as sandbox,
+        client_of(sandbox, any_store.url) as one,
+        client_of(sandbox, any_store.url) as two,
+    ):
+        await asyncio.gather(calls(one, 12), calls(two, 12))
+        assert sandbox.refusals == 0
+        assert one.rate_limit.limit == two.rate_limit.limit == 10
+        assert one.rate_limit.in_flight == 0
+
+
+async def test_the_environment_names_redis(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERISKOPE_REDIS_URL", store.url)
+    async with Sandbox(chats=10, limit=PLENTY) as sandbox:
+        async with PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url) as client:
+            await calls(client, 5)
+            assert isinstance(client._manager.limiter, SharedLimiter)
+        with store.admin() as admin:
+            keys = admin.keys("*")
+        assert keys
+        assert all(key.startswith("periskope:{") for key in keys)
+        assert not any(sandbox.api_key in key for key in keys)
+
+
+async def test_one_trip_serves_all_who_wait(store: Store) -> None:
+    async with Sandbox(chats=10, limit=PLENTY) as sandbox, client_of(sandbox, store.url) as client:
+        await client.list_chats(limit=1)
+        with store.admin() as admin:
+            before = admin.info("commandstats")["cmdstat_evalsha"]["calls"]
+            await calls(client, 100)
+            after = admin.info("commandstats")["cmdstat_evalsha"]["calls"]
+        assert after - before < 20
+
+
+async def fall_back_and_return(
+    store: Store, caplog: pytest.LogCaptureFixture, break_it: Any, mend_it: Any, *, sandbox_limit: int = PLENTY
+) -> None:
+    """Go through a fault: no call fails, none waits long for Redis, and each thing is said once."""
+    async with Sandbox(chats=10, limit=sandbox_limit, window=0.2) as sandbox, client_of(sandbox, store.url) as client:
+        await calls(client, 5)
+        break_it()
+        await until_lost(client)
+        # A window is let pass, and Redis is waited for no longer than half a second.
+        assert await longest_wait(client) < client.rate_limit.window + 0.5
+        assert warnings(caplog, "Redis is away") == 1
+        mend_it()
+        await until_back(client)
+        await calls(client, 5)
+        assert warnings(caplog, "Redis is away") == 1
+        assert warnings(caplog, "Redis is back") == 1
+        assert sandbox.refusals == 0
+
+
+async def test_a_redis_that_is_killed(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    await fall_back_and_return(store, caplog, store.kill, store.start)
+
+
+async def test_a_redis_that_hangs(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    await fall_back_and_return(store, caplog, store.hang, store.go_on)
+
+
+async def test_a_redis_out_of_memory(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    with store.admin() as admin:
+        await fall_back_and_return(
+            store, caplog, lambda: admin.config_set("maxmemory", "1"), lambda: admin.config_set("maxmemory", "0")
+        )
+
+
+async def test_a_redis_that_is_read_only(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """As one is that was demoted: it answers, and takes nothing."""
+    with store.admin() as admin:
+        await fall_back_and_return(
+            store, caplog, lambda: admin.replicaof("127.0.0.1", "1"), lambda: admin.replicaof("NO", "ONE")
+        )
+
+
+async def test_a_redis_that_was_never_there(caplog: pytest.LogCaptureFixture) -> None:
+    async with (
+        Sandbox(chats=10, limit=PLENTY) as sandbox,
+        client_of(sandbox, "unix:///nowhere/store.sock") as client,
+    ):
+        assert await longest_wait(client) < 0.5
+        assert warnings(caplog, "Redis is away") == 1
+
+
+async def test_a_restart_between_calls_is_not_noticed(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    async with Sandbox(chats=10, limit=PLENTY, window=0.2) as sandbox, client_of(sandbox, store.url) as client:
+        await calls(client, 5)
+        await asyncio.sleep(0.1)
+        store.kill()
+        store.start()
+        await calls(client, 5)
+        assert sandbox.refusals == warnings(caplog, "Redis is away") == 0
+
+
+async def test_a_flushed_redis(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    async with Sandbox(chats=10, limit=10, window=0.5) as sandbox, client_of(sandbox, store.url) as client:
+        await calls(client, 8)
+        with store.admin() as admin:
+            admin.flushall()
+            admin.script_flush()
+        await calls(client, 12)
+        assert sandbox.refusals == warnings(caplog, "Redis is away") == 0
+
+
+async def test_a_user_who_may_no_more_than_needed(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """Without PING, among others."""
+    with store.admin() as admin:
+        commands = "zadd zcard zcount zrange zrank zrem zremrangebyscore zscore hget hset pexpire time evalsha eval"
+        admin.execute_command(
+            "ACL", "SETUSER", "limiter", "on", ">s3cr:t", "~periskope:*",
+            *(f"+{command}" for command in commands.split()), "+script|load", "+hello", "-ping",
+        )  # fmt: skip
+    url = store.url.replace("unix://", "unix://limiter:s3cr%3At@")
+    async with Sandbox(chats=10, limit=PLENTY) as sandbox, client_of(sandbox, url) as client:
+        await calls(client, 5)
+        assert not caplog.records
+        assert "s3cr" not in repr(client._manager.limiter) + repr(client)
+
+
+async def test_a_wrong_password_is_shown_nowhere(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    url = store.url.replace("unix://", "unix://limiter:s3cr%3At@")
+    async with Sandbox(chats=10, limit=PLENTY) as sandbox, client_of(sandbox, url) as client:
+        await calls(client, 2)
+        assert warnings(caplog, "Redis is away") == 1
+        assert "s3cr" not in caplog.text
+
+
+@pytest.mark.parametrize("url", ["http://user:s3cret@host", "redis://user:s3cret@host:port/0", ""])
+def test_a_url_that_cannot_be_used(url: str) -> None:
+    with pytest.raises(ConfigError, match="rediss://") as caught:
+        SharedLimiter(url)
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+async def test_cancels_spoil_nothing(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    async with Sandbox(chats=10, limit=PLENTY) as sandbox, client_of(sandbox, store.url) as client:
+        await client.list_chats(limit=1)
+        for turns in range(12):
+            tasks = [asyncio.create_task(client.list_chats(limit=1)) for _ in range(5)]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await calls(client, 10)
+        assert client.rate_limit.waiting == client.rate_limit.in_flight == 0
+        assert not caplog.records
+
+
+async def test_closing_ends_all_waits(store: Store) -> None:
+    async with Sandbox(chats=10, limit=1, window=30.0) as sandbox, client_of(sandbox, store.url) as client:
+        await client.list_chats(limit=1)
+        waiting = asyncio.create_task(client.list_chats(limit=1))
+        await asyncio.sleep(0.05)
+        client._manager.limiter.close()
+        with pytest.raises(ClosedError):
+            await waiting
+        with pytest.raises(ClosedError):
+            await client.list_chats(limit=1)
+
+
+async def test_a_wait_that_is_too_long_is_refused(store: Store) -> None:
+    async with (
+        Sandbox(chats=10, limit=1, window=30.0) as sandbox,
+        client_of(sandbox, store.url, assume=RateLimit(1, 30.0), max_wait=0.3) as client,
+    ):
+        await client.list_chats(limit=1)
+        with pytest.raises(WaitTooLong):
+            async with asyncio.timeout(5):
+                await client.list_chats(limit=1)
+
+
+async def test_each_key_has_a_limiter_of_its_own(store: Store) -> None:
+    async with SharedLimiter(store.url) as limiter, PeriskopeClient("first-key", limiter=limiter):
+        with pytest.raises(ConfigError, match="one API key"):
+            PeriskopeClient("second-key", limiter=limiter)
+
+
+def test_a_second_loop_is_told(store: Store) -> None:
+    limiter = SharedLimiter(store.url)
+    PeriskopeClient("key", limiter=limiter)
+
+    async def acquire() -> None:
+        (await limiter.acquire()).unused()
+
+    async def use() -> None:
+        await acquire()
+        if (closing := SharedLimiter.close(limiter)) is not None:
+            await closing
+        limiter._is_closed = False
+
+    asyncio.run(use())
+    with pytest.raises(WrongLoopError):
+        asyncio.run(acquire())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+async def test_a_fork_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with SharedLimiter(store.url) as limiter, PeriskopeClient("key", limiter=limiter):
+        (await limiter.acquire()).unused()
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "getpid", lambda: -1)
+            with pytest.raises(WrongLoopError, match="process"):
+                await limiter.acquire()
+
+
+async def test_without_a_client_there_is_no_key(store: Store) -> None:
+    async with SharedLimiter(store.url) as limiter:
+        with pytest.raises(ConfigError, match="lend it to a PeriskopeClient"):
+            await limiter.acquire()
+
+
+async def test_redis_hears_all_before_the_end(store: Store) -> None:
+    """What was never sent is given back when the limiter closes, and no other process waits for it."""
+    async with Sandbox(chats=10, limit=5, window=0.3) as sandbox:
+        async with client_of(sandbox, store.url) as client:
+            await calls(client, 5)
+            tasks = [asyncio.create_task(client.list_chats(limit=1)) for _ in range(5)]
+            await asyncio.sleep(0.1)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        with store.admin() as admin:
+            (key,) = admin.keys("*:tokens")
+            assert admin.zcard(key) == 5
