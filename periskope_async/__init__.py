@@ -9,6 +9,9 @@ neither.
 
 from periskope_async.cache import PageCache
 from periskope_async.client import PeriskopeClient
+from periskope_async.client.content import Poll
+from periskope_async.client.scheduled import Repeat
+from periskope_async.client.sent import SentBroadcast, SentMessage
 from periskope_async.config import Timeout
 from periskope_async.errors import (
     APIError,
@@ -27,6 +30,7 @@ from periskope_async.errors import (
     PeriskopeError,
     PermissionDeniedError,
     RateLimitError,
+    SendError,
     ServerError,
     SignatureError,
     StreamOverflowError,
@@ -43,16 +47,33 @@ from periskope_async.limits.permit import Permit
 from periskope_async.limits.rate import RateLimit
 from periskope_async.limits.shared import SharedLimiter
 from periskope_async.limits.snapshot import RateLimitSnapshot
+from periskope_async.media import Media
 from periskope_async.meta import ResponseMeta
 from periskope_async.models import (
     UNSET,
+    Broadcast,
     Chat,
     ChatMember,
     ChatPage,
+    Contact,
     DeliveryInfo,
+    KnowledgeBaseItem,
+    Member,
     Message,
     MessageId,
+    MessageStatus,
+    Note,
+    Notification,
+    Occurrence,
+    Phone,
+    QueueJob,
+    Reaction,
+    ScheduledMessage,
+    Task,
+    Ticket,
+    TicketInfo,
     UnsetType,
+    WebhookSubscription,
 )
 from periskope_async.paging.pager import Pager
 from periskope_async.paging.report import WalkReport
@@ -63,20 +84,29 @@ __all__ = [
     "APIError",
     "AuthenticationError",
     "BodyError",
+    "Broadcast",
     "Chat",
     "ChatMember",
     "ChatPage",
     "ClosedError",
     "ConfigError",
     "ConnectError",
+    "Contact",
     "DecodeError",
     "DeliveryInfo",
     "ExportError",
+    "KnowledgeBaseItem",
     "Limiter",
+    "Media",
+    "Member",
     "Message",
     "MessageId",
+    "MessageStatus",
     "MirrorError",
     "NotFoundError",
+    "Note",
+    "Notification",
+    "Occurrence",
     "OutcomeUnknown",
     "PageCache",
     "Pager",
@@ -86,17 +116,29 @@ __all__ = [
     "PeriskopeError",
     "PermissionDeniedError",
     "Permit",
+    "Phone",
+    "Poll",
+    "QueueJob",
     "RateLimit",
     "RateLimitError",
     "RateLimitSnapshot",
     "RateLimiter",
+    "Reaction",
+    "Repeat",
     "ResponseMeta",
     "RetryPolicy",
+    "ScheduledMessage",
+    "SendError",
+    "SentBroadcast",
+    "SentMessage",
     "ServerError",
     "SharedLimiter",
     "SignatureError",
     "StreamOverflowError",
     "StreamRefusedError",
+    "Task",
+    "Ticket",
+    "TicketInfo",
     "Timeout",
     "TimeoutError_",
     "TransportError",
@@ -104,6 +146,7 @@ __all__ = [
     "ValidationError",
     "WaitTooLong",
     "WalkReport",
+    "WebhookSubscription",
     "WrongLoopError",
 ]
 

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from periskope_async.meta import ResponseMeta
-    from periskope_async.models.queue import MessageStatus
 
 __all__ = [
     "APIError",
@@ -273,10 +272,11 @@ class PartialFailure(PeriskopeError):  # noqa: N818 - as above
 class SendError(PeriskopeError):
     """A message that was queued cannot be sent; only waiting for it raises this."""
 
-    def __init__(self, message: str, *, status: MessageStatus) -> None:
+    def __init__(self, message: str, *, unique_id: str | None, reason: str | None) -> None:
         super().__init__(message)
-        self.status = status
-        """How it stands: ``status.status_description`` says why."""
+        self.unique_id = unique_id
+        self.reason = reason
+        """In the server's words."""
 
 
 class DecodeError(PeriskopeError):

@@ -20,6 +20,8 @@ from periskope_async.cli.console import (
 from periskope_async.cli.doctor import doctor
 from periskope_async.cli.export import export_app
 from periskope_async.cli.options import Exit
+from periskope_async.cli.resources import contacts, messages, phones, queue, tickets
+from periskope_async.cli.sending import send, status
 from periskope_async.cli.serve import sandbox
 from periskope_async.cli.stopping import Stopped, run_until_stopped
 from periskope_async.cli.sync import sync
@@ -36,7 +38,8 @@ app = App(
     version=lambda: __import__("periskope_async").__version__,
     result_action="return_value",
 )
-app.command(chats)
+for command in (chats, messages, send, status, contacts, tickets, phones, queue):
+    app.command(command)
 app.command(export_app)
 app.command(sync)
 app.command(doctor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.table import Table
@@ -71,8 +71,8 @@ async def chats(
     return Exit.OK
 
 
-async def print_rows(pager: Pager[Chat]) -> WalkReport:
-    """Print each chat's original JSON on stdout, one a line."""
+async def print_rows(pager: Pager[Any]) -> WalkReport:
+    """Print each row's original JSON on stdout, one a line."""
     async with pager.raw() as raw:
         async for page in raw.pages():
             write_out(json_lines(page.items))

@@ -106,8 +106,8 @@ class BaseClient:
         self, query: ListQuery[T], *, offset: int, limit: int, cache: PageCache | None = None
     ) -> ListPage[T]:
         """Read one page."""
-        page: ListPage[T] = await self._list(query, ListPage, offset=offset, limit=limit, cache=cache)
-        return page
+        page_type: type[ListPage[T]] = ListPage
+        return await self._list(query, page_type, offset=offset, limit=limit, cache=cache)
 
     async def _list(
         self, query: ListQuery[T], page_type: type[P], *, offset: int, limit: int, cache: PageCache | None = None

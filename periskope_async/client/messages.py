@@ -155,17 +155,15 @@ class MessageMethods(QueueMethods):
         values of the message's variables. No document shows how to stop one; :meth:`purge_queue` takes what waits.
         """
         ids = inputs.chat_ids(chat_ids)
-        filled = [
-            {"chat_id": normal_chat_id(chat_id), "values": values} for chat_id, values in (variables or {}).items()
-        ]
-        if strange := {entry["chat_id"] for entry in filled} - set(ids):
-            raise ConfigError(f"variables names chats that chat_ids does not: {sorted(map(str, strange))[:5]}")
+        filled = {normal_chat_id(chat_id): values for chat_id, values in (variables or {}).items()}
+        if strange := filled.keys() - set(ids):
+            raise ConfigError(f"variables names a chat that chat_ids does not: {min(strange)}", parameter="variables")
         body = await written_content(
             {
                 "chat_ids": ids,
                 "scheduled_at": inputs.point("scheduled_at", scheduled_at),
                 "delay": inputs.seconds("delay", delay),
-                "variables": filled or None,
+                "variables": [{"chat_id": chat_id, "values": values} for chat_id, values in filled.items()] or None,
             },
             message=message,
             media=media,

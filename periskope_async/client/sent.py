@@ -109,7 +109,8 @@ class SentMessage:
 
         def is_over(status: MessageStatus | None) -> bool:
             if status is not None and has_failed(status):
-                raise SendError(f"{self!r} was not sent: {status.status_description or status.status}", status=status)
+                reason = status.status_description or status.status or None
+                raise SendError(f"{self!r} was not sent: {reason}", unique_id=self.unique_id, reason=reason)
             return status is not None and has_reached(status, until)
 
         status = await _poll(self.status, is_over, f"{self!r} to be {until}", timeout)

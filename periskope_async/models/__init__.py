@@ -15,7 +15,7 @@ from periskope_async.models.message import (
     Reaction,
 )
 from periskope_async.models.note import Note
-from periskope_async.models.notification import Notification
+from periskope_async.models.notification import Notification, NotificationId
 from periskope_async.models.outcome import (
     InviteError,
     InviteFailure,
@@ -76,6 +76,7 @@ __all__ = [
     "MessageStatus",
     "Note",
     "Notification",
+    "NotificationId",
     "Occurrence",
     "ParticipantResult",
     "ParticipantResults",

@@ -6,7 +6,7 @@ Source: the types of ``@periskope/periskope-client``.
 from typing import Any
 
 from periskope_async.models.part import Part
-from periskope_async.models.times import Time
+from periskope_async.models.times import FlexTime
 from periskope_async.models.unset import UNSET, Maybe
 
 __all__ = ["DocumentResult", "FaqReceipt", "KnowledgeBaseItem", "KnowledgeBaseMetadata"]
@@ -27,7 +27,7 @@ class KnowledgeBaseItem(Part, frozen=True, kw_only=True):
     answer: Maybe[str] = UNSET
     attachments: Any = UNSET
     avg_rating: Maybe[float] = UNSET
-    created_at: Maybe[Time] = UNSET
+    created_at: Maybe[FlexTime] = UNSET
     """The wire has no offset here; it is read as UTC."""
     document_id: Maybe[str] = UNSET
     embedding: Any = UNSET

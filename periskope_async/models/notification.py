@@ -3,14 +3,29 @@
 Source: https://docs.periskope.app/api-reference/chat/list-all-notifications and the row type of ``@periskope/types``.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
-from periskope_async.models.message import MessageId
 from periskope_async.models.part import Part
 from periskope_async.models.times import Time
 from periskope_async.models.unset import UNSET, Maybe
 
-__all__ = ["Notification"]
+__all__ = ["Notification", "NotificationId"]
+
+
+class NotificationId(Part, frozen=True, kw_only=True, rename={"from_me": "fromMe"}):
+    """WhatsApp's compound id in the spelling of notifications, which mixes that of lists with that of webhooks.
+
+    The others are read too, as :class:`MessageId` reads them.
+    """
+
+    other_spellings: ClassVar[dict[str, str]] = {"serialized": "_serialized", "from_me": "from_me"}
+
+    # These two have no default, so that an id in another spelling leaves the fast path and is normalised.
+    from_me: Maybe[bool]
+    id: Maybe[str] = UNSET
+    remote: Maybe[str] = UNSET
+    """The chat's id."""
+    serialized: Maybe[str]
 
 
 class Notification(Part, frozen=True, kw_only=True):
@@ -21,7 +36,7 @@ class Notification(Part, frozen=True, kw_only=True):
     """Who did it."""
     body: Maybe[str] = UNSET
     chat_id: Maybe[str] = UNSET
-    id: Maybe[MessageId] = UNSET
+    id: Maybe[NotificationId] = UNSET
     metadata: Any = UNSET
     """For calls, how they ended."""
     org_id: Maybe[str] = UNSET

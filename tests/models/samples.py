@@ -270,7 +270,7 @@ SAMPLES: dict[type[Part], dict[str, Any]] = {
         "chat_id": GROUP,
         "id": REST_ID,
         "message_id": f"true_{GROUP}_3EB0A1",
-        "msg_id": WEBHOOK_ID,
+        "msg_id": REST_ID,
         "org_id": ORG,
         "org_phone": PHONE,
         "orphan": 0,

@@ -223,3 +223,15 @@ def test_participants_by_their_id() -> None:
 )
 def test_an_image_in_any_form(body: bytes) -> None:
     assert at_once(read_image(body, META)) == b"\x89PNG\r\n"
+
+
+@pytest.mark.parametrize("one", ["from_me", "fromMe"])
+@pytest.mark.parametrize("other", ["serialized", "_serialized"])
+@pytest.mark.parametrize(("kind", "field"), [(models_of_api.Notification, "id"), (models_of_api.Reaction, "msg_id")])
+def test_ids_in_every_spelling(kind: type[Part], field: str, one: str, other: str) -> None:
+    """The spelling of the documents is read by the fast path, the others by the slow one: to the same effect."""
+    sent = {"id": "3EB0", "remote": "a@g.us", one: True, other: "true_3EB0"}
+    whole = read(kind, {**SAMPLES[kind], field: sent})
+    found = getattr(whole, field)
+    assert (found.from_me, found.serialized) == (True, "true_3EB0")
+    assert whole.undecoded == found.undecoded == {}

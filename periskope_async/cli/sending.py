@@ -1,0 +1,106 @@
+"""``periskope send`` and ``periskope status``: a message on its way, and how far it has come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from cyclopts.types import PositiveFloat
+
+from periskope_async.cli.console import check_stdout, print_out, say
+from periskope_async.cli.options import Connection, Exit, open_client
+from periskope_async.cli.resources import Json, acting
+from periskope_async.cli.tables import Column, print_json, print_table
+from periskope_async.media import Media
+
+if TYPE_CHECKING:
+    from periskope_async.models.queue import MessageStatus
+
+__all__ = ["send", "status"]
+
+_STATUS = (
+    Column("Status", "status", "cyan"),
+    Column("Delivered", "delivered_count"),
+    Column("Read", "read_count"),
+    Column("Why", "status_description"),
+    Column("Id", "unique_id", "dim", is_whole=True),
+)
+
+
+async def send(
+    chat_id: str,
+    message: str | None = None,
+    /,
+    *,
+    connection: Connection = Connection(),  # noqa: B008 - frozen
+    file: Path | None = None,
+    reply_to: str | None = None,
+    wait: Literal["sent", "accepted", "delivered", "read"] | None = None,
+    timeout: PositiveFloat = 60.0,  # noqa: ASYNC109 - an option's name
+    json: Json = False,
+) -> int:
+    """Send a message. Its unique id is printed: `periskope status` follows it.
+
+    Parameters
+    ----------
+    chat_id
+        A chat's id, or a person's number with its country code.
+    message
+        The text, or the caption of the file.
+    file
+        A file to send.
+    reply_to
+        The id of the message that this one answers.
+    wait
+        Wait until it has come so far.
+    timeout
+        Seconds to wait at most.
+    json
+        Print what the server answered as JSON.
+    """
+    check_stdout()
+    media = None if file is None else Media.from_path(file)
+    async with open_client(connection) as opened:
+        client = await acting(opened, connection)
+        sent = await client.send_message(chat_id, message, media=media, reply_to=reply_to)
+        if wait is None:
+            if json:
+                print_json([sent.receipt])
+            else:
+                say("✓", f"queued at {sent.receipt.queue_position or 0}")
+                print_out(sent.unique_id or sent.queue_id or "", soft_wrap=True)
+            return Exit.OK
+        # The id goes out first: who stops waiting can still follow it.
+        say(None, f"queued as {sent.unique_id or sent.queue_id}")
+        _print_status(await sent.wait(wait, timeout=timeout), json=json)
+    return Exit.OK
+
+
+async def status(
+    unique_id: str,
+    /,
+    *,
+    connection: Connection = Connection(),  # noqa: B008
+    json: Json = False,
+) -> int:
+    """Show how far a message has come.
+
+    Parameters
+    ----------
+    unique_id
+        What `periskope send` has printed.
+    json
+        Print it as JSON.
+    """
+    check_stdout()
+    async with open_client(connection) as opened:
+        client = await acting(opened, connection)
+        _print_status(await client.get_message_status(unique_id), json=json)
+    return Exit.OK
+
+
+def _print_status(found: MessageStatus, *, json: bool) -> None:
+    if json:
+        print_json([found])
+    else:
+        print_table([found], _STATUS, "")

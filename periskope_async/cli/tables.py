@@ -1,0 +1,73 @@
+"""Tables of any objects: one line a row, ids whole, and no text of a server as it came."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from periskope_async.cli.console import output_console, print_out, write_out
+from periskope_async.models.unset import UNSET
+from periskope_async.printable import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from periskope_async.models.part import Part
+
+__all__ = ["Column", "print_json", "print_table"]
+
+_LONGEST_CELL = 200
+_LEAST_WIDTH = 8
+_GAP = 2
+
+
+class Column(NamedTuple):
+    """A column: its title, and the field that it shows, such as ``message.body``."""
+
+    title: str
+    path: str
+    style: str = ""
+    is_whole: bool = False
+    """Whether it is never cut, for what is there to be copied."""
+
+
+def print_json(rows: Sequence[Part]) -> None:
+    """Print objects as JSON, one a line."""
+    write_out(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+
+
+def print_table(rows: Sequence[Part], columns: Sequence[Column], caption: str) -> None:
+    """Print objects as a table as wide as the terminal; where that is narrow, the last columns that may be cut go."""
+    width = output_console().width
+    cells = {column: [_shown(row, column.path) for row in rows] for column in columns}
+    wanted = {column: max(map(len, (column.title, *texts))) for column, texts in cells.items()}
+    shown = list(columns)
+
+    def least(column: Column) -> int:
+        return wanted[column] if column.is_whole else min(wanted[column], _LEAST_WIDTH)
+
+    while sum(least(column) + _GAP for column in shown) > width and any(not column.is_whole for column in shown):
+        shown.remove([column for column in shown if not column.is_whole][-1])
+    table = Table(box=None, header_style="bold dim", caption=caption, caption_justify="left", pad_edge=False)
+    for column in shown:
+        table.add_column(column.title, no_wrap=True, overflow="ellipsis", min_width=least(column))
+    for index in range(len(rows)):
+        table.add_row(*[Text(cells[column][index], style=column.style) for column in shown])
+    print_out(table)
+
+
+def _shown(row: Any, path: str) -> str:
+    value: Any = row
+    for name in path.split("."):
+        value = getattr(value, name, None) if value else None
+    if value is None or value is UNSET:
+        return ""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, tuple):
+        value = ", ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - shown
+    return one_line(str(value), limit=_LONGEST_CELL)

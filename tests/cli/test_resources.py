@@ -1,0 +1,99 @@
+"""The commands of the other resources, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from tests.cli.running import periskope
+
+SANDBOX = ("--sandbox", "--sandbox-chats", "60")
+
+
+@pytest.mark.parametrize(("name", "said"), [("messages", "Text"), ("contacts", "Name"), ("tickets", "Subject")])
+def test_lists_are_tables(name: str, said: str) -> None:
+    ran = periskope(name, *SANDBOX, "--max-items", "4")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    lines = ran.stdout.splitlines()
+    assert said in lines[0]
+    assert len(lines) == 6
+    assert lines[-1].strip() == f"4 {name}"
+
+
+@pytest.mark.parametrize("name", ["messages", "contacts", "tickets", "phones"])
+def test_lists_as_json(name: str) -> None:
+    ran = periskope(name, *SANDBOX, "--json")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    rows = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert len(rows) > 2
+    assert all("org_id" in row for row in rows)
+
+
+def test_send_prints_the_id_alone() -> None:
+    ran = periskope("send", "919876543210", "Hello", *SANDBOX)
+    assert ran.returncode == 0
+    assert ran.stdout.strip().startswith("3EB0")
+    assert "queued at 0" in ran.stderr
+
+
+def test_send_and_wait() -> None:
+    ran = periskope("send", "919876543210", "Hello", *SANDBOX, "--wait", "sent", "--json")
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["status"] in {"sent", "delivered", "read"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("send", "919876543210"), 2, "nothing to send"),
+        (("send", "a friend", "Hello"), 2, "is not a chat's id"),
+        (("send", "919876543210", "--file", "no such file"), 2, "there is no file"),
+        (("status", "nothing"), 1, "404"),
+        (("queue", "--purge"), 2, "add --yes"),
+    ],
+)
+def test_slips(arguments: tuple[str, ...], code: int, said: str) -> None:
+    ran = periskope(*arguments, *SANDBOX)
+    assert (ran.returncode, ran.stdout) == (code, "")
+    assert said in ran.stderr
+
+
+def test_the_queue() -> None:
+    assert "0 waiting" in periskope("queue", *SANDBOX).stdout
+    ran = periskope("queue", "--purge", "--yes", "--json", *SANDBOX)
+    assert json.loads(ran.stdout)["mode"] == "all"
+
+
+class _Rude(BaseHTTPRequestHandler):
+    """Answers with escape codes of terminals in every text."""
+
+    def do_GET(self) -> None:
+        text = "\x1b[31mred\u202e\n"
+        body = json.dumps([{"phone_id": f"phone-{'a' * 16}", "phone_name": text, "wa_state": text}]).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the base class's own
+
+
+def test_a_servers_text_does_not_reach_the_terminal_raw() -> None:
+    with HTTPServer(("127.0.0.1", 0), _Rude) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            ran = periskope(
+                "phones", PERISKOPE_API_KEY="key", PERISKOPE_BASE_URL=f"http://127.0.0.1:{server.server_port}/v1"
+            )
+        finally:
+            server.shutdown()
+            thread.join()
+    assert ran.returncode == 0, ran.stderr
+    assert "\\x1b[31mred\\u202e" in ran.stdout
+    assert "\x1b" not in ran.stdout
+    assert "\u202e" not in ran.stdout

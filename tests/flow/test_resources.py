@@ -1,0 +1,281 @@
+"""Each resource over a real socket: what a write did, the next read shows."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from periskope_async import (
+    ConfigError,
+    Media,
+    NotFoundError,
+    PartialFailure,
+    PeriskopeClient,
+    Poll,
+    Repeat,
+    SendError,
+    TimeoutError_,
+)
+from periskope_async.client.lists import LISTS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from periskope_async.sandbox import Sandbox
+    from tests.flow.conftest import Opened
+
+PHONE = "918527184400"
+
+
+def small(opened: Opened, **more: Any) -> AbstractAsyncContextManager[tuple[Sandbox, PeriskopeClient]]:
+    return opened(sandbox={"chats": 60, "pace": 0.02, **more}, phone=PHONE)
+
+
+async def a_chat(client: PeriskopeClient, *, is_group: bool = False) -> str:
+    kind = "group" if is_group else "user"
+    return (await client.list_chats(chat_type=kind, limit=1)).items[0].chat_id  # type: ignore[arg-type] # one of its words
+
+
+@pytest.mark.parametrize("name", [name for name in LISTS if name != "occurrences"])
+async def test_lists_are_walks(name: str, opened: Opened) -> None:
+    """A page, the whole walk and its raw rows agree, and nothing in them is unreadable."""
+    async with small(opened) as (_, client):
+        page = await getattr(client, f"list_{name}")(limit=7)
+        pager = getattr(client, f"iter_{name}")(page_size=50, max_items=120)
+        rows = [row async for row in pager]
+        assert rows[:7] == page.items
+        assert len({getattr(row, LISTS[name].identity[0]) for row in rows}) == len(rows) > 7
+        assert not any(row.undecoded for row in rows)
+        raw = [row async for row in getattr(client, f"iter_{name}")(page_size=50, max_items=120).raw()]
+        assert len(raw) == len(rows)
+
+
+async def test_chats(opened: Opened) -> None:
+    async with small(opened) as (_, client):
+        chat_id = await a_chat(client)
+        chat = await client.update_chat(chat_id, labels=["VIP", "new one"], assigned_to="a@example.com")
+        assert set(chat.labels or ()) == {"VIP", "new one"}
+        assert (await client.get_chat(chat_id)).assigned_to == "a@example.com"
+        await client.set_chat_labels([chat_id], [])
+        assert not (await client.get_chat(chat_id)).labels
+        await client.set_chat_access([chat_id], {"a@example.com": True}, replace=True)
+        assert (await client.get_chat(chat_id)).chat_access == {"a@example.com": True}
+        settings = await client.update_chat_ai(chat_id, is_agent_allowed=False)
+        assert (settings.chat_id, settings.is_agent_allowed) == (chat_id, False)
+        await client.mark_chat_read(chat_id)
+        with pytest.raises(NotFoundError):
+            await client.update_chat("10000000", labels=["vip"])
+
+
+async def test_groups(opened: Opened) -> None:
+    async with small(opened) as (_, client):
+        group = await client.create_group("A", participants=["+91 98765 43210"], description="B")
+        assert (group.chat_name, group.is_group) == ("A", True)
+        assert (await client.update_group(group.chat_id, name="C", only_admins_write=True)).chat_name == "C"
+        assert (await client.create_invite_link(group.chat_id)).startswith("https://chat.whatsapp.com/")
+        added = await client.add_participants(group.chat_id, participants=["14155550100"])
+        assert list(added.results) == ["14155550100@c.us"]
+        assert added.failed == {}
+        await client.promote_participants(group.chat_id, participants=["14155550100"])
+        members = (await client.get_chat(group.chat_id)).members or {}
+        assert members["14155550100@c.us"].is_admin
+        await client.demote_participants(group.chat_id, participants=["14155550100"])
+        removed = await client.remove_participants(group.chat_id, participants=["14155550100", "14155550199"])
+        assert list(removed.failed) == ["14155550199@c.us"]
+        with pytest.raises(PartialFailure, match="1 of 2 failed"):
+            removed.raise_for_failures()
+        await client.leave_group(group.chat_id)
+
+
+async def test_messages(opened: Opened, tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1" * 300_000)
+    async with small(opened) as (_, client):
+        chat_id = await a_chat(client)
+        sent = await client.send_message(chat_id, "Hello")
+        assert (await sent.wait("read", timeout=20)).ack == 4
+        message_id = f"true_{chat_id}_{sent.unique_id}"
+        assert (await client.get_message(message_id)).body == "Hello"
+        await client.react_to_message(message_id, "👍")
+        reactions = (await client.get_message(message_id)).reactions or ()
+        assert [reaction.reaction for reaction in reactions] == ["👍"]
+        await client.edit_message(message_id, "Good morning")
+        await client.pin_message(message_id)
+        await client.unpin_message(message_id)
+        assert (await client.get_message(message_id)).body == "Good morning"
+        newest = [message async for message in client.iter_messages(chat_id=chat_id, max_items=1)]
+        assert [message.message_id for message in newest] == [message_id]
+        file = await client.send_message_and_wait(chat_id, "Read this", media=Media.from_path(tmp_path / "a.pdf"))
+        assert file.message
+        assert file.message.media
+        assert (file.message.body, file.message.media.filename, file.message.media.size) == (
+            "Read this",
+            "a.pdf",
+            1_800_000,
+        )
+        await (await client.send_message(chat_id, poll=Poll("When?", ["Now", "Later"]))).wait(timeout=20)
+        await client.forward_message(message_id, chat_ids=[chat_id])
+        await client.delete_message(message_id)
+
+
+async def test_a_broadcast_and_the_queue(opened: Opened) -> None:
+    async with small(opened) as (_, client):
+        chats = [chat.chat_id for chat in await client.list_chats(chat_type="user", limit=3)]
+        sent = await client.broadcast(chats, "Hello {{name}}", variables={chats[0]: {"name": "A"}}, delay=0)
+        broadcast = await sent.wait(timeout=20)
+        assert (broadcast.total_chats, (broadcast.sent_chats or 0) + (broadcast.failed_chats or 0)) == (3, 3)
+        assert len(await client.list_queue_jobs(broadcast_id=sent.broadcast_id)) == 3
+        assert (await client.get_queue_health()).completed
+        assert (await client.get_queue_status()).is_running is True
+        assert (await client.purge_queue(everything=True)).mode == "all"
+
+
+async def test_waiting_for_what_does_not_come(opened: Opened) -> None:
+    async with small(opened, pace=3600.0) as (_, client):
+        sent = await client.send_message(await a_chat(client), "Hello")
+        with pytest.raises(TimeoutError_, match=r"waited 0.2 s for .* to be read"):
+            await sent.wait("read", timeout=0.2)
+        with pytest.raises(ConfigError, match="until is 'seen'"):
+            await sent.wait("seen")  # type: ignore[arg-type] # a slip
+
+
+async def test_notes(opened: Opened) -> None:
+    async with small(opened) as (_, client):
+        chat_id = await a_chat(client)
+        note = await client.create_note(chat_id, "Call back")
+        assert (await client.get_note(note.note_id)).body == "Call back"
+        assert [note async for note in client.iter_notes(chat_id=chat_id, max_items=1)] == [note]
+        with pytest.raises(NotFoundError):
+            await client.get_note("none")
+
+
+async def test_contacts_and_tickets_and_tasks(opened: Opened) -> None:
+    async with small(opened) as (_, client):
+        contact = await client.create_contact("+1 415 555 0100", contact_name="A", labels=["vip"])
+        assert contact.contact_id == "14155550100@c.us"
+        assert (await client.update_contact(contact.contact_id, contact_name="B")).contact_name == "B"
+        await client.set_contact_labels([contact.contact_id], ["new"])
+        assert (await client.get_contact(contact.contact_id)).labels == ("new",)
+        ticket = await client.create_ticket(await a_chat(client), subject="A", priority=4, due_date=date(2027, 1, 1))
+        assert ticket.ticket
+        ticket_id = ticket.ticket.ticket_id
+        changed = await client.update_ticket(ticket_id, status="closed", priority=1)
+        assert changed.ticket
+        assert (changed.ticket.status, changed.ticket.priority) == ("closed", 1)
+        assert (await client.get_ticket(ticket_id)).ticket == changed.ticket
+        task = await client.create_task("Call back", priority=3, due_date=datetime(2027, 1, 1, tzinfo=UTC))
+        assert (task.title, task.priority) == ("Call back", 3)
+        assert (await client.list_tasks(limit=1)).items[0].task_id == task.task_id
+
+
+async def test_scheduled_messages(opened: Opened) -> None:
+    async with small(opened) as (_, client):
+        repeat = Repeat(interval="week", days=["Monday"], ends="2027-12-31")
+        planned = await client.schedule_message(
+            await a_chat(client), "Hello", scheduled_at="2027-01-04T09:00:00Z", repeat=repeat
+        )
+        assert planned.repeat_config
+        assert planned.repeat_config.repeat_days == ("monday",)
+        assert (await client.update_scheduled_message(planned.scheduled_id, is_paused=True)).paused_at
+        resumed = await client.update_scheduled_message(planned.scheduled_id, is_paused=False, message="Good morning")
+        assert resumed.message_payload
+        assert resumed.message_payload.message == "Good morning"
+        await client.delete_scheduled_message(planned.scheduled_id)
+        with pytest.raises(NotFoundError):
+            await client.get_scheduled_message(planned.scheduled_id)
+        first = (await client.list_scheduled_messages(limit=1)).items[0]
+        past = [occurrence async for occurrence in client.iter_occurrences(first.scheduled_id, page_size=2)]
+        assert past[:1] == (await client.list_occurrences(first.scheduled_id, limit=1)).items
+        assert {occurrence.scheduled_id for occurrence in past} == {first.scheduled_id}
+
+
+async def test_phones(opened: Opened) -> None:
+    async with small(opened) as (_, client):
+        phones = await client.list_phones()
+        assert (await client.get_phone()).org_phone == f"{PHONE}@c.us"
+        assert (await client.update_phone(phone_name="Support")).phone_name == "Support"
+        await client.resync_phone()
+        with pytest.raises(NotFoundError):
+            await client.get_phone_qr()
+        await client.reset_phone(PHONE)
+        assert (await client.get_phone_qr()).startswith(b"\x89PNG")
+        new = await client.create_phone()
+        assert (new.org_phone, new.is_connected) == (None, False)
+        await client.delete_phone(new.phone_id)
+        assert len(await client.list_phones()) == len(phones)
+
+
+async def test_the_knowledge_base(opened: Opened) -> None:
+    async with small(opened) as (_, client):
+        context_id = await client.create_faq(question="Open?", answer="Yes")
+        assert (await client.update_faq(context_id, question="Open?", answer="No")).answer == "No"
+        assert (await client.get_faq(context_id)).answer == "No"
+        await client.delete_faq(context_id)
+        with pytest.raises(NotFoundError):
+            await client.get_faq(context_id)
+        (result,) = await client.create_document(Media.from_bytes(b"All about us", filename="a.txt"))
+        assert result.document_id
+        assert await client.get_document(result.document_id)
+        await client.delete_document(result.document_id)
+
+
+async def test_webhooks_and_members(opened: Opened) -> None:
+    async with small(opened) as (_, client):
+        made = await client.create_webhooks("https://example.com/hook", events=["message.created", "note.created"])
+        assert {hook.integration_name for hook in made} == {"message.created", "note.created"}
+        assert not (await client.update_webhook(made[0].id, is_subscribed=False)).is_subscribed
+        assert (await client.get_webhook(made[0].id)).hook_url == "https://example.com/hook"
+        await client.delete_webhook(made[0].id)
+        assert [hook.id for hook in await client.list_webhooks(hook_url="https://example.com/hook")] == [made[1].id]
+        invited = await client.invite_members(["new@example.com"], role="member")
+        assert [member.email for member in invited.added_members or ()] == ["new@example.com"]
+        again = await client.invite_members(["new@example.com"], role="member")
+        assert [failure.email for failure in again.failed] == ["new@example.com"]
+        (member,) = await client.update_member_access(["new@example.com"], labels=None, org_phones=[PHONE])
+        assert member.org_phones == (f"{PHONE}@c.us",)
+        await client.delete_member("new@example.com")
+
+
+async def test_a_message_that_cannot_be_sent(opened: Opened) -> None:
+    async with small(opened) as (_, client):
+        with pytest.raises(SendError, match="not on WhatsApp"):
+            await (await client.send_message("10000000000", "Hello")).wait(timeout=20)
+
+
+SLIPS: dict[str, Callable[[Any], Awaitable[object]]] = {
+    "no content": lambda client: client.send_message("1@c.us"),
+    "an empty text": lambda client: client.send_message("1@c.us", " "),
+    "no chat": lambda client: client.send_message("a chat", "Hello"),
+    "one option": lambda client: client.send_message("1@c.us", poll=Poll("A?", ["B"])),
+    "a text for a list": lambda client: client.broadcast("1@c.us", "Hello"),
+    "variables of another chat": lambda client: client.broadcast(["1@c.us"], "Hello", variables={"2@c.us": {}}),
+    "a label with a comma": lambda client: client.set_chat_labels(["1@c.us"], ["a,b"]),
+    "nothing to change": lambda client: client.update_chat("1@c.us"),
+    "no e-mail": lambda client: client.update_chat("1@c.us", assigned_to="A"),
+    "priority 5": lambda client: client.create_ticket("1@c.us", subject="A", priority=5),
+    "no such status": lambda client: client.update_ticket("BKT-1", status="done"),
+    "no such time": lambda client: client.create_task("A", due_date="soon"),
+    "a todo about a chat": lambda client: client.create_task("A", association={"chat_id": "1@c.us"}),
+    "a path for an id": lambda client: client.delete_message(".."),
+    "a person for a group": lambda client: client.leave_group("1@c.us"),
+    "purge of nothing": lambda client: client.purge_queue(),
+    "purge of two": lambda client: client.purge_queue(everything=True, broadcast_id="b"),
+    "a phone that is not named": lambda client: client.delete_phone(None),
+    "no URL": lambda client: client.create_webhooks("example.com", events=["message.created"]),
+    "no such role": lambda client: client.invite_members(["a@example.com"], role="owner"),
+    "times of one chat": lambda client: client.list_messages(chat_id="1@c.us", start_time="2026-01-01"),
+    "no such weekday": lambda client: client.schedule_message(
+        "1@c.us", "A", scheduled_at="2027-01-01", repeat=Repeat(interval="week", days=["someday"])
+    ),
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+async def test_slips_are_refused_before_anything_is_sent(slip: str, opened: Opened) -> None:
+    async with small(opened) as (sandbox, client):
+        with pytest.raises(ConfigError):
+            await SLIPS[slip](client)
+        assert len(sandbox.requests) == 0
