@@ -36,7 +36,7 @@ def run(*, is_smoke: bool) -> None:
             f"  python-socketio, untyped {medians[1]:6.1f} us; ours is {ratio:.2f} of it (at most {MOST_OF_SOCKETIO})"
         )
     else:
-        print("  python-socketio is not installed (pip install python-socketio)")
+        print("  python-socketio is not installed (pip install 'periskope-async[bench]')")
     if Path("/proc/self/statm").exists():
         kib = statistics.median(_measure("idle", events) for _ in range(rounds))
         print(f"  nobody takes them        {kib / 1024:6.1f} MiB (to reach: at most {MOST_KIB / 1024:.0f})")

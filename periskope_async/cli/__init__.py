@@ -1,4 +1,4 @@
-"""The command ``periskope`` (extra ``cli``): chats, export, doctor, sandbox."""
+"""The command ``periskope`` (extra ``cli``): chats, export, sync, watch, webhooks, doctor, sandbox."""
 
 from __future__ import annotations
 

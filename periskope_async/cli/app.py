@@ -25,6 +25,8 @@ from periskope_async.cli.sending import send, status
 from periskope_async.cli.serve import sandbox
 from periskope_async.cli.stopping import Stopped, run_until_stopped
 from periskope_async.cli.sync import sync
+from periskope_async.cli.watch import watch
+from periskope_async.cli.webhooks import webhooks_app
 from periskope_async.errors import ConfigError, PeriskopeError
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ for command in (chats, messages, send, status, contacts, tickets, phones, queue)
     app.command(command)
 app.command(export_app)
 app.command(sync)
+app.command(watch)
+app.command(webhooks_app)
 app.command(doctor)
 app.command(sandbox)
 

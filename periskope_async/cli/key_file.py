@@ -1,4 +1,4 @@
-"""Reads the API key from a file or a pipe, such as ``<(pass show periskope)``."""
+"""Reads a key from a file or a pipe, such as ``<(pass show periskope)``."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ _MOST_BYTES = 8192
 _PIPE_SECONDS = 60.0
 
 
-async def read_key_file(path: Path) -> str:
-    """Give what ``path`` holds. Raises ConfigError, which never holds the key."""
+async def read_key_file(path: Path, *, option: str = "--api-key-file") -> str:
+    """Give what ``path`` holds. Raises ConfigError, which never holds the key, and names the option that it came by."""
     try:
         content = await _content(path)
         # Notepad writes a byte order mark.
         key = content.decode("utf-8-sig")
     except TimeoutError:
-        raise _unfit(path, f"is a pipe, and nothing came out of it in {_PIPE_SECONDS:.0f} s") from None
+        raise _unfit(option, path, f"is a pipe, and nothing came out of it in {_PIPE_SECONDS:.0f} s") from None
     except OSError as error:
-        raise _unfit(path, f"cannot be read: {error.strerror or error}") from None
+        raise _unfit(option, path, f"cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
-        raise _unfit(path, "is not UTF-8; save the key as plain text") from None
+        raise _unfit(option, path, "is not UTF-8; save the key as plain text") from None
     if len(content) > _MOST_BYTES:
-        raise _unfit(path, f"holds more than {_MOST_BYTES} bytes, so it is no key")
+        raise _unfit(option, path, f"holds more than {_MOST_BYTES} bytes, so it is no key")
     if not key.strip():
-        raise _unfit(path, "is empty")
+        raise _unfit(option, path, "is empty")
     return key
 
 
-def _unfit(path: Path, why: str) -> ConfigError:
-    return ConfigError(f"--api-key-file {str(path)!r} {why}", parameter="api_key")
+def _unfit(option: str, path: Path, why: str) -> ConfigError:
+    parameter = "api_key" if option == "--api-key-file" else "keys"
+    return ConfigError(f"{option} {str(path)!r} {why}", parameter=parameter)
 
 
 async def _content(path: Path) -> bytes:

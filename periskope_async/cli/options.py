@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -12,6 +12,7 @@ from cyclopts import Parameter, validators
 from cyclopts.types import NonNegativeInt, PositiveInt
 
 from periskope_async.cli.key_file import read_key_file
+from periskope_async.cli.live import moving
 from periskope_async.cli.waits import LongWaits
 from periskope_async.client import PeriskopeClient
 
@@ -117,11 +118,12 @@ def walk(client: PeriskopeClient, selection: Selection, walking: Walking, *, max
 
 @asynccontextmanager
 async def open_client(
-    server: Server, hooks: Iterable[Hook] = (), *, is_quiet: bool = False
+    server: Server, hooks: Iterable[Hook] = (), *, is_quiet: bool = False, is_moving: bool = False
 ) -> AsyncGenerator[PeriskopeClient]:
     """Give a client for the options; with ``--sandbox``, one to a Periskope that lives as long as it does.
 
-    Unless quiet, it says on stderr when a long wait for the limit begins.
+    Unless quiet, it says on stderr when a long wait for the limit begins. With ``is_moving`` messages come to that
+    sandbox all the time.
     """
     if not is_quiet:
         hooks = (LongWaits(), *hooks)
@@ -132,6 +134,7 @@ async def open_client(
         async with (
             Sandbox(chats=server.sandbox_chats, latency=0.2) as sandbox,
             PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url, phone=phone, hooks=hooks) as client,
+            moving(sandbox) if is_moving else nullcontext(),
         ):
             yield client
         return

@@ -145,6 +145,7 @@ class Sandbox:
             rng=Random(f"{seed} webhooks"),
             listen=world.listen,
         )
+        self._api.resources.webhooks.on_change = self.webhooks.follow
         self.sockets = Sockets(api_key=api_key, now=self._timing.now, listen=world.listen)
         self._limiter = limiter_of(kind, limit, round(window * 1000))
         self._script = Script(*faults, always=always)

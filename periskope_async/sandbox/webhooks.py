@@ -19,7 +19,7 @@ import aiohttp
 from periskope_async.sandbox.cast import ORG_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from random import Random
 
 __all__ = ["WebhookFaults", "WebhookSent", "Webhooks"]
@@ -72,7 +72,9 @@ class Webhooks:
         self._now = now
         self._rng = rng
         self._listen = listen
+        self._is_listening = False
         self._hooks: dict[str, frozenset[str]] = {}
+        self._subscriptions: list[tuple[str, str]] = []
         self._held: list[tuple[str, str, bytes]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queue: asyncio.Queue[tuple[str, str, bytes]] = asyncio.Queue()
@@ -80,13 +82,17 @@ class Webhooks:
 
     def subscribe(self, url: str, *events: str) -> None:
         """Send these events to ``url`` from now on; all where none is named."""
-        if not self._hooks:
-            self._listen(self.emit)
         self._hooks[url] = frozenset(events)
+        self._start_listening()
 
     def unsubscribe(self, url: str) -> None:
         """Send nothing more to ``url``."""
         self._hooks.pop(url, None)
+
+    def follow(self, subscriptions: Iterable[tuple[str, str]]) -> None:
+        """Send what the API's own subscriptions say from now on: pairs of an event's name and a URL."""
+        self._subscriptions = list(subscriptions)
+        self._start_listening()
 
     def start(self) -> None:
         """Send from the running event loop."""
@@ -118,11 +124,18 @@ class Webhooks:
         whole = {"event": name, "data": said, "org_id": ORG_ID, "timestamp": sent_at}
         # As JSON.stringify writes it, half an emoji too.
         body = json.dumps(whole, separators=(",", ":"), ensure_ascii=False).encode(errors="backslashreplace")
-        for url, events in self._hooks.items():
-            if not events or name in events:
-                self._held += [(url, name, body)] * self.faults.copies
+        urls = [url for url, events in self._hooks.items() if not events or name in events]
+        urls += [url for event, url in self._subscriptions if event == name]
+        for url in urls:
+            self._held += [(url, name, body)] * self.faults.copies
         if len(self._held) >= self.faults.shuffle:
             self._release()
+
+    def _start_listening(self) -> None:
+        # Once, and not before somebody wants events: to make them costs time.
+        if not self._is_listening:
+            self._is_listening = True
+            self._listen(self.emit)
 
     def _release(self) -> None:
         if self.faults.shuffle > 1:

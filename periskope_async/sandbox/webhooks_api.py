@@ -1,4 +1,7 @@
-"""The endpoints of webhooks: where events are to be posted. Posting them is no part of this file."""
+"""The endpoints of webhooks: where events are to be posted. Posting them is no part of this file.
+
+Nothing is posted to example.com, where the subscriptions of the start lead: nobody made those.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from periskope_async.sandbox.routes import Body, Refused, Route
 from periskope_async.sandbox.shapes import BOOL, TEXT, an_array, an_object, choice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from periskope_async.sandbox.org import Org
     from periskope_async.sandbox.routes import Call, Schema
 
@@ -73,6 +78,7 @@ WEBHOOK: Schema = an_object(
         "map": "integration_metadata",
     }
 )
+_NOBODY = "https://example.com/"
 _URL: Schema = {"type": "string", "pattern": "^https?://"}
 # What a key of a body is called in a row.
 _COLUMNS = {
@@ -90,10 +96,12 @@ class Webhooks:
 
     def __init__(self, org: Org) -> None:
         self._org = org
+        self.on_change: Callable[[Iterable[tuple[str, str]]], object] = lambda _: None
+        """What is told of the subscriptions, as pairs of event and URL, when they change."""
         self.rows: dict[str, dict[str, Any]] = {}
         for number, event in enumerate(("message.created", "ticket.updated")):
             drawn = org.draw("webhook", number)
-            url = f"https://example.com/hooks/{number}"
+            url = f"{_NOBODY}hooks/{number}"
             self._add(uuid_of(drawn), event, {"hookUrl": url}, stamp(NEWEST - number, drawn[0] % 1_000_000), None)
 
     def routes(self) -> list[Route]:
@@ -146,7 +154,16 @@ class Webhooks:
         shared = uuid_of(self._org.issue("integration")) if len(names) > 1 else None
         now = stamp_now(call.now)
         body = dict(call.body)
-        return [self._add(uuid_of(self._org.issue("webhook")), name, body, now, shared) for name in names]
+        rows = [self._add(uuid_of(self._org.issue("webhook")), name, body, now, shared) for name in names]
+        self._changed()
+        return rows
+
+    def _changed(self) -> None:
+        self.on_change(
+            (row["integration_name"], row["hook_url"])
+            for row in self.rows.values()
+            if row["is_subscribed"] and not row["hook_url"].startswith(_NOBODY)
+        )
 
     def _add(
         self, webhook_id: str, event: str, body: dict[str, Any], now: str, integration_id: str | None
@@ -169,8 +186,10 @@ class Webhooks:
         row = self._find(call)
         row.update({_COLUMNS[name]: value for name, value in call.only(*_COLUMNS).items()})
         row["integration_metadata"] = row["integration_metadata"] or {}
+        self._changed()
         self._org.world.emit("org.integrations.updated", row)
         return row
 
     def _delete(self, call: Call) -> None:
         del self.rows[self._find(call)["id"]]
+        self._changed()

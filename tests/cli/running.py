@@ -30,15 +30,16 @@ def _environ() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PERISKOPE_")}
 
 
-def begun(*arguments: str) -> subprocess.Popen[str]:
+def begun(*arguments: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
     """Start a command that hears Ctrl-C: what a shell runs in the background ignores it, and hands that on."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return subprocess.Popen(
             [sys.executable, "-m", "periskope_async", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=stdout,
+            stderr=stderr,
             text=True,
+            encoding="utf-8",
         )
     finally:
         signal.signal(signal.SIGINT, before)

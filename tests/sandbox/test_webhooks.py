@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
+from periskope_async import PeriskopeClient
 from periskope_async.sandbox import Sandbox
 from periskope_async.webhooks import Receiver, verify
 
@@ -84,3 +85,51 @@ async def test_a_receiver_that_is_away_holds_nothing_up() -> None:
         sandbox.wake()
         await sandbox.webhooks.flush()
         assert [sent.status for sent in sandbox.webhooks.sent] == [0, 0, 0]
+
+
+async def test_what_is_subscribed_by_the_api_is_delivered() -> None:
+    got: list[LiveEvent] = []
+
+    async def handle(event: LiveEvent) -> None:
+        got.append(event)
+
+    async def told() -> list[str]:
+        """Let one of each event happen; give the names of those that came."""
+        got.clear()
+        sandbox.insert()
+        sandbox.wake()
+        sandbox.emit("note.created", {"message_id": "n"})
+        await sandbox.webhooks.flush()
+        await receiver.drain()
+        return [event.name for event in got]
+
+    async with Sandbox(chats=20, limit=1000) as sandbox:
+        receiver = Receiver(handle, keys=sandbox.signing_key)
+        async with (
+            served(receiver.aiohttp_handler) as url,
+            PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url) as client,
+        ):
+            assert await told() == []
+            made = await client.create_webhooks(url, events=["chat.created", "message.created"])
+            assert await told() == ["chat.created", "message.created"]
+            await client.update_webhook(made[0].id, is_subscribed=False)
+            assert await told() == ["message.created"]
+            await client.update_webhook(made[0].id, is_subscribed=True, event="note.created")
+            assert await told() == ["message.created", "note.created"]
+            for each in made:
+                await client.delete_webhook(each.id)
+            assert await told() == []
+    assert {delivery.url for delivery in sandbox.webhooks.sent} == {url}
+
+
+async def test_who_subscribes_again_gets_each_event_once() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response()
+
+    async with Sandbox(chats=5) as sandbox, served(handler) as url:
+        sandbox.webhooks.subscribe(url)
+        sandbox.webhooks.unsubscribe(url)
+        sandbox.webhooks.subscribe(url)
+        sandbox.insert()
+        await sandbox.webhooks.flush()
+        assert len(sandbox.webhooks.sent) == 1

@@ -1,0 +1,73 @@
+"""``periskope watch``: chats and messages as they come."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+from rich.live import Live
+
+from periskope_async.cli.console import check_stdout, error_console, output_console, print_out, say, write_out
+from periskope_async.cli.live import Board, event_json, event_line, gap_text
+from periskope_async.cli.options import Connection, open_client
+from periskope_async.realtime import Gap
+
+if TYPE_CHECKING:
+    from periskope_async.live_event import LiveEvent
+
+__all__ = ["watch"]
+
+
+async def watch(
+    *,
+    connection: Connection = Connection(),  # noqa: B008 - frozen
+    events: str = "chat.created,message.created",
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Show chats and messages as they come, until Ctrl-C. What a lost connection hid is read from the API's lists.
+
+    Parameters
+    ----------
+    events
+        What to show, with commas between; "all" for everything.
+    json
+        Print each event as a line of JSON, and each gap in which events may be missing.
+    """
+    check_stdout()
+    names: Any = () if events == "all" else [name.strip() for name in events.split(",")]
+    board = None
+    with ExitStack() as drawn:
+        async with (
+            open_client(connection, is_moving=True) as client,
+            client.events(*names, fill_gaps=True) as stream,
+        ):
+            # Lines go above the board only where both are printed by one console. It is that of stderr, so that
+            # warnings go above it too; stdout is the same terminal then.
+            if not json and output_console().is_terminal and error_console().is_terminal:
+                board = Board(lambda: stream.is_connected)
+                drawn.enter_context(Live(board, console=error_console(), refresh_per_second=4, transient=True))
+            async for item in stream:
+                if isinstance(item, Gap):
+                    _show_gap(item, json=json)
+                elif json:
+                    write_out(event_json(item))
+                else:
+                    _show(item, board)
+
+
+def _show(event: LiveEvent, board: Board | None) -> None:
+    line = event_line(event)
+    if board is None:
+        print_out(line, soft_wrap=True)
+    else:
+        board.add(event)
+        error_console().print(line, no_wrap=True, overflow="ellipsis")
+
+
+def _show_gap(gap: Gap, *, json: bool) -> None:
+    if json:
+        write_out(msgspec.json.encode({"gap": gap}) + b"\n")
+    else:
+        say("✓" if gap.recovered else "!", gap_text(gap))

@@ -1,0 +1,108 @@
+"""A mirror kept true by the real stream of live events, and by syncs where that broke."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from periskope_async import PeriskopeClient
+from periskope_async.mirror import Mirror, SyncResult
+from periskope_async.sandbox import Sandbox
+from periskope_async.testing import no_waiting
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from periskope_async.live_event import LiveEvent
+    from periskope_async.realtime import EventStream, Gap
+
+pytestmark = pytest.mark.usefixtures("nothing_left_over")
+
+
+def keys(path: Path, table: str, column: str) -> list[str]:
+    """Ask the mirror as its users do: from another connection, while it is written."""
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute(f"SELECT {column} FROM {table} WHERE deleted_at IS NULL ORDER BY 1")  # noqa: S608 - the test's own names
+        return [key for (key,) in rows]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - what is asked about tells nobody
+        await asyncio.sleep(0.01)
+
+
+async def test_events_and_gaps_of_the_stream_keep_a_mirror_true(tmp_path: Path) -> None:
+    path = tmp_path / "live.sqlite"
+    results: asyncio.Queue[SyncResult] = asyncio.Queue()
+    with no_waiting():
+        async with (
+            Sandbox(chats=40, sizes={"messages": 80}, limit=10_000) as sandbox,
+            PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url) as client,
+            Mirror(client, path, lists=["chats", "messages"]) as mirror,
+            client.events() as stream,
+        ):
+            watching = asyncio.ensure_future(mirror.watch(every=600, events=stream, on_sync=results.put_nowait))
+            await results.get()
+            sandbox.clear()
+
+            # Events alone bring what is new: nothing is asked for.
+            chat = sandbox.insert()
+            sandbox.wake(chat)
+            newest = sandbox.ids("messages", chat_id=chat)[0]
+            await until(lambda: newest in keys(path, "messages", "message_id"))
+            assert chat in keys(path, "chats", "chat_id")
+            sandbox.emit("ticket.created", {"ticket": {"ticket_id": "of no list that is kept"}})
+            assert sandbox.requests == []
+
+            # What a broken connection hid is found by the sync that follows the gap.
+            sandbox.sockets.faults.status = 503
+            sandbox.sockets.drop()
+            await until(lambda: not stream.is_connected)
+            missed = sandbox.insert()
+            sandbox.wake(missed)
+            gone = sandbox.chat_ids()[-1]
+            sandbox.remove(gone)
+            assert missed not in keys(path, "chats", "chat_id")
+            sandbox.sockets.faults.status = None
+            await results.get()
+            watching.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await watching
+            assert keys(path, "chats", "chat_id") == sorted(sandbox.chat_ids())
+            assert keys(path, "messages", "message_id") == sorted(sandbox.ids("messages"))
+
+
+async def test_a_stream_that_overflows_has_a_sync_follow(tmp_path: Path) -> None:
+    """Events that were dropped are told by a gap, so the mirror looks for itself."""
+    path = tmp_path / "live.sqlite"
+    results: asyncio.Queue[SyncResult] = asyncio.Queue()
+    go_on = asyncio.Event()
+
+    async def slow(stream: EventStream) -> AsyncIterator[LiveEvent | Gap]:
+        await go_on.wait()
+        async for item in stream:
+            yield item
+
+    async with (
+        Sandbox(chats=10, limit=10_000) as sandbox,
+        PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url) as client,
+        Mirror(client, path, lists=["chats"]) as mirror,
+        client.events("chat.created", max_events=5) as stream,
+    ):
+        options: dict[str, Any] = {"every": 600, "events": slow(stream), "on_sync": results.put_nowait}
+        watching = asyncio.ensure_future(mirror.watch(**options))
+        await results.get()
+        for _ in range(30):
+            sandbox.insert()
+        await until(lambda: stream.received == 30)
+        go_on.set()
+        await results.get()
+        assert keys(path, "chats", "chat_id") == sorted(sandbox.chat_ids())
+        watching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watching

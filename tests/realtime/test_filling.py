@@ -1,0 +1,84 @@
+"""Gaps filled by reading the lists of messages: every message comes once, by whichever way."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from periskope_async.realtime import Gap, LiveEvent
+from periskope_async.sandbox import Status
+from periskope_async.testing import no_waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from periskope_async.realtime import EventStream
+    from tests.flow.conftest import Opened
+
+pytestmark = pytest.mark.timeout(30)
+
+
+@pytest.fixture(autouse=True)
+def _at_once() -> Iterator[None]:
+    with no_waiting():
+        yield
+
+
+async def until(condition: Any) -> None:
+    while not condition():  # noqa: ASYNC110 - what is asked about tells nobody
+        await asyncio.sleep(0.005)
+
+
+async def until_event(stream: EventStream, name: str) -> list[LiveEvent | Gap]:
+    """Take all up to an event of this name, which is left out."""
+    items: list[LiveEvent | Gap] = []
+    while True:
+        item = await anext(stream)
+        if isinstance(item, LiveEvent) and item.name == name:
+            return items
+        items.append(item)
+
+
+async def test_missed_messages_come_from_the_list_and_each_once(opened: Opened) -> None:
+    async with (
+        opened() as (sandbox, client),
+        client.events("message.created", "note.created", fill_gaps=True) as stream,
+    ):
+        known = set(sandbox.ids("messages"))
+        for chat in (0, 1, 1):
+            sandbox.wake(chat)
+        before = [await anext(stream) for _ in range(3)]
+        sandbox.clear()
+        for _ in range(2):
+            sandbox.sockets.faults.status = 503
+            sandbox.sockets.drop()
+            await until(lambda: not stream.is_connected)
+            for chat in (1, 2, 2, 3):  # one chat speaks twice
+                sandbox.wake(chat)
+            sandbox.sockets.faults.status = None
+            await until(lambda: sandbox.sockets.connected and stream.is_connected)
+            sandbox.wake(4)  # the list has it too, and the stream brings it
+        sandbox.emit("note.created", {})
+        items = [*before, *await until_event(stream, "note.created")]
+        paths = {request.path for request in sandbox.requests}
+        spoken = set(sandbox.ids("messages")) - known
+    events = [item for item in items if isinstance(item, LiveEvent)]
+    assert len(spoken) == 13
+    assert sorted(str(event.object_id) for event in events) == sorted(spoken)
+    assert [event.source for event in events].count("walk") >= 8
+    assert "/v1/chats/messages" in paths
+    for gap in items:
+        if isinstance(gap, Gap):
+            assert (gap.filled, gap.error) == (("message.created",), None)
+
+
+async def test_a_list_of_messages_that_fails_is_told(opened: Opened) -> None:
+    async with opened() as (sandbox, client), client.events("message.created", fill_gaps=True) as stream:
+        sandbox.script(Status(403), path="/v1/chats/messages")
+        sandbox.sockets.drop()
+        gap = await anext(stream)
+        assert isinstance(gap, Gap)
+        assert gap.filled == ()
+        assert "message.created" in (gap.error or "")
