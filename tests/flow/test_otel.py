@@ -115,7 +115,7 @@ async def test_ids_of_chats_are_shown_only_when_asked_for(telemetry: Telemetry, 
             await client.list_messages(chat_id="12025550123@c.us", limit=1)
         with pytest.raises(ValidationError):
             await client.list_reactions(chat_id="12025550123@c.us", limit=1)
-    missing, _ = telemetry.requests()
+    missing, *_ = telemetry.requests()
     assert missing.name == "GET /chats/{id}"
     assert missing.status.status_code is StatusCode.ERROR
     assert attributes(missing)["error.type"] == "404"
