@@ -1,0 +1,176 @@
+"""Exports spread over the workers of a streaQ queue. Needs the extra ``workers``, and Redis 7 or later, or Valkey.
+
+A job is one source of an :class:`ExportPlan`. It may be run twice: its checkpoint stands beside its file in a folder
+that all workers share, a lock keeps a second run out, and a part that is whole is not read again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+from uuid import uuid4
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from periskope_async import ConfigError, ExportBusyError, ExportError, PeriskopeClient, PeriskopeError, SharedLimiter
+from periskope_async.export import ExportPlan, Manifest, run_plan
+from periskope_async.export.files import open_private, put_in_place, sync, write_all
+from periskope_async.export.manifest import State, read_manifest
+from periskope_async.export.threads import in_thread
+
+try:
+    from streaq import StreaqRetry, Worker
+except ImportError as error:
+    raise ConfigError(
+        "periskope_async.workers needs streaq; install it with: pip install 'periskope-async[workers]'"
+    ) from error
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+__all__ = ["ExportWorkers", "PartsManifest", "Plans"]
+
+Plans: TypeAlias = "Callable[[PeriskopeClient], Mapping[str, ExportPlan]]"
+"""Gives the plans by name, for a client. It must give the same in each process."""
+
+_NAME = re.compile(r"[A-Za-z0-9_+@-][A-Za-z0-9._+@-]*")
+_RESULTS_KEPT = timedelta(days=7)
+_SECONDS_UNTIL_FREE = 2
+
+
+class PartsManifest(Struct, frozen=True, kw_only=True):
+    """What ``manifest.json`` in the folder holds, once all parts are there."""
+
+    kind: str = "periskope-export-parts"
+    version: int = 1
+    state: State
+    rows: int
+    bytes: int
+    started: datetime
+    finished: datetime
+    parts: dict[str, Manifest]
+    """By the file's path below the folder."""
+
+
+class ExportWorkers:
+    """Exports all sources of some plans, each into a file ``FOLDER/PLAN/SOURCE.FORMAT``, on any number of workers.
+
+    Give ``self.worker`` to ``streaq run``. A job of a worker that died is taken up by another one after
+    ``idle_timeout`` seconds, behind its checkpoint. All workers share the limit over the same Redis. ``make_client``
+    gets it as ``limiter``. A folder is one export: for a later one give another folder.
+
+    The folder must be on a disk whose locks all machines see: one machine's, or NFS 4.
+    """
+
+    def __init__(
+        self,
+        redis_url: str,
+        plans: Plans,
+        folder: str | os.PathLike[str],
+        *,
+        idle_timeout: float = 30.0,
+        make_client: Callable[..., PeriskopeClient] = PeriskopeClient,
+    ) -> None:
+        self._plans = plans
+        self._folder = Path(folder)
+
+        @asynccontextmanager
+        async def lifespan() -> AsyncIterator[PeriskopeClient]:
+            async with SharedLimiter(redis_url) as limiter, make_client(limiter=limiter) as client:
+                yield client
+
+        self._make_client = make_client
+        self.worker: Worker[PeriskopeClient] = Worker(
+            redis_url,
+            concurrency=1,
+            queue_name="periskope-export",
+            lifespan=lifespan,
+            serializer=json.dumps,  # not pickle, which would run what anybody put into Redis
+            deserializer=json.loads,
+            idle_timeout=idle_timeout,
+        )
+        # Each death of a worker counts as a try.
+        self._job = self.worker.task(name="export", max_tries=None, ttl=_RESULTS_KEPT)(self._run)
+
+    async def export(self) -> PartsManifest:
+        """Hand out all jobs, and wait for their end. The same call again goes on, also after this process has died.
+
+        Raises ExportError where jobs failed, with what each of them said.
+        """
+        async with self._make_client() as client:
+            paths = self._paths(client)
+        async with self.worker:
+            tasks = [self._job.enqueue(*job) for job in paths]
+            await self.worker.enqueue_many(tasks)
+            said = [(await task.result()).result for task in tasks]
+        if failures := [f"{path}: {why}" for path, why in zip(paths.values(), said, strict=True) if why]:
+            raise ExportError(f"{len(failures)} of {len(paths)} jobs failed; the same call goes on: {failures}")
+        if (manifest := await in_thread(self._sum_up, list(paths.values()))) is None:
+            raise ExportError(f"parts are gone from {str(self._folder)!r}; the same call exports them again")
+        return manifest
+
+    async def _run(self, plan: str, source: str) -> str:
+        """Export one source. Give why it failed: an exception would be no JSON."""
+        client = self.worker.context
+        paths = self._paths(client)
+        path = paths[plan, source]
+        try:
+            await in_thread(_make_folder, path.parent)
+            if await in_thread(read_manifest, path) is None:
+                chosen = self._plans(client)[plan]
+                await run_plan(replace(chosen, sources={source: chosen.pagers[source]}), path)
+            await in_thread(self._sum_up, list(paths.values()))
+        except ExportBusyError as error:
+            # Its worker was taken for dead, or the same export was asked for twice.
+            raise StreaqRetry(str(error), delay=_SECONDS_UNTIL_FREE) from None
+        except (PeriskopeError, OSError) as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    def _paths(self, client: PeriskopeClient) -> dict[tuple[str, str], Path]:
+        """Name the file of each job. Raises ConfigError where a name cannot be a file's."""
+        paths: dict[tuple[str, str], Path] = {}
+        for name, plan in self._plans(client).items():
+            for source in plan.pagers:
+                if not (_NAME.fullmatch(name) and _NAME.fullmatch(source)):
+                    raise ConfigError(f"{name!r} and {source!r} name a file; give letters, digits and . _ + @ -")
+                paths[name, source] = self._folder / name / f"{source}.{plan.format or 'jsonl'}"
+        return paths
+
+    def _sum_up(self, paths: list[Path]) -> PartsManifest | None:
+        """Write the one manifest, once all parts are there. Blocks. Several workers may do so at once."""
+        parts = [part for path in paths if (part := read_manifest(path)) is not None]
+        if len(parts) < len(paths):
+            return None
+        manifest = PartsManifest(
+            state=_summed({part.state for part in parts}),
+            rows=sum(part.rows for part in parts),
+            bytes=sum(part.bytes for part in parts),
+            started=min(part.started for part in parts),
+            finished=max(part.finished for part in parts),
+            parts={path.relative_to(self._folder).as_posix(): part for path, part in zip(paths, parts, strict=True)},
+        )
+        new = self._folder / f"manifest.json.{uuid4().hex}"
+        fd = open_private(new, is_new=True)
+        try:
+            write_all(fd, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+            sync(fd)
+        finally:
+            os.close(fd)
+        put_in_place(new, self._folder / "manifest.json")
+        return manifest
+
+
+def _summed(states: set[State]) -> State:
+    return "partial" if "partial" in states else "unknown" if "unknown" in states else "whole"
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
