@@ -7,22 +7,18 @@ that all workers share, a lock keeps a second run out, and a part that is whole 
 from __future__ import annotations
 
 import json
-import os
 import re
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
-from uuid import uuid4
 
-import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from periskope_async import ConfigError, ExportBusyError, ExportError, PeriskopeClient, PeriskopeError, SharedLimiter
-from periskope_async.export import ExportPlan, Manifest, run_plan
-from periskope_async.export.files import open_private, put_in_place, sync, write_all
-from periskope_async.export.manifest import State, read_manifest
+from periskope_async.export import ExportPlan, run_plan
+from periskope_async.export.manifest import read_manifest
+from periskope_async.export.parts import PartsManifest, sum_up
 from periskope_async.export.threads import in_thread
 
 try:
@@ -33,9 +29,10 @@ except ImportError as error:
     ) from error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    import os
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
-__all__ = ["ExportWorkers", "PartsManifest", "Plans"]
+__all__ = ["ExportWorkers", "Plans"]
 
 Plans: TypeAlias = "Callable[[PeriskopeClient], Mapping[str, ExportPlan]]"
 """Gives the plans by name, for a client. It must give the same in each process."""
@@ -43,20 +40,6 @@ Plans: TypeAlias = "Callable[[PeriskopeClient], Mapping[str, ExportPlan]]"
 _NAME = re.compile(r"[A-Za-z0-9_+@-][A-Za-z0-9._+@-]*")
 _RESULTS_KEPT = timedelta(days=7)
 _SECONDS_UNTIL_FREE = 2
-
-
-class PartsManifest(Struct, frozen=True, kw_only=True):
-    """What ``manifest.json`` in the folder holds, once all parts are there."""
-
-    kind: str = "periskope-export-parts"
-    version: int = 1
-    state: State
-    rows: int
-    bytes: int
-    started: datetime
-    finished: datetime
-    parts: dict[str, Manifest]
-    """By the file's path below the folder."""
 
 
 class ExportWorkers:
@@ -82,7 +65,7 @@ class ExportWorkers:
         self._folder = Path(folder)
 
         @asynccontextmanager
-        async def lifespan() -> AsyncIterator[PeriskopeClient]:
+        async def lifespan() -> AsyncGenerator[PeriskopeClient]:
             async with SharedLimiter(redis_url) as limiter, make_client(limiter=limiter) as client:
                 yield client
 
@@ -112,21 +95,20 @@ class ExportWorkers:
             said = [(await task.result()).result for task in tasks]
         if failures := [f"{path}: {why}" for path, why in zip(paths.values(), said, strict=True) if why]:
             raise ExportError(f"{len(failures)} of {len(paths)} jobs failed; the same call goes on: {failures}")
-        if (manifest := await in_thread(self._sum_up, list(paths.values()))) is None:
+        if (manifest := await in_thread(sum_up, self._folder, list(paths.values()))) is None:
             raise ExportError(f"parts are gone from {str(self._folder)!r}; the same call exports them again")
         return manifest
 
     async def _run(self, plan: str, source: str) -> str:
         """Export one source. Give why it failed: an exception would be no JSON."""
-        client = self.worker.context
-        paths = self._paths(client)
+        paths = self._paths(self.worker.context)
         path = paths[plan, source]
         try:
-            await in_thread(_make_folder, path.parent)
+            await in_thread(path.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
             if await in_thread(read_manifest, path) is None:
-                chosen = self._plans(client)[plan]
+                chosen = self._plans(self.worker.context)[plan]
                 await run_plan(replace(chosen, sources={source: chosen.pagers[source]}), path)
-            await in_thread(self._sum_up, list(paths.values()))
+            await in_thread(sum_up, self._folder, list(paths.values()))
         except ExportBusyError as error:
             # Its worker was taken for dead, or the same export was asked for twice.
             raise StreaqRetry(str(error), delay=_SECONDS_UNTIL_FREE) from None
@@ -143,34 +125,3 @@ class ExportWorkers:
                     raise ConfigError(f"{name!r} and {source!r} name a file; give letters, digits and . _ + @ -")
                 paths[name, source] = self._folder / name / f"{source}.{plan.format or 'jsonl'}"
         return paths
-
-    def _sum_up(self, paths: list[Path]) -> PartsManifest | None:
-        """Write the one manifest, once all parts are there. Blocks. Several workers may do so at once."""
-        parts = [part for path in paths if (part := read_manifest(path)) is not None]
-        if len(parts) < len(paths):
-            return None
-        manifest = PartsManifest(
-            state=_summed({part.state for part in parts}),
-            rows=sum(part.rows for part in parts),
-            bytes=sum(part.bytes for part in parts),
-            started=min(part.started for part in parts),
-            finished=max(part.finished for part in parts),
-            parts={path.relative_to(self._folder).as_posix(): part for path, part in zip(paths, parts, strict=True)},
-        )
-        new = self._folder / f"manifest.json.{uuid4().hex}"
-        fd = open_private(new, is_new=True)
-        try:
-            write_all(fd, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
-            sync(fd)
-        finally:
-            os.close(fd)
-        put_in_place(new, self._folder / "manifest.json")
-        return manifest
-
-
-def _summed(states: set[State]) -> State:
-    return "partial" if "partial" in states else "unknown" if "unknown" in states else "whole"
-
-
-def _make_folder(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
