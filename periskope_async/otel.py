@@ -10,7 +10,7 @@ import asyncio
 import re
 import time
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct
@@ -38,7 +38,8 @@ _REFUSED = 429
 _FIRST_ERROR = 400
 # The buckets that the conventions advise for durations.
 _BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]
-_WORD = re.compile("[a-z][a-z_-]*")
+# Parts of a path that are no ids; the version in the base URL is one.
+_WORD = re.compile("[a-z][a-z_-]*|v[0-9]+")
 # Ids of chats hold phone numbers.
 _PERSONAL = re.compile(r"=[^&]*(?:@|%40|[0-9]{7})[^&]*")
 _PORTS = {"http": 80, "https": 443}
@@ -127,22 +128,14 @@ class OpenTelemetryHook:
 
     def _begun(self, event: RequestSent) -> _Request:
         address = urlsplit(event.url)
-        template = "/".join(
-            part if not part or _WORD.fullmatch(part) else "{id}" for part in event.target.partition("?")[0].split("/")
-        )
+        template = _template(event.target.partition("?")[0])
         attributes: _Attributes = {
             "http.request.method": event.method,
             "server.address": address.hostname or "",
             "server.port": address.port or _PORTS.get(address.scheme, 0),
             "url.template": template,
         }
-        url = event.url
-        if not self._show_ids:
-            path, _, _ = event.url.partition("?")
-            bare = event.target.partition("?")[0]
-            path = path.removesuffix(bare) + template if path.endswith(bare) else f"{address.scheme}://{address.netloc}"
-            query = _PERSONAL.sub("=REDACTED", f"?{address.query}") if address.query else ""
-            url = path + query
+        url = event.url if self._show_ids else _without_ids(address)
         shown: _Attributes = {**attributes, "url.full": url, "url.scheme": address.scheme}
         if event.attempt > 1:
             shown["http.request.resend_count"] = event.attempt - 1
@@ -182,3 +175,12 @@ class OpenTelemetryHook:
         attributes = {"periskope.wait.reason": reason}
         self._tracer.start_span("periskope.wait", start_time=since, attributes=attributes).end(until)
         self._wait.record(max(until - since, 0) / 1e9, attributes)
+
+
+def _template(path: str) -> str:
+    return "/".join(part if not part or _WORD.fullmatch(part) else "{id}" for part in path.split("/"))
+
+
+def _without_ids(address: SplitResult) -> str:
+    query = _PERSONAL.sub("=REDACTED", address.query)
+    return urlunsplit((address.scheme, address.netloc, _template(address.path), query, ""))
