@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from periskope_async.errors import APIError, ConfigError, DecodeError, PeriskopeError, RateLimitError, TransportError
+from periskope_async.errors import (
+    APIError,
+    ConfigError,
+    DecodeError,
+    PeriskopeError,
+    RateLimitError,
+    TransportError,
+    WaitTooLong,
+)
 from periskope_async.typed import is_number, is_whole
 
 if TYPE_CHECKING:
@@ -77,4 +85,5 @@ def _is_passing(error: Exception) -> bool:
     """Whether the same request may fare better a little later."""
     if isinstance(error, TransportError | DecodeError):
         return error.retryable
-    return isinstance(error, APIError) and error.status in RETRYABLE_STATUSES
+    # A limiter that lets nobody wait so long says the same at the next try.
+    return isinstance(error, APIError) and error.status in RETRYABLE_STATUSES and not isinstance(error, WaitTooLong)

@@ -18,6 +18,7 @@ from periskope_async import (
     RetryPolicy,
     ServerError,
     TimeoutError_,
+    WaitTooLong,
 )
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.meta import ResponseMeta
@@ -82,6 +83,13 @@ def test_transport_errors(error: Exception, again: bool) -> None:  # noqa: FBT00
 def test_writes_are_tried_again_only_after_nothing(error: Exception, again: bool) -> None:  # noqa: FBT001 - as above
     """Only no connection and a 429 are worth another try; the caller has sorted out what is in doubt."""
     assert (wait(error, is_write=True) is not None) is again
+
+
+@pytest.mark.parametrize("is_write", [False, True])
+def test_who_may_not_wait_that_long_is_told_at_once(is_write: bool) -> None:  # noqa: FBT001 - as above
+    """The limiter raises it, not the server: the wait would be the same at the next try."""
+    too_long = WaitTooLong("x", needed=60.0, limit=10, remaining=0, resets_in=60.0)
+    assert wait(too_long, is_write=is_write) is None
 
 
 def test_the_jitter_is_full_and_the_ceiling_doubles() -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from zlib import crc32
 
 import msgspec
 
 from periskope_async.sandbox.data import ChatData
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["MOST_COPIES", "KeyOrder", "Rows"]
 
@@ -93,8 +90,9 @@ class Rows:
 def _ordered(value: Any, key_order: KeyOrder) -> Any:
     """Give a JSON value with all its objects' keys in an order."""
     if isinstance(value, dict):
-        items: Iterable[tuple[str, Any]] = value.items()
+        pairs: list[tuple[str, Any]] = [*value.items()]
         if key_order == "mixed":
-            items = sorted(items, key=lambda item: crc32(item[0].encode()))
-        return {key: _ordered(inner, key_order) for key, inner in items}
-    return [_ordered(inner, key_order) for inner in value] if isinstance(value, list) else value
+            pairs.sort(key=lambda pair: crc32(pair[0].encode()))
+        return {key: _ordered(inner, key_order) for key, inner in pairs}
+    # pyright asks what such a list holds, and mypy knows that it is anything.
+    return [_ordered(inner, key_order) for inner in value] if isinstance(value, list) else value  # pyright: ignore[reportUnknownVariableType]

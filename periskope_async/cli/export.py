@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import msgspec
 from cyclopts import App, Parameter
@@ -182,7 +182,7 @@ def _query(sources: Sources, walking: Walking) -> dict[str, str]:
     asked = {name: getattr(sources, name) for name in Sources.__dataclass_fields__}
     asked |= {"max_items": walking.max_items, "consistency": walking.consistency}
     return {
-        name: ", ".join(value) if isinstance(value, tuple) else str(value)
+        name: ", ".join(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else str(value)
         for name, value in asked.items()
         if value not in {None, ()}
     }
@@ -241,7 +241,12 @@ _OVERLAP = 10
 def _print_account(result: ExportResult) -> None:
     # A name is bytes to the disk; JSON has room for text only.
     path = os.fsencode(result.path).decode(errors="backslashreplace")
-    account = {"path": path, "rows": result.rows, "bytes": result.bytes, "resumed_rows": result.resumed_rows}
+    account: dict[str, Any] = {
+        "path": path,
+        "rows": result.rows,
+        "bytes": result.bytes,
+        "resumed_rows": result.resumed_rows,
+    }
     reports = [source.report for source in result.manifest.sources.values()]
     if len(reports) == 1:
         account["report"] = reports[0]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Column", "print_json", "print_table"]
 
 _LONGEST_CELL = 200
-_LEAST_WIDTH = 8
+_LEAST_WIDTH = 16
 _GAP = 2
 
 
@@ -41,7 +41,7 @@ def print_json(rows: Sequence[Part]) -> None:
 
 
 def print_table(rows: Sequence[Part], columns: Sequence[Column], caption: str) -> None:
-    """Print objects as a table as wide as the terminal; where that is narrow, the last columns that may be cut go."""
+    """Print objects as a table as wide as the terminal; where that is narrow, the last columns go."""
     width = output_console().width
     cells = {column: [_shown(row, column.path) for row in rows] for column in columns}
     wanted = {column: max(map(len, (column.title, *texts))) for column, texts in cells.items()}
@@ -50,8 +50,8 @@ def print_table(rows: Sequence[Part], columns: Sequence[Column], caption: str) -
     def least(column: Column) -> int:
         return wanted[column] if column.is_whole else min(wanted[column], _LEAST_WIDTH)
 
-    while sum(least(column) + _GAP for column in shown) > width and any(not column.is_whole for column in shown):
-        shown.remove([column for column in shown if not column.is_whole][-1])
+    while len(shown) > 1 and sum(least(column) + _GAP for column in shown) > width:
+        shown.pop()
     table = Table(box=None, header_style="bold dim", caption=caption, caption_justify="left", pad_edge=False)
     for column in shown:
         table.add_column(column.title, no_wrap=True, overflow="ellipsis", min_width=least(column))

@@ -6,7 +6,7 @@ https://socket.io/docs/v4/socket-io-protocol/. What is not known is passed over:
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from msgspec import Raw, Struct, json
 
@@ -125,7 +125,7 @@ def _mapping(text: bytes) -> Any:
         found = json.decode(mend(text))
     except UNREAD:
         return {}
-    return found if isinstance(found, dict) else {}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
 def _hello(text: bytes) -> Hello:

@@ -26,7 +26,7 @@ from periskope_async.transport import cause_of, connect_error
 from periskope_async.wire.answer import read_meta
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import SimpleNamespace
 
     from periskope_async.config import Config
@@ -42,6 +42,8 @@ _SAID_CHARACTERS = 300
 # What socket.io answers where its allowRequest says no is a 400.
 _REFUSED = frozenset({400, 401, 403})
 _CLOSE_SECONDS = 1.0
+# aiohttp makes it by attrs, whose fields pyright does not see in another package.
+_TIMEOUT: Any = aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS)  # pyright: ignore[reportCallIssue]
 _CONTENT = (Event, Broken)
 # 3.14 brought the option to hand over texts as bytes, which is all that we need.
 _AS_BYTES: dict[str, Any] = (
@@ -204,10 +206,12 @@ async def _upgrade(session: aiohttp.ClientSession, config: Config, *, heartbeat:
     """Turn a request into a websocket. Raises our errors alone, without aiohttp's, whose repr shows headers."""
     leave = leave_of_task.set(Leave(None, config.api_key, Attempt()))
     try:
-        socket: Websocket = await session.ws_connect(
+        # Any: pyright cannot choose among its overloads by arguments that come from a mapping.
+        connect: Any = session.ws_connect
+        socket: Websocket = await connect(
             stream_url(config.base_url),
             headers=None if config.phone is None else {"x-phone": config.phone},
-            timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS),
+            timeout=_TIMEOUT,
             heartbeat=heartbeat,
             max_msg_size=max_message,
             **proxy_arguments(config),
@@ -235,7 +239,7 @@ async def _upgrade(session: aiohttp.ClientSession, config: Config, *, heartbeat:
     raise failure
 
 
-def _handshake_failure(status: int, headers: Any, config: Config) -> PeriskopeError:
+def _handshake_failure(status: int, headers: Mapping[str, str] | None, config: Config) -> PeriskopeError:
     shown = CIMultiDict((name, config.api_key.redact_text(value)) for name, value in (headers or {}).items())
     meta = read_meta(status, shown)
     if status in _REFUSED:

@@ -132,5 +132,5 @@ class EventStream:
             if event is not None:
                 return event if self._is_wanted(event) else None
             gap, self._filling = self._filling.outcome(), None
-        is_whole_again = bool(self._options.names) and set(gap.filled) == self._options.names
+        is_whole_again = bool(self._options.names) and frozenset(gap.filled) == self._options.names
         return None if is_whole_again else gap

@@ -57,7 +57,7 @@ class _Peer:
     request: web.Request
     org_phone: str | None
     task: asyncio.Task[Any]
-    frames: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    frames: asyncio.Queue[str] = field(default_factory=asyncio.Queue[str])
     is_in: bool = False
 
 
@@ -146,7 +146,7 @@ class Sockets:
         tasks = [asyncio.create_task(self._write(peer))]
         try:
             await asyncio.sleep(min(faults.hello_delay, 3600))
-            hello = {
+            hello: dict[str, Any] = {
                 "sid": uuid4().hex[:20],
                 "upgrades": [],
                 "pingInterval": round(faults.ping_interval * 1000),
@@ -175,7 +175,7 @@ class Sockets:
             return
         answer = {"sid": uuid4().hex[:20]}
         if self.faults.recovery:
-            wanted = json.loads(asked) if asked else {}
+            wanted: dict[str, Any] = json.loads(asked) if asked else {}
             pid = wanted.get("pid")
             if pid not in self._pids:
                 pid = uuid4().hex[:20]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 
 import pytest
 from hypothesis import given, strategies as st
@@ -89,7 +90,7 @@ def test_what_means_nothing_is_passed_over(frame: bytes) -> None:
 @given(
     st.binary(max_size=60)
     | st.builds(
-        lambda kind, rest: kind + rest,
+        operator.concat,
         st.sampled_from([b"0", b"40", b"41", b"42", b"42[", b'42["a",', b"44", b"44{", b"451-", b"0{", b'40{"pid":']),
         st.binary(max_size=40),
     )
