@@ -1,4 +1,4 @@
-"""Spans and metrics, as the SDK of OpenTelemetry exports them."""
+"""The guide to OpenTelemetry is run as it stands; spans and metrics are as its SDK exports them."""
 
 from __future__ import annotations
 
