@@ -25,7 +25,7 @@ from periskope_async.errors import (
     RateLimitError,
     TransportError,
 )
-from periskope_async.events import Hook, RequestSent, ResponseReceived, Retried, announce
+from periskope_async.events import Hook, RequestFailed, RequestSent, ResponseReceived, Retried, announce
 from periskope_async.frames import hide_frames
 from periskope_async.retry import next_wait
 from periskope_async.transport import exchange
@@ -199,7 +199,16 @@ class Call(Struct, kw_only=True):
         try:
             slot = self._slot(url)
             if self.hooks:
-                announce(self.hooks, RequestSent(method=request.method, target=request.target, attempt=self.tries))
+                announce(
+                    self.hooks,
+                    RequestSent(
+                        method=request.method,
+                        target=request.target,
+                        attempt=self.tries,
+                        url=str(url),
+                        waited=permit.seconds_waited,
+                    ),
+                )
             answer = await exchange(
                 self.session,
                 request,
@@ -214,6 +223,11 @@ class Call(Struct, kw_only=True):
             )
         except BaseException as error:
             hide_frames(error)
+            if self.hooks:
+                announce(
+                    self.hooks,
+                    RequestFailed(method=request.method, target=request.target, attempt=self.tries, error=error),
+                )
             if isinstance(error, asyncio.CancelledError) and self.account is not None and not permit.was_sent:
                 self.account.requests -= 1
             if isinstance(error, asyncio.CancelledError) and self.is_in_doubt:

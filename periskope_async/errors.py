@@ -27,6 +27,7 @@
     ├── SignatureError                    a webhook that Periskope has not signed, or not with these keys
     ├── StreamOverflowError               live events came faster than they were taken, and none was to be dropped
     ├── ExportError                       a file could not be written
+    │   └── ExportBusyError               another run writes it just now
     └── MirrorError                       a mirror's database could not be written, or is another one's
 
 The text is one line for people, of at most a thousand characters that every terminal can show, whatever a server sent;
@@ -53,6 +54,7 @@ __all__ = [
     "ConfigError",
     "ConnectError",
     "DecodeError",
+    "ExportBusyError",
     "ExportError",
     "MirrorError",
     "NotFoundError",
@@ -319,6 +321,10 @@ class StreamOverflowError(PeriskopeError):
 
 class ExportError(PeriskopeError):
     """An export could not be written."""
+
+
+class ExportBusyError(ExportError):
+    """Another run writes the same export just now."""
 
 
 class MirrorError(PeriskopeError):

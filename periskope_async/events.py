@@ -26,6 +26,7 @@ __all__ = [
     "Event",
     "Hook",
     "PageRead",
+    "RequestFailed",
     "RequestSent",
     "ResponseReceived",
     "Retried",
@@ -43,6 +44,10 @@ class RequestSent(Struct, frozen=True, kw_only=True):
     """Path and query, such as ``/chats?offset=0&limit=1000``."""
     attempt: int
     """1 for the first try of a call."""
+    url: str = ""
+    """The whole address, after redirects."""
+    waited: float = 0.0
+    """Seconds that it waited for the limit; a pause between two tries is not in it."""
 
 
 class ResponseReceived(Struct, frozen=True, kw_only=True):
@@ -52,6 +57,15 @@ class ResponseReceived(Struct, frozen=True, kw_only=True):
     target: str
     attempt: int
     meta: ResponseMeta
+
+
+class RequestFailed(Struct, frozen=True, kw_only=True):
+    """A request ended without a whole answer: it failed, or its task was cancelled. Then comes no ResponseReceived."""
+
+    method: str
+    target: str
+    attempt: int
+    error: BaseException
 
 
 class Throttled(Struct, frozen=True, kw_only=True):
@@ -95,7 +109,7 @@ class PageRead(Struct, frozen=True, kw_only=True):
     meta: ResponseMeta
 
 
-Event: TypeAlias = RequestSent | ResponseReceived | Throttled | Retried | PageRead
+Event: TypeAlias = RequestSent | ResponseReceived | RequestFailed | Throttled | Retried | PageRead
 
 
 class Hook(Protocol):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from periskope_async.errors import ExportError
+from periskope_async.errors import ExportBusyError, ExportError
 from periskope_async.export.checkpoint import Begun, Damaged, Ended, Made, PageWritten, line_of, read_records
 from periskope_async.export.files import (
     beside,
@@ -208,7 +208,9 @@ def _locked_log(target: Path) -> int:
         fd = open_private(path)
         if not lock(fd):
             os.close(fd)
-            raise ExportError(f"another export to {str(target)!r} is running; wait for its end, or give another OUT")
+            raise ExportBusyError(
+                f"another export to {str(target)!r} is running; wait for its end, or give another OUT"
+            )
         try:
             # Between the opening and the lock the other run may have ended, and taken its file away.
             if os.path.samestat(os.fstat(fd), path.stat()):

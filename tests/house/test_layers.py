@@ -41,7 +41,8 @@ FLOORS = [
     {"media"},
     {"client"},
     {"__init__"},
-    {"export", "mirror", "sandbox"},
+    {"export", "mirror", "otel", "sandbox"},
+    {"workers"},
     {"testing"},
     {"pytest_plugin"},
     {"cli"},
@@ -188,14 +189,17 @@ def test_no_room_is_too_large(name: str, path: Path) -> None:
 def test_the_import_loads_no_sandbox_no_export_and_no_command_line() -> None:
     code = (
         "import sys, periskope_async\n"
-        "rooms = ('sandbox', 'export', 'mirror', 'webhooks', 'realtime', 'cli', 'testing', 'pytest_plugin')\n"
+        "rooms = ('sandbox', 'export', 'mirror', 'webhooks', 'realtime', 'otel', 'workers', 'cli', 'testing')\n"
+        "rooms += ('pytest_plugin',)\n"
         "print([m for m in sys.modules if m.startswith('periskope_async.') and m.split('.')[1] in rooms])\n"
-        "print([m for m in ('aiohttp.web', 'rich', 'cyclopts', 'importlib.metadata') if m in sys.modules])"
+        "heavy = ('aiohttp.web', 'rich', 'cyclopts', 'opentelemetry', 'importlib.metadata')\n"
+        "print([m for m in heavy if m in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded, heavy = ran.stdout.splitlines()
     assert loaded == "[]"
     assert "rich" not in heavy
+    assert "opentelemetry" not in heavy
     assert "cyclopts" not in heavy
 
 

@@ -1,0 +1,136 @@
+"""Exports spread over the workers of a streaQ queue. Needs the extra ``workers``, and Redis 7 or later, or Valkey.
+
+A job is one source of an :class:`ExportPlan`. It may be run twice: its checkpoint stands beside its file in a folder
+that all workers share, a lock keeps a second run out, and a part that is whole is not read again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec.structs import replace
+
+from periskope_async import ConfigError, ExportBusyError, ExportError, PeriskopeClient, SharedLimiter
+from periskope_async.export import ExportPlan, run_plan
+from periskope_async.export.manifest import read_manifest
+from periskope_async.export.parts import PartsManifest, sum_up
+from periskope_async.export.spool import log_path
+from periskope_async.export.threads import in_thread
+
+try:
+    from streaq import StreaqRetry, Worker
+except ImportError as error:
+    raise ConfigError(
+        "periskope_async.workers needs streaq; install it with: pip install 'periskope-async[workers]'"
+    ) from error
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncGenerator, Callable, Mapping
+
+__all__ = ["ExportWorkers", "Plans"]
+
+Plans: TypeAlias = "Callable[[PeriskopeClient], Mapping[str, ExportPlan]]"
+"""Gives the plans by name, for a client. It must give the same in each process."""
+
+_NAME = re.compile(r"[A-Za-z0-9_+@-][A-Za-z0-9._+@-]*")
+_RESULTS_KEPT = timedelta(days=7)
+_SECONDS_UNTIL_FREE = 2
+
+
+class ExportWorkers:
+    """Exports all sources of some plans, each into a file ``FOLDER/PLAN/SOURCE.FORMAT``, on any number of workers.
+
+    A plan of one pager goes into ``FOLDER/PLAN.FORMAT``; where a plan names no format, that is ``jsonl``.
+
+    Give ``self.worker`` to ``streaq run``. A job of a worker that died is taken up by another one after
+    ``idle_timeout`` seconds, behind its checkpoint. All workers share the limit over the same Redis. ``make_client``
+    gets it as ``limiter``. A folder is one export: for a later one give another folder.
+
+    The folder must be on a disk whose locks all machines see: one machine's, or NFS 4.
+    """
+
+    def __init__(
+        self,
+        redis_url: str,
+        plans: Plans,
+        folder: str | os.PathLike[str],
+        *,
+        idle_timeout: float = 30.0,
+        make_client: Callable[..., PeriskopeClient] = PeriskopeClient,
+    ) -> None:
+        self._plans = plans
+        self._folder = Path(folder)
+
+        @asynccontextmanager
+        async def lifespan() -> AsyncGenerator[PeriskopeClient]:
+            async with SharedLimiter(redis_url) as limiter, make_client(limiter=limiter) as client:
+                yield client
+
+        self._make_client = make_client
+        self.worker: Worker[PeriskopeClient] = Worker(
+            redis_url,
+            concurrency=1,
+            queue_name="periskope-export",
+            lifespan=lifespan,
+            serializer=json.dumps,  # not pickle, which would run what anybody put into Redis
+            deserializer=json.loads,
+            idle_timeout=idle_timeout,
+        )
+        # Each death of a worker counts as a try.
+        self._job = self.worker.task(name="export", max_tries=None, ttl=_RESULTS_KEPT)(self._run)
+
+    async def export(self) -> PartsManifest:
+        """Hand out all jobs, and wait for their end. The same call again goes on, also after this process has died.
+
+        Raises ExportError where jobs failed, with what each of them said.
+        """
+        async with self._make_client() as client:
+            paths = self._paths(client)
+        async with self.worker:
+            tasks = [self._job.enqueue(*job) for job in paths]
+            await self.worker.enqueue_many(tasks)
+            said = [(await task.result()).result for task in tasks]
+        if failures := [f"{path}: {why}" for path, why in zip(paths.values(), said, strict=True) if why]:
+            raise ExportError(f"{len(failures)} of {len(paths)} jobs failed; the same call goes on: {failures}")
+        if (manifest := await in_thread(sum_up, self._folder, list(paths.values()))) is None:
+            raise ExportError(f"parts are gone from {str(self._folder)!r}; the same call exports them again")
+        return manifest
+
+    async def _run(self, plan: str, source: str) -> str:
+        """Export one source. Give why it failed: an exception would be no JSON."""
+        paths = self._paths(self.worker.context)
+        path = paths[plan, source]
+        try:
+            await in_thread(path.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
+            if not await in_thread(_is_done, path):
+                chosen = self._plans(self.worker.context)[plan]
+                await run_plan(replace(chosen, sources={source: chosen.pagers[source]}), path)
+            await in_thread(sum_up, self._folder, list(paths.values()))
+        except ExportBusyError as error:
+            # Its worker was taken for dead, or the same export was asked for twice.
+            raise StreaqRetry(str(error), delay=_SECONDS_UNTIL_FREE) from None
+        except Exception as error:  # noqa: BLE001 - who asked is to be told, also of what their plans raise
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    def _paths(self, client: PeriskopeClient) -> dict[tuple[str, str], Path]:
+        """Name the file of each job. Raises ConfigError where a name cannot be a file's."""
+        paths: dict[tuple[str, str], Path] = {}
+        for name, plan in self._plans(client).items():
+            for source in plan.pagers:
+                names = [name, source] if source else [name]
+                if not all(map(_NAME.fullmatch, names)):
+                    raise ConfigError(f"{names} are to name a file; give letters, digits and . _ + @ -")
+                paths[name, source] = self._folder.joinpath(*names[:-1], f"{names[-1]}.{plan.format or 'jsonl'}")
+        return paths
+
+
+def _is_done(path: Path) -> bool:
+    """Whether an earlier run has ended, and not just before its last step."""
+    return path.exists() and read_manifest(path) is not None and not log_path(path).exists()
