@@ -14,6 +14,7 @@ from cyclopts import App, Parameter
 from periskope_async.cli.chats import print_rows
 from periskope_async.cli.console import check_stdout, say, write_out
 from periskope_async.cli.durations import read_duration, say_duration
+from periskope_async.cli.export_all import export_all
 from periskope_async.cli.options import Exit, Server, Walking, open_client
 from periskope_async.cli.progress import ExportProgress
 from periskope_async.client.lists import LISTS
@@ -160,6 +161,8 @@ def _words(name: str) -> str:
 # Occurrences are a list of one scheduled message, and no list of the organisation.
 for _name in LISTS.keys() - {"chats", "occurrences"}:
     export_app.command(_command(_name), name=_name.replace("_", "-"))
+
+export_app.command(export_all, name="all")
 
 
 async def _export(

@@ -49,3 +49,12 @@ def test_all_phones_and_one_exclude_each_other(tmp_path: Path) -> None:
     ran = periskope("export", "chats", str(tmp_path / "o.jsonl"), "--sandbox", "--all-phones", "--phone", "12025550123")
     assert ran.returncode == 2
     assert "exclude each other" in ran.stderr
+
+
+def test_all_lists_are_in_one_folder(tmp_path: Path) -> None:
+    ran = periskope("export", "all", str(tmp_path / "all"), "--sandbox", "--sandbox-chats", "10")
+    assert ran.returncode == 0, ran.stderr
+    manifest = json.loads((tmp_path / "all" / "manifest.json").read_bytes())
+    assert manifest.keys() == LISTS.keys() - {"occurrences"}
+    for name, account in manifest.items():
+        assert len((tmp_path / "all" / f"{name}.jsonl").read_bytes().splitlines()) == account["rows"]
