@@ -53,7 +53,7 @@ async def export_all(
         # Occurrences are a list of one scheduled message, and no list of the organisation.
         for name in sorted(LISTS.keys() - {"occurrences"}):
             begin = getattr(client, f"iter_{name}")
-            is_split = name in _OF_A_PHONE and getattr(server, "phone", None) is None and bool(phones)
+            is_split = name in _OF_A_PHONE and bool(phones)
             sources = {f"phone={phone}": begin(phone=phone) for phone in phones} if is_split else begin()
             plan = ExportPlan(sources=sources, listing=LISTS[name], format=ending)
             try:
@@ -63,7 +63,7 @@ async def export_all(
             except PeriskopeError as error:
                 is_partial = True
                 done[name] = f"{type(error).__name__}: {error}"
-                say("✗", f"{name}: {error}; run the same command again to fetch it")
+                say("✗", f"{name}: {error}; run the same command again to fetch it (it reads every list anew)")
                 continue
             done[name] = result.manifest
             is_partial = is_partial or result.manifest.state == "partial"
