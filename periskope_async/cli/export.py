@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import msgspec
@@ -13,13 +14,15 @@ from cyclopts import App, Parameter
 from periskope_async.cli.chats import print_rows
 from periskope_async.cli.console import check_stdout, say, write_out
 from periskope_async.cli.durations import read_duration, say_duration
+from periskope_async.cli.export_all import export_all
 from periskope_async.cli.options import Exit, Server, Walking, open_client
 from periskope_async.cli.progress import ExportProgress
+from periskope_async.client.lists import LISTS
 from periskope_async.errors import ConfigError
 from periskope_async.export import ExportPlan, run_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from periskope_async.cli.console import Sign
     from periskope_async.client import PeriskopeClient
@@ -37,27 +40,49 @@ _Switch = Annotated[bool, Parameter(negative=())]
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Sources:
-    """Which chats. An option that is given several times makes several walks, side by side under one limit."""
+class Narrowing:
+    """Which rows. An option that is given several times makes several walks, side by side under one limit."""
 
     phone: _Names = ()
-    "Only this phone's chats: a number with its country code, or a phone id."
+    "Only this phone's rows: a number with its country code, or a phone id."
+    all_phones: _Switch = False
+    "A walk for each phone that the organisation has linked."
+    chat_id: str | None = None
+    "Only this chat's rows."
+    since: str | None = None
+    "Only from this time on: 2025-04-25 or 2025-04-25T00:00:00Z."
+    until: str | None = None
+    "Only up to this time; a bare date means its whole day."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Sources(Narrowing):
+    """Which chats. An option that is given several times makes several walks, side by side under one limit."""
+
     label: _Names = ()
     "Only chats with this label, by its name or id."
     chat_type: Annotated[
         tuple[Literal["user", "group", "business"], ...], Parameter(consume_multiple=False, negative=())
     ] = ()
     "Only chats of this type."
-    chat_id: str | None = None
-    "Only this chat."
-    since: str | None = None
-    "Only from this time on: 2025-04-25 or 2025-04-25T00:00:00Z."
-    until: str | None = None
-    "Only up to this time; a bare date means its whole day."
     sort_by: Literal["created_at", "latest_message_timestamp"] | None = None
     "What to sort by; the server's default is created_at."
     sort_order: Literal["asc", "desc"] | None = None
     "Oldest or newest first; the server's default is desc."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Showing:
+    """What to tell about the export."""
+
+    dry_run: _Switch = False
+    "Ask for one page of each walk, and say how many requests and how long the export would take."
+    quiet: _Switch = False
+    "No progress and no summary."
+    json: _Switch = False
+    "Print the account of the export as JSON."
 
 
 @Parameter(name="*")
@@ -85,18 +110,19 @@ def _refuse_options(_type: type, out: str) -> None:
         raise ValueError(f"there is no such option; a file of this name is ./{out}")
 
 
+_Out = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_refuse_options)]
+
+
 @export_app.command
 async def chats(
-    out: Annotated[str, Parameter(allow_leading_hyphen=True, validator=_refuse_options)],
+    out: _Out,
     /,
     *,
     server: Server = Server(),  # noqa: B008 - frozen
     sources: Sources = Sources(),
     walking: Walking = Walking(),  # noqa: B008
     writing: Writing = Writing(),
-    dry_run: _Switch = False,
-    quiet: _Switch = False,
-    json: _Switch = False,
+    showing: Showing = Showing(),
 ) -> int:
     """Write every chat to OUT, whole or not at all. A run that was broken off goes on where it was.
 
@@ -105,32 +131,67 @@ async def chats(
     out
         The file to write: .jsonl, .jsonl.gz, .jsonl.zst, .csv, .parquet, .sqlite or .duckdb; - writes JSON lines to
         stdout.
-    dry_run
-        Ask for one page of each walk, and say how many requests and how long the export would take.
-    quiet
-        No progress and no summary.
-    json
-        Print the account of the export as JSON.
     """
+    return await _export("chats", out, server, sources, walking, writing, showing)
+
+
+def _command(name: str) -> Callable[..., Awaitable[int]]:
+    """Make the command of a list."""
+
+    async def command(
+        out: _Out,
+        /,
+        *,
+        server: Server = Server(),  # noqa: B008 - frozen
+        narrowing: Narrowing = Narrowing(),
+        walking: Walking = Walking(),  # noqa: B008
+        writing: Writing = Writing(),
+        showing: Showing = Showing(),
+    ) -> int:
+        return await _export(name, out, server, narrowing, walking, writing, showing)
+
+    command.__doc__ = f"Write the whole list of {_words(name)} to OUT, as `chats` does."
+    return command
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+# Occurrences are a list of one scheduled message, and no list of the organisation.
+for _name in LISTS.keys() - {"chats", "occurrences"}:
+    export_app.command(_command(_name), name=_name.replace("_", "-"))
+
+export_app.command(export_all, name="all")
+
+
+async def _export(
+    name: str, out: str, server: Server, sources: Narrowing, walking: Walking, writing: Writing, showing: Showing
+) -> int:
     is_to_stdout = out == "-"
-    if is_to_stdout and json:
+    if is_to_stdout and showing.json:
         raise ConfigError(
             "the rows go to stdout, so --json cannot print the account there; give a file", parameter="json"
         )
-    if is_to_stdout or json:
+    if is_to_stdout or showing.json:
         check_stdout()
-    filters = _filters(sources)
-    is_drawn = not (quiet or json or dry_run or (is_to_stdout and sys.stdout.isatty()))
-    progress = ExportProgress("chats", sources=len(filters), max_items=walking.max_items, is_quiet=not is_drawn)
-    async with open_client(server, hooks=(progress,), is_quiet=quiet) as client:
-        pagers = {name: _pager(client, sources, walking, chosen) for name, chosen in filters.items()}
-        if dry_run:
-            return await _estimate(client, pagers, walking.page_size, is_json=json)
+    what = _words(name)
+    is_drawn = not (showing.quiet or showing.json or showing.dry_run or (is_to_stdout and sys.stdout.isatty()))
+    progress = ExportProgress(what, max_items=walking.max_items, is_quiet=not is_drawn)
+    async with open_client(server, hooks=(progress,), is_quiet=showing.quiet) as client:
+        if sources.all_phones:
+            sources = replace(sources, phone=await _phones(client, sources))
+        filters = _filters(sources)
+        progress.sources = len(filters)
+        pagers = {source: _pager(client, name, sources, walking, chosen) for source, chosen in filters.items()}
+        if showing.dry_run:
+            return await _estimate(client, pagers, walking.page_size, what=what, is_json=showing.json)
         with progress:
             if is_to_stdout:
-                return await _print(pagers, is_quiet=quiet)
+                return await _print(pagers, what=what, is_quiet=showing.quiet)
             plan = ExportPlan(
                 sources=pagers,
+                listing=LISTS[name],
                 format=writing.format,
                 merge=writing.merge,
                 repair_text=writing.repair_text,
@@ -140,18 +201,29 @@ async def chats(
                 query=_query(sources, walking),
             )
             result = await run_plan(plan, out, progress=progress)
-    if json:
+    if showing.json:
         _print_account(result)
-    elif not quiet:
-        _summarise(result)
+    elif not showing.quiet:
+        _summarise(result, what)
     return Exit.PARTIAL if result.manifest.state == "partial" else Exit.OK
 
 
-def _filters(sources: Sources) -> dict[str, dict[str, Any]]:
+async def _phones(client: PeriskopeClient, sources: Narrowing) -> tuple[str, ...]:
+    """Name the phones that were linked, in a lasting order. Raises ConfigError where there is none."""
+    if sources.phone:
+        raise ConfigError("--all-phones and --phone exclude each other; leave one out", parameter="all_phones")
+    # A phone that was never linked has no number, and no rows.
+    phones = sorted(phone.phone_id for phone in await client.list_phones() if phone.org_phone)
+    if not phones:
+        raise ConfigError("the organisation has linked no phone; leave out --all-phones", parameter="all_phones")
+    return tuple(phones)
+
+
+def _filters(sources: Narrowing) -> dict[str, dict[str, Any]]:
     """Name each walk, and give its own filters: every phone with every label and every type."""
     filters: dict[str, dict[str, Any]] = {"": {}}
     for option in ("phone", "label", "chat_type"):
-        values: Sequence[str] = tuple(dict.fromkeys(getattr(sources, option)))
+        values: Sequence[str] = tuple(dict.fromkeys(getattr(sources, option, ())))
         if not values:
             continue
         filters = {
@@ -162,29 +234,43 @@ def _filters(sources: Sources) -> dict[str, dict[str, Any]]:
     return filters
 
 
-def _pager(client: PeriskopeClient, sources: Sources, walking: Walking, chosen: dict[str, Any]) -> Pager[Any]:
-    return client.iter_chats(
-        chat_id=sources.chat_id,
-        start_time=sources.since,
-        end_time=sources.until,
-        sort_by=sources.sort_by,
-        sort_order=sources.sort_order,
+def _pager(
+    client: PeriskopeClient, name: str, sources: Narrowing, walking: Walking, chosen: dict[str, Any]
+) -> Pager[Any]:
+    """Make the pager of a list. Raises ConfigError for a filter that the list has not."""
+    begin: Callable[..., Pager[Any]] = getattr(client, f"iter_{name}")
+    asked = {
+        "chat_id": sources.chat_id,
+        "start_time": sources.since,
+        "end_time": sources.until,
+        "sort_by": getattr(sources, "sort_by", None),
+        "sort_order": getattr(sources, "sort_order", None),
+        **chosen,
+    }
+    given = {filter_: value for filter_, value in asked.items() if value is not None}
+    for filter_ in given.keys() - signature(begin).parameters.keys():
+        option = {"start_time": "since", "end_time": "until"}.get(filter_, filter_)
+        raise ConfigError(
+            f"the list of {_words(name)} has no filter for --{option.replace('_', '-')}; leave it out",
+            parameter=filter_,
+        )
+    return begin(
         page_size=walking.page_size,
         max_items=walking.max_items,
         prefetch=walking.prefetch,
         consistency=walking.consistency,
-        **chosen,
+        **given,
     )
 
 
-def _query(sources: Sources, walking: Walking) -> dict[str, str]:
+def _query(sources: Narrowing, walking: Walking) -> dict[str, str]:
     """Say what was asked for, for the manifest."""
-    asked = {name: getattr(sources, name) for name in Sources.__dataclass_fields__}
+    asked = {name: getattr(sources, name) for name in type(sources).__dataclass_fields__}
     asked |= {"max_items": walking.max_items, "consistency": walking.consistency}
     return {
         name: ", ".join(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else str(value)
         for name, value in asked.items()
-        if value not in {None, ()}
+        if value not in {None, (), False}
     }
 
 
@@ -195,7 +281,7 @@ def _patience(text: str) -> float:
         raise ConfigError(f"--patience: {error}", parameter="patience") from None
 
 
-async def _print(pagers: dict[str, Pager[Any]], *, is_quiet: bool) -> int:
+async def _print(pagers: dict[str, Pager[Any]], *, what: str, is_quiet: bool) -> int:
     reports = [await print_rows(pager) for pager in pagers.values()]
     is_partial = False
     for pager, report in zip(pagers.values(), reports, strict=True):
@@ -203,12 +289,14 @@ async def _print(pagers: dict[str, Pager[Any]], *, is_quiet: bool) -> int:
         is_partial = is_partial or (report.complete is False and not is_as_asked)
         if not is_quiet:
             sign: Sign = "✓" if is_as_asked else "?" if report.complete is None else "!"
-            say(sign, f"{report.rows_placed:,} chats → -")
+            say(sign, f"{report.rows_placed:,} {what} → -")
             _say_walk(report)
     return Exit.PARTIAL if is_partial else Exit.OK
 
 
-async def _estimate(client: PeriskopeClient, pagers: dict[str, Pager[Any]], page_size: int, *, is_json: bool) -> int:
+async def _estimate(
+    client: PeriskopeClient, pagers: dict[str, Pager[Any]], page_size: int, *, what: str, is_json: bool
+) -> int:
     """Ask for one page of each walk, and say what the whole would cost."""
     rows = requests = size = 0
     is_known = True
@@ -230,7 +318,7 @@ async def _estimate(client: PeriskopeClient, pagers: dict[str, Pager[Any]], page
         write_out(msgspec.json.encode(account) + b"\n")
         return Exit.OK
     about = "" if is_known else " at least; the server does not say how many there are"
-    say(None, f"{rows:,} chats{about}, about {size / 1e6:,.1f} MB as JSON lines")
+    say(None, f"{rows:,} {what}{about}, about {size / 1e6:,.1f} MB as JSON lines")
     say(None, f"about {requests:,} requests, {limit.limit} in {limit.window:g} s: {say_duration(seconds)} or more")
     return Exit.OK
 
@@ -253,17 +341,17 @@ def _print_account(result: ExportResult) -> None:
     write_out(msgspec.json.encode({**account, "manifest": result.manifest}) + b"\n")
 
 
-def _summarise(result: ExportResult) -> None:
+def _summarise(result: ExportResult, what: str) -> None:
     manifest: Manifest = result.manifest
     sign: Sign = {"whole": "✓", "unknown": "?", "partial": "!"}[manifest.state]  # type: ignore[assignment]
-    say(sign, f"{result.rows:,} chats, {result.bytes / 1e6:,.1f} MB → {result.path}")
+    say(sign, f"{result.rows:,} {what}, {result.bytes / 1e6:,.1f} MB → {result.path}")
     if result.resumed_rows:
         say(None, f"{result.resumed_rows:,} of them an earlier run had fetched", style="dim")
     for name, source in manifest.sources.items():
         if source.error is not None:
             say("✗", f"{name}: {source.error}; run the same command again to fetch the rest")
         elif source.report is not None:
-            _say_walk(source.report, f"{name}: {source.rows:,} chats, " if name else "")
+            _say_walk(source.report, f"{name}: {source.rows:,} {what}, " if name else "")
     if manifest.half_emojis:
         say(None, f"{manifest.half_emojis:,} texts were cut inside an emoji by the server", style="dim")
 

@@ -31,9 +31,10 @@ class ExportProgress:
     Enter it while the export runs. Where stderr is no terminal, it writes a plain line every five seconds.
     """
 
-    def __init__(self, what: str, *, sources: int = 1, max_items: int | None = None, is_quiet: bool = False) -> None:
+    def __init__(self, what: str, *, max_items: int | None = None, is_quiet: bool = False) -> None:
         self._what = what
-        self._sources = sources
+        self.sources = 1
+        """How many walks there are."""
         self._max_items = max_items
         self._is_quiet = is_quiet
         self._count = _Count()
@@ -90,9 +91,9 @@ class ExportProgress:
 
     def _show(self) -> None:
         count = self._count
-        total = count.total(self._sources)
+        total = count.total(self.sources)
         if self._max_items is not None:
-            wanted = self._max_items * self._sources
+            wanted = self._max_items * self.sources
             total = wanted if total is None else min(wanted, total)
         text, left = count.said(self._what, total)
         self._bar.update(self._task, completed=count.rows, total=total, text=text, left=left, note="")

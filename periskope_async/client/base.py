@@ -149,4 +149,5 @@ class BaseClient:
             options,
             hooks=self._manager.hooks,
             raw=lambda: ListSource(self._manager, query, cache, is_raw=True),
+            listing=query.listing,
         )

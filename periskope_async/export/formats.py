@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from periskope_async.export.columns import Batch, Table
+    from periskope_async.tables.columns import Batch, Table
 
 __all__ = ["FORMATS", "Format", "Writer", "format_of"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from periskope_async.export.arrow import pa, record_batches, schema_of
+from periskope_async.tables.arrow import pa, record_batches, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from periskope_async.export.columns import Batch, Table
+    from periskope_async.tables.columns import Batch, Table
 
 __all__ = ["write"]
 

@@ -14,7 +14,6 @@ import msgspec
 
 from periskope_async.errors import ExportError, PeriskopeError
 from periskope_async.export.checkpoint import Begun, PageWritten
-from periskope_async.export.columns import batches_of, table_of
 from periskope_async.export.compression import compressor
 from periskope_async.export.files import (
     beside,
@@ -32,16 +31,17 @@ from periskope_async.export.plan import Converted, ExportPlan, ExportResult
 from periskope_async.export.spool import open_spool
 from periskope_async.export.threads import in_thread
 from periskope_async.export.walking import fill
+from periskope_async.tables.columns import batches_of, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from periskope_async.export.columns import Batch, Table
     from periskope_async.export.formats import Format
     from periskope_async.export.plan import Progress
     from periskope_async.export.spool import Spool
     from periskope_async.paging.pager import Pager
+    from periskope_async.tables.columns import Batch, Table
 
 __all__ = ["export", "export_chats", "run_plan"]
 

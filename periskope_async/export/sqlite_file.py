@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from periskope_async.export.columns import Batch, Column, Kind, Table
+    from periskope_async.tables.columns import Batch, Column, Kind, Table
 
 __all__ = ["write"]
 

@@ -22,13 +22,14 @@ from periskope_async.turns import give_way
 from periskope_async.typed import is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
     from periskope_async.events import Hook
     from periskope_async.paging.ask import Consistency
     from periskope_async.paging.fetched import Source
+    from periskope_async.wire.listing import Listing
     from periskope_async.wire.order import Order
 
 __all__ = ["Pager", "WalkOptions"]
@@ -132,11 +133,13 @@ class Pager(Generic[T]):
         *,
         hooks: Sequence[Hook] = (),
         raw: Callable[[], Source[bytes]] | None = None,
+        listing: Listing[Any] | None = None,
     ) -> None:
         self._source = source
         self._options = options
         self._hooks = hooks
         self._raw = raw
+        self._listing = listing
         self._report = WalkReport()
         self._cut = options.handover()
         self._runs: weakref.WeakSet[WalkRun[T]] = weakref.WeakSet()
@@ -173,6 +176,26 @@ class Pager(Generic[T]):
                 rows += page.items
         return rows
 
+    async def arrow_batches(self, rows: int = 20_000) -> AsyncGenerator[Any]:
+        """Walk, and give ``pyarrow.RecordBatch`` objects of ``rows`` rows, the last one of fewer.
+
+        Polars, DuckDB and pandas take them without a copy. The columns are those of a Parquet export, ``raw_json``
+        among them. Needs pyarrow (the extra ``parquet``). Raises ConfigError, and what iterating raises.
+        """
+        if not is_whole(rows, least=1):
+            raise ConfigError(f"rows is {rows!r}; give a whole number from 1 up", parameter="rows")
+        arrow, listing = self._tables()
+        async with self.raw() as raw:
+            items = (page.items async for page in raw.pages())
+            async for batch in arrow.arrow_batches(listing, items, rows):
+                yield batch
+
+    async def to_arrow(self) -> Any:
+        """Walk, and give all rows as one ``pyarrow.Table``; see :meth:`arrow_batches`."""
+        arrow, listing = self._tables()
+        async with aclosing(self.arrow_batches()) as batches:
+            return arrow.table(listing, [batch async for batch in batches])
+
     async def count(self) -> int | None:
         """Give the server's count of the rows, from a page of one; None where it does not say.
 
@@ -208,7 +231,13 @@ class Pager(Generic[T]):
         options = self._options
         place = read_token(token, query=options.fingerprint)
         left = None if options.max_items is None else max(0, options.max_items - place.delivered)
-        return Pager(self._source, replace(options, resume=place, max_items=left), hooks=self._hooks, raw=self._raw)
+        return Pager(
+            self._source,
+            replace(options, resume=place, max_items=left),
+            hooks=self._hooks,
+            raw=self._raw,
+            listing=self._listing,
+        )
 
     async def close(self) -> None:
         """End every walk of this pager, and wait until nothing of it is left."""
@@ -228,6 +257,16 @@ class Pager(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<Pager {self._report.rows_placed} rows placed, {self._report.why}>"
+
+    def _tables(self) -> tuple[Any, Listing[Any]]:
+        """Load what makes Arrow tables. Raises ConfigError where that cannot be."""
+        if self._listing is None:
+            raise ConfigError("this pager gives raw rows, which have no columns; ask the one that raw() was called on")
+        try:
+            from periskope_async.tables import arrow  # noqa: PLC0415 - it loads pyarrow, which is an extra
+        except ModuleNotFoundError as error:
+            raise ConfigError('tables need pyarrow: pip install "periskope_async[parquet]"') from error
+        return arrow, self._listing
 
     def _begin(self, *, are_rows_late: bool = False) -> tuple[WalkRun[T], Handover]:
         walk = self._options.walk()

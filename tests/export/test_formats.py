@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from periskope_async.client.lists import CHATS
-from periskope_async.errors import ExportError
+from periskope_async.errors import ConfigError, ExportError
 from periskope_async.export import export
-from periskope_async.export.columns import batches_of, table_of
 from periskope_async.sandbox import Sandbox
+from periskope_async.tables.columns import batches_of, table_of
 from tests.export.test_runner import connected, names_in, truth
 
 if TYPE_CHECKING:
@@ -151,13 +151,25 @@ def test_what_cannot_be_read_is_null_and_kept_raw() -> None:
 
 async def test_arrow_without_a_file() -> None:
     pytest.importorskip("pyarrow", reason="pyarrow has no wheel for every Python")
-    from periskope_async.export.arrow import arrow_batches, to_arrow
-
     async with connected() as (sandbox, client):
-        table = await to_arrow(client.iter_chats(page_size=150))
-        sizes = [len(batch) async for batch in arrow_batches(client.iter_chats(page_size=150), 200)]
+        table = await client.iter_chats(page_size=150).to_arrow()
+        sizes = [len(batch) async for batch in client.iter_chats(page_size=150).arrow_batches(200)]
         assert table["chat_id"].to_pylist() == sandbox.chat_ids()
+        none = await client.iter_chats(max_items=0).to_arrow()
+        contacts = await client.iter_contacts().to_arrow()
     assert sizes == [200, 200, 200, 100]
+    assert (none.num_rows, none.schema) == (0, table.schema)
+    assert "contact_id" in contacts.column_names
+
+
+async def test_arrow_refuses_what_cannot_be() -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow has no wheel for every Python")
+    async with connected() as (sandbox, client):
+        with pytest.raises(ConfigError, match="rows is 0"):
+            await anext(client.iter_chats().arrow_batches(0))
+        with pytest.raises(ConfigError, match="no columns"):
+            await client.iter_chats().raw().to_arrow()
+        assert not sandbox.requests
 
 
 async def test_a_conversion_that_fails_keeps_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

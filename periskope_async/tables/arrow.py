@@ -5,17 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from periskope_async.client.lists import CHATS
-from periskope_async.export.columns import batches_of, table_of
+from periskope_async.tables.columns import batches_of, table_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
-    from periskope_async.export.columns import Batch, Kind, Table
-    from periskope_async.paging.pager import Pager
+    from periskope_async.tables.columns import Batch, Kind, Table
     from periskope_async.wire.listing import Listing
 
-__all__ = ["arrow_batches", "pa", "record_batches", "schema_of", "to_arrow"]
+__all__ = ["arrow_batches", "pa", "record_batches", "schema_of", "table"]
 
 # It comes without types.
 pa: Any = import_module("pyarrow")
@@ -58,29 +56,29 @@ def record_batches(table: Table, batches: Iterable[Batch], *, rows: int) -> Iter
         yield pa.concat_batches(pending)
 
 
-async def arrow_batches(pager: Pager[Any], rows: int = 20_000, *, listing: Listing[Any] = CHATS) -> AsyncIterator[Any]:
-    """Walk, and give record batches of ``rows`` rows."""
+async def arrow_batches(
+    listing: Listing[Any], pages: AsyncIterator[Sequence[bytes]], rows: int = 20_000
+) -> AsyncIterator[Any]:
+    """Turn pages of original bytes into record batches of ``rows`` rows, the last one of fewer."""
     table = table_of(listing)
     pending: list[Batch] = []
-    async with pager.raw() as raw:
-        async for page in raw.pages():
-            pending += batches_of(table, page.items)
-            if sum(map(len, pending)) >= rows:
-                *full, rest = record_batches(table, pending, rows=rows)
-                for batch in full:
-                    yield batch
-                if len(rest) == rows:
-                    yield rest
-                    pending = []
-                else:
-                    pending = _last_rows(pending, len(rest))
-        for batch in record_batches(table, pending, rows=rows):
-            yield batch
+    async for page in pages:
+        pending += batches_of(table, page)
+        if sum(map(len, pending)) >= rows:
+            *full, rest = record_batches(table, pending, rows=rows)
+            for batch in full:
+                yield batch
+            if len(rest) == rows:
+                yield rest
+                pending = []
+            else:
+                pending = _last_rows(pending, len(rest))
+    for batch in record_batches(table, pending, rows=rows):
+        yield batch
 
 
-async def to_arrow(pager: Pager[Any], *, listing: Listing[Any] = CHATS) -> Any:
-    """Walk, and give all rows as one table."""
-    batches = [batch async for batch in arrow_batches(pager, listing=listing)]
+def table(listing: Listing[Any], batches: Sequence[Any]) -> Any:
+    """Give record batches, which may be none, as one table."""
     return pa.Table.from_batches(batches, schema_of(table_of(listing)))
 
 
