@@ -6,6 +6,7 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import msgspec
@@ -344,7 +345,9 @@ def _print_account(result: ExportResult) -> None:
 def _summarise(result: ExportResult, what: str) -> None:
     manifest: Manifest = result.manifest
     sign: Sign = {"whole": "✓", "unknown": "?", "partial": "!"}[manifest.state]  # type: ignore[assignment]
-    say(sign, f"{result.rows:,} {what}, {result.bytes / 1e6:,.1f} MB → {result.path}")
+    path, here = Path(result.path), Path.cwd()
+    shown = path.relative_to(here) if path.is_relative_to(here) else path
+    say(sign, f"{result.rows:,} {what}, {result.bytes / 1e6:,.1f} MB → {shown}")
     if result.resumed_rows:
         say(None, f"{result.resumed_rows:,} of them an earlier run had fetched", style="dim")
     for name, source in manifest.sources.items():

@@ -114,7 +114,9 @@ def test_a_pretty_row_with_half_an_emoji_is_a_line(command: str) -> None:
 )
 def test_a_path_is_printed_as_it_is(tmp_path: Path, name: str, shown: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
-    ran = shell('$periskope export chats --sandbox --sandbox-chats 2 "$name"', folder=tmp_path, name=name)
+    ran = shell(
+        '$periskope export chats --sandbox --sandbox-chats 2 --format jsonl "$name"', folder=tmp_path, name=name
+    )
     assert ran.returncode == 0, ran.stderr
     assert f"✓ 2 chats, 0.0 MB → {shown}\n" in ran.stderr.decode()
     assert (tmp_path / name).is_file()
