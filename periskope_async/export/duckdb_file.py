@@ -26,6 +26,8 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
     # that nobody else may enter.
     folder = path.with_name(f"{path.name}.d")
     folder.mkdir(mode=0o700, exist_ok=True)
+    # A run that was killed has left a database that is not whole.
+    _clear(folder)
     inside = folder / "new.duckdb"
     try:
         with closing(duckdb.connect()) as database:
@@ -39,9 +41,13 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
     except duckdb.Error as error:
         raise OSError(0, str(error)) from error
     finally:
-        for left in folder.iterdir():
-            left.unlink()
+        _clear(folder)
         folder.rmdir()
+
+
+def _clear(folder: Path) -> None:
+    for left in folder.iterdir():
+        left.unlink()
 
 
 def _fill(database: duckdb.DuckDBPyConnection, table: Table, batches: Iterator[Batch], facts: dict[str, str]) -> None:

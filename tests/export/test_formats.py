@@ -66,6 +66,19 @@ async def test_every_format_holds_every_row(tmp_path: Path, ending: str, chats: 
     assert out.stat().st_mode & 0o777 == 0o600
 
 
+async def test_a_database_that_a_killed_run_left_is_made_anew(tmp_path: Path) -> None:
+    needs("duckdb")
+    out = tmp_path / "out.duckdb"
+    left = tmp_path / "out.duckdb.partial.new.d"
+    left.mkdir()
+    with closing(pytest.importorskip("duckdb").connect(str(left / "new.duckdb"))) as database:
+        database.execute("CREATE TABLE chats (chat_id TEXT)")
+    async with connected(chats=20) as (_, client):
+        await export(client.iter_chats(), out)
+    assert len(ids_in(out)) == 20
+    assert not left.exists()
+
+
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
 async def test_parquet_is_the_same_to_every_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
     pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow has no wheel for every Python")
