@@ -39,6 +39,8 @@ app = App(
     help="Periskope's WhatsApp chats, from the command line. Set PERISKOPE_API_KEY, or add --sandbox to try it.",
     version=lambda: __import__("periskope_async").__version__,
     result_action="return_value",
+    # Else Ctrl-C while a row is being written would end without a word.
+    suppress_keyboard_interrupt=False,
 )
 for command in (chats, messages, send, status, contacts, tickets, phones, queue):
     app.command(command)

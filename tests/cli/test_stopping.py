@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from periskope_async.cli.app import run
 from periskope_async.sandbox import Sandbox, Slow
 from tests.cli.running import begun, periskope
 
@@ -138,3 +139,14 @@ def test_the_library_sets_no_signal_handlers() -> None:
         "assert before == {n: signal.getsignal(n) for n in signal.valid_signals()}"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=50)
+
+
+def test_ctrl_c_is_said_wherever_it_comes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """While a row is being written it is raised in the command itself."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("periskope_async.cli.doctor.open_client", interrupted)
+    assert run(["doctor", "--sandbox"]) == 130
+    assert capsys.readouterr().err.endswith("! stopped\n")
