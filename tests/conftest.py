@@ -31,7 +31,7 @@ if sys.platform != "win32":
     LOOPS["uvloop"] = uvloop.new_event_loop
 
 # Where tests open sockets: folders of this one, and files in it.
-ON_SOCKETS = {"flow", "realtime", "typing", "webhooks", "test_readme.py"}
+ON_SOCKETS = {"flow", "realtime", "sandbox", "shared", "typing", "webhooks", "test_readme.py"}
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from periskope_async.paging.late_rows import LateRows
+from periskope_async.decoding.late_rows import LateRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

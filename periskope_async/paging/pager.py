@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from periskope_async.decoding.late_rows import next_batch
 from periskope_async.errors import ConfigError
 from periskope_async.paging.handover import Handover
-from periskope_async.paging.late_rows import next_batch
 from periskope_async.paging.report import WalkReport
 from periskope_async.paging.run import Page, WalkRun
 from periskope_async.paging.token import Place, read_token

@@ -102,7 +102,6 @@ PURE = [
     "paging.ending",
     "paging.evidence",
     "paging.handover",
-    "paging.late_rows",
     "paging.mending",
     "paging.offset_watch",
     "paging.pace",

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from periskope_async.decoding.late_rows import LateRows, Parts
 from periskope_async.limits.gate import RateLimiter
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.rate import RateLimit
 from periskope_async.meta import ResponseMeta
 from periskope_async.paging.ask import Answered, Ask, Phase
 from periskope_async.paging.fetched import FetchedPage, UnreadPage
-from periskope_async.paging.late_rows import LateRows, Parts
 from periskope_async.paging.pager import Pager, WalkOptions
 from periskope_async.wire.order import Order
 from tests.paging.moving_list import MovingList
