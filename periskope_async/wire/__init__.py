@@ -1,1 +1,1 @@
-"""The wire format without the wire (pure): typed parameters become requests, and answers values or errors."""
+"""The wire format without the wire (pure): typed parameters become requests, answers become values or errors."""

@@ -1,8 +1,8 @@
 """(status, headers, body) becomes a value or a typed error (pure).
 
 Nothing here trusts that the other side is Periskope: a captive portal answers 200 with a page of HTML, a gateway an
-empty 502, and a half-deployed server a list where an object was. Each becomes an error that shows how the body began.
-What a gateway or a cut has done may be better at the next try, and the error says so; a fault of the server's is final.
+empty 502, and a half-deployed server a list instead of an object. Each becomes an error with the start of the body.
+The error is retryable if a gateway or a broken connection may be the cause; a fault of the server is final.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SHOWN_CHARACTERS = 200
 _MOST_REASON = 600
 _FIELDS_SHOWN = 10
 
-# Accepted, no content, reset content, partial content: successes in which there is no whole page.
+# Accepted, no content, reset content, partial content: successes without a whole page.
 _WITHOUT_PAGE = frozenset({202, 204, 205, 206})
 _FIRST_BYTE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(.?)", re.DOTALL)
 
@@ -37,7 +37,7 @@ _FIRST_BYTE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(.?)", re.DOTALL)
 def read_meta(
     status: int, headers: Mapping[str, str], *, body_bytes: int = 0, seconds: float = 0.0, attempts: int = 1
 ) -> ResponseMeta:
-    """Gather what a response says of itself from its status and its (case-insensitive) headers."""
+    """Read the facts of a response from its status and its (case-insensitive) headers."""
     return ResponseMeta(
         status=status,
         trace_id=_name("x-periskope-trace-id", headers),
@@ -57,7 +57,7 @@ def read_meta(
 def foreign_error(
     meta: ResponseMeta, body: bytes, *, is_length_sure: bool, expects: Expects = "json"
 ) -> DecodeError | BodyError | None:
-    """Make the error for a success that the server cannot have sent as it came; None where it can."""
+    """Make the error for a success from somebody other than the server; None if it may be the server's."""
     if body[:1] == b"{" and meta.status not in _WITHOUT_PAGE:
         return None
     found = _FIRST_BYTE.match(body)
@@ -82,9 +82,9 @@ def foreign_error(
 def decode_error(
     unreadable: Unreadable, meta: ResponseMeta, body: bytes, *, is_length_sure: bool, is_foreign: bool = False
 ) -> DecodeError | BodyError:
-    """Make the typed error for a success whose body is not what it should be; BodyError where it was cut off.
+    """Make the typed error for a success with a wrong body; BodyError if the body was cut off.
 
-    Where the length of what came was sure, the server itself has ended its JSON early, and that is its own fault.
+    It is a DecodeError if the length of the body is sure: then the server itself has ended its JSON early.
     """
     if unreadable.is_cut and not is_length_sure:
         return BodyError(f"{meta.status}: the body was cut off after {len(body)} bytes{_trace(meta)}", meta=meta)
@@ -100,12 +100,12 @@ def decode_error(
 
 
 def status_error(meta: ResponseMeta, body: bytes, request: Request) -> APIError:
-    """Make the typed error for an answer whose status is not a success."""
+    """Make the typed error for a status other than success."""
     said = read_envelope(body)
     message = said.message
     if not message and not said.fields:
         message = f"no readable reason; the body begins with {body_start(body)!r}" if body else "with an empty body"
-    # Some messages come with their template unfilled ("Limit should be less than ${MAX_LIMIT}"); the field's is whole.
+    # Some messages show their template unfilled ("Limit should be less than ${MAX_LIMIT}"); the field's is whole.
     details = "; ".join(f"{name}: {text}" for name, text in islice(said.fields.items(), _FIELDS_SHOWN))
     if len(said.fields) > _FIELDS_SHOWN:
         details = f"{details}; and {len(said.fields) - _FIELDS_SHOWN} more"
@@ -135,7 +135,7 @@ def body_start(body: bytes) -> str:
 
 
 def _name(header: str, headers: Mapping[str, str]) -> str | None:
-    """Give a header that ends up in logs and errors' texts; its bytes may be of any kind."""
+    """Give a header for logs and errors' texts; its bytes may be of any kind."""
     value = headers.get(header)
     return None if value is None else one_line(value, limit=_SHOWN_CHARACTERS)
 

@@ -1,6 +1,6 @@
 """The filters of GET /chats, checked and normalised (pure).
 
-What each parameter takes: https://docs.periskope.app/api-reference/chat/list-all-chats
+The values of each parameter: https://docs.periskope.app/api-reference/chat/list-all-chats
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ SortOrder: TypeAlias = Literal["asc", "desc"]
 ChatType: TypeAlias = Literal["user", "group", "business"]
 
 _CHAT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}@[a-z0-9.]{1,64}", re.ASCII)
-# A number from a spreadsheet's column with the suffix behind it: 919876543210.0@c.us.
+# A number from a spreadsheet's column, with the suffix added: 919876543210.0@c.us.
 _DECIMAL_ID = re.compile(r"[0-9]+\.0@.*", re.ASCII)
 _MOST_LABEL = 1000
 # Controls, halves of characters, separators of lines and paragraphs.
 _NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
-# Nothing to see: joiners, marks of direction. An emoji holds some, beside what is seen.
+# Invisible: joiners, marks of direction. An emoji holds some beside its visible characters.
 _UNSEEN = frozenset({"Cf", "Zs", "Mn"})
 _DIGITS = re.compile(r"[1-9][0-9]{6,14}", re.ASCII)
 
@@ -43,7 +43,7 @@ def chat_filters(
     start_time: Moment | None = None,
     end_time: Moment | None = None,
 ) -> dict[str, str | None]:
-    """Check and normalise the filters of a list of chats, and give them as the wire has them. Raises ConfigError."""
+    """Check the filters of a list of chats, and write them in the form of the wire. Raises ConfigError."""
     return {
         "sort_by": _one_of("sort_by", sort_by, SortBy),
         "sort_order": _one_of("sort_order", sort_order, SortOrder),
@@ -55,7 +55,7 @@ def chat_filters(
 
 
 def normal_chat_id(chat_id: str) -> str:
-    """Give the id as the server writes it: bare digits are a person's (``…@c.us``). Raises ConfigError."""
+    """Write an id in the server's form: bare digits are a person's (``…@c.us``). Raises ConfigError."""
     text = pasted(_text("chat_id", chat_id))
     if _DIGITS.fullmatch(bare := text.removeprefix("+")):
         return f"{bare}@c.us"
@@ -80,7 +80,7 @@ def _label(label: str) -> str:
 
 
 def _text(name: str, value: str) -> str:
-    """Refuse what is no text: an id that was read as a number is the likeliest slip."""
+    """Refuse anything but text; the likeliest slip is an id read as a number."""
     if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigError(f"{name} is {value!r}, a {type(value).__name__}; give it as a str", parameter=name)
     # The first cell of a spreadsheet's file begins with a byte order mark.

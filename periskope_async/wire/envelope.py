@@ -1,8 +1,8 @@
-"""What an error's body says: of both generations of the API, and of what stands before it (pure).
+"""Reads the body of an error: of both generations of the API, and of gateways before it (pure).
 
-Periskope's own is ``{code, message, status}``, with ``fields`` where parameters are wrong. Gateways write
-``{"error": {…}}``, ``{"errors": […]}``, ``{"detail": …}`` or RFC 9457's ``{title, detail}``. Each is read as far as it
-goes, with the blemishes that are read over in a page. Nothing is decoded that will not be shown.
+Periskope's own is ``{code, message, status}``, with ``fields`` if parameters are wrong. Gateways write
+``{"error": {…}}``, ``{"errors": […]}``, ``{"detail": …}`` or RFC 9457's ``{title, detail}``. Each is read as far as
+possible, with the same tolerance for blemishes as a page. Only the parts to be shown are decoded.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _MOST_CODE = 100
 _MOST_MESSAGE = 500
 _MOST_NAME = 100
 _MOST_VALUE = 100
-# What is longer and has more parts is read by nobody, and would take twenty times its text when decoded.
+# Nobody reads a longer body with more parts; decoded, it would take twenty times the memory of its text.
 _LONG = 64 * 1024
 _MOST_PARTS = 1000
 _UNREAD = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 class Envelope(Struct, frozen=True):
-    """What was said, on one line each; empty where nothing was."""
+    """An error's own words, on one line each; empty if there were none."""
 
     code: str = ""
     message: str = ""
@@ -39,7 +39,7 @@ class Envelope(Struct, frozen=True):
 
 
 class _Said(Struct):
-    """Every name under which something is said, not decoded yet."""
+    """Every key with words for people, not decoded yet."""
 
     code: Raw | UnsetType = UNSET
     message: Raw | UnsetType = UNSET
@@ -51,7 +51,7 @@ class _Said(Struct):
     error: Raw | UnsetType = UNSET
     errors: Raw | UnsetType = UNSET
     value: Raw | UnsetType = UNSET
-    # Under these, one of several errors says which parameter it means.
+    # One of several errors names its parameter under these keys.
     field: Raw | UnsetType = UNSET
     param: Raw | UnsetType = UNSET
     path: Raw | UnsetType = UNSET
@@ -65,7 +65,7 @@ _LIST = json.Decoder(list[Raw])
 
 
 def read_envelope(body: bytes) -> Envelope:
-    """Read an error's body; what is none says nothing. Never raises."""
+    """Read an error's body; an unreadable one gives an empty Envelope. Never raises."""
     said = _try(_SAID, mend(body.strip(b"\0 \t\r\n")))
     if said is None:
         return Envelope()
@@ -83,7 +83,7 @@ def read_envelope(body: bytes) -> Envelope:
 
 
 def _try(decoder: json.Decoder[T], text: bytes | Raw | UnsetType) -> T | None:
-    """Decode what is there and of this kind, else give None."""
+    """Decode a value if it is there and of this kind, else give None."""
     if text is UNSET:
         return None
     try:
@@ -93,17 +93,17 @@ def _try(decoder: json.Decoder[T], text: bytes | Raw | UnsetType) -> T | None:
 
 
 def _text(value: Raw | UnsetType, limit: int) -> str | None:
-    """Give a text, of a long one the beginning; None where it is none."""
+    """Give a text, shortened if it is long; None if it is no text."""
     if value is UNSET or _first(value) != b'"' or len(memoryview(value)) <= _LONG:
         return _try(_TEXT, value)
     start = bytes(memoryview(value)[: 4 * limit])
-    # The cut may lie in a character or an escape, of which a pair has twelve bytes.
+    # The cut may lie in a character or an escape; a pair of escapes has twelve bytes.
     cuts = (_try(_TEXT, start[: len(start) - cut] + b'"') for cut in range(13))
     return next((text for text in cuts if text is not None), None)
 
 
 def _one_of(limit: int, *values: Raw | UnsetType) -> str:
-    """Give the first that is a text, a list of texts, or a number, which a code may be."""
+    """Give the first text, list of texts, or number; a code may be a number."""
     for value in values:
         if value is UNSET:
             continue
@@ -118,7 +118,7 @@ def _one_of(limit: int, *values: Raw | UnsetType) -> str:
 
 
 def _fields(listed: Raw | UnsetType) -> dict[str, str]:
-    """Flatten ``{param: {message, value?}}``, ``{param: text}`` or a list of errors that name their parameter."""
+    """Flatten ``{param: {message, value?}}``, ``{param: text}`` or a list of errors with names of parameters."""
     named: dict[str, Raw] = {}
     if listed is not UNSET and not _is_too_much(listed, b'":'):
         named = _try(_MAP, listed) or {}
@@ -130,7 +130,7 @@ def _fields(listed: Raw | UnsetType) -> dict[str, str]:
 
 
 def _why(detail: Raw) -> str:
-    """Tell what is wrong with one field, and what was sent."""
+    """Write the reason for one field, and the value sent."""
     said = _try(_SAID, detail)
     if said is None:
         return _one_of(_MOST_MESSAGE, detail) or one_line(_start(detail, _MOST_VALUE), limit=_MOST_VALUE)

@@ -1,4 +1,4 @@
-"""What callers give to writes, checked and written as the wire has it (pure). Each check raises ConfigError."""
+"""Checks the arguments of writes, and writes them in the form of the wire (pure). Each check raises ConfigError."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ _MOST_ID = 500
 _NO_ID = re.compile(r"[\s\x00-\x1f\x7f]")
 _EMAIL = re.compile(r"[^@\s,]{1,128}@[^@\s,]{1,255}")
 _URL = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE)
-# Controls, and halves of characters, which no JSON can hold.
+# Controls, and halves of characters; JSON can hold neither.
 _NO_LABEL = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def json_body(values: Mapping[str, Any]) -> bytes:
-    """Write a body; what is None is left out. Raises ConfigError for a value that JSON has no form for."""
+    """Write a body without the keys whose value is None. Raises ConfigError for a value with no form in JSON."""
     try:
         return msgspec.json.encode({name: value for name, value in values.items() if value is not None})
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
@@ -72,14 +72,14 @@ def text(name: str, value: str, *, most: int | None = None) -> str:
 
 
 def optional_text(name: str, value: str | None) -> str | None:
-    """Take a text, or None. It may be empty: that clears what was there."""
+    """Take a text, or None. An empty text is allowed: it clears the old one."""
     if value is not None and not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance] - as in text
         raise ConfigError(f"{name} is {value!r:.100}, a {type(value).__name__}; give it as a str", parameter=name)
     return value
 
 
 def path_id(name: str, value: str) -> str:
-    """Take an id that stands in a path."""
+    """Take an id for a path."""
     given = pasted(text(name, value))
     # A dot or two would lead to another path.
     if _NO_ID.search(given) or len(given) > _MOST_ID or given in {".", ".."}:
@@ -129,7 +129,7 @@ def many_digits(name: str, values: Iterable[str], *, least: int = 1) -> list[str
 
 
 def label_names(name: str, values: Iterable[str], *, least: int = 0) -> list[str]:
-    """Take names of labels. The wire has commas between them, so a name holds none."""
+    """Take names of labels. A name holds no comma: the wire puts commas between names."""
     given = [value.strip() for value in texts(name, values, least=least)]
     for value in given:
         if "," in value or {unicodedata.category(character) for character in value} & _NO_LABEL:
@@ -140,12 +140,12 @@ def label_names(name: str, values: Iterable[str], *, least: int = 0) -> list[str
 
 
 def labels_text(name: str, values: Iterable[str] | None) -> str | None:
-    """Write names of labels with commas between them; no name at all takes all labels away."""
+    """Write names of labels with commas between them; no name at all removes all labels."""
     return None if values is None else ",".join(label_names(name, values))
 
 
 def email(name: str, value: str) -> str:
-    """Take an e-mail address, as far as its form tells."""
+    """Take an e-mail address; only its form is checked."""
     given = pasted(text(name, value))
     if not _EMAIL.fullmatch(given):
         raise ConfigError(f"{name} is {value!r:.100}; give an e-mail address, such as a@example.com", parameter=name)
@@ -158,7 +158,7 @@ def emails(name: str, values: Iterable[str]) -> list[str]:
 
 
 def one_of(name: str, value: T | None, allowed: Sequence[T]) -> T | None:
-    """Take one of a few words, or None."""
+    """Take one of the allowed values, or None."""
     if value is not None and value not in allowed:
         raise ConfigError(f"{name} is {value!r:.100}; it takes {' or '.join(map(repr, allowed))}", parameter=name)
     return value
@@ -186,7 +186,7 @@ def seconds(name: str, value: float | None) -> float | None:
 
 
 def url(name: str, value: str) -> str:
-    """Take an address of the web."""
+    """Take a web address."""
     given = pasted(text(name, value))
     if not _URL.fullmatch(given):
         raise ConfigError(f"{name} is {value!r:.100}; give a URL that begins with https://", parameter=name)
@@ -194,6 +194,6 @@ def url(name: str, value: str) -> str:
 
 
 def at_least_one(**values: object) -> None:
-    """Refuse a change that changes nothing."""
+    """Refuse a change without any value."""
     if all(value is None for value in values.values()):
         raise ConfigError(f"nothing to change: give at least one of {', '.join(values)}", parameter=next(iter(values)))

@@ -1,6 +1,6 @@
-"""A paged list of the API as data: all that requests, decoder, walk and export need to know of it (pure).
+"""A paged list of the API as data: all facts about it for requests, decoder, walk and export (pure).
 
-To add a list takes a row type, one :class:`Listing`, and the methods that name its filters.
+A new list takes a row type, one :class:`Listing`, and methods with its filters as arguments.
 """
 
 from __future__ import annotations
@@ -28,39 +28,39 @@ class Sort(Struct, frozen=True, kw_only=True):
     """One sort key of a list."""
 
     name: str | None = None
-    """The value of ``sort_by``; None where the list has only one sort key."""
+    """The value of ``sort_by``; None if the list has only one sort key."""
     times: tuple[str, ...]
-    """Fields that may hold a row's sort time, such as ``latest_message.timestamp``: the first that is set counts."""
+    """The possible fields of a row's sort time, such as ``latest_message.timestamp``; the first one set counts."""
     can_move_anywhere: bool = False
-    """Whether the sort time of a row may become any other, and not only the present one."""
+    """Whether a row's sort time may change to any other time, and not only to the present."""
 
 
 class Listing(Struct, Generic[T], frozen=True, kw_only=True, eq=False):
     """A paged list: ``GET path?offset=…&limit=…`` answers ``{from, to, count, key: [row, …]}``."""
 
     path: str
-    """Path below the base URL. It may have places for ids, as in ``/chats/{chat_id}/messages``."""
+    """Path below the base URL. It may have placeholders for ids, as in ``/chats/{chat_id}/messages``."""
     key: str
     """The body's key for the rows, and the list's name."""
     row: type[T]
     identity: tuple[str, ...]
-    """The fields that together tell a row from the others. The row type requires the first; the others may be null."""
+    """The fields of a row's identity. The row type requires the first; the others may be null."""
     other_keys: tuple[str, ...] = ()
-    """Further spellings of ``key`` that sources show. A page under one of them is read row by row."""
+    """Further spellings of ``key`` in other sources. A page under one of them is read row by row."""
     sorts: tuple[Sort, ...] = ()
-    """The sort keys, the server's default first. Empty where the order is not documented."""
+    """The sort keys, the server's default first. Empty if the order is not documented."""
     order_param: str | None = None
-    """The parameter that takes ``asc`` and ``desc``; None where the order cannot be reversed."""
+    """The parameter for ``asc`` and ``desc``; None if the order cannot be reversed."""
     single_param: str | None = None
-    """The filter that names one row; its answer may be the bare row."""
+    """The filter for one row by its id; its answer may be the bare row."""
     says_updated_at: bool = False
-    """Whether each row tells in ``updated_at`` when it was changed last."""
+    """Whether each row gives the time of its last change in ``updated_at``."""
     max_limit: int = 2000
-    """The most rows of a page. The server answers 422 to 10,000 ("Limit should be less than 2000")."""
+    """Max rows of a page. The server answers 422 to 10,000 ("Limit should be less than 2000")."""
 
     @property
     def is_reversible(self) -> bool:
-        """Whether the opposite order can be asked for."""
+        """Whether a request can reverse the order."""
         return self.order_param is not None
 
     def query(
@@ -77,7 +77,7 @@ class Listing(Struct, Generic[T], frozen=True, kw_only=True, eq=False):
 
 
 class ListQuery(Struct, Generic[T], frozen=True, kw_only=True):
-    """What to list, without where in the list. All pages of a walk are asked for through one."""
+    """A query of a list, without a position in it. One query serves all pages of a walk."""
 
     listing: Listing[T]
     path: str
@@ -86,13 +86,13 @@ class ListQuery(Struct, Generic[T], frozen=True, kw_only=True):
 
     @property
     def sort(self) -> Sort | None:
-        """The sort key that is asked for, by default the server's; None where that is not documented."""
+        """The sort key of the query, by default the server's; None if that is not documented."""
         by, sorts = self._param("sort_by"), self.listing.sorts
         return next((sort for sort in sorts if sort.name == by), sorts[0] if sorts else None)
 
     @property
     def order(self) -> Order:
-        """What the order lets rows do. The server's default is newest first."""
+        """The possible moves of rows in this order. The server's default is newest first."""
         sort = self.sort
         return Order(
             is_newest_first=self._param(self.listing.order_param) != "asc",
@@ -102,17 +102,17 @@ class ListQuery(Struct, Generic[T], frozen=True, kw_only=True):
 
     @property
     def is_for_one(self) -> bool:
-        """Whether a filter names the one row that is wanted."""
+        """Whether a filter names the one wanted row."""
         return self._param(self.listing.single_param) is not None
 
     @property
     def fingerprint(self) -> str:
-        """A short hash that binds a resume token to its query; the query cannot be read back from it."""
+        """A short hash that binds a resume token to its query; nobody can read the query back from it."""
         text = "\n".join([self.path, *(f"{name}={value}" for name, value in self.params), f"x-phone={self.phone}"])
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
     def page(self, *, offset: int, limit: int, is_reversed: bool = False) -> Request:
-        """Ask for ``limit`` rows from ``offset`` (counted from 0) on. A list that cannot be reversed stays as it is."""
+        """Ask for ``limit`` rows from ``offset`` (counted from 0) on. An irreversible list keeps its order."""
         params, order = self.params, self.listing.order_param
         if is_reversed and order is not None:
             opposite = "asc" if self.order.is_newest_first else "desc"

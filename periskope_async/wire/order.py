@@ -1,4 +1,4 @@
-"""What an order of the list lets rows do while they are read."""
+"""How rows of a list may move while it is read."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["Order"]
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """By what the rows are sorted, as far as a walk over them is concerned."""
+    """The sort order of a list, as far as it concerns a walk."""
 
     is_newest_first: bool = True
-    """Whether what happens during a walk lands in front of the reader."""
+    """Whether changes during a walk land in front of the reader."""
     can_move_anywhere: bool = False
-    """Whether the sort time of a row may become any other, and not only the present one."""
+    """Whether a row's sort time may change to any other time, and not only to the present."""
     is_reversible: bool = True
-    """Whether the opposite order can be asked for."""
+    """Whether a request can reverse the order."""

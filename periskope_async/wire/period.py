@@ -1,4 +1,4 @@
-"""The filters ``start_time`` and ``end_time``, which several lists take (pure)."""
+"""The filters ``start_time`` and ``end_time`` of several lists (pure)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["Moment", "period", "point"]
 Moment: TypeAlias = str | date | datetime
 """A point in time: an ISO string, a date, or a datetime (a naive one is UTC)."""
 
-# What fromisoformat() reads as people mean it; it would take 2025042501234 for 12:34, and a week for its Monday.
+# fromisoformat() alone would take 2025042501234 for 12:34, and a week for its Monday: nobody means that.
 _TIME_TEXT = re.compile(r"([0-9]{4}-?[0-9]{2}-?[0-9]{2}|[0-9]{4}-?W[0-9]{2}-?[0-9])([T ].+)?", re.ASCII)
 
 
 def period(start_time: Moment | None, end_time: Moment | None) -> dict[str, str | None]:
-    """Check both ends, and give them as the wire has them. Raises ConfigError."""
+    """Check both ends, and write them in the form of the wire. Raises ConfigError."""
     start = None if start_time is None else _moment("start_time", start_time, time.min)
     # A bare end date means its whole day: the documents give 2025-04-30T23:59:59Z beside it.
     end = None if end_time is None else _moment("end_time", end_time, time(23, 59, 59, 999000))
@@ -32,7 +32,7 @@ def period(start_time: Moment | None, end_time: Moment | None) -> dict[str, str 
 
 
 def point(name: str, value: Moment | None) -> str | None:
-    """Check a point in time, and give it as the wire has it. A bare date is its beginning. Raises ConfigError."""
+    """Check a point in time, and write it as the wire has it. A bare date is its beginning. Raises ConfigError."""
     return None if value is None else _wire(_moment(name, value, time.min))
 
 
@@ -64,6 +64,6 @@ def _read_moment(name: str, typed: str) -> date:
 
 
 def _wire(moment: datetime) -> str:
-    """Write a time in full, with Z: what a bare date or another zone means to the server is not documented."""
+    """Write a time in full, with Z: the documents do not say how the server reads a bare date or another zone."""
     timespec = "seconds" if not moment.microsecond else "milliseconds" if moment.microsecond % 1000 == 0 else "auto"
     return moment.isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -14,7 +14,7 @@ __all__ = ["Expects", "Request", "encoded"]
 _MOST_SHOWN = 500
 
 Expects: TypeAlias = Literal["json", "nothing", "image"]
-"""What a success holds: JSON, an image, or nothing that matters."""
+"""The content of a success: JSON, an image, or nothing of interest."""
 
 
 class Request(Struct, frozen=True, kw_only=True, gc=False):
@@ -22,25 +22,25 @@ class Request(Struct, frozen=True, kw_only=True, gc=False):
 
     method: str
     target: str
-    """Path below the base URL and query, encoded: what logs and hooks show. It holds no secret."""
+    """Path below the base URL and query, encoded, for logs and hooks too. It holds no secret."""
     phone: str | None = None
     """The ``x-phone`` header; None sends none."""
     body: bytes | None = None
     """JSON; None sends none."""
     is_write: bool = False
-    """Whether it changes something: then it is sent again only where the server surely did nothing."""
+    """Whether it changes something. A write is sent again only if the server surely did nothing."""
     expects: Expects = "json"
     look_at: str = ""
-    """What shows whether a write was carried out: the name of a method, and what to look for."""
+    """How to see whether a write was carried out: the name of a method, and the thing to look for."""
 
     @property
     def name(self) -> str:
-        """What errors and log lines call it: ``GET /chats?offset=0&limit=1000``. A long one is cut."""
+        """Its name in errors and log lines: ``GET /chats?offset=0&limit=1000``. A long one is shortened."""
         return f"{self.method} {one_line(self.target, limit=_MOST_SHOWN)}"
 
 
 def encoded(value: str) -> str:
-    """Write a value as it stands in a path or a query.
+    """Encode a value for a path or a query.
 
     "@" and ":" may stand bare in both (RFC 3986, 3.3 and 3.4): ids and times stay readable in logs.
     """
