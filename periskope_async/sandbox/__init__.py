@@ -1,9 +1,9 @@
 """A Periskope to run against: real HTTP on a real socket, in process, with no account and no cost.
 
 ``async with Sandbox(chats=5_000, limit=10) as sandbox:`` and point a client at ``sandbox.base_url`` with
-``sandbox.api_key``. It answers as the documentation and the recorded answers say, counts requests as the npm package
-express-rate-limit does, and shares no code with the client, so that a mistake of one can't hide in the other.
-What no source tells was chosen, and is said where it is decided: mostly in
+``sandbox.api_key``. It follows the documentation and the recorded answers, and counts requests like the npm package
+express-rate-limit. It shares no code with the client, so a mistake of one can't hide in the other.
+Behaviour without a source was chosen, and a comment beside the choice says so: mostly in
 :mod:`periskope_async.sandbox.validation` and :mod:`periskope_async.sandbox.pages`.
 """
 

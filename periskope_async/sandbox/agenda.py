@@ -1,4 +1,4 @@
-"""What is to happen later in the sandbox's world: messages leave the queue, are delivered, are read."""
+"""Future events of the sandbox's world: messages leave the queue, are delivered, are read."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["Agenda"]
 
 
 class Agenda:
-    """Deeds with a time in Unix seconds. Not for use by several threads at once."""
+    """Deeds with a time in Unix seconds. Use it from one thread at a time."""
 
     def __init__(self) -> None:
         self._deeds: list[tuple[float, int, Callable[[float], object]]] = []
-        # Deeds of the same time are done in the order in which they were added.
+        # Deeds of the same time are done in the order of their addition.
         self._numbers = count()
         self.doing_at: float | None = None
-        """The time of the deed that is being done, or None. It may lie in the past, where nobody asked meanwhile."""
+        """The time of the current deed, or None. It may lie in the past if nobody asked meanwhile."""
 
     @property
     def next_at(self) -> float | None:
@@ -28,11 +28,11 @@ class Agenda:
         return self._deeds[0][0] if self._deeds else None
 
     def add(self, at: float, deed: Callable[[float], object]) -> None:
-        """Have ``deed(at)`` called when its time has come."""
+        """Call ``deed(at)`` when its time has come."""
         heapq.heappush(self._deeds, (at, next(self._numbers), deed))
 
     def run(self, now: float) -> None:
-        """Do what is due, with what that puts on the agenda for before ``now``."""
+        """Do all due deeds, also those added meanwhile for before ``now``."""
         while self._deeds and self._deeds[0][0] <= now:
             self.doing_at, _, deed = heapq.heappop(self._deeds)
             try:

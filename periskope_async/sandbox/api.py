@@ -1,4 +1,4 @@
-"""From a request to its endpoint and back: the route, the key, the phone, the body, the errors. No socket here."""
+"""Takes a request to its endpoint and back: the route, the key, the phone, the body, the errors. No socket here."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as the endpoints see it. ``headers`` are read without regard to case."""
+    """A request as the endpoints see it. Names of ``headers`` ignore case."""
 
     method: str
     path: str
@@ -47,7 +47,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An answer that is still to come: :meth:`Api.resume` tells whether it has."""
+    """A pending answer: :meth:`Api.resume` gives it once it is there."""
 
     later: Later
     route: Route
@@ -76,7 +76,7 @@ class Api:
         self.router = Router(self.resources.routes)
 
     def respond(self, asked: Asked) -> Answer | Waiting:
-        """Route as Express does: HEAD like GET, OPTIONS with the methods there are, any other method a 404."""
+        """Route as Express does: HEAD like GET, OPTIONS with the known methods, any other method a 404."""
         root, _, path = asked.path[1:].partition("/")
         routes = self.router.find(f"/{path}") if root.lower() == "v1" else {}
         method = "GET" if asked.method == "HEAD" else asked.method
@@ -105,13 +105,13 @@ class Api:
                 return _refusal(error, route)
 
     def tick(self) -> float | None:
-        """Do what is due. Returns when more is, in the server's Unix seconds, or None."""
+        """Do all due work. Returns the time of the next work, in the server's Unix seconds, or None."""
         with self._org.world.lock:
             self._org.agenda.run(self._org.now)
             return self._org.agenda.next_at
 
     def resume(self, waiting: Waiting) -> Answer | None:
-        """Give the answer that was waited for, or None while it is not there."""
+        """Give the pending answer, or None while it is not there."""
         with self._org.world.lock:
             now = self._org.now
             self._org.agenda.run(now)
@@ -139,7 +139,7 @@ class Api:
         return json_answer(route.status, value, headers=headers)
 
     def _phone(self, asked: Asked, route: Route) -> int | None:
-        # The official client made with ``phone: ""`` sends the header empty, which JavaScript takes for none.
+        # The official client made with ``phone: ""`` sends an empty header; JavaScript takes that for none.
         header = asked.headers.get("x-phone", "").strip()
         if route.phone == "unread":
             return None
@@ -154,7 +154,7 @@ class Api:
         return number
 
     def _resolved(self, phone: int | None) -> tuple[tuple[str, str], ...]:
-        """Give the headers that name the organisation, and the phone that the request was resolved to."""
+        """Give the headers with the organisation and the phone of the request."""
         named = (("x-periskope-org-id", ORG_ID),)
         return named if phone is None else (*named, ("x-periskope-phone-id", self._org.phone_id(phone)))
 
@@ -174,7 +174,7 @@ def _options(routes: Mapping[str, tuple[Route, Mapping[str, str]]]) -> Answer:
 def _refusal(error: Refused, route: Route) -> Answer:
     if error.status != 422:  # noqa: PLR2004 - HTTP
         return error_answer(error.status, error.message)
-    # In this key order the recorded refusal has the recorded ETag, byte for byte. The newest endpoints have no name.
+    # The recorded refusal has the recorded ETag in this key order, byte for byte. The newest endpoints have no name.
     body = {
         **({} if route.newest else {"name": "Validation Error"}),
         "code": "VALIDATION_ERROR",

@@ -99,7 +99,7 @@ class Broadcasts:
                 gap = float(broadcast.body.get("delay", _DELAY))
                 broadcast.jobs.append(self._outbox.add(chat_id, content, phone=broadcast.phone, gap=gap))
             except Refused:
-                # A group that went away since the broadcast was scheduled: it counts as failed.
+                # The group went away after the broadcast was scheduled: it counts as failed.
                 continue
 
     def _get(self, call: Call) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The made-up organisation: its phones, labels and people, and the words that chats are named and written with.
+"""The made-up organisation: its phones, labels and people, and the words for chats' names and messages.
 
-The organisation, its first phone and that phone's id are those of the recorded answer, so that a value copied from
-the documentation works against the sandbox.
+The organisation, its first phone and that phone's id are those of the recorded answer: a value copied from the
+documentation works against the sandbox.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Phone(NamedTuple):
 
 
 class Label(NamedTuple):
-    """A label's id and the name that people see."""
+    """A label's id and its visible name."""
 
     label_id: str
     name: str
@@ -66,7 +66,7 @@ PROPERTIES = (
     ("property-vrmizbueqhtnoydc", ("2025-03-14", "2025-11-02")),
 )
 
-# Those that the official types know.
+# The colours of the official types.
 COLORS = (
     "#B4876E",
     "#A5B337",
@@ -142,7 +142,7 @@ LINES = (
 
 
 def phone_of(header: str) -> Phone | None:
-    """Find the phone that an ``x-phone`` header means: digits, ``digits@c.us``, or a ``phone_id``; None if foreign."""
+    """Find the phone of an ``x-phone`` header: digits, ``digits@c.us``, or a ``phone_id``; None if foreign."""
     wanted = header.strip()
     for phone in PHONES:
         if wanted in {phone.phone_id, phone.org_phone, phone.org_phone.removesuffix("@c.us")}:

@@ -1,4 +1,4 @@
-"""The endpoints of chats: the list, one chat, and what is written to them."""
+"""The endpoints of chats: the list, one chat, and the writes to chats."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _MAP_OF_BOOLS: Schema = {"type": "object", "additionalProperties": {"type": "boo
 
 
 class Chats:
-    """Chats live in the world; here is what is asked of them."""
+    """The endpoints of chats. The chats themselves live in the world."""
 
     def __init__(self, org: Org, *, one_chat: OneChat) -> None:
         self._org = org
@@ -82,7 +82,7 @@ class Chats:
         query = list_query(call.query, phone=call.phone, max_limit=org.max_limit, labels=org.labels)
         if query.chat_id is None:
             return org.world.page(query)
-        # "The same way the Get Chat By ID endpoint does" is what the documentation says: the bare chat. Or a list.
+        # The documentation says "the same way the Get Chat By ID endpoint does": the bare chat. Or a list.
         if self._one_chat == "chat":
             return self._whole(query.chat_id, query.filters)
         row = org.world.one_chat(query.chat_id, query.filters, whole=False)
@@ -129,7 +129,7 @@ class Chats:
             self._org.world.emit("chat.updated", self._org.world.change(chat_id, {"chat_access": access}))
 
     def _known(self, call: Call) -> list[str]:
-        """Give the chats of a body. One that is unknown refuses them all: nothing is half done."""
+        """Give the chats of a body. One unknown chat refuses them all: nothing is half done."""
         for chat_id in call.body["chat_ids"]:
             self._org.chat(chat_id, call.phone)
         return list(call.body["chat_ids"])

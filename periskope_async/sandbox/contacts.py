@@ -62,7 +62,7 @@ class Contacts:
         return {**self._shelf.row(entry), "chat_ids": groups}
 
     def _find(self, call: Call) -> Entry:
-        """Find the contact of a path, which has digits only."""
+        """Find the contact of a path; a path has digits only."""
         return self._org.found("contacts", f"{call.path['contact_id']}@c.us", "Contact")[1]
 
     def _update(self, call: Call) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Contacts:
 
     def _set_labels(self, call: Call) -> None:
         ids = [text if "@" in text else f"{text}@c.us" for text in call.body["contact_ids"]]
-        # One that is unknown refuses them all: nothing is half done.
+        # One unknown contact refuses them all: nothing is half done.
         for entry in [self._org.found("contacts", contact_id, "Contact")[1] for contact_id in ids]:
             self._change(entry, call)
 

@@ -1,4 +1,4 @@
-"""The endpoints of messages: the lists, one message, and what is done to it after it was sent."""
+"""The endpoints of messages: the lists, one message, and its later changes."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ _EDITABLE_FOR = 900
 
 
 class Conversation:
-    """What was said in all chats, newest first.
+    """All messages of all chats, newest first.
 
-    Each chat's latest message is in the list, with older ones behind it; the chat that spoke last has a third of all,
-    so that one chat's list has several pages too.
+    Each chat's latest message is in the list, with older ones behind it. The chat with the latest message of all has a
+    third of all messages, so its own list has several pages too.
     """
 
     def __init__(self, org: Org, outbox: Outbox) -> None:
@@ -92,7 +92,7 @@ class Conversation:
         return entry
 
     def change(self, entry: Entry, event: str, now: float, **changes: Any) -> dict[str, Any]:
-        """Change a message in the list and, where it is the latest one, in its chat. Emits ``event``."""
+        """Change a message in the list, and in its chat if it is the latest one. Emits ``event``."""
         message = self._shelf.change(entry, **changes, updated_at=stamp_now(now))
         self._org.world.amend(message)
         self._org.world.emit(event, message)
@@ -105,7 +105,7 @@ class Conversation:
         return self._org.page("messages", call, wanted=Wanted(chat_id, self._org.wanted_phone(call)))
 
     def _get(self, call: Call) -> dict[str, Any]:
-        # A job that still waits has no message: how the server says so is not documented. Here it is not found.
+        # A waiting job has no message yet. The server's answer for it is not documented; here it is not found.
         entry = self.message(call.path["message_id"])
         reactions = self._org.shelves["reactions"]
         of_it = reactions.entries(Wanted(tag=entry.key))
@@ -169,7 +169,7 @@ class Conversation:
         """Place a message of a chat: the latest after so many wakes, or the ``nth`` before that of the start."""
         chat_id, phone = self._org.world.chat_of(index)
         draw = self._draw(index, nth, wakes)
-        # The id is the one thing of a message that is needed before it is shown.
+        # Only the id of a message is needed before it is shown.
         from_me, unique_id = made_message_id(draw)
         key = f"{'true' if from_me else 'false'}_{chat_id}_{unique_id}"
         return Entry(key, at, phone, chat_id, made_from=(index, nth, wakes))
@@ -193,7 +193,7 @@ class Conversation:
         return message
 
     def _news(self) -> Iterator[Entry]:
-        """Give the messages of the chats that were woken since the last look."""
+        """Give the messages of the chats woken since the last look."""
         while self._org.world.woken:
             index, wakes, at = self._org.world.woken.popleft()
             yield self._entry(index, 0, at, wakes=wakes)
@@ -205,7 +205,7 @@ class Conversation:
 
 
 def _oddly(message: dict[str, Any], number: int) -> None:
-    """Write a message as other sources show some: words that no list has, numbers as text, keys nobody told of."""
+    """Write a message as some other sources do: words foreign to every list, numbers as text, undocumented keys."""
     match number % 40:
         case 3:
             message["message_type"] = "newsletter_admin_invite"

@@ -1,9 +1,8 @@
 """Chats made from (seed, index): nothing is stored, so a million of them cost no memory.
 
-Index ``i`` is the chat's place in ``created_at`` order, newest first. All that a row shows is a scramble of the
-index, so that the order among the 18 of 23 chats that share the date 1970-01-01 follows no visible field, as in the
-recorded answer. The place by latest message is another scramble of the index: both ways are plain arithmetic, and
-neither order is ever written down.
+Index ``i`` is the chat's place in ``created_at`` order, newest first. A row shows only a scramble of its index. So no
+visible field tells the order among the 18 of 23 chats with the date 1970-01-01, as in the recorded answer. The place
+by latest message is another scramble of the index. Both ways are plain arithmetic; neither order is ever written down.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from periskope_async.sandbox.moments import EPOCH, stamp
 __all__ = ["NEWEST", "TRAITS", "ChatData", "Traits"]
 
 NEWEST = 1_748_736_000
-"""Unix seconds that no made chat or message is newer than: 2025-06-01. What moves later bears the server's own time."""
+"""No made chat or message is newer than these Unix seconds: 2025-06-01. Later moves bear the server's own time."""
 CREATED_SPAN = 3 * 365 * 86_400
 MESSAGE_SPAN = 500 * 86_400
 
@@ -45,7 +44,7 @@ _TYPES = ("group",) * 6 + ("user",) * 3 + ("business",)
 
 
 class Traits(NamedTuple):
-    """What filters look at: the type, the numbers in PHONES (the row's own first), the numbers in LABELS."""
+    """A chat's values for filters: the type, the numbers in PHONES (the row's own first), the numbers in LABELS."""
 
     chat_type: str
     phones: tuple[int, ...]
@@ -65,7 +64,7 @@ TRAITS = tuple(map(_made_traits, range(33_600)))
 
 
 class ChatData:
-    """The chats of one seed. ``total`` chats are there from the start; higher indexes are those inserted later."""
+    """The chats of one seed. ``total`` chats are there from the start; higher indexes are later insertions."""
 
     def __init__(self, *, seed: int, total: int) -> None:
         self.seed = seed
@@ -78,7 +77,7 @@ class ChatData:
         self._ids_shift = self._draw(1, 3)[0]
 
     def created_at(self, index: int) -> int:
-        """Unix seconds that a made chat says it was created at; 0 for those of unknown date."""
+        """Unix seconds of a made chat's ``created_at``; 0 if its date is unknown."""
         if index >= self.dated:
             return 0
         return NEWEST - 1 - index * CREATED_SPAN // self.dated
@@ -88,7 +87,7 @@ class ChatData:
         return (index * self._step + self._shift) % self.total
 
     def index_at_message_rank(self, rank: int) -> int:
-        """Turn :meth:`message_rank` around."""
+        """Invert :meth:`message_rank`."""
         return (rank - self._shift) * self._step_back % self.total
 
     def messaged_at(self, index: int) -> int | None:
@@ -100,7 +99,7 @@ class ChatData:
         return NEWEST - 1 - place * MESSAGE_SPAN // max(self.total - self.silent, 1)
 
     def trait_key(self, index: int) -> int:
-        """Give the chat's place in TRAITS: one multiplication, as a filter asks it of every chat there is."""
+        """Give the chat's place in TRAITS: one multiplication, as a filter asks it of every chat."""
         return ((index + self.seed) * _GOLDEN >> 40) % len(TRAITS)
 
     def chat_id(self, index: int) -> str:
@@ -108,7 +107,7 @@ class ChatData:
         return self._chat_id(index, self._draw(index, 0)[1])
 
     def index_of(self, chat_id: str) -> int | None:
-        """Find the index that a chat id was made from; None for an id that no index gives. Needs no search."""
+        """Find the index of a chat id; None for an id without an index. Needs no search."""
         local, _, host = chat_id.partition("@")
         if not (local.isascii() and local.isdigit()):
             return None
@@ -121,8 +120,8 @@ class ChatData:
     ) -> dict[str, Any]:
         """Make one row of the list, keys in the alphabetic order of the recorded answer.
 
-        ``created`` and ``messaged`` (Unix seconds) are for chats that were inserted or woke up after the start;
-        ``wakes`` counts the latter, so that each new message is another one.
+        ``created`` and ``messaged`` (Unix seconds) are for chats inserted or woken after the start;
+        ``wakes`` counts the new messages, so that each one differs.
         """
         draw = self._draw(index, 0)
         traits = TRAITS[self.trait_key(index)]
@@ -173,7 +172,7 @@ class ChatData:
         }
 
     def whole_chat(self, index: int, row: dict[str, Any], *, with_members: bool = True) -> dict[str, Any]:
-        """Add to a row what only the answer for one chat has: the names of its labels, and its members by id."""
+        """Add to a row the further keys of the answer for one chat: the names of its labels, its members by id."""
         draw = self._draw(index, 0)
         chat_id, org_phone = row["chat_id"], row["org_phone"]
         names = [LABELS[number].name for number in TRAITS[self.trait_key(index)].labels]
@@ -197,11 +196,11 @@ class ChatData:
         return dict(sorted({**row, "labels": names, "members": members}.items()))
 
     def message_draw(self, index: int, wakes: int = 0) -> tuple[int, ...]:
-        """Give the numbers that a chat's latest message is made from."""
+        """Give the numbers behind a chat's latest message."""
         return self._draw(index, 4 + wakes % 200)
 
     def _draw(self, index: int, salt: int) -> tuple[int, ...]:
-        """Sixteen 32-bit numbers that belong to (seed, index, salt)."""
+        """Sixteen 32-bit numbers of (seed, index, salt)."""
         return _DRAWS.unpack(blake2b(_KEY.pack(self.seed, index, salt), digest_size=64).digest())
 
     def _coprime_to(self, total: int) -> int:

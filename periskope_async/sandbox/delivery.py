@@ -1,4 +1,4 @@
-"""Puts an answer on the wire through aiohttp, with the headers of Express in their order, and with its fault."""
+"""Sends an answer through aiohttp, with the headers of Express in their order, and with its fault."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Delivery", "ExpressResponse", "settle_headers"]
 
 
 class ExpressResponse(web.StreamResponse):
-    """A response whose headers are exactly those given: aiohttp would add its name and set them in its own order."""
+    """A response with exactly the given headers: aiohttp would add its name and set them in its own order."""
 
     def __init__(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         super().__init__(status=status, reason=reason_of(status), headers=headers)
@@ -31,20 +31,20 @@ class ExpressResponse(web.StreamResponse):
 
 
 async def settle_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Put the headers back as they were given, after aiohttp prepared them (an ``on_response_prepare`` signal)."""
+    """Restore the given headers after aiohttp prepared its own (an ``on_response_prepare`` signal)."""
     if isinstance(response, ExpressResponse):
         response.headers.clear()
         response.headers.extend(response.exact_headers)
 
 
 class Delivery:
-    """Sends answers until the sandbox closes; what waits then stops waiting at once."""
+    """Sends answers until the sandbox closes; all pauses then end at once."""
 
     def __init__(self) -> None:
         self._closing = asyncio.Event()
 
     def close(self) -> None:
-        """End every pause, those to come as well."""
+        """End every pause, later ones as well."""
         self._closing.set()
 
     async def pause(self, seconds: float) -> None:
@@ -57,7 +57,7 @@ class Delivery:
     async def send(
         self, request: web.Request, answer: Answer, headers: Sequence[tuple[str, str]], fault: Fault
     ) -> web.StreamResponse:
-        """Send an answer with these headers. A client that left is no error here."""
+        """Send an answer with these headers. It is no error here if the client has left."""
         response = ExpressResponse(answer.status, headers)
         if isinstance(fault, ResetConnection | CutUpload):
             _reset(request)

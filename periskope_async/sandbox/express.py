@@ -42,7 +42,7 @@ HTML = "text/html; charset=utf-8"
 # The compression middleware leaves bodies below this size alone.
 _WORTH_COMPRESSING = 1_024
 _NO_CACHE = re.compile(r"(?:^|,)\s*?no-cache\s*?(?:,|$)")
-# What encodeurl leaves as it is, besides letters, digits and "%" before two hex digits.
+# encodeurl keeps these, besides letters, digits and "%" before two hex digits.
 _URL_SAFE = "!#$&'()*+,-./:;=?@[\\]^_|~"
 # node 20 keeps the older names; newer Pythons have some of RFC 9110's.
 _REASONS = {
@@ -56,7 +56,7 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer: the status, the headers of its own in order, and the body."""
+    """A whole answer: the status, its own headers in order, and the body."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
@@ -92,13 +92,13 @@ def error_page(status: int, text: str) -> Answer:
 
 
 def cannot(method: str, path: str) -> Answer:
-    """Answer for a method and path that nothing is routed to."""
+    """Answer for a method and path without a route."""
     kept = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", path)
     return error_page(404, f"Cannot {method} {quote(kept, safe=_URL_SAFE + '%')}")
 
 
 def fresh(request: Mapping[str, str], answer: Answer) -> bool:
-    """Tell whether the client has this body already, so that a 304 does. ``request`` is read without regard to case."""
+    """Whether the client has this body already, and a 304 is enough. Names in ``request`` ignore case."""
     none_match = request.get("If-None-Match")
     if not none_match or answer.status != HTTPStatus.OK or request.get("If-Modified-Since"):
         return False
@@ -112,20 +112,20 @@ def fresh(request: Mapping[str, str], answer: Answer) -> bool:
 
 
 def not_modified(answer: Answer) -> Answer:
-    """Turn a 200 into the 304 of the same headers, less those that speak of a body."""
+    """Turn a 200 into the 304 of the same headers, without those about a body."""
     kept = tuple(pair for pair in answer.headers if pair[0] not in {"Content-Type", "Content-Length"})
     return Answer(304, kept)
 
 
 def reason_of(status: int) -> str:
-    """Give the words beside a status, in node's spelling."""
+    """Give the reason phrase of a status, in node's spelling."""
     if status in _REASONS:
         return _REASONS[status]
     return HTTPStatus(status).phrase if status in set(HTTPStatus) else "unknown"
 
 
 def compressed(answer: Answer, accept_encoding: str) -> Answer:
-    """Compress the body the first way of zstd, br, gzip, deflate that the client takes and this machine knows."""
+    """Compress the body the first way of zstd, br, gzip, deflate known to both the client and this machine."""
     if len(answer.body) < _WORTH_COMPRESSING:
         return answer
     headers = [*answer.headers, ("Vary", "Accept-Encoding")]
@@ -140,7 +140,7 @@ def compressed(answer: Answer, accept_encoding: str) -> Answer:
 
 
 def _accepted(accept_encoding: str) -> set[str]:
-    """Give the codings that are named with a weight above zero."""
+    """Give the codings with a weight above zero."""
     found: set[str] = set()
     for part in accept_encoding.lower().split(","):
         name, _, weight = part.partition(";")
@@ -150,7 +150,7 @@ def _accepted(accept_encoding: str) -> set[str]:
 
 
 def _encoders() -> dict[str, Callable[[bytes], bytes]]:
-    """Give the codings this machine knows, the dense ones first."""
+    """Give the codings known to this machine, the dense ones first."""
     known: dict[str, Callable[[bytes], bytes]] = {}
     for coding, modules in {"zstd": ("compression.zstd", "backports.zstd"), "br": ("brotli", "brotlicffi")}.items():
         for module in modules:

@@ -1,10 +1,9 @@
-"""What can go wrong between a client and Periskope, as frozen records, and the script that deals them out.
+"""Faults between a client and Periskope, as frozen records, and the script that deals them out.
 
-A faulty request was still counted by the limiter, as it would be on the server. Faults that replace the answer
-(``Status``, ``Body``, ``Redirect``, ``ResetConnection``) do so even where the limiter refused; the others work on
-whatever the answer would have been. A write that meets a replacing fault is not done, unless the fault says
-``after_work=True``: then it is done, and only its answer is lost. ``CutUpload`` never lets a write be done; ``CutBody``
-and ``CutAnswer`` always do.
+The limiter counts a faulty request too, as the server would. Some faults replace the answer (``Status``, ``Body``,
+``Redirect``, ``ResetConnection``), even a refusal of the limiter; the others work on the answer there is. A replacing
+fault keeps a write from being done, unless the fault says ``after_work=True``: then the write is done, and only its
+answer is lost. ``CutUpload`` never lets a write be done; ``CutBody`` and ``CutAnswer`` always do.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def _no_headers() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """Nothing goes wrong: a place in a script between two faults."""
+    """Nothing goes wrong: a slot without a fault in a script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Another body with status 200: a proxy's HTML page, nothing at all, a JSON list where an object should be."""
+    """Another body with status 200: a proxy's HTML page, nothing at all, a JSON list instead of an object."""
 
     content: bytes
     content_type: str = "text/html; charset=utf-8"
@@ -65,7 +64,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """The answer is elsewhere."""
+    """A redirect to another place instead of the answer."""
 
     location: str
     status: int = 302
@@ -96,7 +95,7 @@ class StallBody:
 
 @dataclass(frozen=True, slots=True)
 class ResetConnection:
-    """The connection is reset (RST) before a byte of the answer was sent."""
+    """The connection is reset (RST) before the first byte of the answer."""
 
     after_work: bool = False
 
@@ -133,7 +132,7 @@ Fault = Pass | Slow | HeaderChange | _Replacing | _Cutting
 
 
 class Script:
-    """Hands out faults: the next request takes the first one that is meant for its path; with none left, ``always``."""
+    """Hands out faults: a request takes the first one for its path; with none left, ``always``."""
 
     def __init__(self, *faults: Fault, always: Fault | None = None) -> None:
         self.always = always or Pass()
@@ -144,7 +143,7 @@ class Script:
         self._pending.extend((path, fault) for fault in faults)
 
     def take(self, path: str) -> Fault:
-        """Give the fault that a request to ``path`` meets, and strike it off."""
+        """Take the fault of a request to ``path`` out of the script, and give it."""
         for place, (pattern, fault) in enumerate(self._pending):
             if pattern is None or fnmatchcase(path, pattern):
                 del self._pending[place]
@@ -152,7 +151,7 @@ class Script:
         return self.always
 
     def clear(self) -> None:
-        """Forget the faults not met yet."""
+        """Forget the remaining faults."""
         self._pending.clear()
 
     def __len__(self) -> int:

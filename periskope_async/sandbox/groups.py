@@ -1,4 +1,4 @@
-"""The endpoints of groups: made, joined, left, and who is in them."""
+"""The endpoints of groups: to make, join and leave them, and to change their members."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _OPTIONS: Schema = {
         **dict.fromkeys(("description", "image"), TEXT),
     },
 }
-# What a setting is called in a chat.
+# The keys of a chat for a group's settings.
 _COLUMNS = {
     "description": "group_description",
     "image": "chat_image",
@@ -48,9 +48,9 @@ _LINK = "https://chat.whatsapp.com/invite/"
 
 
 class Groups:
-    """Groups are chats: they live in the world.
+    """The endpoints of groups. Groups are chats: they live in the world.
 
-    Numbers that end in 0000 are not on WhatsApp and fail to join. Those that end in 1111 may only be invited, unless
+    Numbers ending in 0000 are not on WhatsApp and fail to join. Numbers ending in 1111 may only be invited, unless
     ``force_add_participants`` is set.
     """
 
@@ -102,7 +102,7 @@ class Groups:
         chat_id = f"120364{drawn[0] % 10**6:06d}{drawn[1] % 10**6:06d}@g.us"
         own = org.org_phone(call.phone)
         members = {own: self._member(chat_id, own, own, is_admin=True)}
-        # Who is not on WhatsApp, or may not be added, is left out: the answer has no place to say so.
+        # The answer has no field for people who are not on WhatsApp or may not be added: they are left out.
         forced = options.get("force_add_participants", False)
         willing = [person for person in people if _refusal(person, forced=forced) is None]
         members |= {person: self._member(chat_id, own, person) for person in willing}
@@ -179,7 +179,7 @@ class Groups:
         return self._each(call, "demote", lambda members, person: _set_admin(members, person, is_admin=False))
 
     def _each(self, call: Call, kind: str, work: Callable[[dict[str, Any], str], None]) -> dict[str, Any]:
-        """Do something to each member that is named, and tell for each whether it was done."""
+        """Apply something to each named member, and give each one's result."""
         chat = self._group(call)
         members = dict(chat["members"])
         told: dict[str, Any] = {}
@@ -238,7 +238,7 @@ def _contact_id(name: str) -> str:
 
 
 def _refusal(contact_id: str, *, forced: bool) -> dict[str, Any] | None:
-    """Say why somebody does not join, or None."""
+    """Give the reason why somebody does not join, or None."""
     if contact_id.endswith("0000@c.us"):
         return {"is_success": False, "message": "Not on WhatsApp", "code": 404, "isInviteV4Sent": False}
     if contact_id.endswith("1111@c.us") and not forced:
