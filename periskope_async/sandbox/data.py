@@ -1,6 +1,6 @@
 """Chats made from (seed, index): nothing is stored, so a million of them cost no memory.
 
-Index ``i`` is the chat's place in ``created_at`` order, newest first. A row shows only a scramble of its index. So no
+Index ``i`` is the chat's place in ``created_at`` order, newest first. A row shows only a scramble of its index. No
 visible field tells the order among the 18 of 23 chats with the date 1970-01-01, as in the recorded answer. The place
 by latest message is another scramble of the index. Both ways are plain arithmetic; neither order is ever written down.
 """

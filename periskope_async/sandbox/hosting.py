@@ -1,4 +1,4 @@
-"""Runs a server on an event loop of its own in a thread, for callers that have no loop or another one."""
+"""Runs a server on an event loop of its own in a thread, for callers with no loop or another one."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class ThreadHost:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._error: BaseException | None = None
-        # A daemon, so that a test run that is cut short can still end.
+        # A daemon, so that an interrupted test run can still end.
         self._thread = threading.Thread(target=self._run, name="periskope-sandbox", daemon=True)
 
     def start(self) -> None:
-        """Return when the server listens. Raises what starting it raised."""
+        """Return when the server listens. Raises any error of its start."""
         self._thread.start()
         self._ready.wait()
         if self._error is not None:

@@ -1,4 +1,4 @@
-"""What reached the sandbox, request by request, for tests that count."""
+"""The requests to the sandbox, one by one, for tests with counts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["Journal", "RequestRecord"]
 class RequestRecord:
     """One request: the ``number`` says the order of arrival, from 1.
 
-    ``at`` is :func:`time.monotonic` at the moment when the limiter counted it, ``connection`` the number of the
-    connection it came over (from 1), ``phone`` its ``x-phone``. ``status`` is 0 until it was answered, and stays 0
-    where the connection was reset instead. ``body_bytes`` is the size of the answer's body on the wire. ``body`` is
-    what the client sent, ``done`` whether an endpoint did what was asked, whatever the client was told of it.
+    ``at`` is :func:`time.monotonic` at the moment when the limiter counted it, ``connection`` the number of its
+    connection (from 1), ``phone`` its ``x-phone``. ``status`` is 0 until it was answered, and stays 0 if the
+    connection was reset instead. ``body_bytes`` is the size of the answer's body on the wire. ``body`` is that of
+    the request. ``done`` tells whether an endpoint did its work, whatever the client was told of it.
     """
 
     at: float
@@ -46,20 +46,20 @@ class Journal:
         self._lock = Lock()
 
     def open(self, record: RequestRecord) -> int:
-        """Write down a request that arrived. Returns the number it is given."""
+        """Record a request on arrival. Returns its number."""
         with self._lock:
             self._requests += 1
             self._records[self._requests] = replace(record, number=self._requests)
             return self._requests
 
     def new_connection(self) -> int:
-        """Give the number of a connection that was not seen before."""
+        """Give the number of a new connection."""
         with self._lock:
             self._connections += 1
             return self._connections
 
     def note(self, number: int, **facts: Any) -> None:
-        """Write down what became of a request; one that was cleared away meanwhile stays so."""
+        """Record the outcome of a request; nothing happens if it was cleared meanwhile."""
         with self._lock:
             if number in self._records:
                 self._records[number] = replace(self._records[number], **facts)

@@ -28,12 +28,12 @@ ITEM: Schema = an_object(
         "map_or_null": "metadata",
     }
 )
-# A document of the start has so many chunks, and so many items of the start make one.
+# The number of chunks of a document at the start; each chunk is one item.
 _CHUNKS = 3
 
 
 class Knowledge:
-    """Items, newest first. A document is the items that bear its id."""
+    """Items, newest first. Items with the same document id make one document."""
 
     def __init__(self, org: Org) -> None:
         self._org = org
@@ -141,7 +141,7 @@ class Knowledge:
 
     def _stock(self) -> Iterator[Entry]:
         for number in range(self._org.sizes["knowledge_base"]):
-            # Of each seven items the last three are one document.
+            # The last three of each seven items are one document.
             document, place = divmod(number, 7)
             kind = "document" if place >= 7 - _CHUNKS else "faq"
             at = NEWEST - 1 - (number - number % 3 // 2) * 40_003

@@ -1,7 +1,7 @@
-"""What the server lets through, as the npm package express-rate-limit counts it, and two other ways to count.
+"""The server's rate limit, with the counting of the npm package express-rate-limit, and two other ways to count.
 
 Pure: ``now_ms`` is an argument, in whole milliseconds like JavaScript's ``Date.now()``. A limiter keeps one state for
-each key (here: for each API key), and every request that reaches it is counted, the refused ones too.
+each key (here: for each API key), and counts every request, the refused ones too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Kind = Literal["fixed", "sliding", "bucket"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one request: whether it was refused, and what the headers say of it."""
+    """The outcome of one request: whether it was refused, and the values for the headers."""
 
     limit: int
     remaining: int
@@ -66,7 +66,7 @@ class FixedWindow:
 
 
 class SlidingLog:
-    """At most ``limit`` passed requests in any stretch of a window's length. Refused ones are not logged."""
+    """Passes max ``limit`` requests in any stretch of a window's length. Refused ones are not logged."""
 
     def __init__(self, limit: int, window_ms: int) -> None:
         self._limit = limit
@@ -74,7 +74,7 @@ class SlidingLog:
         self._logs: dict[str, deque[int]] = {}
 
     def hit(self, key: str, now_ms: int) -> Verdict:
-        """Count one request of ``key``; the reset is when the oldest one in the log leaves it."""
+        """Count one request of ``key``. The reset is the time when the oldest request leaves the log."""
         log = self._logs.setdefault(key, deque())
         while log and log[0] + self._window_ms <= now_ms:
             log.popleft()
@@ -93,7 +93,7 @@ class TokenBucket:
         self._buckets: dict[str, tuple[int, int]] = {}
 
     def hit(self, key: str, now_ms: int) -> Verdict:
-        """Count one request of ``key``; the reset is when the bucket is full again, or has a token for a refused one.
+        """Count one request of ``key``. The reset is the time of a full bucket, or of one token for a refused request.
 
         The level is kept in tokens times milliseconds, so that nothing is lost in rounding.
         """

@@ -1,4 +1,4 @@
-"""The endpoints of members: who of the team may use the organisation."""
+"""The endpoints of members: the people of the team and their access to the organisation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LIST_OR_NULL: Schema = {"type": ["array", "null"], "items": {"type": "string"}}
 
 
 class Members:
-    """Members by their e-mail. There is no endpoint that lists them."""
+    """Members by their e-mail. No endpoint lists them."""
 
     def __init__(self, org: Org) -> None:
         self._org = org
@@ -76,7 +76,7 @@ class Members:
         emails = call.body["emails"]
         for email in emails:
             if self._rows.get(email, {}).get("role") != "member":
-                # What the server says for admins is not documented; that access is theirs to change, is not so.
+                # Admins have no access to change. The server's answer for them is not documented.
                 raise Refused(404, "Member not found")
         for email in emails:
             member = self._rows[email]
@@ -119,7 +119,7 @@ class Members:
         }
 
     def _label_ids(self, names: list[str] | None) -> list[str] | None:
-        """Give a list of ids: of members alone it is one."""
+        """Give a list of ids: members alone have a list of them."""
         return None if names is None else list(self._org.label_ids(",".join(names)))
 
 

@@ -1,4 +1,4 @@
-"""The latest message of a chat, made from a handful of numbers: text mostly, and now and then each other kind."""
+"""The latest message of a chat, made from a handful of numbers: mostly text, sometimes another kind."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from periskope_async.sandbox.moments import stamp
 
 __all__ = ["BLANK", "made_message", "made_message_id"]
 
-# The 53 keys in the recorded order. Null is what most of them hold, `has_media` and `has_quoted_msg` also where there
-# is media or a quote: `media` and `quoted_message_id` tell.
+# The 53 keys in the recorded order. Most of them hold null, `has_media` and `has_quoted_msg` even beside media or a
+# quote: `media` and `quoted_message_id` tell.
 BLANK: dict[str, Any] = dict.fromkeys(
     [
         "ack",

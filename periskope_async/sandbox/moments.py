@@ -1,4 +1,4 @@
-"""Moments as rows write them: ``2025-01-24T05:11:03+00:00``, or with one to six digits after the seconds."""
+"""Moments in the form of rows: ``2025-01-24T05:11:03+00:00``, or with one to six digits after the seconds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 __all__ = ["EPOCH", "stamp", "stamp_now", "zulu"]
 
 EPOCH = "1970-01-01T00:00:00+00:00"
-"""What the server writes for a chat whose date of creation it does not know."""
+"""The server's value for a chat with an unknown date of creation."""
 
 _UNIX_DAY = date(1970, 1, 1).toordinal()
 _MINUTES = [f"{hour:02d}:{minute:02d}:" for hour in range(24) for minute in range(60)]
@@ -41,5 +41,5 @@ def zulu(now: float) -> str:
 
 @lru_cache(maxsize=4_096)
 def _day(days: int) -> str:
-    """Give the date and the T; looked up, because a page of a thousand rows needs four thousand of them."""
+    """Give the date and the T; cached, because a page of a thousand rows needs four thousand of them."""
     return f"{date.fromordinal(_UNIX_DAY + days).isoformat()}T"

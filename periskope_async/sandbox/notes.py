@@ -1,4 +1,4 @@
-"""The endpoints of private notes, which the team sees and the chat does not."""
+"""The endpoints of private notes: the team sees them, the chat does not."""
 
 from __future__ import annotations
 

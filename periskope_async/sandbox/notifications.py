@@ -1,4 +1,4 @@
-"""The endpoints of notifications: who joined, who left, what a group's subject became, who called."""
+"""The endpoints of notifications: joins, leaves, new subjects of groups, calls."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TYPES = ("add", "remove", "promote", "demote", "invite", "leave", "announce_tru
 
 
 class Notifications:
-    """Notifications, newest first, of the chats that have messages."""
+    """Notifications, newest first, of the chats with messages."""
 
     def __init__(self, org: Org) -> None:
         self._org = org
@@ -49,7 +49,7 @@ class Notifications:
         ]
 
     def tell(self, kind: str, chat_id: str, phone: str, *, author: str, recipients: list[str], body: str = "") -> None:
-        """Add what happened to a group just now, and emit it."""
+        """Add a notification about a group with the present time, and emit it."""
         entry = self._entry(self._org.issue("notification"), chat_id, phone, int(self._org.now))
         self._shelf.add(entry)
         row = self._shelf.change(entry, type=kind, author=author, recipientids=recipients, body=body, metadata=None)
@@ -87,7 +87,7 @@ class Notifications:
             "author": f"91{drawn[6] % 10**10:010d}@c.us" if drawn[6] % 5 else None,
             "body": "Höhenweg" if kind in {"subject", "desc"} else "",
             "chat_id": entry.chat_id,
-            # Neither the spelling of messages nor that of webhooks, but half of each.
+            # Half the spelling of messages, half that of webhooks.
             "id": {
                 "fromMe": False,
                 "id": unique_id,

@@ -1,4 +1,4 @@
-"""A long list of places in which some are empty: the n-th filled one is found without walking the list."""
+"""A long list of places, some of them empty: the n-th filled one is found without walking the list."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["Places"]
 
 
 class Places:
-    """Ascending ranks (a ``range``, or an ``array`` of those that a filter let through), less those taken out.
+    """Ascending ranks (a ``range``, or an ``array`` of filtered ones), less those taken out.
 
-    Memory goes with what was taken out, not with the length.
+    Memory goes with the number of ranks taken out, not with the length.
     """
 
     def __init__(self, ranks: Sequence[int], *, without: Iterable[int] = ()) -> None:
@@ -24,7 +24,7 @@ class Places:
             self.take_out(rank)
 
     def take_out(self, rank: int) -> None:
-        """Empty the place of ``rank``. One that is not here, or gone already, changes nothing."""
+        """Empty the place of ``rank``. An unknown or empty one changes nothing."""
         position = bisect_left(self._ranks, rank)
         if position < len(self._ranks) and self._ranks[position] == rank:
             hole = bisect_left(self._holes, position)
@@ -32,11 +32,11 @@ class Places:
                 insort(self._holes, position)
 
     def slice(self, start: int, stop: int) -> Iterator[int]:
-        """Give the filled ranks from the ``start``-th to before the ``stop``-th, clipped to what there is."""
+        """Give the filled ranks from the ``start``-th to before the ``stop``-th, clipped to the list's length."""
         stop = min(stop, len(self))
         if start >= stop:
             return
-        # Before hole number k lie holes[k] - k filled places: the holes to skip are those with at most `start`.
+        # There are holes[k] - k filled places before hole number k: skip the holes with a number up to `start`.
         low, high = 0, len(self._holes)
         while low < high:
             middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""What the resources share: the chats, the phones, the labels, the lists, the clock, and what is to happen later."""
+"""The shared state of the resources: the chats, the phones, the labels, the lists, the clock, and the agenda."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SIZES: Mapping[str, int] = {
     "scheduled_messages": 45,
     "knowledge_base": 40,
 }
-"""How many rows each list but that of chats holds at the start, unless the sandbox is told otherwise."""
+"""Rows of each list but chats at the start, unless the sandbox is given other sizes."""
 
 _DRAWS = struct.Struct("<16I")
 
@@ -51,7 +51,7 @@ def uuid_of(drawn: tuple[int, ...]) -> str:
 
 
 class Org:
-    """The organisation. Whoever calls its methods holds ``world.lock``."""
+    """The organisation. Callers of its methods hold ``world.lock``."""
 
     def __init__(
         self,
@@ -81,11 +81,11 @@ class Org:
 
     @property
     def now(self) -> float:
-        """The server's time in Unix seconds; that of a deed of the agenda while it is done."""
+        """The server's time in Unix seconds; during a deed of the agenda, the time of the deed."""
         return self.world.clock() if self.agenda.doing_at is None else self.agenda.doing_at
 
     def draw(self, name: str, number: int = 0) -> tuple[int, ...]:
-        """Give sixteen 32-bit numbers that belong to (seed, name, number)."""
+        """Give the sixteen 32-bit numbers of (seed, name, number)."""
         return _DRAWS.unpack(blake2b(f"{self._seed} {name} {number}".encode(), digest_size=64).digest())
 
     def issue(self, name: str) -> tuple[int, ...]:
@@ -96,7 +96,7 @@ class Org:
     # Phones
 
     def phone_number(self, header: str) -> int | None:
-        """Give the number of the phone that an ``x-phone`` header means; None for one that is not of this org."""
+        """Give the number of the phone in an ``x-phone`` header; None for a foreign one."""
         wanted = header.strip()
         for number, phone in enumerate(self.phones):
             org_phone: str = phone["org_phone"] or ""
@@ -110,7 +110,7 @@ class Org:
         return str(self.phones[number]["phone_id"])
 
     def org_phone(self, number: int | None) -> str:
-        """Give a phone's number as rows bear it; that of the first phone where a request names none."""
+        """Give a phone's number as in rows; that of the first phone if a request names none."""
         return str(self.phones[number or 0]["org_phone"] or "")
 
     # Labels
@@ -128,7 +128,7 @@ class Org:
         return found
 
     def label_changes(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Give what the ``labels`` of a body change in a row; nothing where it has none."""
+        """Give a row's changes from the ``labels`` of a body; none if the body has no labels."""
         if "labels" not in body:
             return {}
         label_ids = self.label_ids(body["labels"])
@@ -139,7 +139,7 @@ class Org:
         return [label.name for label in self._labels if (label_ids or {}).get(label.label_id)]
 
     def label_numbers(self, label_ids: Mapping[str, bool]) -> tuple[int, ...]:
-        """Give the places in the list of labels."""
+        """Give the labels' positions in the list of labels."""
         return tuple(number for number, label in enumerate(self._labels) if label_ids.get(label.label_id))
 
     @property
@@ -173,9 +173,9 @@ class Org:
         places: bool = True,
         echoes_times: bool = False,
     ) -> bytes:
-        """Let a list move, then cut the page that a call asks for, newest first.
+        """Let a list move, then cut the page of a call, newest first.
 
-        ``limit`` is what the list gives unasked, ``key`` what the rows are called where not by the list's name.
+        ``limit`` is the list's default; ``key`` is the name of the rows, if not the list's name.
         Without ``places`` the answer has no from and to; with ``echoes_times`` it repeats the times asked for.
         """
         shelf = self.shelves[name]
@@ -191,7 +191,7 @@ class Org:
         ):
             entries = shelf.entries(wanted)
             rows = entries[offset : offset + limit]
-            # Of reactions alone the documentation says that count is the number returned.
+            # The documentation says only of reactions that count is the number returned.
             total = len(rows) if self._count == "page" or name == "reactions" else len(entries)
             head = f'"count":{total}'
             if places:
@@ -202,13 +202,13 @@ class Org:
             return f'{{{head},"{key or name}":['.encode() + b",".join(map(shelf.text, rows)) + b"]}"
 
     def shelf(self, name: str) -> Shelf:
-        """Give a list. Raises :class:`ValueError` for a name that none has."""
+        """Give a list. Raises :class:`ValueError` for an unknown name."""
         if name not in self.shelves:
             raise ValueError(f"there is no list {name!r}; there are {', '.join(self.shelves)}")
         return self.shelves[name]
 
     def wanted_phone(self, call: Call) -> str | None:
-        """Give the phone whose rows a call asks for, or None for all."""
+        """Give the phone to filter the rows of a call by, or None for all."""
         return None if call.phone is None else self.org_phone(call.phone)
 
     def found(self, name: str, key: str, what: str) -> tuple[Shelf, Entry]:
@@ -227,12 +227,12 @@ class Org:
         return chat
 
     def later(self, seconds: float, deed: Callable[[float], object]) -> None:
-        """Have something done so many seconds from now."""
+        """Call ``deed`` so many seconds from now."""
         self.agenda.add(self.now + seconds, deed)
 
     @staticmethod
     def _shrink(shelf: Shelf) -> None:
-        """Take out a row near the front, where a walk has just been."""
+        """Take out a row near the front, just behind a walk's reader."""
         entries = shelf.entries()
         if entries:
             shelf.remove(entries[len(entries) // 10])

@@ -1,8 +1,8 @@
-"""What is to be sent: one queue for each phone, and what becomes of a message on its way to those who read it.
+"""The queues of messages to send, one for each phone, and the way of a message to its readers.
 
-A job waits its turn, a message leaves each ``pace`` seconds, and is accepted, delivered and read some paces later:
-ack 1, 2, 3, 4. A number that ends in 0000 is not on WhatsApp: sending to it fails. While a phone is disconnected its
-queue stands still.
+A job waits in its queue. A message leaves every ``pace`` seconds, and is accepted, delivered and read some paces later:
+ack 1, 2, 3, 4. A number ending in 0000 is not on WhatsApp: sending to it fails. The queue of a disconnected phone
+stands still.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "Outbox", "content_of"]
 
-# Paces after the sending at which a message is accepted, delivered to all, read by all.
+# Paces from the sending until a message is accepted, delivered to all, read by all.
 _STEPS = ((1, 2), (2, 3), (5, 4))
 _WORDS = {1: "sent", 2: "sent", 3: "delivered", 4: "read"}
 
@@ -56,7 +56,7 @@ class Job:
 
 
 class Outbox:
-    """The queues of all phones, and every job that was ever in one and not purged."""
+    """The queues of all phones, and every job of the past that was not purged."""
 
     def __init__(self, org: Org) -> None:
         self._org = org
@@ -71,9 +71,9 @@ class Outbox:
         self._sent.append(listener)
 
     def add(self, chat_id: str, content: Mapping[str, Any], *, phone: int | None, gap: float | None = None) -> Job:
-        """Put a message at the end of its phone's queue. Raises :class:`Refused` for a group that is not there.
+        """Put a message at the end of its phone's queue. Raises :class:`Refused` for an unknown group.
 
-        ``gap`` is how long the phone pauses after it, in seconds; one pace unless said otherwise.
+        ``gap`` is the phone's pause after it in seconds, by default one pace.
         """
         chat_id, number = self.destination(chat_id, phone)
         drawn = self._org.issue("job")
@@ -92,7 +92,7 @@ class Outbox:
         return job
 
     def destination(self, chat_id: str, phone: int | None) -> tuple[str, int]:
-        """Give a chat's whole id, and the phone to write to it with. Raises :class:`Refused` for an unknown group."""
+        """Give a chat's whole id, and the phone for writing to it. Raises :class:`Refused` for an unknown group."""
         chat_id = chat_id if "@" in chat_id else f"{chat_id}@c.us"
         known = self._org.world.whole(chat_id, phone)
         if known is None and chat_id.endswith("@g.us"):
@@ -102,17 +102,17 @@ class Outbox:
         return chat_id, self._org.world.traits(chat_id).phones[0] if known else 0
 
     def position(self, job: Job) -> int:
-        """Give how many jobs go before this one."""
+        """Give the number of jobs before this one."""
         lane = self._lane(job.phone)
         return lane.index(job) if job in lane else 0
 
     def waiting(self, phone: int | None = None) -> list[Job]:
-        """Give the jobs that wait, of one phone or of all, in their order."""
+        """Give the waiting jobs of one phone or of all, in their order."""
         numbers = self._lanes if phone is None else [phone]
         return [job for number in numbers for job in self._lane(number)]
 
     def purge(self, jobs: list[Job]) -> list[str]:
-        """Take jobs that still wait out of their queues, for good. Returns their ids."""
+        """Take waiting jobs out of their queues, for good. Returns their ids."""
         gone = [job for job in jobs if job in self._lane(job.phone)]
         for job in gone:
             self._lane(job.phone).remove(job)
@@ -120,11 +120,11 @@ class Outbox:
         return [job.queue_id for job in gone]
 
     def is_running(self, phone: int) -> bool:
-        """Tell whether a phone is connected, so that its queue moves."""
+        """Whether a phone is connected, so that its queue moves."""
         return bool(self._org.phones[phone]["wa_state"] == "CONNECTED")
 
     def resolve(self, name: str) -> str | None:
-        """Give the message id that an id of a message, of a job or the hex part of either means."""
+        """Give a message id for the id of a message or job, or for the hex part of either."""
         for job in self.jobs.values():
             if name in {job.queue_id, job.unique_id}:
                 return job.message_id
@@ -134,7 +134,7 @@ class Outbox:
         return self._lanes.setdefault(phone, deque())
 
     def _arm(self, phone: int, now: float) -> None:
-        """Have the first job of a queue sent, one pace from now or when the phone's pause is over."""
+        """Schedule the first job of a queue, one pace from now or at the end of the phone's pause."""
         if phone not in self._armed and self._lane(phone):
             self._armed.add(phone)
             at = max(now + self._org.pace, self._free_at.get(phone, 0.0))
@@ -143,7 +143,7 @@ class Outbox:
     def _take(self, phone: int, at: float) -> None:
         self._armed.discard(phone)
         if not self.is_running(phone):
-            # A disconnected phone looks again in a while: what connects it need not know of queues.
+            # A disconnected phone looks again in a while: so connecting it need not know of queues.
             self._free_at[phone] = at + 5 * self._org.pace
         elif lane := self._lane(phone):
             job = lane.popleft()
@@ -223,7 +223,7 @@ class Outbox:
 
 
 def content_of(body: Mapping[str, Any], *, drawn: int = 0) -> dict[str, Any]:
-    """Turn what a client sends into what the message's row says of its content."""
+    """Turn a client's input into the content columns of the message's row."""
     content: dict[str, Any] = {"body": body.get("message") or "", "message_type": "chat", "performed_by": "api"}
     if media := body.get("media"):
         path = media.get("url") or f"https://storage.googleapis.com/periskope-attachments/{ORG_ID}/{drawn:08x}"
@@ -240,7 +240,7 @@ def content_of(body: Mapping[str, Any], *, drawn: int = 0) -> dict[str, Any]:
 
 
 def _new_chat(chat_id: str, own: str) -> dict[str, Any]:
-    """Give what is known of somebody who was never written to."""
+    """Give the chat of a new contact."""
     member = {"chat_id": chat_id, "contact_color": "#06CF9C", "contact_image": None, "org_id": ORG_ID, "org_phone": own}
     flags = {"is_admin": True, "is_super_admin": False}
     return {

@@ -1,4 +1,4 @@
-"""Cuts a page out of the list, in either order, and writes it down as the server does."""
+"""Cuts a page out of the list, in either order, and writes it in the server's form."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _ROWS_KEPT = 20_000  # About 40 MB of encoded rows.
 class Pages:
     """Pages of a roster.
 
-    ``count`` says what the page's count is: the total that the documentation speaks of, or the page's own.
-    With ``ties="shuffled"`` chats of equal sort key come in another order for every request, as a database may do.
+    ``count`` is the meaning of the page's count: the documented total, or the number of rows on the page.
+    ``ties="shuffled"`` gives chats of equal sort key in another order for every request, as a database may do.
     """
 
     def __init__(self, roster: Roster, *, count: Count = "total", ties: Ties = "stable", rng: Random) -> None:
@@ -37,11 +37,11 @@ class Pages:
         self._rows: OrderedDict[int, bytes] = OrderedDict()
 
     def forget(self, index: int) -> None:
-        """Drop the written row of a chat that changed."""
+        """Drop the written row of a changed chat."""
         self._rows.pop(index, None)
 
     def indexes(self, sort_by: SortBy, filters: Filters, *, descending: bool, start: int, stop: int) -> list[int]:
-        """Give the chats at the places from ``start`` to before ``stop``. Ascending is descending, turned around."""
+        """Give the chats at the places from ``start`` to before ``stop``. Ascending reverses descending."""
         segments = self._roster.segments(sort_by, filters)
         total = sum(len(segment.chats) for segment in segments)
         stop = min(stop, total)
@@ -64,13 +64,13 @@ class Pages:
         return found if descending else found[::-1]
 
     def total(self, query: ListQuery) -> int:
-        """Count the chats that the filters let through."""
+        """Count the chats within the filters."""
         return sum(len(segment.chats) for segment in self._roster.segments(query.sort_by, query.filters))
 
     def page(self, query: ListQuery) -> bytes:
         """Write the answer: ``{"chats":[...],"count":...,"from":...,"to":...}``, places counted from 1.
 
-        What an empty page says is not documented: here ``from`` is the place asked for and ``to`` the one before it.
+        An empty page's places are not documented: here ``from`` is the requested place and ``to`` the one before it.
         """
         start = query.offset
         indexes = self.indexes(
@@ -85,7 +85,7 @@ class Pages:
         return msgspec.json.encode(self._roster.whole(index))
 
     def row(self, index: int) -> bytes:
-        """Write one row of the list, or give it as it was written before."""
+        """Write one row of the list; each is written once and kept."""
         row = self._rows.get(index)
         if row is None:
             row = self._rows[index] = msgspec.json.encode(self._roster.row(index))
@@ -94,7 +94,7 @@ class Pages:
         return row
 
     def _scramble(self, length: int) -> tuple[int, int]:
-        """Draw an order of so many places that can be computed place by place."""
+        """Draw an order of so many places; each place can be computed alone."""
         step = self._rng.randrange(1, length + 1)
         while math.gcd(step, length) > 1:
             step = self._rng.randrange(1, length + 1)

@@ -1,4 +1,4 @@
-"""The endpoints of phones: WhatsApp numbers that connect, are logged out, wait for their QR code to be scanned."""
+"""The endpoints of phones: WhatsApp numbers that connect, are logged out, and wait for a scan of their QR code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PHONE: dict[str, str] = {
 }
 PHONE: Schema = an_object({**_PHONE, "texts": "labels"})
 _ROW_ONLY = "library server_image server_ip server_name server_zone wa_version"
-# What is new after a reset, until the code is scanned.
+# The changes of a reset, until somebody scans the code.
 _LOGGED_OUT: dict[str, Any] = {"wa_state": "DISCONNECTED", "is_ready": False}
 _LOGGED_IN: dict[str, Any] = {"wa_state": "CONNECTED", "is_ready": True, "qr_code": None}
 
@@ -87,7 +87,7 @@ class Phones:
         ]
 
     def scan(self, number: int, org_phone: str) -> None:
-        """Have somebody scan a phone's QR code: it is connected, under this number where it had none."""
+        """Let somebody scan a phone's QR code: the phone is connected, under this number if it had none."""
         phone = self._org.phones[number]
         now = stamp_now(self._org.now)
         known = {"org_phone": phone["org_phone"] or org_phone}
@@ -104,7 +104,7 @@ class Phones:
     def _qr(self, call: Call) -> Answer:
         code = self._phone(call)["qr_code"]
         if code is None:
-            # How the server says it is not documented; that there is none while the phone is connected, is.
+            # A connected phone has no code: that is documented, the wording is not.
             raise Refused(404, "QR code is only available while the phone is disconnected")
         image = _png(code)
         return Answer(200, (("Content-Type", "image/png"), ("Content-Length", str(len(image)))), image)
@@ -123,7 +123,7 @@ class Phones:
             self._org.later(self._org.pace, lambda _at: self._reconnect(number))
 
     def _reconnect(self, number: int) -> None:
-        """Come back after a restart, unless the phone was logged out meanwhile."""
+        """Reconnect after a restart, unless the phone was logged out meanwhile."""
         if self._org.phones[number]["qr_code"] is None:
             self._change(number, "org.phone.connected", **_LOGGED_IN)
 
@@ -174,7 +174,7 @@ def _shown(phone: dict[str, Any]) -> dict[str, Any]:
 
 
 def _png(code: str) -> bytes:
-    """Draw a square of black and white fields that belong to a code, as PNG. No phone could read it."""
+    """Draw a square of black and white fields from a code, as PNG. No phone could read it."""
     bits = int.from_bytes(zlib.compress(code.encode()) * 4, "big")
     rows = b"".join(
         b"\0" + b"".join(b"\xff" if bits >> (29 * y + x) & 1 else b"\0" for x in range(29) for _ in range(4))

@@ -31,12 +31,12 @@ REACTION: Schema = an_object(
     }
 )
 _EMOJI = ("👍", "❤️", "😂", "🙏🏽", "🎉", None)
-# The documentation gives this many unasked.
+# The documented default.
 _LIMIT = 500
 
 
 class Reactions:
-    """Reactions, newest first. Each is made for a message that the list of messages has."""
+    """Reactions, newest first. Each belongs to a message of the list of messages."""
 
     def __init__(self, org: Org, conversation: Conversation) -> None:
         self._org = org

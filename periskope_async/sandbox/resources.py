@@ -31,7 +31,7 @@ __all__ = ["Resources"]
 
 
 class Resources:
-    """All there is to ask for. Those that something outside the API happens to are attributes."""
+    """All resources. Some are attributes, for events from outside the API."""
 
     def __init__(self, org: Org, *, one_chat: OneChat) -> None:
         self.phones = Phones(org)

@@ -1,7 +1,7 @@
-"""The list of chats as it is now: its orders, its filters, and what moved since the start.
+"""The present list of chats: its orders, its filters, and its changes since the start.
 
-Nothing is sorted. Both orders come from the arithmetic of :mod:`periskope_async.sandbox.data`, with the few chats
-that moved laid over it: they are taken out of their old place and stand, newest first, in front of the rest.
+Nothing is sorted. Both orders come from the arithmetic of :mod:`periskope_async.sandbox.data`. The few moved chats
+are taken out of their old place and stand, newest first, in front of the rest.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FILTERS_KEPT = 8
 
 @dataclass(frozen=True, slots=True)
 class _Moved:
-    """What became of a chat after the start: Unix seconds of its insertion and of its last new message."""
+    """A chat's changes after the start: Unix seconds of its insertion and of its last new message."""
 
     created: int | None = None
     messaged: int | None = None
@@ -37,7 +37,7 @@ class _Moved:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of the list in which, where ``tied``, all chats have the same sort key. In newest-first order."""
+    """A stretch of the list, newest first. In a ``tied`` one all chats have the same sort key."""
 
     chats: Sequence[int] | Places
     rank_to_index: bool
@@ -45,10 +45,10 @@ class Segment:
 
 
 class Roster:
-    """The chats that are there, in ``created_at`` and in latest-message order. Not for use by several threads at once.
+    """All present chats, in ``created_at`` and in latest-message order. Not for use by several threads at once.
 
-    Chats with no latest message stand where Postgres puts nulls: first in descending order and last in ascending
-    (``nulls="first"``), or the other way round (``nulls="last"``).
+    Chats with no latest message stand at the place of Postgres' nulls: first in descending order and last in
+    ascending (``nulls="first"``), or the other way round (``nulls="last"``).
     """
 
     def __init__(self, data: ChatData, *, nulls: Nulls = "first") -> None:
@@ -70,14 +70,14 @@ class Roster:
 
     @property
     def ever(self) -> int:
-        """How many indexes were given out so far: all chats that are there lie below."""
+        """How many indexes were ever given out: all present chats are below."""
         return self._next
 
     def __contains__(self, index: int) -> bool:
         return 0 <= index < self._next and index not in self._removed
 
     def find(self, chat: int | str) -> int:
-        """Give the index of a chat that is there, from its index or id. Raises :class:`KeyError` for any other."""
+        """Find a present chat by its index or id, and give its index. Raises :class:`KeyError` for any other."""
         index = self._given_ids.get(chat, self.data.index_of(chat)) if isinstance(chat, str) else chat
         if index is None or index not in self or (isinstance(chat, str) and self.chat_id(index) != chat):
             raise KeyError(f"no chat {chat!r} in the sandbox now")
@@ -89,7 +89,7 @@ class Roster:
         return str(changed["chat_id"]) if changed and "chat_id" in changed else self.data.chat_id(index)
 
     def traits(self, index: int) -> Traits:
-        """Give what filters look at in a chat."""
+        """Give a chat's values for filters."""
         return self._traits.get(index) or TRAITS[self.data.trait_key(index)]
 
     def row(self, index: int) -> dict[str, Any]:
@@ -101,30 +101,30 @@ class Roster:
         return row
 
     def whole(self, index: int) -> dict[str, Any]:
-        """Make the answer for one chat as it is now, with members, and with what only changed chats have."""
+        """Make the present answer for one chat, with members, and with the further keys of changed chats."""
         changes = self._changes.get(index, {})
         whole = self.data.whole_chat(index, self.row(index), with_members="members" not in changes)
         return dict(sorted({**whole, **changes}.items())) if changes else whole
 
     def change(self, index: int, changes: dict[str, Any], *, traits: Traits | None = None) -> None:
-        """Change what a chat says of itself. ``traits`` is for filters, where they are to find it elsewhere."""
+        """Change the content of a chat. ``traits`` are its new values for filters, if they change."""
         self._changes[index] = {**self._changes.get(index, {}), **changes}
         if traits is not None:
             self._traits[index] = traits
-            # What was filtered before this is not worth mending: writes to traits are rare.
+            # Filtered places are not worth mending: writes to traits are rare.
             self._places.clear()
 
     def name(self, index: int, chat_id: str) -> None:
-        """Give a chat that was inserted another id than the made one."""
+        """Give an inserted chat another id than the made one."""
         self._given_ids[chat_id] = index
         self._changes[index] = {**self._changes.get(index, {}), "chat_id": chat_id}
 
     def last_said(self, index: int) -> _Moved:
-        """Tell when a chat was woken last, and how often."""
+        """Give the time of a chat's last wake, and the number of its wakes."""
         return self._moved.get(index, _Moved())
 
     def wake(self, index: int, now: int) -> None:
-        """Give the chat a new latest message: it goes to the front of the latest-message order, and of no other."""
+        """Give the chat a new latest message: it goes to the front of the latest-message order alone."""
         moved = self._moved.get(index, _Moved())
         self._moved[index] = replace(moved, messaged=now, wakes=moved.wakes + 1)
         self._changes.get(index, {}).pop("latest_message", None)
@@ -154,7 +154,7 @@ class Roster:
             self._inserted.remove(index)
 
     def segments(self, sort_by: SortBy, filters: Filters) -> list[Segment]:
-        """Give the filtered list, newest first, as stretches whose lengths add up to its own."""
+        """Give the filtered list, newest first, as stretches. Their lengths add up to its own."""
         front = self._inserted if sort_by == "created_at" else self._woken
         ahead = Segment([index for index in reversed(front) if self.passes(index, filters)], rank_to_index=False)
         if sort_by == "created_at":
@@ -173,7 +173,7 @@ class Roster:
         return map(self.data.index_at_message_rank, ranks) if segment.rank_to_index else ranks
 
     def _base(self, part: str, filters: Filters) -> Places:
-        """Give the places of one part of an order that the filters let through, and keep the last few of them."""
+        """Give the filtered places of one part of an order, and keep the last few of them."""
         key = (part, filters)
         if key in self._places:
             self._places.move_to_end(key)
@@ -209,7 +209,7 @@ class Roster:
                 places.take_out(rank)
 
     def passes(self, index: int, filters: Filters) -> bool:
-        """Tell whether the filters let a chat through that is there."""
+        """Whether a present chat passes the filters."""
         return filters.empty or _lets_through(filters, self.traits(index), self._created_at(index))
 
     def _created_at(self, index: int) -> int:
@@ -217,7 +217,7 @@ class Roster:
         return self.data.created_at(index) if created is None else created
 
     def _all_passing(self, filters: Filters) -> bytearray:
-        """Tell for every chat of the start whether it passes, from a list of trait keys that is made once."""
+        """Give for every chat of the start whether it passes, from a list of trait keys made once."""
         if self._trait_keys is None:
             self._trait_keys = array("H", map(self.data.trait_key, range(self.data.total)))
         timeless = replace(filters, start=None, end=None)

@@ -1,6 +1,6 @@
-"""The table of endpoints: what each takes, what it gives, and which function does its work.
+"""The table of endpoints: the parameters, the answer and the function of each.
 
-A route says its parameters and its body as JSON Schema. The same schemas check what comes in and make the OpenAPI
+A route describes its parameters and its body as JSON Schema. The same schemas check requests and make the OpenAPI
 text, so the two cannot part.
 """
 
@@ -18,11 +18,11 @@ __all__ = ["Body", "Call", "Later", "Refused", "Route", "Router", "Schema", "che
 
 Schema = dict[str, Any]
 PhoneRule = Literal["needed", "optional", "unread"]
-"""Whether ``x-phone`` must be there, may be there, or is not looked at."""
+"""Whether ``x-phone`` is required, optional, or ignored."""
 
 
 class Refused(Exception):  # noqa: N818 - it never leaves the sandbox; it is an answer
-    """An endpoint says no: the status, its message, and the fields at fault with a message each."""
+    """An endpoint refuses: the status, its message, and the wrong fields with a message each."""
 
     def __init__(self, status: int, message: str, fields: Mapping[str, Mapping[str, str]] | None = None) -> None:
         super().__init__(message)
@@ -42,24 +42,24 @@ class Call:
     now: float
 
     def only(self, *names: str) -> dict[str, Any]:
-        """Give those of these keys that the body has."""
+        """Give the body's values for these keys."""
         return {name: self.body[name] for name in names if name in self.body}
 
     def text(self, name: str) -> str | None:
-        """Give a parameter of the query; one that came several times is joined as JavaScript joins an array."""
+        """Give a parameter of the query; several values are joined like a JavaScript array."""
         return ",".join(self.query.get(name, ())) or None
 
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """An answer that an endpoint waits for: ``ready(now)`` gives it once it is there, and None before."""
+    """A pending answer of an endpoint: ``ready(now)`` gives it once it is there, and None before."""
 
     ready: Callable[[float], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A JSON object: the schema of each key, the keys that must be there, and those of which one must be."""
+    """A JSON object: the schema of each key, the required keys, and the keys with at least one required."""
 
     keys: Mapping[str, Schema]
     needed: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class Body:
 
     @property
     def schema(self) -> Schema:
-        """The whole body as JSON Schema. Keys that are not named are let through, as Express does."""
+        """The whole body as JSON Schema. Unknown keys pass, as in Express."""
         schema: Schema = {"type": "object", "properties": dict(self.keys)}
         if self.needed:
             schema["required"] = list(self.needed)
@@ -123,7 +123,7 @@ class Router:
 
 
 def check_query(route: Route, call: Call) -> None:
-    """Check words and what must be there; numbers and times are read where they are used. Raises :class:`Refused`."""
+    """Check enums and required parameters; numbers and times are read at their use. Raises :class:`Refused`."""
     for name, schema in route.query.items():
         text = call.text(name)
         message = f"{name} is missing" if text is None and schema.get("required") else None
@@ -170,7 +170,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 
 def problem(value: object, schema: Schema) -> str | None:  # noqa: PLR0911 - one return for each kind of value
-    """Say what a value should be, or None where it is that. Knows the words of JSON Schema that the routes use."""
+    """Say what a value should be, or None if it is right. Knows the words of JSON Schema in the routes."""
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if kinds and not any(_is(value, kind) for kind in kinds):
