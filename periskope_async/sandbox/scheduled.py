@@ -1,7 +1,7 @@
-"""The endpoints of scheduled messages: they are sent when their time comes, once or again and again.
+"""The endpoints of scheduled messages: they are sent when their time comes, once or repeatedly.
 
-The documentation shows neither the body of the POST nor that of the PATCH. Taken are the names that the object has,
-the content at the top or in ``message_payload``, and to pause either ``is_paused`` or ``paused_at`` (null resumes).
+The documentation shows neither the body of the POST nor that of the PATCH. Both take the keys of the object, the
+content at the top or in ``message_payload``, and to pause either ``is_paused`` or ``paused_at`` (null resumes).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _PAYLOAD: Schema = {"type": "object", "properties": {**CONTENT, "media": {"type"
 
 
 class Scheduled:
-    """Scheduled messages, newest first, and what each of them became so far."""
+    """Scheduled messages, newest first, and the occurrences of each so far."""
 
     def __init__(self, org: Org, outbox: Outbox) -> None:
         self._org = org
@@ -113,7 +113,7 @@ class Scheduled:
         return self._shelf.row(self._find(call))
 
     def _occurrences(self, call: Call) -> bytes:
-        # The history of a deleted one stays readable.
+        # The history of a deleted message stays readable.
         scheduled_id = call.path["scheduled_id"]
         if self._shelf.find(scheduled_id) is None and not self._past.entries(Wanted(tag=scheduled_id)):
             raise Refused(404, "Scheduled message not found")
@@ -174,7 +174,7 @@ class Scheduled:
     # Time
 
     def _plan(self, entry: Entry) -> None:
-        """Have it occur at its time, unless it was changed by then."""
+        """Have it occur at its time, unless it is changed before."""
         row = self._shelf.row(entry)
         due = row["scheduled_at"]
         if row["status"] == "scheduled":
@@ -228,7 +228,7 @@ class Scheduled:
         }
         self._past.add(entry)
 
-    # Those of the start, which are over
+    # The messages of the start: all are over
 
     def _stock(self) -> Iterator[Entry]:
         for number in range(self._org.sizes["scheduled_messages"]):
@@ -276,7 +276,7 @@ class Scheduled:
         for scheduled in self._shelf.entries():
             if scheduled.made_from is None:
                 continue
-            # The first of them ran for weeks, so that its history has several pages.
+            # The first of them ran for weeks, so its history has several pages.
             many = 25 if scheduled is self._shelf.entries()[0] else 1 + scheduled.made_from[9] % 4
             for number in range(many):
                 drawn = self._org.draw(f"occurrence {scheduled.key}", number)
@@ -310,7 +310,7 @@ def _content(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _next(due: str, config: Mapping[str, Any]) -> str | None:
-    """Give when a repeated message is due next, or None after its end."""
+    """Give the next due time of a repeated message, or None after its end."""
     moment = datetime.fromtimestamp(moment_in(due), UTC)
     often = config.get("repeat_value", 1)
     days = [_DAYS.index(day) for day in config.get("repeat_days") or ()]

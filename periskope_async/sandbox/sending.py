@@ -1,4 +1,4 @@
-"""The endpoints that send, and those that show the queue: send, send-sync, status, queues old and new."""
+"""The endpoints of sending and of the queue: send, send-sync, status, queues old and new."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _POLL: Schema = {
     "required": ["pollName", "pollOptions"],
 }
 CONTENT: dict[str, Schema] = {"message": TEXT, "media": _MEDIA, "poll": _POLL, "reply_to": TEXT}
-"""What a message may hold, wherever one is written."""
+"""The possible content of a message, for every endpoint with one."""
 HOLDS = ("message", "media", "poll")
-"""What a message must hold one of."""
+"""A message must hold at least one of these."""
 
 _QUEUED = an_object({"text": "queue_id unique_id hint", "int": "queue_position"})
 _JOB_KINDS = {
@@ -61,12 +61,12 @@ _DESCRIPTIONS = {
     "read": "Read by recipient.",
     "failed": "The number is not on WhatsApp.",
 }
-# The old endpoint counts what ended in the last day.
+# The old endpoint counts the jobs of the last day.
 _DAY = 86_400
 
 
 class Sending:
-    """What a client asks of the outbox."""
+    """The endpoints of the outbox."""
 
     def __init__(self, org: Org, outbox: Outbox) -> None:
         self._org = org
@@ -127,7 +127,7 @@ class Sending:
 
     def _sync(self, call: Call) -> Later:
         job = self._add(call)
-        # Whether the timeout goes into the query or the body is not visible: either is taken.
+        # The sources do not show whether the timeout goes into the query or the body: both are taken.
         timeout = float(call.body.get("sync_timeout", call.text("sync_timeout") or 20))
 
         def ready(now: float) -> dict[str, Any] | None:
@@ -149,7 +149,7 @@ class Sending:
                 return {**self._shown(job), "ack": job.ack, **_counts(self._row(job))}
         shelf = self._org.shelves["messages"]
         for entry in shelf.entries():
-            # Messages that were there before the sandbox started.
+            # Messages from before the start of the sandbox.
             if entry.key.startswith("true_") and entry.key.endswith(unique_id):
                 return _status_of(shelf.row(entry))
         raise Refused(404, "Message not found")
@@ -180,7 +180,7 @@ class Sending:
         }
 
     def _of_phone(self, call: Call) -> list[Job]:
-        """Give the jobs that a call is about, in order."""
+        """Give the jobs within a call's filters, in order."""
         wanted_id: Any = call.body.get("queue_id") or call.text("queue_id")
         broadcast: object = call.body.get("broadcast_id") or call.text("broadcast_id")
         wanted: list[str] = [wanted_id] if isinstance(wanted_id, str) else wanted_id or []
@@ -259,7 +259,7 @@ def _counts(message: dict[str, Any] | None) -> dict[str, int]:
 
 
 def _status_of(message: dict[str, Any]) -> dict[str, Any]:
-    """Tell of a message that no job is known of."""
+    """Give the status of a message without a known job."""
     ack = int(message["ack"])
     status = {0: "queued", 3: "delivered", 4: "read"}.get(ack, "sent")
     at = message["timestamp"].replace("+00:00", ".000Z")

@@ -41,7 +41,7 @@ __all__ = ["DEFAULT_KEY", "Sandbox"]
 DEFAULT_KEY = "sandbox-key"
 _SIGNING_KEY = "peri_6f1c2f4e-sandbox"
 
-# What the server takes is not documented; WhatsApp's documents may have 100 MB, and base64 adds a third.
+# The server's limit is not documented; WhatsApp's documents may have 100 MB, and base64 adds a third.
 _MAX_BODY = 140_000_000
 
 
@@ -49,28 +49,28 @@ class Sandbox:
     """A Periskope to run against.
 
     ``async with`` serves on the running event loop; a plain ``with`` serves from a thread with a loop of its own, for
-    tests that are not async. All methods but :meth:`start` and :meth:`close` may be called from any thread.
+    tests without async. All methods but :meth:`start` and :meth:`close` may be called from any thread.
 
-    - ``chats``, ``seed``: how many chats it holds, made from the seed; a million cost no memory.
-    - ``limit`` requests pass in ``window`` seconds, counted as ``kind`` says: like the server ("fixed"), by a log of
-      the last window ("sliding"), or from a bucket that refills ("bucket"). Each API key has its own count.
-    - ``latency``: seconds before an answer, or a (least, most) pair to draw from.
-    - ``api_key``: the only key taken; with None any is, and :attr:`api_key` offers one.
-    - ``keep_alive``: seconds after which an idle connection is closed. ``clock_skew``: seconds by which the server's
-      clock is ahead. ``compress``: whether answers are compressed for who accepts it.
-    - ``max_limit``: the largest page. ``one_chat``: what ``?chat_id=`` answers, the bare "chat" or a "list" of one.
+    - ``chats``, ``seed``: the number of chats, made from the seed; a million cost no memory.
+    - ``limit`` requests pass in ``window`` seconds. ``kind`` is the counting: like the server ("fixed"), by a log of
+      the last window ("sliding"), or from a refilling bucket ("bucket"). Each API key has its own count.
+    - ``latency``: seconds before an answer, or a (min, max) pair to draw from.
+    - ``api_key``: the only accepted key; with None any is, and :attr:`api_key` offers one.
+    - ``keep_alive``: seconds until an idle connection is closed. ``clock_skew``: seconds by which the server's clock is
+      ahead. ``compress``: whether answers are compressed for clients that accept it.
+    - ``max_limit``: the largest page. ``one_chat``: the answer to ``?chat_id=``, the bare "chat" or a "list" of one.
       ``count``: whether a page's count is the "total" or that of the "page". ``ties="shuffled"`` gives chats of equal
-      sort key in another order for each request. ``nulls``: where chats without a message stand in descending order.
-    - ``sizes``: how many rows other lists hold, as ``{"messages": 10_000, "contacts": 50}``; see ``SIZES``.
-    - ``pace``: seconds between two messages that a phone sends, and the unit of what comes after: a message is accepted
-      one pace after it was sent (ack 2), delivered to all after two (3), read by all after five (4).
-    - ``oddities``: whether some rows of lists other than chats hold what the documentation does not promise, but other
-      sources show or leave open: words that no list has, null, keys that are absent or that nobody told of.
-    - ``churn``: what moves before each page is cut. ``before_page`` and ``after_page`` are called with a
+      sort key in another order for each request. ``nulls``: the place of chats without a message in descending order.
+    - ``sizes``: the number of rows of other lists, as ``{"messages": 10_000, "contacts": 50}``; see ``SIZES``.
+    - ``pace``: seconds between two messages of a phone, and the unit of the steps after: a message is accepted one pace
+      after it was sent (ack 2), delivered to all after two (3), read by all after five (4).
+    - ``oddities``: whether some rows of lists other than chats differ from the documentation, as other sources show or
+      leave open: words foreign to every list, null, absent keys, undocumented keys.
+    - ``churn``: the moves before each page is cut. ``before_page`` and ``after_page`` are called with a
       :class:`PageAsked` around that cut, and may move the list by :meth:`wake`, :meth:`insert` and :meth:`remove`.
     - :attr:`webhooks` sends events, signed with :attr:`signing_key`, and :attr:`sockets` serves them live.
       :meth:`wake`, :meth:`insert` and :meth:`emit` make some.
-    - ``faults``: what the first requests meet, one each; ``always``: what every other one meets.
+    - ``faults``: the faults of the first requests, one each; ``always``: the fault of every other one.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Sandbox:
             raise ValueError(f"port is {port}; it must be from 0 to 65535, and 0 takes a free one")
         self.api_key = api_key or DEFAULT_KEY
         self._host, self._port = host, port
-        # The wall clock of this moment, driven on by the monotonic one: a clock set back must not stretch a window.
+        # Wall clock now, driven on by the monotonic one: setting the clock back must not stretch a window.
         base = time.time() - time.monotonic() + clock_skew
         self._timing = Timing(
             now=lambda: base + time.monotonic(),
@@ -174,14 +174,14 @@ class Sandbox:
         return sum(record.status == 429 for record in self.requests)  # noqa: PLR2004 - the status is its own name
 
     def clear(self) -> None:
-        """Forget the requests so far, and the faults not met yet."""
+        """Forget the requests so far, and the remaining faults."""
         self._journal.clear()
         self._script.clear()
 
     def script(self, *faults: Fault, path: str | None = None) -> None:
-        """Let the next requests meet these faults, one each, after those scripted before.
+        """Give these faults to the next requests, one each, after those scripted before.
 
-        With a ``path`` like ``/v1/chats`` or ``/v1/chats/*`` only requests to it do.
+        A ``path`` like ``/v1/chats`` or ``/v1/chats/*`` keeps them for requests to it.
         """
         self._script.add(*faults, path=path)
 
@@ -189,7 +189,7 @@ class Sandbox:
         """Give a chat a new message now: it goes to the front of the latest-message order. Returns its id.
 
         A chat is named by its id, or by its place in the ``created_at`` order of the start, newest first; None draws
-        one. Raises :class:`KeyError` for one that is not there.
+        one. Raises :class:`KeyError` for an unknown one.
         """
         return self._org.world.wake(chat)
 
@@ -206,10 +206,10 @@ class Sandbox:
         return self._org.world.remove(chat)
 
     def chat_ids(self, *, phone: str | None = None, **parameters: str) -> list[str]:
-        """Give the ids of the chats that are there now, all of them and in order: the truth to compare a walk with.
+        """Give the ids of all present chats in order: the truth to compare a walk with.
 
         ``parameters`` are those of the endpoint: ``sort_by``, ``sort_order``, ``chat_type``, ``label``,
-        ``start_time``, ``end_time``. With ``ties="shuffled"`` the order among ties is another one at each call.
+        ``start_time``, ``end_time``. ``ties="shuffled"`` gives another order among ties at each call.
         """
         known = None if phone is None else phone_of(phone)
         if phone is not None and known is None:
@@ -220,12 +220,12 @@ class Sandbox:
         )
 
     def add(self, name: str) -> str:
-        """Put a made-up row, of now, at the front of a list other than chats: ``"messages"``. Returns its id."""
+        """Put a new made-up row at the front of a list other than chats: ``"messages"``. Returns its id."""
         with self._org.world.lock:
             return self._org.shelf(name).grow().key
 
     def drop(self, name: str, key: str) -> None:
-        """Take a row, by its id, out of a list other than chats. Raises :class:`KeyError` for one not there."""
+        """Take a row, by its id, out of a list other than chats. Raises :class:`KeyError` for an unknown one."""
         with self._org.world.lock:
             shelf = self._org.shelf(name)
             entry = shelf.find(key)
@@ -236,18 +236,18 @@ class Sandbox:
     def ids(
         self, name: str, *, chat_id: str | None = None, phone: str | None = None, tag: str | None = None
     ) -> list[str]:
-        """Give the ids of the rows that a list other than chats has now, newest first.
+        """Give the ids of all present rows of a list other than chats, newest first.
 
-        With ``chat_id`` or ``phone`` (``digits@c.us``) only those of it; ``tag`` is the message of reactions, the
+        ``chat_id`` or ``phone`` (``digits@c.us``) keeps only its rows; ``tag`` is the message of reactions, the
         scheduled message of occurrences, and the type of items of the knowledge base.
         """
         with self._org.world.lock:
             return [entry.key for entry in self._org.shelf(name).entries(Wanted(chat_id, phone, tag))]
 
     def scan_qr(self, phone: str) -> None:
-        """Have somebody scan the QR code of a phone, by its id or number: it is connected again.
+        """Let somebody scan the QR code of a phone, by its id or number: it is connected again.
 
-        A phone made by ``POST /phones/create`` gets its number by this. Raises :class:`ValueError` for one not there.
+        A phone made by ``POST /phones/create`` gets its number by this. Raises :class:`ValueError` for an unknown one.
         """
         with self._org.world.lock:
             number = self._org.phone_number(phone)
@@ -256,21 +256,20 @@ class Sandbox:
             self._api.resources.phones.scan(number, f"4915{number:08d}@c.us")
 
     def listen(self, listener: Callable[[str, dict[str, Any]], object]) -> None:
-        """Have ``listener(event_name, object)`` called for each event, as webhooks and sockets tell of it.
+        """Have ``listener(event_name, object)`` called for each event of webhooks and sockets.
 
-        It is called in the thread in which the event happens, while the world is locked for others, and must not
-        change the object.
+        It is called in the thread of the event, while the world is locked for others. It must not change the object.
         """
         self._org.world.listen(listener)
 
     @property
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI 3.1 text of all endpoints, made from the table that answers the requests."""
+        """The OpenAPI 3.1 text of all endpoints, made from the sandbox's own table of routes."""
         return openapi_of(self._api.router.routes)
 
     @property
     def before_page(self) -> Callable[[PageAsked], object] | None:
-        """What is called before each page is cut, while the list is locked for other threads."""
+        """The hook called before each page is cut, while the list is locked for other threads."""
         return self._org.world.before_page
 
     @before_page.setter
@@ -279,7 +278,7 @@ class Sandbox:
 
     @property
     def after_page(self) -> Callable[[PageAsked], object] | None:
-        """What is called after each page was cut."""
+        """The hook called after each page was cut."""
         return self._org.world.after_page
 
     @after_page.setter
@@ -287,7 +286,7 @@ class Sandbox:
         self._org.world.after_page = hook
 
     async def start(self) -> None:
-        """Listen. Raises :class:`OSError` where the port is taken."""
+        """Listen. Raises :class:`OSError` if the port is taken."""
         if self._runner is not None:
             raise RuntimeError("the sandbox is running already")
         service = Service(
@@ -316,8 +315,8 @@ class Sandbox:
         """Stop at once: answers under way are dropped, connections closed. Harmless when repeated."""
         runner, self._runner = self._runner, None
         if runner is not None and self._service is not None:
-            # A connection accepted in this very turn of the loop has no transport yet; asyncio would lose it with its
-            # listener. Timers come after sockets in a turn, so that it has one when this sleep is over.
+            # A connection accepted in this same pass of the loop has no transport yet; asyncio would lose it with its
+            # listener. Timers run after sockets in a pass, so it has one after this sleep.
             await asyncio.sleep(0.001)
             self._service.close()
             self.sockets.close()

@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Service", "Timing"]
 
-# The node part of the trace ids, which are time-based UUIDs: that of a recorded one.
+# The node part of the trace ids (time-based UUIDs), from a recorded one.
 _TRACE_NODE = 0xFDF10DD80279
-# Seconds between two looks at whether an awaited answer has come.
+# Seconds between two polls of a pending answer.
 _POLL = 0.005
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-# Stands for the answer of an endpoint that was not reached.
+# Stands for the answer of an unreached endpoint.
 _LOST = Answer(500)
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The server's clock, and how long things take in seconds."""
+    """The server's clock, and the durations of things in seconds."""
 
     now: Callable[[], float]
     window: float
@@ -65,28 +65,28 @@ class Service:
         self._compress = compress
         self._delivery = Delivery()
         self._timer: asyncio.TimerHandle | None = None
-        # Weak, so that a connection that ended is forgotten with its transport.
+        # Weak, so that an ended connection is forgotten with its transport.
         self._connections: WeakKeyDictionary[asyncio.Transport, int] = WeakKeyDictionary()
 
     def close(self) -> None:
-        """Let no answer wait any longer, and drop every connection."""
+        """End every wait for an answer, and drop every connection."""
         self._delivery.close()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         for transport in list(self._connections):
-            # One whose last bytes are sent has ended, and aborting it raises in asyncio until 3.12.
+            # A connection has ended once its last bytes are sent; aborting it then raises in asyncio until 3.12.
             if transport.get_extra_info("socket").fileno() >= 0:
                 transport.abort()
 
     def tick(self) -> None:
-        """Do what is due in the sandbox's world, and be called again when more is."""
+        """Do all due work in the sandbox's world, and schedule the next call."""
         due_at = self._api.tick()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if due_at is not None:
-            # Not at once again where the clock is one that a test moves by hand.
+            # A test may move the clock by hand: then the next look must not follow at once.
             delay = max(due_at - self._timing.now(), _POLL)
             self._timer = asyncio.get_running_loop().call_later(delay, self.tick)
 
@@ -133,7 +133,7 @@ class Service:
         return replace(refusal, headers=(("Retry-After", str(verdict.retry_after)), *refusal.headers))
 
     def _headers(self, request: web.Request, answer: Answer, verdict: Verdict) -> list[tuple[str, str]]:
-        """Give all headers in the order in which Express and its limiter set them."""
+        """Give all headers in the order of Express and its limiter."""
         # The limiter sets Date itself, from the same reading of the clock as the reset; it is rounded down.
         headers = [
             ("X-Powered-By", "Express"),
@@ -150,7 +150,7 @@ class Service:
         return [*headers, ("Connection", "keep-alive"), ("Keep-Alive", f"timeout={int(self._timing.keep_alive)}")]
 
     def _note(self, request: web.Request, path: str, query: Mapping[str, Sequence[str]], verdict: Verdict) -> int:
-        """Write the request down at the moment when it was counted. Returns its number."""
+        """Record the request at the moment when it was counted. Returns its number."""
         at = time.monotonic()
         transport = request.transport
         if transport is not None and transport not in self._connections:
@@ -169,7 +169,7 @@ class Service:
 
 
 async def _body(request: web.Request, fault: Fault) -> bytes:
-    """Read what the client sends. One that leaves on the way raises, and aiohttp ends the request."""
+    """Read the client's body. It raises if the client leaves on the way, and aiohttp ends the request."""
     if isinstance(fault, CutUpload):
         with suppress(asyncio.IncompleteReadError):
             return await request.content.readexactly(fault.after_bytes) if fault.after_bytes else b""
@@ -177,7 +177,7 @@ async def _body(request: web.Request, fault: Fault) -> bytes:
 
 
 def _stops(fault: Fault, method: str) -> bool:
-    """Tell whether a fault keeps a request from its endpoint. Reads always reach it: lists may move by being read."""
+    """Whether a fault keeps a request from its endpoint. Reads always reach it: lists may move by being read."""
     match fault:
         case CutUpload():
             return True
@@ -188,7 +188,7 @@ def _stops(fault: Fault, method: str) -> bool:
 
 
 def _replaced(answer: Answer, fault: Fault, limit: int) -> Answer:
-    """Give what the fault puts in the answer's place, or the answer."""
+    """Give the fault's answer if it replaces this one, else this one."""
     match fault:
         case Status(status, body, headers):
             message = f"You can only make {limit} requests per second" if status == 429 else None  # noqa: PLR2004 - HTTP
@@ -208,7 +208,7 @@ def _replaced(answer: Answer, fault: Fault, limit: int) -> Answer:
 
 
 def _changed(headers: list[tuple[str, str]], fault: HeaderChange, verdict: Verdict) -> list[tuple[str, str]]:
-    """Drop and set headers; what is set again keeps its place."""
+    """Drop and set headers; a replaced header keeps its place."""
     facts = {
         "limit": verdict.limit,
         "remaining": verdict.remaining,

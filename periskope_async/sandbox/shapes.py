@@ -1,4 +1,4 @@
-"""Short ways to write the JSON Schema of what is taken and given."""
+"""Short ways to write the JSON Schema of requests and answers."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def an_array(items: Schema) -> Schema:
 def an_object(kinds: Mapping[str, str], *, maybe: str = "", others: Mapping[str, Schema] | None = None) -> Schema:
     """Ask for an object with exactly these keys, given by kind.
 
-    ``an_object({"text": "id name", "text_or_null": "image"}, maybe="image")`` has three texts, of which ``image`` may
-    be null or absent. ``others`` gives keys with a schema of their own.
+    ``an_object({"text": "id name", "text_or_null": "image"}, maybe="image")`` has three texts; ``image`` may be null
+    or absent. ``others`` gives keys with a schema of their own.
     """
     properties: dict[str, Schema] = {}
     for kind, keys in kinds.items():
@@ -73,7 +73,7 @@ def an_object(kinds: Mapping[str, str], *, maybe: str = "", others: Mapping[str,
 
 
 def one_page(key: str, row: Schema, *, echoes_times: bool = False) -> Schema:
-    """Ask for a page: from, to, count, the rows, and for some lists the times that were asked for."""
+    """Ask for a page: from, to, count, the rows, and for some lists the requested times."""
     kinds = {"int": "from to count", "text_or_null": "start_time end_time" if echoes_times else ""}
     return an_object(kinds, others={key: an_array(row)})
 
@@ -93,6 +93,6 @@ def page_query(*, times: bool = False, **others: Schema) -> dict[str, Schema]:
 
 
 def moment_in(text: str) -> float:
-    """Give the Unix seconds of a time that was checked to be one; without an offset it is UTC."""
+    """Give the Unix seconds of a checked time; without an offset it is UTC."""
     moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

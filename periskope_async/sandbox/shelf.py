@@ -1,4 +1,4 @@
-"""A list of rows, newest first. Rows of the start are made from their number when they are first shown."""
+"""A list of rows, newest first. Rows of the start are made from their number at their first use."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _LISTS_KEPT = 16
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A row's place in the list, and what filters look at. ``at`` is in Unix seconds.
+    """A row's place in the list, and its values for filters. ``at`` is in Unix seconds.
 
-    ``made_from`` is what the row is made from; ``row`` is there once the row changed; ``text`` once it was written.
+    ``made_from`` is the numbers behind the row; ``row`` is there once the row changed; ``text`` once it was written.
     """
 
     key: str
@@ -43,7 +43,7 @@ class Wanted(NamedTuple):
     end: float | None = None
 
     def passes(self, entry: Entry) -> bool:
-        """Tell whether a row is wanted."""
+        """Whether a row is wanted."""
         return (
             self.chat_id in {None, entry.chat_id}
             and self.phone in {None, entry.phone}
@@ -56,7 +56,7 @@ class Wanted(NamedTuple):
 class Shelf:
     """The rows of one list.
 
-    ``stock`` gives those of the start, ``make`` a row's content, ``fresh`` a made-up new row, and ``news`` what was
+    ``stock`` gives the rows of the start, ``make`` a row's content, ``fresh`` a made-up new row, and ``news`` the rows
     added elsewhere since the last look, oldest first.
     """
 
@@ -76,7 +76,7 @@ class Shelf:
 
     @cached_property
     def _entries(self) -> list[Entry]:
-        """All rows, newest first. Made when first asked for: most sandboxes are asked for chats alone."""
+        """All rows, newest first. Made at the first request: most sandboxes serve chats alone."""
         return list(self._stock())
 
     @cached_property
@@ -84,7 +84,7 @@ class Shelf:
         return {entry.key: entry for entry in self._entries}
 
     def entries(self, wanted: Wanted = Wanted()) -> list[Entry]:  # noqa: B008 - it is frozen
-        """Give the rows that are wanted, newest first. The list is the shelf's own: not to be changed."""
+        """Give the wanted rows, newest first. The list is the shelf's own: not to be changed."""
         self._catch_up()
         if wanted == Wanted():
             return self._entries
@@ -100,11 +100,11 @@ class Shelf:
         return self._by_key.get(key)
 
     def row(self, entry: Entry) -> dict[str, Any]:
-        """Give a row's content. Not to be changed but by :meth:`change`."""
+        """Give a row's content. Only :meth:`change` may change it."""
         return self._make(entry) if entry.row is None else entry.row
 
     def text(self, entry: Entry) -> bytes:
-        """Give a row as it is sent."""
+        """Give a row in its JSON."""
         if entry.text is None:
             entry.text = msgspec.json.encode(self.row(entry))
         return entry.text
@@ -117,7 +117,7 @@ class Shelf:
         return entry
 
     def grow(self) -> Entry:
-        """Put a row in front that nobody sent: it is made up, and of now."""
+        """Put a made-up row of now in front."""
         self._catch_up()
         return self.add(self._fresh())
 

@@ -1,7 +1,7 @@
 """The sandbox's live events: a Socket.IO 5 server on Engine.IO 4, websocket only, in the form of socket.io 4.8.
 
-Written from the protocol (https://socket.io/docs/v4/socket-io-protocol/), and sharing no code with the client's
-receiver. What is not known of Periskope's own server was chosen as the npm package has it by default.
+Written from the protocol (https://socket.io/docs/v4/socket-io-protocol/), without code of the client's receiver. The
+npm package's defaults stand in for unknown choices of Periskope's own server.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ _KEPT_FOR_RECOVERY = 10_000
 
 @dataclass
 class SocketFaults:
-    """How the sandbox's socket behaves; may be changed while it runs."""
+    """The faults of the sandbox's socket; may be changed while it runs."""
 
     recovery: bool = False
-    """Whether a client that comes back is sent what it missed; each event then bears an offset."""
+    """Whether a returning client is sent its missed events; each event then bears an offset."""
     envelope: bool = False
     """Whether events come as the webhooks' ``{event, data, org_id, timestamp}``; else as bare objects."""
     status: int | None = None
-    """What the upgrade is refused with, such as 400 or 503."""
+    """Status of a refused upgrade, such as 400 or 503."""
     location: str | None = None
-    """Where the upgrade is redirected to."""
+    """Target of a redirected upgrade."""
     refuse: str | None = None
-    """What the server's middleware says no with."""
+    """The words of the server's middleware for a refusal."""
     hello_delay: float = 0.0
-    """Seconds before the first frame; one that is never sent is ``float("inf")``."""
+    """Seconds before the first frame; ``float("inf")`` never sends one."""
     connect_delay: float = 0.0
     """Seconds before the client is let in."""
     ping_interval: float = 25.0
@@ -84,15 +84,15 @@ class Sockets:
 
     @property
     def connected(self) -> int:
-        """How many clients have been let in and are there."""
+        """Number of clients let in and still there."""
         return sum(peer.is_in for peer in self._peers)
 
     def emit(self, name: str, said: dict[str, Any]) -> None:
-        """Send an event to all that may see it, and keep it for those that come back."""
+        """Send an event to all clients with access, and keep it for returning ones."""
         self._call(self._emit, name, said)
 
     def send(self, frame: str) -> None:
-        """Send a frame as it is to all that are there, for what no server should send."""
+        """Send a raw frame to all clients, for things that no server should send."""
         self._call(self._send, frame)
 
     def drop(self) -> None:
@@ -100,11 +100,11 @@ class Sockets:
         self._call(self._drop)
 
     def goodbye(self) -> None:
-        """Disconnect all clients by intent, which they are told."""
+        """Disconnect all clients by intent, and tell them so."""
         self._call(self._say, "41")
 
     def restart(self) -> None:
-        """Close all connections in order, as a server does that stops for an update."""
+        """Close all connections in order, like a server that stops for an update."""
         self._call(self._say, "1")
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """The endpoints of tasks.
 
-The documentation shows neither path. The list is taken to be ``GET /tasks``, and a task to be made where tickets and
-contacts are: ``POST /tasks/create``. ``POST /tasks`` does the same.
+The documentation shows neither path. The list is taken to be ``GET /tasks``. Tasks are made like tickets and contacts:
+``POST /tasks/create``; ``POST /tasks`` does the same.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ _PRIORITY: Schema = {"enum": [1, 2, 3, 4, "1", "2", "3", "4"]}
 
 
 class Tickets:
-    """Tickets, newest first. Those of the start are of chats that have messages."""
+    """Tickets, newest first. Those of the start belong to chats with messages."""
 
     def __init__(self, org: Org) -> None:
         self._org = org
@@ -177,7 +177,7 @@ class Tickets:
         }
 
     def _quoted(self, message_id: str | None) -> dict[str, Any] | None:
-        """Give a message by its whole id or by the hex part."""
+        """Find a message by its whole id or by the hex part."""
         shelf = self._org.shelves["messages"]
         if not message_id:
             return None

@@ -1,6 +1,6 @@
-"""The query of ``GET /v1/chats`` → what it asks for, or the fields that are wrong with it.
+"""Turns the query of ``GET /v1/chats`` into its parameters, or into the fields at fault.
 
-The documentation shows one refusal, that of a limit above the maximum; the others are cut after its pattern.
+The documentation shows one refusal, of a limit above the maximum; the others follow its pattern.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 
 
 class BadQuery(Exception):  # noqa: N818 - it never leaves the sandbox; it is the 422
-    """What is wrong: the headline, and for each field (message, the value sent)."""
+    """The faults of a query: the headline, and for each field (message, the value sent)."""
 
     def __init__(self, message: str, fields: Mapping[str, tuple[str, str]]) -> None:
         super().__init__(message)
@@ -65,7 +65,7 @@ class ListQuery:
 def list_query(
     query: Mapping[str, Sequence[str]], *, phone: int | None, max_limit: int, labels: Sequence[Label] = LABELS
 ) -> ListQuery:
-    """Read the parameters, of which each may come several times. Raises :class:`BadQuery` at the first wrong one."""
+    """Read the parameters; each may come several times. Raises :class:`BadQuery` at the first wrong one."""
     sort_by = _word(query, "sort_by", ("created_at", "latest_message_timestamp"))
     sort_order = _word(query, "sort_order", ("desc", "asc"))
     filters = Filters(
@@ -86,7 +86,7 @@ def list_query(
 
 
 def _text(query: Mapping[str, Sequence[str]], name: str) -> str | None:
-    """Join what came several times with commas, as JavaScript writes an array; empty is as good as absent."""
+    """Join several values with commas, as JavaScript writes an array; empty is as good as absent."""
     return ",".join(query.get(name, ())) or None
 
 
@@ -125,7 +125,7 @@ def _word(query: Mapping[str, Sequence[str]], name: str, words: tuple[str, ...])
 
 
 def _label(text: str | None, labels: Sequence[Label]) -> int | None:
-    """Find a label by name or id, in any case; -1 is a label that no chat has."""
+    """Find a label by name or id, in any case; -1 is a label without chats."""
     if text is None:
         return None
     wanted = text.casefold()
@@ -144,7 +144,7 @@ def moment_of(query: Mapping[str, Sequence[str]], name: str, *, end_of_day: bool
         if _DATE.match(text):
             moment = datetime.combine(date.fromisoformat(text), time(), UTC)
             return moment.timestamp() + (timedelta(days=1).total_seconds() - 0.001 if end_of_day else 0)
-        # In a query a bare "+" means a space, and "+00:00" often arrives so.
+        # A bare "+" in a query means a space, and "+00:00" often arrives so.
         moment = datetime.fromisoformat(re.sub(r" (?=\d\d:?\d\d\Z)", "+", text) if "T" in text else text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):

@@ -1,6 +1,6 @@
 """The sandbox's webhooks: real requests, signed as Periskope signs them, with the disorder of a bad day on request.
 
-How often Periskope tries, and how long it waits, no source tells: three tries, a moment apart, were chosen.
+No source tells the number of Periskope's tries, or the wait between them: three tries, a moment apart, were chosen.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ _REDIRECT = 300
 
 @dataclass
 class WebhookFaults:
-    """How webhooks are sent; may be changed while the sandbox runs."""
+    """The faults of webhooks; may be changed while the sandbox runs."""
 
     tries: int = 3
     pause: float = 0.05
     """Seconds between two tries."""
     timeout: float = 5.0
-    """Seconds that a receiver may take to answer."""
+    """Seconds for a receiver's answer."""
     copies: int = 1
-    """How often each event is sent, however it was answered."""
+    """How often each event is sent, whatever the answers."""
     shuffle: int = 1
     """How many events are held back and sent in another order."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookSent:
-    """One request to a receiver. ``status`` is 0 where none was answered."""
+    """One request to a receiver. ``status`` is 0 if there was no answer."""
 
     url: str
     event: str
@@ -55,7 +55,7 @@ class WebhookSent:
 
 
 class Webhooks:
-    """Sends events to whoever subscribed. :meth:`emit` and :meth:`subscribe` may be called from any thread."""
+    """Sends events to the subscribers. :meth:`emit` and :meth:`subscribe` may be called from any thread."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Webhooks:
     ) -> None:
         self.faults = WebhookFaults()
         self.sent: list[WebhookSent] = []
-        """What was sent so far, in order."""
+        """All requests so far, in order."""
         self._key = signing_key.encode()
         self._now = now
         self._rng = rng
@@ -81,7 +81,7 @@ class Webhooks:
         self._task: asyncio.Task[None] | None = None
 
     def subscribe(self, url: str, *events: str) -> None:
-        """Send these events to ``url`` from now on; all where none is named."""
+        """Send these events to ``url`` from now on; all if none is named."""
         self._hooks[url] = frozenset(events)
         self._start_listening()
 
@@ -90,7 +90,7 @@ class Webhooks:
         self._hooks.pop(url, None)
 
     def follow(self, subscriptions: Iterable[tuple[str, str]]) -> None:
-        """Send what the API's own subscriptions say from now on: pairs of an event's name and a URL."""
+        """Replace the API's own subscriptions: pairs of an event's name and a URL."""
         self._subscriptions = list(subscriptions)
         self._start_listening()
 
@@ -108,14 +108,14 @@ class Webhooks:
                 await self._task
 
     async def flush(self) -> None:
-        """Wait until all events so far were sent, and those held back too."""
-        # Behind those that other threads have handed over.
+        """Wait until all events so far were sent, even the held ones."""
+        # Let the events from other threads go first.
         await asyncio.sleep(0)
         self._release()
         await self._queue.join()
 
     def emit(self, name: str, said: dict[str, Any]) -> None:
-        """Send an event to all that want it."""
+        """Send an event to all its subscribers."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._emit, name, said)
 
@@ -132,7 +132,7 @@ class Webhooks:
             self._release()
 
     def _start_listening(self) -> None:
-        # Once, and not before somebody wants events: to make them costs time.
+        # Only once, and not before the first subscription: making events costs time.
         if not self._is_listening:
             self._is_listening = True
             self._listen(self.emit)

@@ -1,6 +1,6 @@
-"""The endpoints of webhooks: where events are to be posted. Posting them is no part of this file.
+"""The endpoints of webhooks: the URLs for events. Posting the events is no part of this file.
 
-Nothing is posted to example.com, where the subscriptions of the start lead: nobody made those.
+Nothing is posted to example.com, the target of the subscriptions of the start: nobody made those.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ EVENTS = (
     "org.integrations.updated",
     "org.subscription.trial_will_end",
 )
-"""Every event name that a source knows."""
+"""The event names of all sources."""
 
 _TYPES = (
     "zapier",
@@ -80,7 +80,7 @@ WEBHOOK: Schema = an_object(
 )
 _NOBODY = "https://example.com/"
 _URL: Schema = {"type": "string", "pattern": "^https?://"}
-# What a key of a body is called in a row.
+# Keys of a body, and their names in a row.
 _COLUMNS = {
     "hookUrl": "hook_url",
     "integrationName": "integration_name",
@@ -97,7 +97,7 @@ class Webhooks:
     def __init__(self, org: Org) -> None:
         self._org = org
         self.on_change: Callable[[Iterable[tuple[str, str]]], object] = lambda _: None
-        """What is told of the subscriptions, as pairs of event and URL, when they change."""
+        """The listener for changed subscriptions, as pairs of event and URL."""
         self.rows: dict[str, dict[str, Any]] = {}
         for number, event in enumerate(("message.created", "ticket.updated")):
             drawn = org.draw("webhook", number)

@@ -1,4 +1,4 @@
-"""The list and all that may be done to it, from any thread: pages are cut from it while others move it."""
+"""The list and all its changes, from any thread: pages are cut from it while others move it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Churn", "PageAsked", "World"]
 
 @dataclass(frozen=True, slots=True)
 class Churn:
-    """What moves before each page is cut: so many chats wake up, are inserted, are removed. 0.5 is every other page."""
+    """The moves before each page: so many chats wake up, are inserted, are removed. 0.5 is every other page."""
 
     wakes: float = 0.0
     inserts: float = 0.0
@@ -36,7 +36,7 @@ class Churn:
 
 @dataclass(frozen=True, slots=True)
 class PageAsked:
-    """What a hook is told about a page: its number from 1, what was asked for, and of which list.
+    """The facts of a page for a hook: its number from 1, the requested rows, and the list.
 
     ``filters`` is None for every list but that of chats, and those lists are newest first.
     """
@@ -51,7 +51,7 @@ class PageAsked:
 
 
 class World:
-    """Chats that move. ``clock`` gives the server's time in Unix seconds, which is what moved chats bear."""
+    """Moving chats. ``clock`` gives the server's time in Unix seconds; moved chats bear it."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class World:
         before_page: Callable[[PageAsked], object] | None,
         after_page: Callable[[PageAsked], object] | None,
     ) -> None:
-        # One generator for each purpose, so that shuffled ties do not change which chats wake up.
+        # One generator for each purpose: shuffled ties do not change the choice of chats to wake.
         self._rng = Random(f"{seed} churn")
         self._roster = Roster(ChatData(seed=seed, total=chats), nulls=nulls)
         self._pages = Pages(self._roster, count=count, ties=ties, rng=Random(f"{seed} ties"))
@@ -76,7 +76,7 @@ class World:
         self._number = 0
         self.clock = clock
         self.lock = RLock()
-        # Chats that were woken, for the list of messages: index, number of the wake, Unix seconds.
+        # Woken chats, for the list of messages: index, number of the wake, Unix seconds.
         self.woken: deque[tuple[int, int, int]] = deque(maxlen=10_000)
         self.before_page = before_page
         self.after_page = after_page
@@ -97,7 +97,7 @@ class World:
             return self._roster.chat_id(index)
 
     def insert(self) -> str:
-        """Add a chat that is newest in both orders. Returns its id."""
+        """Add a chat. It is newest in both orders. Returns its id."""
         with self.lock:
             now = int(self.clock())
             index = self._roster.insert(now)
@@ -115,7 +115,7 @@ class World:
             return self._roster.chat_id(index)
 
     def chat_ids(self, query: ListQuery) -> list[str]:
-        """Give the ids of all chats that the query's filters let through, in its order; its page says nothing here."""
+        """Give the ids of all chats within the query's filters, in its order; its page has no effect here."""
         with self.lock:
             indexes = self._pages.indexes(
                 query.sort_by, query.filters, descending=query.descending, start=0, stop=len(self)
@@ -154,7 +154,7 @@ class World:
             self.after_page(asked)
 
     def one_chat(self, chat_id: str, filters: Filters, *, whole: bool) -> bytes | None:
-        """Give one chat if it is there and the filters let it through: ``whole`` with members, or as the list's row."""
+        """Give one chat if it is there and passes the filters: ``whole`` with members, or as the list's row."""
         with self.lock:
             try:
                 index = self._roster.find(chat_id)
@@ -167,18 +167,18 @@ class World:
     # Events
 
     def listen(self, listener: Callable[[str, dict[str, Any]], object]) -> None:
-        """Have ``listener(event_name, object)`` called for each event, in whose thread it happens."""
+        """Have ``listener(event_name, object)`` called for each event, in the event's thread."""
         self._listeners.append(listener)
 
     def emit(self, name: str, said: dict[str, Any]) -> None:
-        """Tell the listeners of an event. What they are given is not theirs to change."""
+        """Tell the listeners of an event. They must not change the object."""
         for listener in self._listeners:
             listener(name, said)
 
     # What endpoints do to chats
 
     def whole(self, chat_id: str, phone: int | None = None) -> dict[str, Any] | None:
-        """Give a chat with all it has, if it is there and, with a ``phone``, on it."""
+        """Give a chat with all its keys, if it is there and, with a ``phone``, on it."""
         try:
             index = self._roster.find(chat_id)
         except KeyError:
@@ -187,18 +187,18 @@ class World:
         return self._roster.whole(index) if seen else None
 
     def traits(self, chat_id: str) -> Traits:
-        """Give what filters look at in a chat. Raises :class:`KeyError` for one that is not there."""
+        """Give a chat's values for filters. Raises :class:`KeyError` for an unknown one."""
         return self._roster.traits(self._roster.find(chat_id))
 
     def change(self, chat_id: str, changes: dict[str, Any], *, traits: Traits | None = None) -> dict[str, Any]:
-        """Change a chat. Returns it as it is then. Raises :class:`KeyError` for one that is not there."""
+        """Change a chat. Returns the changed chat. Raises :class:`KeyError` for an unknown one."""
         index = self._roster.find(chat_id)
         self._roster.change(index, changes, traits=traits)
         self._pages.forget(index)
         return self._roster.whole(index)
 
     def open(self, chat_id: str, traits: Traits, chat: dict[str, Any]) -> dict[str, Any]:
-        """Add a chat of this id that nobody has written in yet. Returns it, and emits ``chat.created``."""
+        """Add a chat of this id without a message yet. Returns it, and emits ``chat.created``."""
         index = self._roster.insert(int(self.clock()))
         self._roster.name(index, chat_id)
         self._roster.change(index, {"latest_message": None, **chat}, traits=traits)
@@ -207,14 +207,14 @@ class World:
         return opened
 
     def say(self, chat_id: str, message: dict[str, Any], at: float) -> None:
-        """Make a message the latest of its chat, which goes to the front of the latest-message order."""
+        """Make a message the latest of its chat; the chat goes to the front of the latest-message order."""
         index = self._roster.find(chat_id)
         self._roster.wake(index, int(at))
         self._roster.change(index, {"latest_message": message})
         self._pages.forget(index)
 
     def amend(self, message: dict[str, Any]) -> None:
-        """Show a message that changed also where it is the latest of its chat."""
+        """Show a changed message in its chat too, if it is the latest there."""
         index = self._roster.find(message["chat_id"])
         latest = self._roster.row(index)["latest_message"]
         if latest is not None and latest["message_id"] == message["message_id"]:
@@ -222,12 +222,12 @@ class World:
             self._pages.forget(index)
 
     def chat_of(self, index: int) -> tuple[str, str]:
-        """Give a made chat's id and the phone that its row bears, also of one that was removed."""
+        """Give a made chat's id and its row's phone, even after its removal."""
         return self._roster.chat_id(index), PHONES[self._roster.traits(index).phones[0]].org_phone
 
     @property
     def data(self) -> ChatData:
-        """What the chats of the start are made from."""
+        """The chats of the start."""
         return self._roster.data
 
     def _move(
@@ -244,7 +244,7 @@ class World:
                     step()
 
     def _drawn(self) -> int:
-        """Draw a chat that is there. Raises :class:`KeyError` where none is."""
+        """Draw a present chat. Raises :class:`KeyError` if there is none."""
         if not len(self):
             raise KeyError("the sandbox holds no chat to move")
         while True:
