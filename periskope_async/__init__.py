@@ -1,7 +1,7 @@
 """An asyncio client for the Periskope WhatsApp API that loses no row and earns no 429.
 
-``async for chat in PeriskopeClient().iter_chats()`` walks the offset pages of a list that moves while it is read,
-paced by a limiter that the server's own headers drive, and decodes each page with msgspec.
+``async for chat in PeriskopeClient().iter_chats()`` walks the offset pages of a moving list. A limiter paces it by the
+server's own headers, and msgspec decodes each page.
 
 The sandbox (:mod:`periskope_async.sandbox`), the export and the command line are separate imports: this one loads
 neither.
@@ -154,7 +154,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> str:
-    """Look the version up when it is asked for: to read package metadata is slow."""
+    """Look the version up on demand: reading package metadata is slow."""
     if name == "__version__":
         from periskope_async.versions import version_of  # noqa: PLC0415 - it is no name of this package's own
 

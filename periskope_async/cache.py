@@ -1,8 +1,8 @@
 """Pages kept from earlier answers, so that an unchanged one need not be sent again (pure).
 
-The server is Express, which gives each answer an ETag and answers 304 without a body to a request whose If-None-Match
-names it (https://docs.periskope.app/api-reference/chat/list-all-chats shows the ETags of recorded answers). So no page
-is ever taken from here without the server having said, just now, that it still holds.
+The server is Express: it gives each answer an ETag, and answers 304 without a body to a request with that ETag in
+If-None-Match (https://docs.periskope.app/api-reference/chat/list-all-chats shows the ETags of recorded answers). So a
+page is taken from here only after the server has just confirmed it.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ __all__ = ["CacheSlot", "PageCache", "StoredPage", "checked_cache"]
 _OK = 200
 _NOT_MODIFIED = 304
 
-# An entity-tag (RFC 9110, 8.8.3) in ASCII: what is none has no defined comparison, and a bare * would match anything.
-# One that is longer could make a request's headers larger than servers take.
+# An entity-tag (RFC 9110, 8.8.3) in ASCII. Anything else has no defined comparison, and a bare * would match anything.
+# A longer one could make a request's headers too large for servers.
 _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,1000}"', re.ASCII)
 
 
 class StoredPage(Struct, frozen=True):
-    """A page as it was received."""
+    """A page as received."""
 
     etag: str
     body: bytes
@@ -43,13 +43,13 @@ class StoredPage(Struct, frozen=True):
 class PageCache:
     """Pages of lists, kept in memory for the next walk: pass it as ``cache=``.
 
-    A request for a page that is kept asks whether it has changed; where it has not, the server answers 304 without a
-    body, and the rows are read from the page that is kept. Such a request costs as much of the limit as any other.
+    A request for a kept page asks whether it has changed. If not, the server answers 304 without a body, and the rows
+    are read from the kept page. Such a request costs as much of the limit as any other.
 
-    ``max_bytes`` bounds the decoded bodies (64 MiB); the pages least recently used go first, and a page larger than the
-    bound is not kept. A list that is larger as a whole saves nothing, since each page is gone before it is read again.
+    ``max_bytes`` bounds the decoded bodies (64 MiB); the least recently used pages go first, and a page larger than the
+    bound is not kept. A list larger than the bound saves nothing: each page is gone before it is read again.
 
-    One cache serves any number of walks, clients, phones and keys, in any thread, and never gives what was sent to one
+    One cache serves any number of walks, clients, phones and keys, in any thread, and never gives the answer for one
     of them to another. It holds no API key. Raises ConfigError.
     """
 
@@ -66,32 +66,32 @@ class PageCache:
 
     @property
     def max_bytes(self) -> int:
-        """The most bytes of bodies that are kept."""
+        """Max bytes of the kept bodies."""
         return self._max_bytes
 
     @property
     def pages(self) -> int:
-        """How many pages are kept now."""
+        """Number of kept pages."""
         return len(self._pages)
 
     @property
     def bytes_kept(self) -> int:
-        """Bytes of the bodies that are kept now."""
+        """Bytes of the kept bodies."""
         return self._bytes
 
     @property
     def hits(self) -> int:
-        """How many answers were 304 so far."""
+        """Number of 304 answers so far."""
         return self._hits
 
     def clear(self) -> None:
-        """Forget all pages. Requests on their way still take a 304 for the page they asked about."""
+        """Forget all pages. Requests on their way still take a 304 for their page."""
         with self._lock:
             self._pages.clear()
             self._bytes = 0
 
     def slot(self, url: str, *, phone: str | None, api_key: Secret, max_body: int) -> CacheSlot:
-        """Give the place of one page for one request, with what is kept there unless it is above ``max_body``."""
+        """Give one page's slot for one request, with its kept page unless that is above ``max_body``."""
         key = hashlib.blake2b(repr((api_key.reveal(), phone, url)).encode(), digest_size=32).digest()
         with self._lock:
             stored = self._pages.get(key)
@@ -100,7 +100,7 @@ class PageCache:
         return CacheSlot(self, key, stored if stored is not None and len(stored.body) <= max_body else None)
 
     def put(self, key: bytes, page: StoredPage | None) -> None:
-        """Keep a page in place of the one before, as far as the bound allows; None keeps nothing there."""
+        """Keep a page in place of the old one, within the bound; None keeps nothing there."""
         with self._lock:
             if (before := self._pages.pop(key, None)) is not None:
                 self._bytes -= len(before.body)
@@ -113,7 +113,7 @@ class PageCache:
                 self._bytes -= len(oldest.body)
 
     def count_hit(self) -> None:
-        """Note that the server answered 304."""
+        """Count one more 304 answer."""
         with self._lock:
             self._hits += 1
 
@@ -122,9 +122,9 @@ class PageCache:
 
 
 class CacheSlot:
-    """One page's place in a cache, for the time of one request.
+    """One page's slot in a cache, for the time of one request.
 
-    It holds on to what was kept when the request was made, so that a 304 can be read whatever has gone meanwhile.
+    It holds on to the page kept at its start, so that a 304 can be read even after an eviction.
     """
 
     __slots__ = ("_cache", "_key", "_stored")
@@ -136,22 +136,22 @@ class CacheSlot:
 
     @property
     def etag(self) -> str | None:
-        """What to send as If-None-Match; None where nothing is kept."""
+        """The value for If-None-Match; None if nothing is kept."""
         return self._stored.etag if self._stored is not None else None
 
     def page_for(self, status: int) -> StoredPage | None:
-        """Give the kept page where the answer says that it still holds; None for any other answer."""
+        """Give the kept page if the status confirms it (304); None for any other status."""
         if status != _NOT_MODIFIED or self._stored is None:
             return None
         self._cache.count_hit()
         return self._stored
 
     def keep(self, meta: ResponseMeta, body: bytes, *, is_no_store: bool) -> None:
-        """Keep an answer that was read and found good, or nothing where its server gave no ETag or forbids it."""
+        """Keep a good answer; keep nothing if its server gave no ETag or forbids it."""
         if is_no_store:
             self.forget()
         elif meta.status == _NOT_MODIFIED:
-            # Again, for it may have been evicted while the server was asked, and is the latest that was used.
+            # Put again: it is the latest used, and may have been evicted meanwhile.
             self._cache.put(self._key, self._stored)
         elif meta.status == _OK and meta.etag is not None and _ENTITY_TAG.fullmatch(meta.etag):
             self._cache.put(self._key, StoredPage(meta.etag, body, meta.content_type))
@@ -164,7 +164,7 @@ class CacheSlot:
 
 
 def checked_cache(cache: PageCache | None) -> PageCache | None:
-    """Refuse what is no cache, before anything is sent. Raises ConfigError."""
+    """Refuse anything but a cache, before anything is sent. Raises ConfigError."""
     if cache is not None and not isinstance(cache, PageCache):  # pyright: ignore[reportUnnecessaryIsInstance] - see PageCache
         raise ConfigError(f"cache is {cache!r}; make a PageCache(), or leave it out", parameter="cache")
     return cache

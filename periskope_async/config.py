@@ -1,7 +1,6 @@
 """One frozen Config: arguments and environment in, checked and normalised settings out.
 
-The environment is read here and nowhere else, once, when a client is made; and what is wrong is said here, before
-anything is sent.
+The environment is read only here, once for each client. Wrong settings raise here, before anything is sent.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ DEFAULT_BASE_URL = "https://api.periskope.app/v1"
 
 _PHONE_ID = re.compile(r"phone-[A-Za-z0-9]{4,64}", re.ASCII)
 _PHONE_FILLING = re.compile(r"[ ().\-\u00a0\u2000-\u200a\u2010-\u2015\u202f\u2212\u3000]+")
-# E.164: country code and number, 15 digits at most, never a leading zero.
+# E.164: country code and number, max 15 digits, never a leading zero.
 _PHONE_DIGITS = re.compile(r"[1-9][0-9]{6,14}", re.ASCII)
-# A column of numbers with a gap in it: pandas and spreadsheets make floats of them.
+# A column of numbers with an empty cell: pandas and spreadsheets make floats of them.
 _PHONE_AS_DECIMAL = re.compile(r"(.*[0-9]{7,})\.([0-9]{1,2}|[0.]+)", re.ASCII)
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.ASCII)
 _MOST_SECONDS = 1e9
@@ -43,7 +42,7 @@ _QUOTED = re.compile(r"""(["'`]).*\1""")
 
 
 class Timeout(Struct, frozen=True, kw_only=True):
-    """Three separate patiences, in seconds; None waits for ever.
+    """Three separate time-outs, in seconds; None waits for ever.
 
     There is no limit on a whole answer: a page of thousands of chats over a slow line is no failure as long as bytes
     keep coming.
@@ -58,7 +57,7 @@ class Timeout(Struct, frozen=True, kw_only=True):
     """The whole of a call: waiting for the limit, every try, every back-off."""
 
     def __post_init__(self) -> None:
-        """Refuse what could never succeed."""
+        """Refuse values that could never succeed."""
         for name in ("connect", "read", "total"):
             value = getattr(self, name)
             if value is not None and not (is_number(value) and 0 < value < _MOST_SECONDS):
@@ -69,7 +68,7 @@ class Timeout(Struct, frozen=True, kw_only=True):
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """Everything that a client was told, checked."""
+    """All settings of a client, checked."""
 
     api_key: Secret
     phone: str | None = None
@@ -77,11 +76,11 @@ class Config(Struct, frozen=True, kw_only=True):
     timeout: Timeout = Timeout()
     retry: RetryPolicy = RetryPolicy()
     max_body: int = 256 * 1024 * 1024
-    """Most bytes of a decoded body; a larger one raises BodyError instead of filling the memory."""
+    """Max bytes of a decoded body; a larger one raises BodyError instead of filling the memory."""
     proxy: Proxy | None = None
-    """What requests go through on their way to the server."""
+    """The proxy on the way to the server."""
     redis_url: Secret | None = None
-    """Where the processes of one API key share their limit."""
+    """Redis for the shared limit of all processes with one API key."""
 
     def with_phone(self, phone: str | None) -> Config:
         """Give the same settings for another phone; None for all phones of the key."""
@@ -100,12 +99,12 @@ def load_config(
     trust_env: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> Config:
-    """Make a Config from arguments, and from the environment where an argument is None.
+    """Make a Config from arguments, and from the environment if an argument is None.
 
     ``timeout`` as a number is the total of a call; ``retry`` as a number is the tries of a call. ``trust_env`` is about
-    proxies alone. Raises ConfigError, which never holds the key; nor do its frames where the key came as a Secret.
+    proxies alone. Raises ConfigError. It never holds the key; nor do its frames if the key came as a Secret.
     """
-    # Nothing but None and "" counts as left out: a 0 or a NaN from a table is a slip, and is told below.
+    # Only None and "" count as left out: a 0 or a NaN from a table is a slip, and is told below.
     if phone is None or phone == "":
         phone = _setting("PERISKOPE_PHONE", environ) or None
     if base_url is None or base_url == "":
@@ -144,12 +143,12 @@ def load_config(
 
 
 def _setting(name: str, environ: Mapping[str, str] | None) -> str | None:
-    """Read one variable; no frame that may raise holds the whole environment."""
+    """Read one variable; no frame with an error holds the whole environment."""
     return (os.environ if environ is None else environ).get(name) or None
 
 
 def normal_phone(phone: str) -> str:
-    """Turn what a person types into what the ``x-phone`` header takes.
+    """Turn a phone number as people type it into the value of the ``x-phone`` header.
 
     ``+91 85271-84400``, ``+44 (0)20 7946 0958``, ``918527184400@c.us`` and ``918527184400.0`` (a spreadsheet's) become
     digits; a phone id (``phone-bqzvyibhmwkaergr``) stays as it is. Raises ConfigError for anything else.
@@ -163,13 +162,13 @@ def normal_phone(phone: str) -> str:
     text = re.sub(r"\d", lambda digit: str(int(digit[0])), pasted(phone)).replace("\uff0b", "+")
     if _PHONE_ID.fullmatch(text):
         return text
-    # The apostrophe tells a spreadsheet that a number is a text.
+    # The apostrophe marks a number as text in a spreadsheet.
     text = text.removeprefix("'").removesuffix("@c.us")
     if decimal := _PHONE_AS_DECIMAL.fullmatch(text):
         # ".5" or ".0000" may be a fraction or a group of digits: neither is worth a guess.
         text = decimal[1] if decimal[2] in {"0", "00"} else ""
     if not text.startswith("(0)"):
-        # Behind a country code, it says what to dial without one.
+        # "(0)" after a country code is the digit to dial without that code.
         text = text.replace("(0)", "", 1)
     digits = _PHONE_FILLING.sub("", text).removeprefix("+").removeprefix("00")
     if not text.startswith(("+", "(", *"0123456789")) or not _PHONE_DIGITS.fullmatch(digits):
@@ -214,7 +213,7 @@ def _normal_url(url: str) -> str:
             )
         if any(character.isspace() or character < " " for character in text):
             raise ConfigError(f"base_url {url!r} holds a space or a line break", parameter="base_url")
-        # yarl writes letters outside ASCII as a URL has them, and refuses those that it cannot.
+        # yarl encodes letters outside ASCII for a URL, and refuses the impossible ones.
         host, port, path = URL(f"//{parts.netloc}").raw_host or "", parts.port, URL(parts.path or "/").raw_path
     except ValueError as error:
         if isinstance(error, ConfigError):

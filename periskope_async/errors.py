@@ -1,4 +1,4 @@
-"""The tree of errors: every one that this package raises on purpose.
+"""The tree of errors: every error of this package's own.
 
 ::
 
@@ -30,9 +30,9 @@
     │   └── ExportBusyError               another run writes it just now
     └── MirrorError                       a mirror's database could not be written, or is another one's
 
-The text is one line for people, of at most a thousand characters that every terminal can show, whatever a server sent;
-everything a program may want is an attribute. ``meta`` is there on every error that an answer led to, so the trace id
-that Periskope's support asks for is never lost.
+The text is one line for people, of up to a thousand characters. Every terminal can show it, whatever a server sent.
+Everything for programs is an attribute. ``meta`` is there on every error after an answer, so the trace id for
+Periskope's support is never lost.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class PeriskopeError(Exception):
     """The root of all errors of this package."""
 
     meta: ResponseMeta | None
-    """The facts of the answer that led here; None where no answer did."""
+    """The facts of the answer behind the error; None if there was no answer."""
 
     def __init__(self, message: str, *, meta: ResponseMeta | None = None) -> None:
         message = one_line(message)
@@ -92,12 +92,12 @@ class PeriskopeError(Exception):
 
     @property
     def trace_id(self) -> str | None:
-        """The answer's ``x-periskope-trace-id``; None where there was none."""
+        """The answer's ``x-periskope-trace-id``; None if there was none."""
         return self.meta.trace_id if self.meta is not None else None
 
     @property
     def org_id(self) -> str | None:
-        """The organisation that the server took the key for; None where it did not say."""
+        """The organisation of the key, by the server's word; None if it did not say."""
         return self.meta.org_id if self.meta is not None else None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -125,7 +125,7 @@ class ClosedError(PeriskopeError):
 
 
 class WrongLoopError(PeriskopeError, RuntimeError):
-    """The client belongs to another event loop or to the parent process; make one where it is used."""
+    """The client belongs to another event loop or to the parent process; make one in the loop that uses it."""
 
 
 class TransportError(PeriskopeError):
@@ -136,7 +136,7 @@ class TransportError(PeriskopeError):
     ) -> None:
         super().__init__(message, meta=meta)
         self.attempts = attempts
-        """Requests that the call had cost when it gave up."""
+        """Requests of the call until it gave up."""
         self.retryable = retryable
         """Whether the same request may fare better a little later."""
 
@@ -183,9 +183,9 @@ class APIError(PeriskopeError):
         self.status = status
         """HTTP status code."""
         self.code = code
-        """The server's own word, such as ``VALIDATION_ERROR``; None where the body had none."""
+        """The server's own word, such as ``VALIDATION_ERROR``; None if the body had none."""
         self.fields: Mapping[str, str] = dict(fields or {})
-        """What was wrong with which parameter, in the server's words, each on one line of a few hundred characters."""
+        """The wrong parameters, each with the server's reason on one line of a few hundred characters."""
         self.body = body
         """The answer's body as it came."""
 
@@ -195,9 +195,9 @@ class AuthenticationError(APIError):
 
 
 class StreamRefusedError(AuthenticationError):
-    """The server refused a stream of live events, or said goodbye to it: wrong key, or a phone outside its scope.
+    """The server refused a stream of live events, or ended it: wrong key, or a phone outside its scope.
 
-    ``status`` is that of the upgrade to a websocket: 400, 401, 403, or 101 where the server changed its mind later.
+    ``status`` is that of the upgrade to a websocket: 400, 401, 403, or 101 if the server changed its mind later.
     """
 
 
@@ -232,7 +232,7 @@ class WaitTooLong(RateLimitError):  # noqa: N818 - it says what happened; the ba
     ) -> None:
         super().__init__(message, status=429, code="WAIT_TOO_LONG", meta=meta)
         self.needed = needed
-        """Seconds to wait, as well as they can be known."""
+        """Seconds to wait, by the best estimate."""
         self.limit = limit
         self.remaining = remaining
         self.resets_in = resets_in
@@ -245,8 +245,8 @@ class ServerError(APIError):
 class OutcomeUnknown(PeriskopeError):  # noqa: N818 - it says what is known; it need not be a failure
     """A write was sent, and no answer says whether it was carried out. It is not sent again.
 
-    ``__cause__`` says what happened: a TransportError, a ServerError, a DecodeError, or a ClosedError. It is none of
-    them itself, so that a loop that tries again on those cannot send the write twice.
+    ``__cause__`` is the failure: a TransportError, a ServerError, a DecodeError, or a ClosedError. This error is none
+    of them itself, so a loop of retries on those cannot send the write twice.
     """
 
     def __init__(
@@ -257,22 +257,22 @@ class OutcomeUnknown(PeriskopeError):  # noqa: N818 - it says what is known; it 
         self.target = target
         """Path below the base URL."""
         self.look_at = look_at
-        """What shows whether it was carried out, such as ``get_chat``."""
+        """How to see whether it was carried out, such as ``get_chat``."""
 
 
 class PartialFailure(PeriskopeError):  # noqa: N818 - as above
-    """A call succeeded for some of what it names, and not for the rest. Only ``raise_for_failures()`` raises this."""
+    """A call succeeded for some of its items, and not for the rest. Only ``raise_for_failures()`` raises this."""
 
     def __init__(self, total: int, failed: Mapping[str, str]) -> None:
         first = "; ".join(f"{name}: {why}" for name, why in list(failed.items())[:10])
         more = f"; and {len(failed) - 10} more" if len(failed) > 10 else ""  # noqa: PLR2004 - what one line has room for
         super().__init__(f"{len(failed)} of {total} failed: {first}{more}")
         self.failed: Mapping[str, str] = dict(failed)
-        """By participant or e-mail, why, in the server's words."""
+        """The reasons by participant or e-mail, in the server's words."""
 
 
 class SendError(PeriskopeError):
-    """A message that was queued cannot be sent; only waiting for it raises this."""
+    """A queued message cannot be sent; only waiting for it raises this."""
 
     def __init__(self, message: str, *, unique_id: str | None, reason: str | None) -> None:
         super().__init__(message)
@@ -282,7 +282,7 @@ class SendError(PeriskopeError):
 
 
 class DecodeError(PeriskopeError):
-    """A successful answer that is not what the API documents. A gateway's was retried before this was raised."""
+    """A successful answer differs from the API's documents. A gateway's answer was retried before this."""
 
     def __init__(
         self,
@@ -295,19 +295,19 @@ class DecodeError(PeriskopeError):
     ) -> None:
         super().__init__(message, meta=meta)
         self.retryable = retryable
-        """Whether somebody on the way seems to have answered for the server: the next answer may be its own."""
+        """Whether somebody other than the server seems to have answered: its own answer may come next."""
         self.path = path
-        """Where in the JSON, such as ``$.chats[3].chat_id``; ``$`` is the whole."""
+        """The position in the JSON, such as ``$.chats[3].chat_id``; ``$`` is the whole."""
         self.body_start = body_start
         """The first characters of the body."""
 
 
 class PaginationError(PeriskopeError):
-    """The pages contradict what was asked for, so going on would lose rows or never end."""
+    """The pages contradict the request, so going on would lose rows or never end."""
 
 
 class SignatureError(PeriskopeError):
-    """A webhook that is not to be trusted. Neither the keys nor the expected signature are in here."""
+    """A webhook not to be trusted. Neither the keys nor the expected signature are in here."""
 
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
@@ -316,7 +316,7 @@ class SignatureError(PeriskopeError):
 
 
 class StreamOverflowError(PeriskopeError):
-    """Live events came faster than they were taken, and ``on_overflow="raise"`` was asked for."""
+    """Live events came faster than they were taken, with ``on_overflow="raise"``."""
 
 
 class ExportError(PeriskopeError):
@@ -341,5 +341,5 @@ _BY_STATUS: dict[int, type[APIError]] = {
 
 
 def error_for_status(status: int) -> type[APIError]:
-    """Give the class for an HTTP status; APIError itself where no class is more exact."""
+    """Give the most exact class for an HTTP status, by default APIError."""
     return _BY_STATUS.get(status) or (ServerError if status >= 500 else APIError)  # noqa: PLR2004 - HTTP's own

@@ -1,7 +1,7 @@
-"""What a client tells its hooks: frozen records of what happened, and the shape of a hook.
+"""A client's events for its hooks, as frozen records, and the shape of a hook.
 
-A hook is any callable that takes one :data:`Event`. It is called in the event loop, between two steps of the
-request, so it must return at once: put what is slow into a queue. A hook that raises is logged and passed over; it
+A hook is any callable with one :data:`Event` as its argument. The event loop calls it between two steps of the
+request, so it must return at once: put slow work into a queue. An exception of a hook is logged and passed over; it
 never breaks a request. No event ever holds the API key.
 """
 
@@ -47,7 +47,7 @@ class RequestSent(Struct, frozen=True, kw_only=True):
     url: str = ""
     """The whole address, after redirects."""
     waited: float = 0.0
-    """Seconds that it waited for the limit; a pause between two tries is not in it."""
+    """Seconds of its wait for the limit, without pauses between tries."""
 
 
 class ResponseReceived(Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class ResponseReceived(Struct, frozen=True, kw_only=True):
 
 
 class RequestFailed(Struct, frozen=True, kw_only=True):
-    """A request ended without a whole answer: it failed, or its task was cancelled. Then comes no ResponseReceived."""
+    """A request ended without a whole answer: it failed, or its task was cancelled. No ResponseReceived follows."""
 
     method: str
     target: str
@@ -72,7 +72,7 @@ class Throttled(Struct, frozen=True, kw_only=True):
     """A request has to wait for the limit."""
 
     wait: float
-    """Seconds until the next request may go, as well as they can be known now."""
+    """Seconds until the next request may go, by the present estimate."""
     reason: str
     """``limit`` (the budget is spent), ``refused`` (after a 429), ``probe`` (waiting for the first answer's headers),
     ``shape`` (the bucket spreads the requests)."""
@@ -88,7 +88,7 @@ class Retried(Struct, frozen=True, kw_only=True):
     method: str
     target: str
     attempt: int
-    """The try that failed, counted from 1."""
+    """The failed try, counted from 1."""
     wait: float
     """Seconds until the next one; for a 429 the gate adds its own wait."""
     error: Exception
@@ -99,13 +99,13 @@ class PageRead(Struct, frozen=True, kw_only=True):
 
     offset: int
     rows: int
-    """Rows that the server sent."""
+    """Rows sent by the server."""
     placed: int
-    """Rows of these that had not been met before."""
+    """New rows of these."""
     delivered: int
     """Rows placed so far in this walk."""
     count: int | None
-    """The server's count of all rows, where it gave one. A plan, never a promise."""
+    """The server's count of all rows, if it gave one. A plan, never a promise."""
     meta: ResponseMeta
 
 
@@ -116,12 +116,12 @@ class Hook(Protocol):
     """Anything that takes an event."""
 
     def __call__(self, event: Event, /) -> object:
-        """Take an event and return at once; what is returned is ignored."""
+        """Take an event and return at once; the result is ignored."""
         ...
 
 
 def checked_hooks(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
-    """Refuse what could never work as a hook, when the client is made. Raises ConfigError."""
+    """Refuse objects that could never work as a hook, when the client is made. Raises ConfigError."""
     checked = tuple(hooks)
     for hook in checked:
         is_async = inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(getattr(hook, "__call__", None))  # noqa: B004 - the method is looked at
@@ -134,7 +134,7 @@ def checked_hooks(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
 
 
 def announce(hooks: Sequence[Hook], event: Event) -> None:
-    """Tell every hook; what one of them raises is logged and goes no further."""
+    """Tell every hook; their exceptions are logged and go no further."""
     for hook in hooks:
         try:
             hook(event)

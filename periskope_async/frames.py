@@ -1,6 +1,6 @@
-"""Tracebacks without the frames that hold requests and answers: reports of crashes show frames with their values.
+"""Tracebacks without the frames of requests and answers: crash reports show frames with their values.
 
-Those of aiohttp hold what is about to be written and the answer's headers, which may quote the API key.
+aiohttp's frames hold the bytes to be written and the answer's headers; both may quote the API key.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _HIDDEN = ("aiohttp", "periskope_async.transport", "periskope_async.connection",
 
 
 def hide_frames(error: BaseException) -> None:
-    """Take those frames out of the traceback of an error, or a cancel, and of all that it came from.
+    """Take aiohttp's frames out of the traceback of an error or a cancel, and of all its causes.
 
     The frames of others stay, such as those of a lent session's middlewares.
     """

@@ -1,7 +1,7 @@
-"""Events as webhooks and the socket bring them, read into one form (pure).
+"""Events of webhooks and of the socket, read into one form (pure).
 
 The names are those of https://docs.periskope.app/api-reference/webhooks/introduction. A webhook brings an envelope,
-``{event, data, org_id, timestamp}``; the official client's types say that the socket brings the bare object. Both are
+``{event, data, org_id, timestamp}``. The socket brings the bare object, by the official client's types. Both forms are
 taken from either.
 """
 
@@ -54,14 +54,14 @@ EventName: TypeAlias = Literal[
 """The documented names; the server may send others, and they are kept."""
 
 Source: TypeAlias = Literal["webhook", "socket", "walk"]
-"""How an event came; ``walk`` where a list was read to fill a gap."""
+"""How an event came; ``walk`` if a list was read to fill a gap."""
 
 
 class ObjectType(NamedTuple):
-    """What an event is about."""
+    """The object of an event."""
 
     kind: type[Part] | None
-    """The struct that REST gives for it; None where it is left a mapping."""
+    """Its struct in REST; None if it stays a mapping."""
     identity: tuple[str, ...]
     """The path to its id."""
 
@@ -96,7 +96,7 @@ OBJECTS: Final[dict[str, ObjectType]] = {
     "ticket.deleted": _TICKET,
     "ticket.updated": _TICKET,
 }
-"""By the event's name, what it is about."""
+"""The object by the event's name."""
 
 EVENT_NAMES: Final[tuple[str, ...]] = tuple(OBJECTS)
 
@@ -110,22 +110,21 @@ class LiveEvent(Struct, frozen=True, kw_only=True):
     """Something that happened in Periskope."""
 
     name: str
-    """Such as ``message.created``; empty where not even that could be read."""
+    """Such as ``message.created``; empty if not even that could be read."""
     data: Part | dict[str, Any] | None
-    """The object: the Struct that REST gives for it, or the mapping that was sent where there is none. None where no
-    object was sent."""
+    """The object: REST's Struct, or the mapping if there is no Struct. None if no object was sent."""
     raw: bytes = b""
-    """The object's JSON as it came; empty for a row that a walk brought."""
+    """The object's JSON as it came; empty for a row from a walk."""
     org_id: str | None = None
     timestamp: datetime | None = None
-    """When the server sent it, by its own clock, in UTC. The documents promise it for webhooks alone."""
+    """The server's time of sending, by its own clock, in UTC. The documents promise it for webhooks alone."""
     phone: str | None = None
-    """The phone that the stream was opened for; None for a webhook."""
+    """The phone of the stream; None for a webhook."""
     received_at: datetime | None = None
-    """When it arrived here, in UTC."""
+    """The time of its arrival here, in UTC."""
     source: Source = "webhook"
     error: str | None = None
-    """Why ``data`` is not the Struct that it should be; None where it is."""
+    """Why ``data`` is not the expected Struct; None if it is."""
 
     @property
     def object_id(self) -> str | None:
@@ -137,7 +136,7 @@ class LiveEvent(Struct, frozen=True, kw_only=True):
 
     @property
     def object_time(self) -> datetime | None:
-        """When the object changed last, by its own word; else the envelope's time."""
+        """The time of the object's last change, by its own word; else the envelope's time."""
         for key in _TIMES:
             found = _member(self.data, key)
             try:
@@ -149,7 +148,7 @@ class LiveEvent(Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """What a second delivery of the same event has in common with the first: its name, object, time and content.
+        """The common key of an event's repeated deliveries: its name, object, time and content.
 
         The content is in it because an ``ack`` may change within one time.
         """
@@ -185,13 +184,13 @@ def read_event(
 ) -> LiveEvent:
     """Read an event from its JSON: an envelope, or with a ``name`` also the bare object.
 
-    What is wrong with the object is told in ``error`` and fails nothing. Raises Unreadable where the whole is no JSON
-    object, or says no name.
+    A wrong object is reported in ``error`` and fails nothing. Raises Unreadable if the whole is no JSON object, or has
+    no name.
     """
     body = bytes(text)
     said: str | None = None
     envelope = _NOTHING
-    # None of the documented objects has a field `event`, so that most bare ones need no second look.
+    # No documented object has a field `event`, so most bare ones need no second look.
     if name is None or b'"event' in body:
         body, envelope = _open(body)
         said = _string(envelope.event) or _string(envelope.event_type)
@@ -226,7 +225,7 @@ def _open(body: bytes) -> tuple[bytes, _Envelope]:
 
 
 def _read_object(kind: type[Part] | None, raw: bytes, path: str) -> tuple[Part | dict[str, Any] | None, str | None]:
-    """Give the object, and what is wrong with it."""
+    """Give the object, and its fault."""
     reason = None
     if kind is not None:
         try:
