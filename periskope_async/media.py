@@ -1,7 +1,7 @@
-"""A file to send: from a path, from bytes, or from a URL that the server fetches.
+"""A file to send: from a path, from bytes, or from a URL for the server to fetch.
 
-How large a file the server takes is not documented. WhatsApp takes documents of up to 100 MB, so what is larger is
-refused here, before a byte is sent. A file is read and written as base64 in a thread, so that the event loop goes on.
+The server's limit for a file is not documented. WhatsApp takes documents of up to 100 MB, so a larger file is refused
+here, before a byte is sent. A thread reads a file and encodes it as base64, so the event loop goes on.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Media(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """A file to send. Make it with :meth:`from_path`, :meth:`from_bytes` or :meth:`from_url`."""
 
     type: MediaType
-    """What WhatsApp shows it as; sticker-like or unknown files are documents."""
+    """How WhatsApp shows it; sticker-like or unknown files are documents."""
     filename: str
     mimetype: str
     size: int | None = None
@@ -60,8 +60,8 @@ class Media(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     ) -> Self:
         """Take a file of this machine; it is read when it is sent.
 
-        The mimetype is guessed from the name, and the type from the mimetype. Raises ConfigError where there is no such
-        file, where it is empty or larger than 100 MB, or where nothing can be guessed.
+        The mimetype is guessed from the name, and the type from the mimetype. Raises ConfigError if there is no such
+        file, if it is empty or larger than 100 MB, or if nothing can be guessed.
         """
         where = Path(path)
         try:
@@ -98,7 +98,7 @@ class Media(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         mimetype: str | None = None,
         type: MediaType | None = None,  # noqa: A002 - as above
     ) -> Self:
-        """Name a public URL, which Periskope's server fetches. Guesses and raises as :meth:`from_path` does."""
+        """Name a public URL for Periskope's server to fetch. Guesses and raises as :meth:`from_path` does."""
         address = inputs.url("url", url)
         found = PurePosixPath(unquote(urlsplit(address).path)).name
         name, kind, shown = _described(filename or found, mimetype, type)
@@ -112,7 +112,7 @@ class Media(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         return {**described, "filedata": await self.encoded()}
 
     async def encoded(self) -> str:
-        """Give the bytes in base64, read and written in a thread. Raises ConfigError where the file is gone."""
+        """Give the bytes in base64, read and encoded in a thread. Raises ConfigError if the file is gone."""
         return await asyncio.to_thread(self._encode)
 
     def _encode(self) -> str:
@@ -125,7 +125,7 @@ class Media(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
                 raise ConfigError(
                     f"the file {str(path)!r} cannot be read: {error.strerror}", parameter="media"
                 ) from None
-            # It may have grown since it was looked at.
+            # It may have grown since the last check.
             _checked_size(len(data), str(path))
         return base64.b64encode(data).decode("ascii")
 

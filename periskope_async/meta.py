@@ -1,7 +1,7 @@
-"""What a response says of itself beside its body: the numbers that support and logs ask for.
+"""The facts of a response beside its body: the numbers for support and logs.
 
-A leaf: errors, models and the session all carry a :class:`ResponseMeta`, so this room imports only the
-parsed limit headers, which are themselves a leaf.
+A leaf: errors, models and the session all carry a :class:`ResponseMeta`, so this module imports only the parsed limit
+headers, another leaf.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ __all__ = ["ResponseMeta"]
 
 
 class ResponseMeta(Struct, frozen=True, kw_only=True, gc=False):
-    """The facts of one response that are not in its body.
+    """The facts of one response outside its body.
 
     Header names are those of the recorded answers (https://docs.periskope.app/api-reference/chat/list-all-chats).
-    A header that was not sent is None.
+    A missing header is None.
     """
 
     status: int
@@ -25,9 +25,9 @@ class ResponseMeta(Struct, frozen=True, kw_only=True, gc=False):
     trace_id: str | None = None
     """``x-periskope-trace-id``: name it when you write to Periskope's support."""
     org_id: str | None = None
-    """``x-periskope-org-id``, or the plain ``org_id`` that error answers carry."""
+    """``x-periskope-org-id``, or the plain ``org_id`` of error answers."""
     phone_id: str | None = None
-    """``x-periskope-phone-id``: the phone that the request was resolved to (``phone-…``)."""
+    """``x-periskope-phone-id``: the phone of the request, as the server resolved it (``phone-…``)."""
     rate_limit: LimitHeaders = LimitHeaders()
     """The ``X-RateLimit-*`` and ``Retry-After`` headers, parsed; every time in it is a difference in seconds."""
     date: str | None = None
@@ -37,10 +37,10 @@ class ResponseMeta(Struct, frozen=True, kw_only=True, gc=False):
     body_bytes: int = 0
     """Size of the decoded body in bytes, as it was received: 0 for a 304."""
     bytes_saved: int = 0
-    """Size of the decoded body that was not sent again, because the caller's cache had it."""
+    """Size of the decoded body in bytes if it came from the caller's cache instead of the server."""
     seconds: float = 0.0
-    """From sending the request to the last byte of its answer; waiting for the limit is not in it."""
+    """Seconds from sending the request to the last byte of its answer, without the wait for the limit."""
     waited: float = 0.0
-    """Seconds that the call waited: for the limit, and between its tries."""
+    """Seconds of the call's waits: for the limit, and between its tries."""
     attempts: int = 1
-    """How many requests this call has cost, this one included."""
+    """Requests of this call so far, this one included."""

@@ -1,7 +1,7 @@
 """Text of strangers, made fit for one line of a log, an error or a terminal (pure).
 
-What a server or a proxy sends may hold line breaks, escape codes of terminals, marks that reverse the direction of what
-follows, and bytes that cannot be encoded again. Shown as it is, it forges log lines and breaks the log's handler.
+Text of a server or a proxy may hold line breaks, escape codes of terminals, marks that reverse the direction of the
+text, and bytes that cannot be encoded again. Shown as it is, it forges log lines and breaks the log's handler.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _UNFIT = re.compile(
 
 
 def one_line(text: str, *, limit: int = 1000) -> str:
-    r"""Give ``text`` on one line that every terminal can show, of at most ``limit`` characters.
+    r"""Give ``text`` on one line of max ``limit`` characters; every terminal can show it.
 
     A run of whitespace becomes one space. A control, a mark of direction or a lone surrogate becomes an escape:
-    ``\x1b``, ``\u202e``, and ``\xff`` for a byte that was read with ``surrogateescape``. What is cut ends in ``…``.
+    ``\x1b``, ``\u202e``, and ``\xff`` for a byte decoded with ``surrogateescape``. A shortened text ends in ``…``.
     """
     if len(text) <= limit and text.isascii() and text.isprintable() and " " not in text:
-        # As most ids are, and they come with every answer.
+        # Most ids are one line already, and come with every answer.
         return text
-    # What lies further behind is not worth its time: a body has megabytes.
+    # Text further behind is not worth its time: a body has megabytes.
     start = text[: 4 * limit]
     line = _UNFIT.sub(_escape, _SPACES.sub(" ", start)).strip(" ")
     if len(line) <= limit and len(start) == len(text):

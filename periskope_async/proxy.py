@@ -1,4 +1,4 @@
-"""The proxy on the way to the server: told, or found in the environment as curl and httpx find theirs.
+"""The proxy on the way to the server: given, or found in the environment as curl and httpx find theirs.
 
 Its user and password are kept apart from its URL, so that the URL can be shown.
 """
@@ -23,15 +23,15 @@ class Proxy(Struct, frozen=True):
     url: str
     """Scheme, host and port; nothing secret."""
     authorization: Secret | None = None
-    """What its Proxy-Authorization header says; None where it has no user."""
+    """The value of its Proxy-Authorization header; None if it has no user."""
 
 
 def find_proxy(given: Secret | None, *, trust_env: bool, base_url: str, is_loopback: bool) -> Proxy | None:
-    """Give the proxy for a server, or None where requests go to it directly.
+    """Give the proxy for a server, or None if requests go to it directly.
 
     ``given`` goes before the environment (``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``, in lower case too; on macOS
     and Windows the system's settings). This machine is never reached through one: a proxy elsewhere would ask itself,
-    and would be sent the API key unencrypted. Raises ConfigError, which never holds a user or a password.
+    and would be sent the API key unencrypted. Raises ConfigError without a user or a password in it.
     """
     proxy = None if given is None else _read(given, "proxy")
     server = urlsplit(base_url)
@@ -49,7 +49,7 @@ def _from_environment(scheme: str) -> Secret | None:
 
 
 def _read(given: Secret, source: str) -> Proxy:
-    # What is raised here shows the locals of this frame in a report of the crash: they hold no password.
+    # A crash report of an error raised here shows the locals of this frame: they hold no password.
     proxy = _parsed(given)
     if isinstance(proxy, Proxy):
         return proxy
@@ -57,7 +57,7 @@ def _read(given: Secret, source: str) -> Proxy:
 
 
 def _parsed(given: Secret) -> Proxy | str:
-    """Give the proxy, or what is wrong."""
+    """Give the proxy, or the fault in its text."""
     text = given.reveal().strip()
     scheme, separator, _ = text.partition("://")
     scheme = scheme.lower() if separator else "http"
@@ -71,7 +71,7 @@ def _parsed(given: Secret) -> Proxy | str:
     except ValueError:
         return wrong
     is_visible = all("!" <= character <= "~" for character in text)
-    # A slash, "?" or "#" in a password ends the host early: what was then taken for it may be a part of the password.
+    # A slash, "?" or "#" in a password ends the host early: the supposed host may then be a part of the password.
     if (
         scheme not in {"http", "https"}
         or not host

@@ -1,7 +1,7 @@
-"""The pytest fixture ``periskope_sandbox``: a Periskope for one test, whatever async plugin the test uses, or none.
+"""The pytest fixture ``periskope_sandbox``: a Periskope for one test, with any async plugin or none.
 
-This module is loaded by every pytest run where the package is installed, so it leaves the server alone until a test
-asks for it.
+Every pytest run loads this module if the package is installed, so it imports the server only for a test with the
+fixture.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MARKER = "periskope_sandbox"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known, for runs with ``--strict-markers``."""
+    """Register the marker, for runs with ``--strict-markers``."""
     config.addinivalue_line(
         "markers",
         f"{_MARKER}(**settings): what the fixture `periskope_sandbox` gives to `Sandbox(...)`, such as chats=50.",
@@ -32,8 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def periskope_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """Serve a :class:`periskope_async.sandbox.Sandbox` from a thread of its own for the length of a test.
 
-    ``@pytest.mark.periskope_sandbox(chats=50, limit=5)`` sets it up; a mark nearer to the test goes before one
-    further out, setting by setting.
+    ``@pytest.mark.periskope_sandbox(chats=50, limit=5)`` sets it up. Settings of a nearer mark go before those of one
+    further out, one by one.
     """
     from periskope_async.sandbox import Sandbox  # noqa: PLC0415 - only a test that asks for it pays for aiohttp.web
 
@@ -42,6 +42,6 @@ def periskope_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         if marker.args:
             raise pytest.UsageError(f"@pytest.mark.{_MARKER} takes settings by name, like chats=50; got {marker.args}")
         settings.update(marker.kwargs)
-    # Settings come from marks, which nothing types; Sandbox names a wrong one.
+    # Settings come from untyped marks; Sandbox names a wrong one.
     with Sandbox(**settings) as sandbox:  # type: ignore[arg-type]
         yield sandbox

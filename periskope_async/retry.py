@@ -1,10 +1,9 @@
 """Whether a failed try is worth another one, and when (pure).
 
-Reading calls are retried. Nothing in Periskope's API makes a second POST harmless, so a write is retried only where the
-server surely did nothing. The back-off is exponential
-with **full jitter** (each wait is drawn evenly between zero and the ceiling: the form that spreads a crowd best,
-https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). A wait that the server asks for is a lower
-bound: it is obeyed whole, or the call gives up; it is never cut to fit.
+Reading calls are retried. No second POST is harmless in Periskope's API, so a write is retried only if the server
+surely did nothing. The back-off is exponential with **full jitter**: each wait is drawn evenly between zero and the
+ceiling. This form spreads a crowd best (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+The server's own wait is a lower bound: it is obeyed whole, or the call gives up; it is never shortened to fit.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RETRYABLE_STATUSES", "RetryPolicy", "next_wait"]
 
-# Those above 511 are the gateways' own: the server did not answer or is overloaded, or, with 598 and 599, a proxy lost
-# patience. 525 and 526 are missing, for certificates do not mend themselves.
+# Those above 511 are the gateways' own: the server did not answer or is overloaded, or a proxy lost patience (598 and
+# 599). 525 and 526 are missing: certificates do not mend themselves.
 RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 527, 529, 530, 598, 599})
 
 
@@ -39,17 +38,17 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     """How often and how long a reading call is tried."""
 
     tries: int = 6
-    """Requests that one call may cost, the first included; 1 turns retries off."""
+    """Max requests of one call, the first included; 1 turns retries off."""
     base: float = 0.5
     """Ceiling of the first wait in seconds; it doubles with each further one."""
     ceiling: float = 20.0
-    """Most seconds that a drawn wait may take. A Retry-After may be longer."""
+    """Max seconds of a drawn wait. A Retry-After may be longer."""
     max_elapsed: float = 180.0
     """No back-off is begun that would end later than this many seconds after the call's start. A wait for the limit
     is not counted: ``RateLimiter(max_wait=…)`` and ``Timeout(total=…)`` bound that."""
 
     def __post_init__(self) -> None:
-        """Refuse what would loop for ever or not at all."""
+        """Refuse policies that would loop for ever or not at all."""
         if not is_whole(self.tries, least=1):
             raise ConfigError(
                 f"retry.tries is {self.tries!r}; it counts the first request, so 1 is the least",
@@ -66,8 +65,8 @@ def next_wait(
 ) -> float | None:
     """Give the seconds to wait before the next try, or None to give up and raise ``error``.
 
-    ``attempt`` is the try that failed, counted from 1; ``elapsed`` the seconds since the call began. Of a write,
-    ``error`` must be one after which the server surely did nothing; only no connection and a 429 are worth another try.
+    ``attempt`` is the failed try, counted from 1; ``elapsed`` the seconds since the call began. The server must surely
+    have done nothing after a write's ``error``; of writes, only no connection and a 429 are worth another try.
     """
     if attempt >= policy.tries or not _is_passing(error):
         return None
@@ -76,7 +75,7 @@ def next_wait(
     wait = rng.uniform(0, min(policy.ceiling, policy.base * 2 ** min(attempt - 1, 32)))
     asked = error.meta.rate_limit.retry_after if isinstance(error, PeriskopeError) and error.meta else None
     if asked is not None:
-        # Jitter only ever adds: a crowd that was sent away together must not come back together, nor early.
+        # Jitter only ever adds: clients sent away together must not come back together, nor early.
         wait += asked
     return wait if elapsed + wait <= policy.max_elapsed else None
 
@@ -85,5 +84,5 @@ def _is_passing(error: Exception) -> bool:
     """Whether the same request may fare better a little later."""
     if isinstance(error, TransportError | DecodeError):
         return error.retryable
-    # A limiter that lets nobody wait so long says the same at the next try.
+    # A refusal by the limiter's max_wait would be the same at the next try.
     return isinstance(error, APIError) and error.status in RETRYABLE_STATUSES and not isinstance(error, WaitTooLong)

@@ -1,8 +1,8 @@
-r"""A secret that never shows itself, and is taken out of what others quote of it (pure).
+r"""A secret that never shows itself, and is removed from others' quotes of it (pure).
 
-A gateway that refuses a key likes to say which one, in an encoding of its own: PHP writes ``\/`` for a slash, .NET
-``\u002b`` for a plus, HTML ``&#43;``, a redirect ``%2B``, and some show the whole header in base64. So each character
-is looked for in every spelling of it, also where one encoding is wrapped in another.
+A gateway likes to quote the key it refuses, in an encoding of its own: PHP writes ``\/`` for a slash, .NET ``\u002b``
+for a plus, HTML ``&#43;``, a redirect ``%2B``, and some show the whole header in base64. So each character is looked
+for in every spelling of it, even with one encoding wrapped in another.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["Secret"]
 
 _SHOWN = b"***"
-# What is shorter is part of many a word, and no real key.
+# A shorter text is part of many words, and no real key.
 _LEAST_CHARACTERS = 4
 _LEAST_BASE64 = 8
-# The names that HTML has for characters of ASCII.
+# HTML's names of ASCII characters.
 _ENTITIES = {
     "!": "excl", '"': "quot", "#": "num", "$": "dollar", "%": "percnt", "&": "amp", "'": "apos", "(": "lpar",
     ")": "rpar", "*": "ast", "+": "plus", ",": "comma", ".": "period", "/": "sol", ":": "colon", ";": "semi",
@@ -35,7 +35,7 @@ class Secret:
     __slots__ = ("_redact", "_value")
 
     def __init__(self, value: str) -> None:
-        # In a closure, for reports of crashes show the attributes of objects too.
+        # In a closure: crash reports show the attributes of objects too.
         self._value: Callable[[], str] = lambda: value
         self._redact: Callable[[bytes], bytes] | None = None
 
@@ -44,13 +44,13 @@ class Secret:
         return self._value()
 
     def redact(self, body: bytes) -> bytes:
-        """Put stars in the string's place in what somebody else has written, in whatever encoding it stands there."""
+        """Put stars in the string's place in somebody else's text, in any encoding of it."""
         if self._redact is None:
             self._redact = _redactor(self._value())
         return self._redact(body)
 
     def redact_text(self, text: str) -> str:
-        """Take the string out of a text likewise; the text may hold lone surrogates."""
+        """Do the same in a text; the text may hold lone surrogates."""
         return self.redact(text.encode(errors="surrogatepass")).decode(errors="surrogatepass")
 
     def __repr__(self) -> str:
@@ -63,12 +63,12 @@ class Secret:
         return hash((Secret, self.reveal()))
 
     def __reduce__(self) -> str | tuple[object, ...]:
-        """Refuse to be written out."""
+        """Refuse to be pickled."""
         raise TypeError("a secret is not pickled; read it from the environment where it is needed")
 
 
 def _redactor(secret: str) -> Callable[[bytes], bytes]:
-    """Give what takes a secret of visible ASCII out of a body."""
+    """Give a function that redacts a secret of visible ASCII in a body."""
     spelled = re.compile(b"".join(map(_spellings, secret)) if len(secret) >= _LEAST_CHARACTERS else b"(?!)")
     encoded = _base64_forms(secret.encode())
 
@@ -91,7 +91,7 @@ def _spellings(character: str) -> bytes:
     once = "" if character == "\\" else "+"
     spellings = [
         plain,
-        # All repeats are bounded, and gone through once: else a body of backslashes alone would take for ever.
+        # All repeats are bounded, and matched in one pass: else a body of backslashes alone would take for ever.
         rf"\\\\{{0,8}}{once}(?:{plain}|[uU]00{two_digits}|x{two_digits})",
         rf"%(?:25){{0,3}}{two_digits}",
         rf"&(?:amp;){{0,3}}(?:{named});?",
@@ -102,11 +102,11 @@ def _spellings(character: str) -> bytes:
 
 
 def _base64_forms(secret: bytes) -> list[bytes]:
-    """Give what is seen of the secret in base64, at each of the three places where it may begin within three bytes."""
+    """Give the secret's visible forms in base64, for each of its three possible offsets within three bytes."""
     forms: list[bytes] = []
     for shift in range(3):
         encoded = b64encode(bytes(shift) + secret)
-        # The first characters belong to what stands before, the last one also to what follows.
+        # The first characters mix with the text before, the last one with the text after.
         inner = encoded[-(-8 * shift // 6) : 8 * (shift + len(secret)) // 6]
         forms += [inner, inner.replace(b"/", rb"\/"), inner.translate(bytes.maketrans(b"+/", b"-_"))]
     return [form for form in dict.fromkeys(forms) if len(form) >= _LEAST_BASE64]

@@ -1,4 +1,4 @@
-"""The session manager: the one aiohttp session that carries all calls of a client, owned or lent, and its lifetime."""
+"""The session manager: the one aiohttp session for all calls of a client, owned or lent, and its lifetime."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class SessionManager:
     """Sends requests for any number of tasks of one event loop.
 
     It opens on first use, so it can be made before a loop runs. A lent ``session`` or ``limiter`` is used and not
-    closed. What goes wrong on the way out of a call is retried as ``config.retry`` says; each retry passes the gate
-    again, at the head of its queue.
+    closed. A failed call is retried by the rules of ``config.retry``; each retry passes the gate again, at the head of
+    its queue.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class SessionManager:
         self._owns_limiter = owns_limiter
         self._session = session
         self._owns_session = session is None
-        # Without a state of its own: the children of a fork would all inherit one, and come back in step.
+        # It has no state of its own: the children of a fork would all inherit one, and come back in step.
         self._rng = rng or random.SystemRandom()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid: int | None = None
@@ -76,15 +76,15 @@ class SessionManager:
         is_bulk: bool = False,
         account: Account | None = None,
     ) -> Reply:
-        """Send a request until it is answered with a success; give what reads the answer.
+        """Send a request until a success; give a Reply for reading the answer.
 
         ``is_bulk`` is for pages of walks: while requests wait for the limit, single calls go ahead of them. With a
-        ``cache`` the body may come from there, and is kept there once the answer was read. What the
-        call costs is booked in ``account`` as it arises.
+        ``cache`` the body may come from there, and is kept there after it was read. The call's costs are booked in
+        ``account`` as they arise.
 
         May wait for the limit and between tries. Raises TransportError, APIError, ClosedError, WrongLoopError, and
-        OutcomeUnknown for a write that was sent and got no answer that tells what became of it. A cancel leaves no
-        connection and no place in the queue behind.
+        OutcomeUnknown for a sent write with an unknown result. A cancel leaves no connection and no place in the queue
+        behind.
         """
         session = self._open()
         assert self._closing is not None  # noqa: S101 - for the type checker: set by _open
@@ -108,13 +108,13 @@ class SessionManager:
         return Reply(await self._answer(call), go_on)
 
     async def _answer(self, call: Call, *, wait: float = 0.0) -> Answer:
-        """Have a call answered, in the time that it has left, and unless the client closes."""
+        """Answer a call within its remaining time, unless the client closes."""
         request = call.request
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - for the type checker: a coroutine runs in one
         self._running.add(task)
         total = self._config.timeout.total
-        # Most calls have none, and to enter one is a fiftieth of a small call.
+        # Most calls have none, and entering one costs a fiftieth of a small call.
         deadline = None if total is None else asyncio.timeout(total - call.seconds)
         try:
             if deadline is None:
@@ -127,7 +127,7 @@ class SessionManager:
                 raise (call.outcome_unknown(closed) if call.is_in_doubt else closed) from None
             raise
         except TimeoutError as error:
-            # An error of ours that is a TimeoutError has its own story to tell.
+            # Our own errors may be a TimeoutError too; each has its own text.
             if isinstance(error, PeriskopeError) or deadline is None or not deadline.expired():
                 raise
             late = TimeoutError_(
@@ -146,7 +146,7 @@ class SessionManager:
                 self._call_ended.set()
 
     def lend(self, at_close: Callable[[], Awaitable[None]]) -> aiohttp.ClientSession | None:
-        """Give the lent session, None where it is our own, to a stream; ``at_close`` is awaited when the client closes.
+        """Give the lent session, or None for our own, to a stream; ``at_close`` is awaited when the client closes.
 
         Raises ClosedError, WrongLoopError.
         """
@@ -159,9 +159,9 @@ class SessionManager:
         self._at_close.discard(at_close)
 
     async def close(self) -> None:
-        """Close what is owned. Calls that wait or run end with ClosedError. May be called twice, also at once.
+        """Close everything owned. Waiting and running calls end with ClosedError. May be called twice, also at once.
 
-        What is cancelled while it waits for the calls to end closes all the same.
+        A cancel during the wait for those calls does not keep it from closing.
         """
         self._is_closed = True
         if self._pid not in {None, os.getpid()}:
@@ -180,7 +180,7 @@ class SessionManager:
                 await self._session.close()
 
     async def _end_calls(self) -> None:
-        """Cancel the calls that run, and wait until they have let go of their connections and their places in line."""
+        """Cancel the running calls, and wait until they have let go of their connections and places in the queue."""
         mine = {asyncio.current_task()}
         for task in self._running - self._ended - mine:
             self._ended.add(task)
@@ -190,9 +190,9 @@ class SessionManager:
             await self._call_ended.wait()
 
     def _take_back_cancel(self, task: asyncio.Task[object]) -> bool:
-        """Take back the cancel by which closing ended a call, since the caller's task never asked for it.
+        """Take back the cancel of a call by closing, since the caller's task never asked for it.
 
-        Gives whether it was the only one.
+        Returns whether it was the only one.
         """
         if task not in self._ended:
             return False
@@ -203,7 +203,7 @@ class SessionManager:
         if self._is_closed:
             raise ClosedError("the client is closed; make a new PeriskopeClient")
         if self._pid not in {None, os.getpid()}:
-            # Asked first: to a forked child, its parent's running loop is none.
+            # Checked first: a forked child does not see its parent's running loop.
             raise WrongLoopError(
                 "this client was used before the process forked, so its connections belong to the parent; "
                 "make a PeriskopeClient in each process, after the fork"

@@ -1,4 +1,4 @@
-"""What the pager reads from: one query of a list, its rows typed or as original bytes."""
+"""The pager's source: one query of a list, its rows typed or as original bytes."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class ListSource(Generic[R]):
         self._manager, self._query, self._cache = manager, query, cache
         self._reader = reader_of(query.listing)
         self._want: Want = "raw" if is_raw else "typed"
-        # Oldest first, a walk reads the sort time of every row: then there is nothing to gain from late rows.
+        # A walk from the oldest row reads the sort time of every row: late rows gain nothing.
         self._want_later: Want = "late" if query.order.is_newest_first and not is_raw else self._want
         sort = query.sort
         self._sort_times = [path.split(".") for path in sort.times] if sort else []
 
     def requests_per_second(self) -> float:
-        """Tell what the limit allows, as well as it is known."""
+        """Give the rate of the limit, by the best estimate."""
         return self._manager.limiter.requests_per_second
 
     def requests_at_once(self) -> int:
-        """Tell how many requests the limit allows at once, after a rest."""
+        """Give the number of requests that the limit allows at once, after a rest."""
         return self._manager.limiter.requests_at_once
 
     async def fetch(self, *, offset: int, limit: int, is_reversed: bool, account: Account) -> UnreadPage[R]:
@@ -69,14 +69,14 @@ class ListSource(Generic[R]):
             count=page.numbers.count,
             first_index=page.numbers.from_,
             meta=page.meta,
-            # One id names one row, answered bare or as a list that does not fill its page.
+            # One id names one row; the answer is bare, or a list shorter than its page.
             is_all=self._query.is_for_one and (len(page.rows) < limit or page.numbers.count is None),
             sort_time=lambda index: self._sort_time(page.timed(index)),
             changed_since=_changes(page.marks) if listing.says_updated_at else lambda indexes, _: len(indexes),
         )
 
     def _sort_time(self, row: Any) -> float | None:
-        """Read what the list is sorted by, in Unix seconds."""
+        """Read a row's sort time, in Unix seconds."""
         for path in self._sort_times:
             value = row
             for name in path:
@@ -87,10 +87,10 @@ class ListSource(Generic[R]):
 
 
 def _identified(marks: Sequence[Any], names: tuple[str, ...]) -> tuple[list[int], Callable[[int], _Identity]]:
-    """Give a page's keys, and what reads a row's identity; at the speed of C where no part of one is missing."""
+    """Give a page's keys, and a reader of a row's identity; at the speed of C if no part of one is missing."""
 
     def identity_of(mark: Any) -> _Identity:
-        # What is empty, null or absent is one and the same.
+        # Empty, null and absent are the same.
         return tuple([getattr(mark, name) or None for name in names])
 
     is_whole = all(all(map(attrgetter(name), marks)) for name in names[1:])
@@ -99,12 +99,12 @@ def _identified(marks: Sequence[Any], names: tuple[str, ...]) -> tuple[list[int]
 
 
 def _changes(marks: Sequence[Any]) -> Callable[[Sequence[int], float], int]:
-    """Give what counts those of a page's rows that may have come or changed since a time."""
+    """Give a counter of a page's rows that may have come or changed since a time."""
 
     def changed_since(indexes: Sequence[int], since: float) -> int:
         moment = datetime.fromtimestamp(since, UTC)
         times = list(map(attrgetter("updated_at"), pick(indexes, marks)))
-        # Told in C where each row says when it was changed, and none since: that is nearly always.
+        # Decided in C for the usual page: each row has a time of change, none since the given time.
         if all(times) and max(times) < moment:
             return 0
         return sum(not time or time >= moment for time in times)

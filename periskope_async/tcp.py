@@ -1,4 +1,4 @@
-"""What the kernel knows of a connection; None where it does not say."""
+"""The kernel's facts about a connection; None if it does not say."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 
 __all__ = ["bytes_received", "has_news", "round_trip_variation"]
 
-# struct tcp_info of linux/tcp.h: at which byte a field lies.
+# struct tcp_info of linux/tcp.h: the byte offset of each field.
 _TCP_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
 _RTTVAR = 72, struct.Struct("=I")
 _BYTES_RECEIVED = 128, struct.Struct("=Q")
@@ -22,14 +22,14 @@ def round_trip_variation(sock: socket.socket | None) -> float | None:
 
 
 def bytes_received(sock: socket.socket | None) -> int | None:
-    """Give how many bytes have come on the connection so far, before they are decrypted or decompressed."""
+    """Give the number of bytes received on the connection so far, before they are decrypted or decompressed."""
     return _tcp_info(sock, *_BYTES_RECEIVED)
 
 
 def has_news(sock: socket.socket) -> bool:
     """Whether bytes, or the connection's end, lie in the kernel and the event loop has not read them yet."""
     if sys.platform == "win32":
-        # There the loop has asked for them in advance, and there is no poll().
+        # The loop has asked for them in advance on Windows, and there is no poll().
         return False
     poll = select.poll()
     try:
@@ -47,5 +47,5 @@ def _tcp_info(sock: socket.socket | None, offset: int, form: struct.Struct) -> i
         info = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, offset + form.size)
         return int(form.unpack_from(info, offset)[0])
     except (OSError, ValueError, struct.error):
-        # It is no TCP connection, or was closed, which uvloop tells with a ValueError; or the kernel is too old.
+        # It is no TCP connection, or was closed (uvloop tells that with a ValueError); or the kernel is too old.
         return None

@@ -1,4 +1,4 @@
-"""For the tests of programs that use the client: ``Sandbox``, a Periskope to run against, and ``no_waiting()``.
+"""For the tests of programs with the client: ``Sandbox``, a Periskope to run against, and ``no_waiting()``.
 
 The pytest fixture ``periskope_sandbox`` needs no import; it comes with the installed package.
 """
@@ -23,10 +23,10 @@ __all__ = ["Sandbox", "no_waiting"]
 
 @contextmanager
 def no_waiting() -> Generator[None]:
-    """Send at once, whatever the limit says, and retry without a pause; for tests against fakes that know no limit.
+    """Send at once, whatever the limit says, and retry without a pause; for tests against fakes without a limit.
 
-    It holds for every client of this process until the block ends. Requests that are out when it begins are booked as
-    ever; a server that does have a limit will refuse.
+    It holds for every client of this process until the block ends. Earlier requests still on their way are booked as
+    ever. A server with a limit will refuse.
     """
     with (
         patch.object(Call, "wait_for_limit", _leave_at_once),
@@ -49,7 +49,7 @@ async def _no_turn(_: float) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    """Load the sandbox, and aiohttp's server with it, when it is first asked for."""
+    """Load the sandbox, and aiohttp's server with it, on first use."""
     if name == "Sandbox":
         from periskope_async.sandbox import Sandbox  # noqa: PLC0415 - see above
 

@@ -1,4 +1,4 @@
-"""Giving way to the other tasks of the event loop, between two pieces of work that would hold it."""
+"""Yielding to the other tasks of the event loop, between two long pieces of work."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import asyncio
 
 __all__ = ["give_way", "pause"]
 
-# In the first turn timers and sockets that came due meanwhile come behind this task, in the second they wake the tasks
-# that wait for them, behind this task again, and before the third one those have run.
+# First pass: timers and sockets due meanwhile queue behind this task. Second pass: they wake their tasks, again behind
+# this task. Those have run before the third pass.
 _TURNS = 3
 
 
 async def give_way() -> None:
-    """Let all other tasks run that are ready, or that have waited for what came due meanwhile."""
+    """Let all other ready tasks run, and those waiting for timers or sockets due meanwhile."""
     for _ in range(_TURNS):
         await asyncio.sleep(0)
 
 
 async def pause(seconds: float) -> None:
-    """Sleep before a further try of what no call makes. Tests of users have it return at once (``no_waiting()``)."""
+    """Sleep before a retry outside of calls. ``no_waiting()`` makes it return at once in users' tests."""
     await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""What people type and paste, before it is checked (pure)."""
+"""Text and numbers as people type and paste them, before any check (pure)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _INVISIBLE = re.compile(r"[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u
 
 
 def pasted(text: str) -> str:
-    """Give a text of digits or ASCII letters without the invisible characters that came with it."""
+    """Give a text of digits or ASCII letters without the invisible characters pasted with it."""
     return _INVISIBLE.sub("", text).strip()
 
 

@@ -1,8 +1,8 @@
 """A watch over one request: the wait for its answer ends in time, whatever becomes of the connection.
 
-aiohttp's own read timer begins anew with each byte of a head, and goes with the connection, which some answers close
-without a word to the one who waits for the body (https://github.com/aio-libs/aiohttp/issues/10355). So that timer is
-off, and this one stands in its place.
+aiohttp's own read timer begins anew with each byte of a head, and ends with the connection. Some answers close the
+connection without a word to the reader of the body (https://github.com/aio-libs/aiohttp/issues/10355). So that timer
+is off; this one replaces it.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Watch"]
 
-# How often to look after the connection: a timer for each block of a body would cost more than the look.
+# How often to check the connection: a timer for each block of a body would cost more than the check.
 _MOST_SECONDS_BETWEEN_LOOKS = 1.0
 _LEAST_LOOKS = 10
-# What came in while other tasks held the loop reaches the waiting task within as many turns of the loop.
+# Data that arrives while other tasks hold the loop reaches the waiting task within as many passes of the loop.
 _TURNS = 3
 
 
 class Watch:
-    """Cancels the task that waits for an answer, and takes that cancel back at the end, as ``asyncio.timeout`` does.
+    """Cancels the task waiting for an answer, and takes that cancel back at the end, as ``asyncio.timeout`` does.
 
     The head must be whole within ``patience`` seconds of sending. A body may take as long as bytes come, but no silence
-    may be longer than ``patience``. Where the connection is gone the wait ends soon, even if patience is None.
+    may be longer than ``patience``. The wait ends soon after the connection is gone, even if patience is None.
     """
 
     __slots__ = (
@@ -70,7 +70,7 @@ class Watch:
         """Whether the wait ended because there was no connection any more."""
 
     def sent(self, transport: asyncio.Transport | None) -> None:
-        """Begin, for a request that goes out on this connection now; anew, where a middleware sends it again."""
+        """Begin, for a request sent on this connection now; begin anew if a middleware sends it again."""
         self._permit.sent()
         self.end()
         self._transport = transport
@@ -104,7 +104,7 @@ class Watch:
 
     def _look(self) -> None:
         if self._is_head_here and (received := bytes_received(self._socket())) != self._received:
-            # What came may not have given a byte of the body yet: much may lie in a decompressor.
+            # Arrived bytes may not have given a byte of the body yet: many may lie in a decompressor.
             self._received = received
             self.heard()
         self.is_gone = self._transport is None or self._transport.is_closing()
