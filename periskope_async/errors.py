@@ -1,4 +1,4 @@
-"""The tree of errors: every error of this package's own.
+"""The tree of errors: all errors raised on purpose by this package.
 
 ::
 

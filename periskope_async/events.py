@@ -1,6 +1,6 @@
 """A client's events for its hooks, as frozen records, and the shape of a hook.
 
-A hook is any callable with one :data:`Event` as its argument. The event loop calls it between two steps of the
+A hook is any callable with one :data:`Event` as its argument. It is called in the event loop, between two steps of the
 request, so it must return at once: put slow work into a queue. An exception of a hook is logged and passed over; it
 never breaks a request. No event ever holds the API key.
 """

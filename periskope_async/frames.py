@@ -15,7 +15,7 @@ _HIDDEN = ("aiohttp", "periskope_async.transport", "periskope_async.connection",
 
 
 def hide_frames(error: BaseException) -> None:
-    """Take the frames of aiohttp and of our transport out of an error's or a cancel's traceback, and its causes'.
+    """Take the frames of aiohttp and of our transport out of the tracebacks of an error, or a cancel, and its causes.
 
     The frames of others stay, such as those of a lent session's middlewares.
     """

@@ -58,7 +58,7 @@ Source: TypeAlias = Literal["webhook", "socket", "walk"]
 
 
 class ObjectType(NamedTuple):
-    """The object of an event."""
+    """The type of an event's object."""
 
     kind: type[Part] | None
     """Its struct in REST; None if it stays a mapping."""
@@ -96,7 +96,7 @@ OBJECTS: Final[dict[str, ObjectType]] = {
     "ticket.deleted": _TICKET,
     "ticket.updated": _TICKET,
 }
-"""The object by the event's name."""
+"""Types of objects by the event's name."""
 
 EVENT_NAMES: Final[tuple[str, ...]] = tuple(OBJECTS)
 
@@ -225,7 +225,7 @@ def _open(body: bytes) -> tuple[bytes, _Envelope]:
 
 
 def _read_object(kind: type[Part] | None, raw: bytes, path: str) -> tuple[Part | dict[str, Any] | None, str | None]:
-    """Give the object, and its fault."""
+    """Give the object, and the fault in it."""
     reason = None
     if kind is not None:
         try:

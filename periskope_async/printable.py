@@ -22,7 +22,7 @@ _UNFIT = re.compile(
 
 
 def one_line(text: str, *, limit: int = 1000) -> str:
-    r"""Give ``text`` on one line of max ``limit`` characters; every terminal can show it.
+    r"""Give ``text`` on one line of up to ``limit`` characters; every terminal can show it.
 
     A run of whitespace becomes one space. A control, a mark of direction or a lone surrogate becomes an escape:
     ``\x1b``, ``\u202e``, and ``\xff`` for a byte decoded with ``surrogateescape``. A shortened text ends in ``…``.

@@ -1,6 +1,6 @@
 """Whether a failed try is worth another one, and when (pure).
 
-Reading calls are retried. No second POST is harmless in Periskope's API, so a write is retried only if the server
+Reading calls are retried. Periskope's API cannot make a second POST harmless, so a write is retried only if the server
 surely did nothing. The back-off is exponential with **full jitter**: each wait is drawn evenly between zero and the
 ceiling. This form spreads a crowd best (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
 The server's own wait is a lower bound: it is obeyed whole, or the call gives up; it is never shortened to fit.
@@ -65,8 +65,8 @@ def next_wait(
 ) -> float | None:
     """Give the seconds to wait before the next try, or None to give up and raise ``error``.
 
-    ``attempt`` is the failed try, counted from 1; ``elapsed`` the seconds since the call began. The server must surely
-    have done nothing after a write's ``error``; of writes, only no connection and a 429 are worth another try.
+    ``attempt`` is the failed try, counted from 1; ``elapsed`` the seconds since the call's start. A write's ``error``
+    must prove that the server did nothing; only no connection and a 429 are worth another try for it.
     """
     if attempt >= policy.tries or not _is_passing(error):
         return None

@@ -76,7 +76,7 @@ class SessionManager:
         is_bulk: bool = False,
         account: Account | None = None,
     ) -> Reply:
-        """Send a request until a success; give a Reply for reading the answer.
+        """Send a request until it succeeds; give a Reply to read the answer from.
 
         ``is_bulk`` is for pages of walks: while requests wait for the limit, single calls go ahead of them. With a
         ``cache`` the body may come from there, and is kept there after it was read. The call's costs are booked in
@@ -127,7 +127,7 @@ class SessionManager:
                 raise (call.outcome_unknown(closed) if call.is_in_doubt else closed) from None
             raise
         except TimeoutError as error:
-            # Our own errors may be a TimeoutError too; each has its own text.
+            # One of our own errors may be a TimeoutError too; it has its own text.
             if isinstance(error, PeriskopeError) or deadline is None or not deadline.expired():
                 raise
             late = TimeoutError_(

@@ -1,7 +1,7 @@
 """Faults between a client and Periskope, as frozen records, and the script that deals them out.
 
 The limiter counts a faulty request too, as the server would. Some faults replace the answer (``Status``, ``Body``,
-``Redirect``, ``ResetConnection``), even a refusal of the limiter; the others work on the answer there is. A replacing
+``Redirect``, ``ResetConnection``), even a refusal of the limiter; the others work on the real answer. A replacing
 fault keeps a write from being done, unless the fault says ``after_work=True``: then the write is done, and only its
 answer is lost. ``CutUpload`` never lets a write be done; ``CutBody`` and ``CutAnswer`` always do.
 """

@@ -179,7 +179,7 @@ class Groups:
         return self._each(call, "demote", lambda members, person: _set_admin(members, person, is_admin=False))
 
     def _each(self, call: Call, kind: str, work: Callable[[dict[str, Any], str], None]) -> dict[str, Any]:
-        """Apply something to each named member, and give each one's result."""
+        """Apply ``work`` to each named member, and give each one's result."""
         chat = self._group(call)
         members = dict(chat["members"])
         told: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The server's rate limit, with the counting of the npm package express-rate-limit, and two other ways to count.
+"""The server's rate limit: the counting of the npm package express-rate-limit, and two other ways.
 
 Pure: ``now_ms`` is an argument, in whole milliseconds like JavaScript's ``Date.now()``. A limiter keeps one state for
 each key (here: for each API key), and counts every request, the refused ones too.
@@ -66,7 +66,7 @@ class FixedWindow:
 
 
 class SlidingLog:
-    """Passes max ``limit`` requests in any stretch of a window's length. Refused ones are not logged."""
+    """Passes up to ``limit`` requests in any stretch of a window's length. Refused ones are not logged."""
 
     def __init__(self, limit: int, window_ms: int) -> None:
         self._limit = limit

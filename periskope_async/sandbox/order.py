@@ -36,7 +36,7 @@ class Places:
         stop = min(stop, len(self))
         if start >= stop:
             return
-        # There are holes[k] - k filled places before hole number k: skip the holes with a number up to `start`.
+        # There are holes[k] - k filled places before hole number k: skip the holes with up to `start` of them.
         low, high = 0, len(self._holes)
         while low < high:
             middle = (low + high) // 2

@@ -56,7 +56,7 @@ class Job:
 
 
 class Outbox:
-    """The queues of all phones, and every job of the past that was not purged."""
+    """The queues of all phones, and every job ever added and not purged."""
 
     def __init__(self, org: Org) -> None:
         self._org = org
@@ -143,7 +143,7 @@ class Outbox:
     def _take(self, phone: int, at: float) -> None:
         self._armed.discard(phone)
         if not self.is_running(phone):
-            # A disconnected phone looks again in a while: so connecting it need not know of queues.
+            # A disconnected phone is checked again later, so the code for connecting need not know of queues.
             self._free_at[phone] = at + 5 * self._org.pace
         elif lane := self._lane(phone):
             job = lane.popleft()

@@ -85,7 +85,7 @@ class Pages:
         return msgspec.json.encode(self._roster.whole(index))
 
     def row(self, index: int) -> bytes:
-        """Write one row of the list; each is written once and kept."""
+        """Write one row of the list, or give the kept one."""
         row = self._rows.get(index)
         if row is None:
             row = self._rows[index] = msgspec.json.encode(self._roster.row(index))

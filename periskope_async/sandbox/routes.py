@@ -42,7 +42,7 @@ class Call:
     now: float
 
     def only(self, *names: str) -> dict[str, Any]:
-        """Give the body's values for these keys."""
+        """Give the body's values for these keys, without missing ones."""
         return {name: self.body[name] for name in names if name in self.body}
 
     def text(self, name: str) -> str | None:

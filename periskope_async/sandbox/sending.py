@@ -61,7 +61,7 @@ _DESCRIPTIONS = {
     "read": "Read by recipient.",
     "failed": "The number is not on WhatsApp.",
 }
-# The old endpoint counts the jobs of the last day.
+# The old endpoint counts the finished jobs of the last day.
 _DAY = 86_400
 
 

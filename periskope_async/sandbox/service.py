@@ -75,7 +75,7 @@ class Service:
             self._timer.cancel()
             self._timer = None
         for transport in list(self._connections):
-            # A connection has ended once its last bytes are sent; aborting it then raises in asyncio until 3.12.
+            # A connection with its last bytes sent has ended; aborting it raises in asyncio until 3.12.
             if transport.get_extra_info("socket").fileno() >= 0:
                 transport.abort()
 

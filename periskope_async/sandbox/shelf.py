@@ -20,7 +20,7 @@ _LISTS_KEPT = 16
 class Entry:
     """A row's place in the list, and its values for filters. ``at`` is in Unix seconds.
 
-    ``made_from`` is the numbers behind the row; ``row`` is there once the row changed; ``text`` once it was written.
+    ``made_from`` is the source of the row; ``row`` is there once the row changed; ``text`` once it was written.
     """
 
     key: str

@@ -29,7 +29,7 @@ _KEPT_FOR_RECOVERY = 10_000
 
 @dataclass
 class SocketFaults:
-    """The faults of the sandbox's socket; may be changed while it runs."""
+    """Settings of the sandbox's socket; may be changed while it runs."""
 
     recovery: bool = False
     """Whether a returning client is sent its missed events; each event then bears an offset."""

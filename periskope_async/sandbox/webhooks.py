@@ -30,7 +30,7 @@ _REDIRECT = 300
 
 @dataclass
 class WebhookFaults:
-    """The faults of webhooks; may be changed while the sandbox runs."""
+    """Settings for sending webhooks; may be changed while the sandbox runs."""
 
     tries: int = 3
     pause: float = 0.05

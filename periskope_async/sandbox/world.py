@@ -227,7 +227,7 @@ class World:
 
     @property
     def data(self) -> ChatData:
-        """The chats of the start."""
+        """The source of the chats of the start."""
         return self._roster.data
 
     def _move(
