@@ -1,8 +1,8 @@
 """Pages kept from earlier answers, so that an unchanged one need not be sent again (pure).
 
 The server is Express: it gives each answer an ETag, and answers 304 without a body to a request with that ETag in
-If-None-Match (https://docs.periskope.app/api-reference/chat/list-all-chats shows the ETags of recorded answers). So a
-page is taken from here only after the server has just confirmed it.
+If-None-Match (https://docs.periskope.app/api-reference/chat/list-all-chats shows the ETags of recorded answers). A page
+is taken from here only after the server has just confirmed it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""A secret that never shows itself, and is removed from others' quotes of it (pure).
 
 A gateway likes to quote the key it refuses, in an encoding of its own: PHP writes ``\/`` for a slash, .NET ``\u002b``
-for a plus, HTML ``&#43;``, a redirect ``%2B``, and some show the whole header in base64. So each character is looked
+for a plus, HTML ``&#43;``, a redirect ``%2B``, and some show the whole header in base64. Each character is looked
 for in every spelling of it, even with one encoding wrapped in another.
 """
 

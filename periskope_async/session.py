@@ -78,9 +78,9 @@ class SessionManager:
     ) -> Reply:
         """Send a request until it succeeds; give a Reply to read the answer from.
 
-        ``is_bulk`` is for pages of walks: while requests wait for the limit, single calls go ahead of them. With a
-        ``cache`` the body may come from there, and is kept there after it was read. The call's costs are booked in
-        ``account`` as they arise.
+        ``is_bulk`` is for pages of walks: while requests wait for the limit, single calls go ahead of them. The
+        body may come from ``cache``, and is kept there after it was read. The call's costs are booked in ``account``
+        as they arise.
 
         May wait for the limit and between tries. Raises TransportError, APIError, ClosedError, WrongLoopError, and
         OutcomeUnknown for a sent write with an unknown result. A cancel leaves no connection and no place in the queue
@@ -165,7 +165,7 @@ class SessionManager:
         """
         self._is_closed = True
         if self._pid not in {None, os.getpid()}:
-            # After a fork the calls and the sockets are the parent's: closing them would shut down its connections.
+            # The calls and the sockets are the parent's after a fork: closing them would shut down its connections.
             return
         if self._closing is not None:
             self._closing.set()

@@ -16,7 +16,7 @@ def pasted(text: str) -> str:
 
 
 def is_number(value: object) -> bool:
-    """Whether a setting is a number. To Python True and False are numbers too, but nobody means them as such."""
+    """Whether a setting is a number. Python counts True and False too, but nobody means them as numbers."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

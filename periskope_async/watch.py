@@ -1,7 +1,7 @@
 """A watch over one request: the wait for its answer ends in time, whatever becomes of the connection.
 
 aiohttp's own read timer begins anew with each byte of a head, and ends with the connection. Some answers close the
-connection without a word to the reader of the body (https://github.com/aio-libs/aiohttp/issues/10355). So that timer
+connection without a word to the reader of the body (https://github.com/aio-libs/aiohttp/issues/10355). That timer
 is off; this one replaces it.
 """
 

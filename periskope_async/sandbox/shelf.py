@@ -104,7 +104,7 @@ class Shelf:
         return self._make(entry) if entry.row is None else entry.row
 
     def text(self, entry: Entry) -> bytes:
-        """Give a row in its JSON."""
+        """Give a row as JSON."""
         if entry.text is None:
             entry.text = msgspec.json.encode(self.row(entry))
         return entry.text
