@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from periskope_async.config import Config
     from periskope_async.decoding.envelope import Steps
     from periskope_async.meta import ResponseMeta
-    from periskope_async.paging.ask import Consistency
+    from periskope_async.paging.page import Consistency
     from periskope_async.session import SessionManager
     from periskope_async.wire.listing import Listing, ListQuery
     from periskope_async.wire.request import Expects

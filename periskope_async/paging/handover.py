@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from periskope_async.paging.token import Place, mark
+from periskope_async.paging.resume import Place, mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from periskope_async.paging.run import Page
+    from periskope_async.paging.page import Page
 
 __all__ = ["Handover"]
 

@@ -15,8 +15,8 @@ from periskope_async.decoding.late_rows import next_batch
 from periskope_async.errors import ConfigError
 from periskope_async.paging.handover import Handover
 from periskope_async.paging.report import WalkReport
-from periskope_async.paging.run import Page, WalkRun
-from periskope_async.paging.token import Place, read_token
+from periskope_async.paging.resume import Place, read_token
+from periskope_async.paging.run import WalkRun
 from periskope_async.paging.walk import Walk
 from periskope_async.turns import give_way
 from periskope_async.typed import is_whole
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from periskope_async.events import Hook
-    from periskope_async.paging.ask import Consistency
-    from periskope_async.paging.fetched import Source
+    from periskope_async.paging.page import Consistency, Page, Source
     from periskope_async.wire.listing import Listing
     from periskope_async.wire.order import Order
 
@@ -93,17 +92,13 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
 
     def walk(self) -> Walk:
         """Begin a fresh walk."""
-        resume = self.resume
-        # A token taken before the first row was handed over names no row to look for, only where the walk began.
-        is_cut = resume is not None and bool(resume.tail)
         return Walk(
             page_size=self.page_size,
-            offset=self.offset if is_cut or resume is None else max(self.offset, resume.offset),
+            offset=self.offset,
             max_items=self.max_items,
             consistency=self.consistency,
             order=self.order,
-            resume_at=resume.offset if is_cut and resume is not None else None,
-            resume_time=resume.time if resume is not None else None,
+            resume=self.resume,
         )
 
     def handover(self) -> Handover:
@@ -275,7 +270,6 @@ class Pager(Generic[T]):
             self._source,
             prefetch=self._options.prefetch,
             hooks=self._hooks,
-            resume=self._options.resume,
             leaving=self._leaving,
             are_rows_late=are_rows_late,
         )

@@ -46,8 +46,7 @@ class WalkReport(Struct, kw_only=True):
     """Summed over all requests: for the limit, and between tries. With pages at once it can exceed ``seconds``."""
     complete: bool | None = None
     """True: every row that was there during the whole walk was placed. False: some are known to be missing.
-    None: it cannot be known. True rests on counts of one kind that are up to date, on a server that does not give more
-    rows at once again after it gave fewer, and on rows that say by their ``updated_at`` that they came, or have
-    none."""
+    None: it cannot be known. True rests on the server's count, which is documented as the number of all rows. It also
+    rests on ``updated_at`` being set when a row comes."""
     why: str = "the walk has not ended"
     """The reason for ``complete``, in a few words."""

@@ -1,7 +1,8 @@
-"""The resume token: where the last delivered row lay and what the rows before it were, in one short string (pure).
+"""The resume token, and where a resumed walk goes on (pure).
 
-Rows are told by a hash of their ids, so a token holds no chat id and no secret; the query's fingerprint binds it to
-the walk that made it, and a checksum tells damage.
+A token tells where the last delivered row lay and what the rows before it were, in one short string. Rows are told by a
+hash of their ids, so a token holds no chat id and no secret. The query's fingerprint binds it to the walk that made it,
+and a checksum tells damage.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ from __future__ import annotations
 import base64
 import binascii
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from periskope_async.errors import ConfigError
+from periskope_async.errors import ConfigError, PaginationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-__all__ = ["NamedRows", "Place", "mark", "read_token"]
+    from periskope_async.paging.page import Ask, Page
+    from periskope_async.wire.order import Order
+
+__all__ = ["CutSearch", "Place", "mark", "read_token"]
 
 _PREFIX = "pw1."
 _CHECKSUM_BYTES = 4
@@ -80,20 +84,54 @@ def mark(identity: Iterable[str | None], time: float | None) -> bytes:
     return _mark_of(identity) + blake2b(repr(time).encode(), digest_size=_TIME_BYTES).digest()
 
 
-class NamedRows:
-    """The rows that a token names, to be known again on the pages of the walk that resumes."""
+class CutSearch:
+    """Looks for the row behind which a walk was cut: the last one that the token names and that has not moved."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, *, order: Order) -> None:
+        self.is_found = False
+        self.offset = place.offset
+        """Where the cut lay."""
+        self._time = place.time
         self._tail = frozenset(place.tail)
         self._known = {row[:_IDENTITY_BYTES] for row in (*place.tail, *place.caught_up)}
+        self._is_newest_first = order.is_newest_first
+        self._is_going_on = False
+        self._step = 0
 
-    def find(
-        self, identity_of: Callable[[int], Iterable[str | None]], time_of: Callable[[int], float | None], rows: int
-    ) -> tuple[list[int], int | None]:
-        """Give the indexes of the named rows on a page, and that of the last one that has its sort time still."""
-        found = [index for index in range(rows) if _mark_of(identity_of(index)) in self._known]
-        standing = [index for index in found if mark(identity_of(index), time_of(index)) in self._tail]
-        return found, standing[-1] if standing else None
+    def find(self, page: Page[Any], seen: set[int]) -> int:
+        """Look through a page, and note the rows that the token names as seen: they were delivered before the cut.
+
+        Where the page is the first one to show the cut, give the index behind it, else 0.
+        """
+        named = [index for index in range(len(page.keys)) if _mark_of(page.identity(index)) in self._known]
+        seen.update(page.keys[index] for index in named)
+        if self.is_found:
+            return 0
+        standing = [index for index in named if mark(page.identity(index), page.sort_time(index)) in self._tail]
+        self.is_found = bool(standing)
+        return standing[-1] + 1 if standing else 0
+
+    def next_offset(self, ask: Ask, page: Page[Any], *, base: int, overlap: int) -> int:
+        """Give where to look next, since a page does not show the cut. Raises PaginationError where it is nowhere."""
+        rows = len(page.keys)
+        if rows == 0 and (self._is_going_on or ask.offset <= base):
+            raise PaginationError(
+                "the list has changed too much to resume: none of the rows that the token names is where it stood; "
+                "begin anew, without resume"
+            )
+        if not self._is_going_on and ask.offset > base and not self._is_before(page):
+            # Rows above have left; or it has sunk, which the first page of all will show.
+            self._step = max(2 * self._step, 2 * overlap, 1)
+            return ask.offset - self._step
+        self._is_going_on = True
+        return ask.offset + max(1, rows - overlap)
+
+    def _is_before(self, page: Page[Any]) -> bool:
+        """Whether by their sort times all rows of a page stand before the cut."""
+        last = page.sort_time(len(page.keys) - 1) if page.keys else None
+        if last is None or self._time is None:
+            return False
+        return last > self._time if self._is_newest_first else last < self._time
 
 
 def _mark_of(identity: Iterable[str | None]) -> bytes:
