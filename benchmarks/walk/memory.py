@@ -94,7 +94,7 @@ async def measure(rows: int, consistency: Consistency) -> Kept:
     """Walk over so many rows and keep none of them."""
     pager = Pager(
         _MadePages(rows),
-        WalkOptions.checked(
+        WalkOptions(
             page_size=_PAGE_SIZE,
             offset=0,
             max_items=None,

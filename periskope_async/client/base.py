@@ -11,6 +11,7 @@ from periskope_async.errors import APIError
 from periskope_async.models.page import ListPage
 from periskope_async.models.part import Part
 from periskope_async.paging.pager import Pager, WalkOptions
+from periskope_async.paging.resume import read_token
 from periskope_async.sources import ListSource
 from periskope_async.wire.listing import check_page
 from periskope_async.wire.request import Request
@@ -134,7 +135,7 @@ class BaseClient:
         """Begin no walk yet, but check how to walk. The arguments are those of :class:`WalkParams`."""
         check_page(query.listing, offset=offset, limit=page_size, limit_name="page_size")
         cache = checked_cache(cache)
-        options = WalkOptions.checked(
+        options = WalkOptions(
             page_size=page_size,
             offset=offset,
             max_items=max_items,
@@ -142,7 +143,7 @@ class BaseClient:
             consistency=consistency,
             order=query.order,
             fingerprint=query.fingerprint,
-            resume=resume,
+            resume=None if resume is None else read_token(resume, query=query.fingerprint),
         )
         return Pager(
             ListSource(self._manager, query, cache),

@@ -165,7 +165,7 @@ class OffsetCheck:
     def __init__(self, base: int) -> None:
         self.last: Sequence[int] = ()
         """The rows of the last page."""
-        self._base = base
+        self._last_offset = base
         self._first_index: int | None = None
         self._repeats = 0
 
@@ -189,10 +189,10 @@ class OffsetCheck:
         An answer whose ``from`` is right vouches for its offset: then the list sinks as fast as it is read.
         """
         is_vouched = page.first_index is not None and ask.offset > 0
-        is_repeat = bool(page.keys) and ask.offset > self._base and not has_news and not is_vouched
+        is_repeat = bool(page.keys) and ask.offset > self._last_offset and not has_news and not is_vouched
         is_repeat = is_repeat and set(page.keys) == set(self.last)
         self._repeats = self._repeats + 1 if is_repeat else 0
-        self.last = page.keys
+        self.last, self._last_offset = page.keys, ask.offset
         if self._repeats >= _MAX_REPEATS:
             raise PaginationError(
                 f"{self._repeats} pages in a row, the last at offset {ask.offset}, held the same rows: "

@@ -18,6 +18,7 @@ from periskope_async.paging.report import WalkReport
 from periskope_async.paging.resume import Place, read_token
 from periskope_async.paging.run import WalkRun
 from periskope_async.paging.walk import Walk
+from periskope_async.tables.walked import arrow_batches, arrow_table
 from periskope_async.turns import give_way
 from periskope_async.typed import is_whole
 
@@ -41,7 +42,10 @@ _BATCHES_A_TURN = 16
 
 
 class WalkOptions(Struct, frozen=True, kw_only=True):
-    """How to walk: checked once, before anything is sent."""
+    """How to walk: checked once, before anything is sent. Raises ConfigError.
+
+    ``page_size`` and ``offset`` were checked with the query, ``resume`` when its token was read.
+    """
 
     page_size: int
     offset: int
@@ -52,43 +56,21 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
     fingerprint: str
     resume: Place | None
 
-    @classmethod
-    def checked(
-        cls,
-        *,
-        page_size: int,
-        offset: int,
-        max_items: int | None,
-        prefetch: int | None,
-        consistency: Consistency,
-        order: Order,
-        fingerprint: str,
-        resume: str | None,
-    ) -> WalkOptions:
-        """Check what a caller gave; ``page_size`` and ``offset`` were checked with the query. Raises ConfigError."""
-        if max_items is not None and not is_whole(max_items, least=0):
+    def __post_init__(self) -> None:
+        if self.max_items is not None and not is_whole(self.max_items, least=0):
             raise ConfigError(
-                f"max_items is {max_items!r}; give a whole number from 0 up, or None for all", parameter="max_items"
+                f"max_items is {self.max_items!r}; give a whole number from 0 up, or None for all",
+                parameter="max_items",
             )
-        if prefetch is not None and not is_whole(prefetch, least=1):
+        if self.prefetch is not None and not is_whole(self.prefetch, least=1):
             raise ConfigError(
-                f"prefetch is {prefetch!r}; 1 reads one page after another, None chooses by limit and latency",
+                f"prefetch is {self.prefetch!r}; 1 reads one page after another, None chooses by limit and latency",
                 parameter="prefetch",
             )
-        if consistency not in _CONSISTENCIES:
+        if self.consistency not in _CONSISTENCIES:
             raise ConfigError(
-                f"consistency is {consistency!r}; it takes one of {_CONSISTENCIES}", parameter="consistency"
+                f"consistency is {self.consistency!r}; it takes one of {_CONSISTENCIES}", parameter="consistency"
             )
-        return cls(
-            page_size=page_size,
-            offset=offset,
-            max_items=max_items,
-            prefetch=prefetch,
-            consistency=consistency,
-            order=order,
-            fingerprint=fingerprint,
-            resume=None if resume is None else read_token(resume, query=fingerprint),
-        )
 
     def walk(self) -> Walk:
         """Begin a fresh walk."""
@@ -171,25 +153,17 @@ class Pager(Generic[T]):
                 rows += page.items
         return rows
 
-    async def arrow_batches(self, rows: int = 20_000) -> AsyncGenerator[Any]:
+    def arrow_batches(self, rows: int = 20_000) -> AsyncGenerator[Any]:
         """Walk, and give ``pyarrow.RecordBatch`` objects of ``rows`` rows, the last one of fewer.
 
         Polars, DuckDB and pandas take them without a copy. The columns are those of a Parquet export, ``raw_json``
         among them. Needs pyarrow (the extra ``parquet``). Raises ConfigError, and what iterating raises.
         """
-        if not is_whole(rows, least=1):
-            raise ConfigError(f"rows is {rows!r}; give a whole number from 1 up", parameter="rows")
-        arrow, listing = self._tables()
-        async with self.raw() as raw:
-            items = (page.items async for page in raw.pages())
-            async for batch in arrow.arrow_batches(listing, items, rows):
-                yield batch
+        return arrow_batches(self._listing, self.raw, rows)
 
     async def to_arrow(self) -> Any:
         """Walk, and give all rows as one ``pyarrow.Table``; see :meth:`arrow_batches`."""
-        arrow, listing = self._tables()
-        async with aclosing(self.arrow_batches()) as batches:
-            return arrow.table(listing, [batch async for batch in batches])
+        return await arrow_table(self._listing, self.raw)
 
     async def count(self) -> int | None:
         """Give the server's count of the rows, from a page of one; None where it does not say.
@@ -252,16 +226,6 @@ class Pager(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<Pager {self._report.rows_placed} rows placed, {self._report.why}>"
-
-    def _tables(self) -> tuple[Any, Listing[Any]]:
-        """Load what makes Arrow tables. Raises ConfigError where that cannot be."""
-        if self._listing is None:
-            raise ConfigError("this pager gives raw rows, which have no columns; ask the one that raw() was called on")
-        try:
-            from periskope_async.tables import arrow  # noqa: PLC0415 - it loads pyarrow, which is an extra
-        except ModuleNotFoundError as error:
-            raise ConfigError('tables need pyarrow: pip install "periskope_async[parquet]"') from error
-        return arrow, self._listing
 
     def _begin(self, *, are_rows_late: bool = False) -> tuple[WalkRun[T], Handover]:
         walk = self._options.walk()

@@ -8,9 +8,9 @@ from periskope_async.paging.head import Head, Top
 from periskope_async.paging.page import Phase
 
 if TYPE_CHECKING:
+    from periskope_async.paging.cursor import Cursor
     from periskope_async.paging.report import WalkReport
     from periskope_async.paging.verdict import Verdict
-    from periskope_async.paging.walk import Cursor
     from periskope_async.wire.order import Order
 
 __all__ = ["Sequel"]

@@ -22,12 +22,6 @@ __all__ = ["Total", "Verdict"]
 
 _RESUMED = "it was resumed: what was read before the cut is not known any more"
 _FROM_OFFSET = "rows may stand before the offset, where it did not read"
-_NOT_COUNTED = "the server did not count the rows in every answer, so nothing tells whether all were met"
-_NOT_A_TOTAL = "the server counted fewer rows than it gave, so its count is not the number of all rows"
-_NO_END = "nothing showed that the last page was not cut short"
-_NO_DATE = "the first answer had no Date, so nothing tells which of the rows may have come after it"
-_NOT_STEADY = "rows came, left or changed places while the list was read, and they do not say when they came"
-_CONTRADICTION = "the server's counts do not agree with the rows that it gave"
 # In Unix seconds, and of a year that a datetime holds: only a row that does not say when it changed may have then.
 _FAR_FUTURE = 250_000_000_000.0
 
@@ -53,14 +47,18 @@ class Total:
             # Some servers count the rows that they give, and tell 0 where they give none.
             return
         if count is None:
-            self.doubt = self.doubt or _NOT_COUNTED
+            self.doubt = (
+                self.doubt or "the server did not count the rows in every answer, so nothing tells whether all were met"
+            )
             return
         self.is_steady &= self.first in {None, count}
         self.first = count if self.first is None else self.first
         self.latest, self.largest = count, max(self.largest, count)
         self.is_seen |= count > rows
         if rows and offset + rows > count:
-            self.doubt = self.doubt or _NOT_A_TOTAL
+            self.doubt = (
+                self.doubt or "the server counted fewer rows than it gave, so its count is not the number of all rows"
+            )
 
     @property
     def is_usable(self) -> bool:
@@ -141,41 +139,30 @@ class Verdict:
 
     def judge(self) -> tuple[bool | None, str]:
         """Tell whether the walk is complete, and why. It has ended."""
-        total, missing = self.total, self.missing
+        total, missing, first = self.total, self.missing, self.total.first or 0
         if self.is_proven:
-            return (
-                True,
-                "one answer held the whole list"
-                if self.is_one_answer
-                else "every row that was counted at first was met",
-            )
+            all_met = "every row that was counted at first was met"
+            return True, "one answer held the whole list" if self.is_one_answer else all_met
         if (doubt := self.doubt or total.doubt) is not None:
             return None, doubt
-        if missing and total.largest > (total.first or 0):
-            return None, f"{missing} rows fewer were met than the server counts; they may have come meanwhile"
-        if missing:
-            return False, f"{missing} rows fewer were met than the server counts"
-        return None, self._what_is_unclear()
-
-    def _what_is_unclear(self) -> str:
-        first = self.total.first or 0
-        if not self.is_end_shown:
-            return _NO_END
-        if not self._says_updated_at:
-            return _NOT_STEADY
-        if self.newcomers and self._first_date is None:
-            return _NO_DATE
-        if self.newcomers:
-            return (
-                f"{self.newcomers} of the rows may have come after the first answer: "
-                "their updated_at is no older than its Date, or is not told"
-            )
-        if self.total.latest < first:
-            return (
-                f"the count fell from {first} to {self.total.latest}: a row that left before it was read "
-                "cannot be told from one that was passed by"
-            )
-        return _CONTRADICTION
+        less = f"{missing} rows fewer were met than the server counts"
+        has_grown = total.largest > first
+        if missing and not has_grown:
+            return False, less
+        may_be_new = f"{self.newcomers} of the rows may have come after the first answer"
+        fell = f"the count fell from {first} to {total.latest}"
+        no_times = "rows came, left or changed places while the list was read, and they do not say when they came"
+        no_date = "the first answer had no Date, so nothing tells which of the rows may have come after it"
+        reasons = (
+            (missing, f"{less}; they may have come meanwhile"),
+            (not self.is_end_shown, "nothing showed that the last page was not cut short"),
+            (not self._says_updated_at, no_times),
+            (self.newcomers and self._first_date is None, no_date),
+            (self.newcomers, f"{may_be_new}: their updated_at is no older than its Date, or is not told"),
+            (total.latest < first, f"{fell}: a row that left before it was read cannot be told from one passed by"),
+            (True, "the server's counts do not agree with the rows that it gave"),
+        )
+        return None, next(why for is_so, why in reasons if is_so)
 
     @property
     def _are_all_counted_met(self) -> bool:

@@ -16,6 +16,7 @@ from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.rate import RateLimit
 from periskope_async.paging.page import Ask, Page, Phase, UnreadPage
 from periskope_async.paging.pager import Pager, WalkOptions
+from periskope_async.paging.resume import read_token
 from periskope_async.wire.order import Order
 from tests.paging.moving_list import MovingList
 
@@ -175,7 +176,9 @@ def pager_of(source: ListSource, **options: Any) -> Pager[int]:
         "resume": None,
         **options,
     }
-    return Pager(source, WalkOptions.checked(**settings))
+    if settings["resume"] is not None:
+        settings["resume"] = read_token(settings["resume"], query=settings["fingerprint"])
+    return Pager(source, WalkOptions(**settings))
 
 
 def order_of(moving: MovingList) -> list[int]:
