@@ -45,6 +45,7 @@ class Cursor:
         """The latest of them that were full, in a row."""
         self.is_reversed = False
         self._accepted = page_size
+        self._longest = 0
 
     @property
     def overlap(self) -> int:
@@ -79,12 +80,13 @@ class Cursor:
         self.pages += 1
         self.end = max(self.end, ask.offset + rows)
         self.given = max(self.given, min(rows, self.limit))
+        self._longest = max(self._longest, min(rows, self.limit))
         self.full_pages = 0 if is_short else self.full_pages + 1
         return is_short, was_short
 
     def pages_of(self, rows: int) -> int:
-        """Give how many pages so many rows take."""
-        return rows // max(1, self.given - self.overlap)
+        """Give how many pages so many rows take, if each is as long as the longest one."""
+        return rows // max(1, self._longest - self.overlap)
 
     def ask_for_less(self, ask: Ask, *, is_refused: bool) -> bool:
         """Ask for half of it where so many were refused; where they did not come, for what the caller asked for."""
@@ -100,7 +102,7 @@ class Cursor:
         """Begin a further pass in the largest pages: what one answer holds does not change places within it."""
         self.limit = self.given = self.most_rows
         self.end = self.next_offset = self.base
-        self.pages = self.full_pages = 0
+        self.pages = self.full_pages = self._longest = 0
         self.margin = _OVERLAP
         self.is_reversed = is_reversed
 

@@ -41,6 +41,8 @@ class Top:
         """The sort time of the newest row, where one was read."""
         self.since = -math.inf
         """What is older has not moved since the newest row was read."""
+        self.is_known = False
+        """Whether no further page tells more."""
         self._is_newest_first = order.is_newest_first
         self._date: float | None = None
         self._end_of_timed = 0
@@ -51,8 +53,6 @@ class Top:
         if offset == 0:
             self._date = page.cut_after
         if self._is_newest_first:
-            if self.newest > -math.inf:
-                return
             timeless = _timeless(page)
             self.timeless = offset + timeless
             newest = time_of(timeless) if timeless < rows else None
@@ -62,6 +62,7 @@ class Top:
             self._end_of_timed = offset + timed if timed else self._end_of_timed
             self.timeless = offset + rows - self._end_of_timed
         self.newest = self.newest if newest is None else newest
+        self.is_known = self._is_newest_first and newest is not None
         self.since = watermark(newest if self._is_newest_first else None, self._date)
 
 

@@ -199,7 +199,8 @@ class Walk:
                 self.report.removed += max(0, expected - known_first)
                 cursor.overlap_more(expected - known_first)
             self._joint.record(page, has_news=bool(fresh))
-            self._sequel.top.record(ask.offset, page)
+            if not self._sequel.top.is_known:
+                self._sequel.top.record(ask.offset, page)
         return fresh
 
     # -- where to go next ------------------------------------------------------------------------------------------
