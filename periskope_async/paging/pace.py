@@ -30,7 +30,6 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self._latency = 0.0
         self._latencies: deque[float] = deque(maxlen=_LATENCIES)
         self._largest = 1
         self._most = self._depth = _MOST_PAGES_AHEAD
@@ -58,7 +57,6 @@ class Pace:
 
     def was_answered(self, seconds: float, *, size: int) -> None:
         """Take the latency of a page's answer, and the bytes of its body."""
-        self._latency = _mixed(self._latency or seconds, seconds)
         self._latencies.append(seconds)
         if size >= _LARGE_BYTES > self._largest:
             self._most = _LEAST_LARGE_PAGES_AHEAD
@@ -72,7 +70,9 @@ class Pace:
 
     def depth(self, *, requests_per_second: float, requests_at_once: int) -> int:
         """How many pages to have out, 1 at the least."""
-        wanted = math.ceil(requests_per_second * self._latency) + 1
+        # Pages are placed in order, so a slow answer holds up those behind it. One that is the slowest by far may be odd.
+        slow = sorted(self._latencies)[-2:]
+        wanted = math.ceil(requests_per_second * (slow[0] if slow else 0.0)) + 1
         if self._has_come_back:
             # Before, nothing is known of how fast the caller is.
             wanted = max(wanted, requests_at_once)
