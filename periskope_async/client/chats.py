@@ -53,9 +53,9 @@ class ChatMethods(BaseClient):
         you get. ``prefetch`` is the number of pages in flight: None chooses by limit, latency and your own pace, 1
         asks for one after another. ``consistency="exact"`` loses and doubles nothing, or ``pager.report`` names the
         doubt; ``"dedupe"`` only drops duplicates; ``"none"`` gives rows as they come, at no memory. ``resume`` goes on
-        behind a ``pager.token``. A ``cache`` (:class:`PageCache`) saves sending unchanged pages again.
+        behind a ``pager.token``. A ``cache`` (:class:`PageCache`) saves the server from sending unchanged pages again.
 
-        The first row asked for sends the first request. Raises ConfigError here; while iterating APIError,
+        Asking for the first row sends the first request. Raises ConfigError here; while iterating APIError,
         TransportError, DecodeError, PaginationError, ClosedError.
         """
         filters = chat_filters(

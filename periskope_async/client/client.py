@@ -75,8 +75,8 @@ class PeriskopeClient(
     machine, the sandbox among them, is never reached through a proxy.
 
     A lent aiohttp ``session`` is used and not closed. Its connector, cookies, traces, default headers and proxy (also
-    its ``trust_env``'s) are used; a ``proxy`` given here goes first. Its middlewares are called for each request. The
-    limiter does not count a request repeated by a middleware. Neither they nor its traces see the API key before it is
+    its ``trust_env``'s) are used; a ``proxy`` given here goes first. Its middlewares are called for each request; a
+    repeat by one spends a request uncounted by the limiter. Neither they nor its traces see the API key before it is
     written. The key goes before its ``auth``, ``.netrc`` and an Authorization header of its own; ``Accept``,
     ``User-Agent``, timeouts and redirects are this client's too. ``base_url``, ``raise_for_status`` and
     ``json_serialize`` of the session are not used.

@@ -49,8 +49,8 @@ class EventMethods(ChatMethods, MessageMethods):
         - ``fill_gaps=True`` reads the missed objects from the lists of the API, and gives them as events with the
           ``source`` ``"walk"``, each object once. It knows ``chat.created`` and ``message.created``. The gap
           follows only if something may be missing still.
-        - ``max_events`` and ``max_bytes`` bound the buffer; ``on_overflow`` is ``"drop_oldest"``, followed by a gap,
-          or ``"raise"`` StreamOverflowError.
+        - ``max_events`` and ``max_bytes`` bound the buffer; ``on_overflow`` is ``"drop_oldest"``, with a gap for the
+          dropped events, or ``"raise"`` StreamOverflowError.
         - ``on_refusal``: after a refused new connection, or a goodbye by intent, ``"raise"`` StreamRefusedError, or
           ``"retry"`` slowly. The first connection always raises.
         - ``heartbeat``: seconds between pings of our own; a dead path is found within one and a half times as long.

@@ -31,8 +31,8 @@ _TYPES: tuple[KnowledgeType, ...] = get_args(KnowledgeType)
 class KnowledgeBaseMethods(BaseClient):
     """The client's methods for the knowledge base (types of ``@periskope/periskope-client``).
 
-    Writes wait for the limit and raise ConfigError, NotFoundError, ValidationError, other
-    APIErrors, TransportError if nothing was sent, and OutcomeUnknown.
+    Writes wait for the limit and raise ConfigError, NotFoundError, ValidationError, other APIErrors, TransportError if
+    nothing was sent, and OutcomeUnknown.
     """
 
     def iter_knowledge_base(

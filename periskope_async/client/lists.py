@@ -114,8 +114,8 @@ TICKETS = Listing(path="/tickets", key="tickets", row=Ticket, identity=("ticket_
 # https://docs.periskope.app/api-reference/tasks/get-tasks
 TASKS = Listing(path="/tasks", key="tasks", row=Task, identity=("task_id",))
 
-# https://docs.periskope.app/api-reference/scheduled-messages. Offset and limit are inferred from the answers of both;
-# the documents say newest first for occurrences, and name no time.
+# https://docs.periskope.app/api-reference/scheduled-messages. Both take offset and limit: this is inferred from their
+# answers. The documents say newest first for occurrences, and name no sort time.
 SCHEDULED_MESSAGES = Listing(
     path="/message/scheduled", key="scheduled_messages", row=ScheduledMessage, identity=("scheduled_id",)
 )

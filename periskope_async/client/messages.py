@@ -123,8 +123,8 @@ class MessageMethods(QueueMethods):
     ) -> SentMessage:
         """Send a message. The server answers once it is sent: then ``.message`` is there.
 
-        It is only queued after ``sync_timeout`` seconds (the server's default is 20), and ``.message`` is None. The
-        client's own ``timeout`` must be longer. Arguments and errors are those of :meth:`send_message`.
+        It is only queued if this takes over ``sync_timeout`` seconds (the server's default is 20): ``.message`` is
+        None. The client's own ``timeout`` must be longer. Arguments and errors are those of :meth:`send_message`.
 
         Source: https://docs.periskope.app/api-reference/message/send-message-sync.
         """

@@ -21,8 +21,8 @@ __all__ = ["WebhookMethods"]
 class WebhookMethods(BaseClient):
     """The client's methods for webhook subscriptions (https://docs.periskope.app/api-reference/webhooks).
 
-    Writes wait for the limit and raise ConfigError, NotFoundError, ValidationError, other
-    APIErrors, TransportError if nothing was sent, and OutcomeUnknown.
+    Writes wait for the limit and raise ConfigError, NotFoundError, ValidationError, other APIErrors, TransportError if
+    nothing was sent, and OutcomeUnknown.
     """
 
     async def list_webhooks(

@@ -1,4 +1,4 @@
-"""Reads single values in documented spellings unknown to msgspec.
+"""Reads single values in the sources' spellings, as far as unknown to msgspec.
 
 An unreadable value raises ValueError, or msgspec's ValidationError if msgspec has the last word.
 """

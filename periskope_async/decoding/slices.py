@@ -1,8 +1,8 @@
 """A large page in slices, so that decoding it never holds the event loop for long (pure).
 
 Rows begin alike: ``{"`` and the name of their first field. A search thus finds the boundaries of rows, in next to no
-time beside decoding. The end proves it: the whole can only have been these rows if each slice is a JSON list, and the
-rest is a JSON object with an empty list in their place. Otherwise it is read in one piece.
+time beside decoding. The end proves them: each slice is a JSON list, and the rest is a JSON object with an empty list
+in their place. The whole can then only have been these rows. Otherwise it is read in one piece.
 """
 
 from collections.abc import Iterator

@@ -36,7 +36,6 @@ class Top:
 
     def __init__(self, order: Order) -> None:
         self.timeless = 0
-        """Rows without a time."""
         self.newest = -math.inf
         """The sort time of the newest row, if one was read."""
         self.since = -math.inf

@@ -22,10 +22,10 @@ _WEIGHT_OF_OLD = 0.7
 class Pace:
     """How fast pages come, and how fast the caller takes them.
 
-    The depth is the limit's requests during one answer (Little's law), and one spare. It is at least the limit's burst:
-    requests come in bursts, and a slow answer holds up the pages behind it. It is at most the caller's pages during one
-    answer: more would only wait for each other. This bound uses the min latency, since waiting pages add their own.
-    The depth of large pages doubles at each wait for one, and falls by one each time all have come.
+    The depth is the number of requests allowed during one answer (Little's law), and one spare. The limit's burst is
+    its min: requests come in bursts, and a slow answer holds up the pages behind it. The caller's speed sets its max:
+    pages beyond one answer's worth only wait for each other. This max uses the min latency, since waiting pages add
+    their own. The depth of large pages doubles at each wait for one, and falls by one each time all have come.
     """
 
     def __init__(self) -> None:

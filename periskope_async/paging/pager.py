@@ -92,8 +92,8 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
 class Pager(Generic[T]):
     """All rows of a query: ``async for row in pager``.
 
-    Each ``async for`` is a fresh walk; :attr:`report` and :attr:`token` speak of the latest one. The first row asked
-    for sends the first request. A walk may wait for the limit. It raises the errors of a request, and PaginationError.
+    Each ``async for`` is a fresh walk; :attr:`report` and :attr:`token` speak of the latest one. Asking for the first
+    row sends the first request. A walk may wait for the limit. It raises the errors of a request, and PaginationError.
 
     Several tasks may share one walk: give each of them the same iterator, ``rows = aiter(pager)``. Each row goes to one
     of them, and so does each page of ``pager.pages()``. A task cancelled in its wait takes no row with it. An error

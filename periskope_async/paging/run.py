@@ -158,7 +158,6 @@ class WalkRun(Generic[T]):
                 self._tasks[ask] = task
 
     def _depth(self) -> int:
-        """How many pages to have in flight at once."""
         if self._prefetch is not None:
             return self._prefetch
         source = self._source

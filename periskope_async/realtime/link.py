@@ -235,7 +235,7 @@ async def _upgrade(session: aiohttp.ClientSession, config: Config, *, heartbeat:
         return socket
     finally:
         leave_of_task.reset(leave)
-    # It is raised after the except block: inside, that error would be its context, with the request and all.
+    # Raised after the except block: inside, the caught error would be its context, with the request and all.
     raise failure
 
 
