@@ -1,4 +1,4 @@
-"""How far a walk has handed its rows over, and so where it would be cut now (pure)."""
+"""How far a walk has delivered its rows, and so its cut: the place to resume from (pure)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CAUGHT_UP_ROWS = 20
 
 
 class Handover:
-    """Where a walk would be cut now, kept at no cost a row."""
+    """The current cut of a walk, kept at no cost a row."""
 
     __slots__ = ("_is_newest_first", "_page", "_rows", "_settled", "_taken")
 
@@ -36,35 +36,35 @@ class Handover:
         self._taken = 0
 
     def turn_to(self, page: Page[Any], *, is_handed_over: bool = False) -> None:
-        """Begin a page: its rows are to be taken in batches, or were handed over all at once."""
+        """Begin a page: its rows are taken in batches, or were delivered all at once."""
         self._page = page
         self._taken = len(page.items) if is_handed_over else 0
 
     def take(self, batch: Sequence[T]) -> Iterator[T]:
-        """Begin the page's next rows; give them, to be handed over one by one."""
+        """Begin the page's next rows; give them, to deliver one by one."""
         self._taken += len(batch)
         self._rows = rows = iter(batch)
         return rows
 
     def settle(self) -> None:
-        """Note how far the page was handed over, and let go of it: its memory serves the next one."""
+        """Note how far the page was delivered, and drop it: its memory serves the next one."""
         self._settled = self.place()
         self._page, self._rows = None, iter(())
 
     def place(self) -> Place:
-        """Give where the last row that was handed over lay."""
+        """Give the place of the last delivered row."""
         before, page = self._settled, self._page
         done = self._taken - length_hint(self._rows)
         if page is None or not done:
             return before
         delivered = before.delivered + done
         if page.ends is None and self._is_newest_first:
-            # It was caught up behind the reader: to go on from there would be to go back.
+            # The page was caught up behind the reader. A walk resumed there would go back.
             return replace(before, delivered=delivered)
         kept = _CAUGHT_UP_ROWS if page.ends is None else _TAIL_ROWS
         marks = [mark(page.identity(index), page.sort_time(index)) for index in range(max(0, done - kept), done)]
         if page.ends is None:
-            # It stands at the end, where a resumed walk would meet it again.
+            # The page stands at the end. A resumed walk would meet it again.
             return replace(before, delivered=delivered, caught_up=(*before.caught_up, *marks)[-kept:])
         return replace(
             before,

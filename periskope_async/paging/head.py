@@ -1,6 +1,6 @@
-"""Catching up at the head: a row that wakes up during a newest-first walk jumps above the reader (pure).
+"""Catching up at the head: a row may change during a newest-first walk and move above the reader (pure).
 
-A sweep reads from the top down to a row that has not moved since the sweep before began. A sweep of one answer shows
+A sweep reads from the top down to the first row unmoved since the sweep before began. A sweep of one answer shows
 one moment of the list, and ends the search. A row may slip past a sweep of several answers, so another sweep follows.
 """
 
@@ -23,26 +23,25 @@ __all__ = ["Head", "Top"]
 
 _MIN_ROWS = 100
 _MAX_LOOKS = 40
-# The sweep begins so many rows above the place where the head was: rows without a time may have become fewer.
+# Rows to begin a sweep above the head's last position: rows without a time may have become fewer.
 _MIN_MARGIN = 20
 
 
 class Top:
-    """What the first pass learns of the head.
+    """Facts about the head, learned on the first pass.
 
-    Rows without a time stand first in a newest-first order, and last in the other. What wakes up gets a time, and so it
-    comes to stand right behind them, or before.
+    Rows without a time stand first in a newest-first order, and last in the other. A changed row gets a time, and
+    moves right behind them, or before.
     """
 
     def __init__(self, order: Order) -> None:
         self.timeless = 0
-        """Rows without a time."""
         self.newest = -math.inf
-        """The sort time of the newest row, where one was read."""
+        """The sort time of the newest row, if one was read."""
         self.since = -math.inf
-        """What is older has not moved since the newest row was read."""
+        """Older rows have not moved since the newest row was read."""
         self.is_known = False
-        """Whether no further page tells more."""
+        """Whether further pages tell no more."""
         self._is_newest_first = order.is_newest_first
         self._date: float | None = None
         self._end_of_timed = 0
@@ -67,7 +66,7 @@ class Top:
 
 
 class Head:
-    """The sweeps over the head. They read newest first, whatever the order of the walk."""
+    """The sweeps over the head. They read newest first in every walk."""
 
     def __init__(self, top: Top, *, most_rows: int, is_reversed: bool) -> None:
         self.is_over = False
@@ -83,7 +82,7 @@ class Head:
         return Ask(Phase.HEAD, self._offset, min(self._limit, self._most_rows), is_reversed=self._is_reversed)
 
     def ask_for_less(self, most_rows: int) -> None:
-        """Ask for no more rows than that at once."""
+        """Ask for at most ``most_rows`` at once."""
         self._most_rows = most_rows
 
     def record(self, page: Page[Any], fresh: Sequence[int]) -> None:
@@ -92,7 +91,7 @@ class Head:
         self._looks += 1
         self.is_over = self._looks >= _MAX_LOOKS
         if not self._sweep and self._offset and not timeless:
-            # The rows without a time have become fewer: the head begins further up.
+            # There are fewer rows without a time now: the head begins further up.
             self._margin *= 4
             self._begin(self._limit)
         elif self._sweep and 0 in fresh:
@@ -119,7 +118,7 @@ class Head:
         self._offset = max(0, self._timeless - self._margin)
         self._began = -math.inf
         self._sweep: list[int] = []
-        """The rows of each of its pages so far."""
+        """The number of rows of each of its pages so far."""
 
     def _end_sweep(self) -> None:
         if len(self._sweep) <= 1:
@@ -129,16 +128,16 @@ class Head:
             self._begin(max(_MIN_ROWS, sum(self._sweep) + _MIN_MARGIN))
 
     def _is_reached_by(self, time: float | None, *, has_news: bool) -> bool:
-        """Whether all rows behind one of that sort time have not moved, or would only be known ones.
+        """Whether all rows behind one of this sort time are unmoved, or known.
 
-        Times do not always tell: a whole list may carry one sort time, and answers may have no ``Date``. A page of
-        known rows that comes down to the newest row of the first pass ends the sweep then.
+        Times do not always tell: a whole list may carry one sort time, and answers may have no ``Date``. The sweep
+        then ends at a page of known rows, if it reaches the newest row of the first pass.
         """
         return time is not None and (time < self._since or (time <= self._newest and not has_news))
 
 
 def _timeless(page: Page[Any]) -> int:
-    """Count the rows without a sort time that stand before the newest one, with a look at few of them."""
+    """Count the rows without a sort time before the newest one. Reads few of them."""
     rows, time_of = len(page.keys), page.sort_time
     if not rows or time_of(0) is not None:
         return 0

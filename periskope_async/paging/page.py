@@ -1,4 +1,4 @@
-"""What a walk asks for, and the pages that it gets and hands over (pure)."""
+"""The requests of a walk, and its pages as received and delivered (pure)."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = ["Ask", "Consistency", "OffsetCheck", "Page", "Phase", "Source", "Unre
 
 T = TypeVar("T")
 
-# Equal pages in a row before a server is taken for one that ignores the offset.
+# Equal pages in a row: a server with so many ignores the offset.
 _MAX_REPEATS = 5
-# Sort times may be whole seconds, written by several machines. Date is in whole seconds too, from yet another machine.
+# Sort times may be whole seconds, written by several machines. Date is in whole seconds too, from another machine.
 _ROWS_SLACK_SECONDS = 1.0
 _DATE_SLACK_SECONDS = 2.0
 
@@ -37,9 +37,9 @@ class Phase(Enum):
     FIRST = "first"
     """The first pass over the list."""
     HEAD = "head"
-    """A look at the newest rows, for what jumped behind the reader."""
+    """A look at the newest rows, for rows moved behind the reader."""
     AGAIN = "again"
-    """A further pass, in the opposite order where that can be asked for."""
+    """A further pass, in the opposite order if the list offers it."""
     OVER = "over"
 
 
@@ -56,40 +56,39 @@ class Ask(Struct, frozen=True):
 class Page(Struct, Generic[T], frozen=True, kw_only=True):
     """The rows of one answer, in order.
 
-    A page that the pager hands over holds those that had not been met before; all of them under
-    ``consistency="none"``.
+    The pager delivers only new rows; all of them under ``consistency="none"``.
     """
 
     items: Sequence[T]
-    """The rows. They may be :class:`LateRows`, decoded when they are taken."""
+    """The rows. They may be :class:`LateRows`, decoded on access."""
     keys: Sequence[int]
     """Each row's identity, hashed."""
     identity: Callable[[int], tuple[str | None, ...]]
-    """Gives what tells an item from others: the values of the list's identity, of a chat ``(chat_id, org_phone)``."""
+    """Gives an item's identity: the values of the list's identity fields, of a chat ``(chat_id, org_phone)``."""
     count: int | None
-    """The server's count of all rows, where it gave one: a plan, never a promise."""
+    """The server's count of all rows, if it gave one: a plan, never a promise."""
     first_index: int | None
-    """The answer's ``from``: the first row's place in the list, counted from 1."""
+    """The answer's ``from``: the first row's index in the list, counted from 1."""
     meta: ResponseMeta
     is_all: bool = False
-    """Whether this is known to be everything: the one row that was asked for by its id."""
+    """Whether this is known to be everything: a single row, asked for by its id."""
     sort_time: Callable[[int], float | None]
-    """Reads an item's sort time in Unix seconds, None where it has none."""
+    """Reads an item's sort time in Unix seconds, None if it has none."""
     changed_since: Callable[[Sequence[int], float], int]
-    """Counts those of some rows of an answer that may have come or changed since a time in Unix seconds."""
+    """Counts the given rows with a possible arrival or change since a time in Unix seconds."""
     offset: int = 0
-    """Where the page lay when it was asked for, counted from 0; in the opposite order where that was asked for."""
+    """The requested offset, counted from 0; in the opposite order if the request was."""
     ends: Sequence[int] | None = None
-    """One past each item's place in the list; None for rows that were caught up after the first pass."""
+    """One past each item's index in the list; None for rows caught up after the first pass."""
 
     @property
     def cut_after(self) -> float | None:
-        """A moment by the server's clock before which it did not read the rows; None without a ``Date``."""
+        """A server time no later than its read of the rows; None without a ``Date``."""
         date = self.meta.rate_limit.server_time
         return None if date is None else date - self.meta.seconds
 
     def only(self, fresh: Sequence[int], ask: Ask) -> Page[T]:
-        """Give the page to hand over: the rows of these indexes, which are in order."""
+        """Give the page to deliver: the rows of these sorted indexes."""
 
         def identity(index: int) -> tuple[str | None, ...]:
             return self.identity(fresh[index])
@@ -109,43 +108,43 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True):
 
 
 class UnreadPage(Struct, Generic[T], frozen=True):
-    """An answer that came, not decoded yet."""
+    """A received answer, not decoded yet."""
 
     read: Callable[[], Awaitable[Page[T]]]
-    """Decodes it, letting other tasks have their turn now and then. May be called again.
+    """Decodes it, and yields to the loop now and then. May be called again.
 
-    Where it was cut off, it is fetched anew. Raises DecodeError, and what fetching raises."""
+    A body cut off is fetched anew. Raises DecodeError, and the errors of fetching."""
     look_through: Callable[[], Awaitable[Page[T]]]
-    """Does the same, but may leave the rows to be decoded when they are handed over."""
+    """Does the same, but may leave rows undecoded until delivery."""
 
 
 class Source(Protocol[T]):
-    """Where pages come from: the client, bound to one query."""
+    """A source of pages: the client, bound to one query."""
 
     async def fetch(self, *, offset: int, limit: int, is_reversed: bool, account: Account) -> UnreadPage[T]:
-        """Fetch one page; retries and the limit are its own business."""
+        """Fetch one page. The source handles retries and the limit."""
         ...
 
     def requests_per_second(self) -> float:
-        """Tell what the limit allows, as well as it is known."""
+        """Give the rate of the limit, as well as it is known."""
         ...
 
     def requests_at_once(self) -> int:
-        """Tell how many requests the limit allows at once, after a rest."""
+        """Give the limit's burst after a rest."""
         ...
 
 
 def pick(indexes: Sequence[int], rows: Sequence[T]) -> Sequence[T]:
-    """Give the rows of these indexes, which are in order; a run of rows, as most are, in one piece."""
+    """Give the rows of these sorted indexes. A run of rows, the usual case, comes in one piece."""
     if isinstance(indexes, range):
         return rows[indexes.start : indexes.stop]
     return rows.pick(indexes) if isinstance(rows, LateRows) else [rows[index] for index in indexes]
 
 
 def watermark(newest: float | None, date: float | None) -> float:
-    """Give a sort time such that each older row has not moved since.
+    """Give a sort time: no older row has moved since.
 
-    ``newest`` is the sort time of the newest row then, ``date`` what the server's clock said.
+    ``newest`` is the sort time of the newest row then, ``date`` the server's clock.
     """
     return max(
         -math.inf if newest is None else newest - _ROWS_SLACK_SECONDS,
@@ -160,7 +159,7 @@ def _shifted(indexes: Sequence[int], by: int) -> Sequence[int]:
 
 
 class OffsetCheck:
-    """Whether the server heeds the offset: else a walk loses rows, or never ends."""
+    """Whether the server heeds the offset. Otherwise a walk loses rows, or never ends."""
 
     def __init__(self, base: int) -> None:
         self.last: Sequence[int] = ()
@@ -170,10 +169,10 @@ class OffsetCheck:
         self._repeats = 0
 
     def check(self, ask: Ask, page: Page[object]) -> None:
-        """Compare the answer's word on where it begins with what was asked. Raises PaginationError."""
+        """Compare the answer's ``from`` with the requested offset. Raises PaginationError."""
         if not page.keys or page.first_index is None:
             return
-        # "from" counts from 1 where the offset counts from 0. The first page shows it, and no other may differ.
+        # "from" counts from 1, the offset from 0. The first page shows the base, and no other may differ.
         first_index = page.first_index - ask.offset
         if self._first_index is None and first_index in {0, 1}:
             self._first_index = first_index
@@ -184,9 +183,9 @@ class OffsetCheck:
             )
 
     def watch(self, ask: Ask, page: Page[object], *, has_news: bool) -> None:
-        """Refuse to go on where one page after another holds the same rows. Raises PaginationError.
+        """Stop if page after page holds the same rows. Raises PaginationError.
 
-        An answer whose ``from`` is right vouches for its offset: then the list sinks as fast as it is read.
+        A right ``from`` proves the offset of an answer: then the list sinks as fast as it is read.
         """
         is_vouched = page.first_index is not None and ask.offset > 0
         is_repeat = bool(page.keys) and ask.offset > self._last_offset and not has_news and not is_vouched

@@ -1,4 +1,4 @@
-"""The pager: an async iterable over all rows of a query."""
+"""An async iterable over all rows of a query."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ __all__ = ["Pager", "WalkOptions"]
 T = TypeVar("T")
 
 _CONSISTENCIES = ("exact", "dedupe", "none")
-# Batches decoded while they are handed over, before other tasks have their turn.
+# Batches decoded during delivery, before a yield to the loop.
 _BATCHES_A_TURN = 16
 
 
 class WalkOptions(Struct, frozen=True, kw_only=True):
-    """How to walk: checked once, before anything is sent. Raises ConfigError.
+    """The options of a walk, checked once before any request. Raises ConfigError.
 
-    ``page_size`` and ``offset`` were checked with the query, ``resume`` when its token was read.
+    The query checks ``page_size`` and ``offset``, and ``read_token`` checks ``resume``.
     """
 
     page_size: int
@@ -84,7 +84,7 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
         )
 
     def handover(self) -> Handover:
-        """Begin to account for what a fresh walk hands over."""
+        """Begin the account of a fresh walk's delivered rows."""
         begun = self.resume or Place(self.fingerprint, self.offset, 0, ())
         return Handover(begun, is_newest_first=self.order.is_newest_first)
 
@@ -92,15 +92,14 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
 class Pager(Generic[T]):
     """All rows of a query: ``async for row in pager``.
 
-    Each ``async for`` is a fresh walk; :attr:`report` and :attr:`token` speak of the latest one. Nothing is sent before
-    the first row is asked for. A walk may wait for the limit, and raises what a request raises, and PaginationError.
+    Each ``async for`` is a fresh walk; :attr:`report` and :attr:`token` speak of the latest one. Asking for the first
+    row sends the first request. A walk may wait for the limit. It raises the errors of a request, and PaginationError.
 
     Several tasks may share one walk: give each of them the same iterator, ``rows = aiter(pager)``. Each row goes to one
-    of them, as each page of ``pager.pages()`` does. A task that is cancelled while it waits takes no row with it. An
-    error goes to every task that waits then; whoever asks again has the same page tried again.
+    of them, and so does each page of ``pager.pages()``. A task cancelled in its wait takes no row with it. An error
+    goes to every waiting task; the next call tries the same page again.
 
-    A walk that is broken off gives up its pages at once; ``async with pager:`` also waits until they have let go of
-    their connections.
+    A ``break`` gives up the pages in flight at once; ``async with pager:`` also waits until their connections are free.
     """
 
     def __init__(
@@ -127,17 +126,17 @@ class Pager(Generic[T]):
         return _Rows(*self._begin(are_rows_late=True))
 
     def pages(self) -> AsyncIterator[Page[T]]:
-        """Begin a fresh walk, page by page; each page holds only rows that had not been met before."""
+        """Begin a fresh walk, page by page; each page holds only new rows."""
         return _Pages(*self._begin())
 
     def raw(self) -> Pager[bytes]:
-        """Give the same walk with each row as its original JSON bytes, nothing decoded away."""
+        """Give the same walk with each row as its original JSON bytes."""
         if self._raw is None:
             raise ConfigError("this pager gives raw rows already")
         return Pager(self._raw(), self._options, hooks=self._hooks)
 
     async def first(self) -> T | None:
-        """Give the first row, or None where there is none. Asks for one row."""
+        """Give the first row, or None if there is none. Asks for one row."""
         pager = self._with(max_items=1, prefetch=1)
         async with pager:
             async for row in pager:
@@ -145,7 +144,7 @@ class Pager(Generic[T]):
         return None
 
     async def collect(self) -> list[T]:
-        """Give all rows as a list. With many rows, iterating takes far less memory."""
+        """Give all rows as a list. Iterating takes far less memory with many rows."""
         rows: list[T] = []
         # Other walks of this pager go on.
         async with aclosing(_Pages(*self._begin())) as pages:
@@ -157,7 +156,7 @@ class Pager(Generic[T]):
         """Walk, and give ``pyarrow.RecordBatch`` objects of ``rows`` rows, the last one of fewer.
 
         Polars, DuckDB and pandas take them without a copy. The columns are those of a Parquet export, ``raw_json``
-        among them. Needs pyarrow (the extra ``parquet``). Raises ConfigError, and what iterating raises.
+        among them. Needs pyarrow (the extra ``parquet``). Raises ConfigError, and the errors of iterating.
         """
         return arrow_batches(self._listing, self.raw, rows)
 
@@ -166,9 +165,9 @@ class Pager(Generic[T]):
         return await arrow_table(self._listing, self.raw)
 
     async def count(self) -> int | None:
-        """Give the server's count of the rows, from a page of one; None where it does not say.
+        """Give the server's count of the rows, from a page of one; None if it gives none.
 
-        That the count is a total is what the documents say; no recorded answer proves it.
+        The documents call the count a total; no recorded answer proves it.
         """
         options = self._options
         unread = await self._source.fetch(offset=options.offset, limit=1, is_reversed=False, account=WalkReport())
@@ -176,26 +175,26 @@ class Pager(Generic[T]):
 
     @property
     def report(self) -> WalkReport:
-        """The account of the latest walk as it stands now: a copy, which does not change any more."""
+        """The account of the latest walk as it stands now: a copy, so it does not change any more."""
         return copy(self._report)
 
     @property
     def token(self) -> str:
-        """What has been delivered of the latest walk: pass it as ``resume=`` to go on behind it.
+        """The cut of the latest walk: pass it as ``resume=`` to go on behind its last delivered row.
 
-        A row is delivered once the iterator has given it to a task, whether that is done with it or not.
+        A row is delivered once the iterator has given it to a task, even if the task is not done with it.
         """
         return self._cut.place().token()
 
     @property
     def max_items(self) -> int | None:
-        """How many rows are wanted; None for all."""
+        """The number of wanted rows; None for all."""
         return self._options.max_items
 
     def resuming(self, token: str) -> Pager[T]:
-        """Give the same walk, to go on behind ``token``. ``max_items`` counts what was delivered before it.
+        """Give the same walk, to go on behind ``token``. ``max_items`` counts the rows delivered before it.
 
-        Raises ConfigError where the token is of another query.
+        Raises ConfigError if the token is of another query.
         """
         options = self._options
         place = read_token(token, query=options.fingerprint)
@@ -209,11 +208,11 @@ class Pager(Generic[T]):
         )
 
     async def close(self) -> None:
-        """End every walk of this pager, and wait until nothing of it is left."""
+        """End every walk of this pager, and wait for its tasks."""
         for run in list(self._runs):
             await run.close()
         if self._leaving:
-            # They are of runs that nobody holds any more.
+            # They belong to runs without a reference.
             await asyncio.wait(set(self._leaving))
 
     async def __aenter__(self) -> Self:
@@ -247,7 +246,7 @@ class Pager(Generic[T]):
 
 
 class _Iterator(Generic[T]):
-    """What both ways to iterate share: a run, and letting go of it when nobody iterates any more."""
+    """The base of both iterators: a run, dropped with its last reference."""
 
     def __init__(self, run: WalkRun[T], cut: Handover) -> None:
         self._run = run
@@ -259,17 +258,17 @@ class _Iterator(Generic[T]):
         return self
 
     def __del__(self) -> None:
-        """Let go after a ``break``: the last reference goes, and with it the pages that are out."""
+        """Cancel the pages in flight after a ``break``, with the last reference."""
         self._run.abandon()
 
     async def aclose(self) -> None:
-        """End the walk and wait until nothing of it is left, as an async generator would."""
+        """End the walk and wait for its tasks, as an async generator would."""
         await self._run.close()
 
     async def _next_page(self) -> Page[T] | None:
-        """Give the next page, or None where it went to another task that shares this iterator.
+        """Give the next page, or None if it went to another task with this iterator.
 
-        One task asks, the others wait for it. All of them get its error; where it is cancelled, another one asks.
+        One task asks, the others wait for it. All of them get its error; another one asks if it is cancelled.
         """
         if self._is_asking:
             self._waiting.append(asyncio.get_running_loop().create_future())
@@ -290,7 +289,7 @@ class _Iterator(Generic[T]):
         return page
 
     def _wake(self, error: Exception | None = None) -> None:
-        """Have those who wait look again, or raise the error."""
+        """Let the waiting tasks look again, or raise the error in them."""
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
             if waiter.done():
@@ -313,7 +312,7 @@ class _Rows(_Iterator[T]):
         while True:
             for row in self._rows:
                 return row
-            # Behind each await another task may have moved this iterator on, so all is looked at anew.
+            # Another task may move this iterator on during an await, so each round checks all state anew.
             if not self._rest:
                 self._rest = ()
                 page = await self._next_page()

@@ -1,8 +1,7 @@
-"""The resume token, and where a resumed walk goes on (pure).
+"""The resume token, and the search for the cut of a resumed walk (pure).
 
-A token tells where the last delivered row lay and what the rows before it were, in one short string. Rows are told by a
-hash of their ids, so a token holds no chat id and no secret. The query's fingerprint binds it to the walk that made it,
-and a checksum tells damage.
+A token is one short string. It holds the offset of the last delivered row, and hashed ids of the rows before it, so it
+holds no chat id and no secret. The query's fingerprint binds it to its walk, and a checksum shows damage.
 """
 
 from __future__ import annotations
@@ -26,26 +25,26 @@ __all__ = ["CutSearch", "Place", "mark", "read_token"]
 
 _PREFIX = "pw1."
 _CHECKSUM_BYTES = 4
-# Of a mark: so many bytes for what identifies the row, and these for its sort time.
+# A mark is this many bytes for the row's identity, and these for its sort time.
 _IDENTITY_BYTES = 6
 _TIME_BYTES = 2
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
-    """Where a walk stood."""
+    """The cut of a walk."""
 
     query: str
     """The query's fingerprint."""
     offset: int
-    """One past the last delivered row, as the list lay then."""
+    """One past the last delivered row, in the list of that time."""
     delivered: int
     """Rows delivered so far, over all resumed walks."""
     tail: tuple[bytes, ...]
     """Marks of the last rows delivered, the latest last."""
     time: float | None = None
-    """The sort time of the last one in Unix seconds, where it has one."""
+    """The sort time of the last one in Unix seconds, if it has one."""
     caught_up: tuple[bytes, ...] = ()
-    """Marks of the last rows that were caught up, oldest first: they stand behind the cut, and shall not come again."""
+    """Marks of the last caught-up rows, oldest first: they stand behind the cut, and must not come again."""
 
     def token(self) -> str:
         """Give the string to keep."""
@@ -80,17 +79,17 @@ def read_token(token: str, *, query: str) -> Place:
 
 
 def mark(identity: Iterable[str | None], time: float | None) -> bytes:
-    """Tell a row, and whether it stands where it stood, by a short hash that is the same in every process."""
+    """Hash a row's identity and sort time, the same in every process. The time shows whether the row has moved."""
     return _mark_of(identity) + blake2b(repr(time).encode(), digest_size=_TIME_BYTES).digest()
 
 
 class CutSearch:
-    """Looks for the row behind which a walk was cut: the last one that the token names and that has not moved."""
+    """Looks for the row before the cut: the token's last unmoved row."""
 
     def __init__(self, place: Place, *, order: Order) -> None:
         self.is_found = False
         self.offset = place.offset
-        """Where the cut lay."""
+        """The offset of the cut in the token."""
         self._time = place.time
         self._tail = frozenset(place.tail)
         self._known = {row[:_IDENTITY_BYTES] for row in (*place.tail, *place.caught_up)}
@@ -99,9 +98,9 @@ class CutSearch:
         self._step = 0
 
     def find(self, page: Page[Any], seen: set[int]) -> int:
-        """Look through a page, and note the rows that the token names as seen: they were delivered before the cut.
+        """Look through a page, and note the token's rows as seen: they were delivered before the cut.
 
-        Where the page is the first one to show the cut, give the index behind it, else 0.
+        Give the index behind the cut if the page is the first one to show it, else 0.
         """
         named = [index for index in range(len(page.keys)) if _mark_of(page.identity(index)) in self._known]
         seen.update(page.keys[index] for index in named)
@@ -112,7 +111,7 @@ class CutSearch:
         return standing[-1] + 1 if standing else 0
 
     def next_offset(self, ask: Ask, page: Page[Any], *, base: int, overlap: int) -> int:
-        """Give where to look next, since a page does not show the cut. Raises PaginationError where it is nowhere."""
+        """Give the next offset to look at after a page without the cut. Raises PaginationError if it is nowhere."""
         rows = len(page.keys)
         if rows == 0 and (self._is_going_on or ask.offset <= base):
             raise PaginationError(
@@ -120,14 +119,14 @@ class CutSearch:
                 "begin anew, without resume"
             )
         if not self._is_going_on and ask.offset > base and not self._is_before(page):
-            # Rows above have left; or it has sunk, which the first page of all will show.
+            # Rows above have left. Or the cut has sunk: the very first page will show that.
             self._step = max(2 * self._step, 2 * overlap, 1)
             return ask.offset - self._step
         self._is_going_on = True
         return ask.offset + max(1, rows - overlap)
 
     def _is_before(self, page: Page[Any]) -> bool:
-        """Whether by their sort times all rows of a page stand before the cut."""
+        """Whether all rows of a page stand before the cut, by their sort times."""
         last = page.sort_time(len(page.keys) - 1) if page.keys else None
         if last is None or self._time is None:
             return False

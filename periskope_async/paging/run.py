@@ -1,7 +1,7 @@
-"""One run of a walk: pages fetched at once, delivered in order, and nothing left behind when it ends early.
+"""One run of a walk: pages fetched at once and delivered in order, with no task left when it ends early.
 
-A page that waits for its turn waits as bytes, and is decoded when it is next: it takes a third of the memory that its
-rows would take, and the garbage collector need not look at it.
+A waiting page stays bytes, and is decoded when it is next. Bytes take a third of the memory of decoded rows, and the
+garbage collector need not look at them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ T = TypeVar("T")
 class WalkRun(Generic[T]):
     """Drives one :class:`Walk` over a source.
 
-    A cancel of :meth:`next_page` cancels what is out and loses nothing: the walk asks for it again when it goes on.
+    A cancel of :meth:`next_page` cancels the pages in flight and loses nothing: the next call asks for them again.
     """
 
     def __init__(
@@ -60,16 +60,16 @@ class WalkRun(Generic[T]):
         self._leaving: set[asyncio.Task[Any]] = set() if leaving is None else leaving
         self._are_rows_late = are_rows_late
         self._tasks: dict[Ask, asyncio.Task[UnreadPage[T]]] = {}
-        """What fetches the pages that the walk has out, oldest first."""
+        """The tasks of the pages in flight, oldest first."""
         self._pace = Pace()
         self._began: float | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
 
     async def next_page(self) -> Page[T] | None:
-        """Give the next page that holds new rows, or None when the walk is over.
+        """Give the next page with new rows, or None when the walk is over.
 
-        Raises what fetching and decoding raise; a further call tries the same page again.
+        Raises the errors of fetching and decoding; a further call tries the same page again.
         """
         self._check_open()
         loop = asyncio.get_running_loop()
@@ -90,7 +90,7 @@ class WalkRun(Generic[T]):
             except (APIError, TimeoutError_, BodyError, DecodeError) as error:
                 await self._drop()
                 self._check_open()
-                # Pages that are larger than the caller asked for are the walk's own idea: it can do without.
+                # The walk itself chose pages larger than the caller's: it can do without.
                 is_refused = isinstance(error, ValidationError) and "limit" in error.fields
                 may_be_size = isinstance(error, (ValidationError, ServerError, TimeoutError_, BodyError))
                 if not (may_be_size and self.walk.ask_for_less(ask, is_refused=is_refused)):
@@ -103,7 +103,7 @@ class WalkRun(Generic[T]):
             self._pace.was_read(loop.time() - began)
             if page is not None:
                 if self._depth() > 1:
-                    # The next pages are on their way while the caller works on this one.
+                    # The next pages are in flight while the caller works on this one.
                     self._fill()
                 self._pace.went_out(loop.time())
                 return page
@@ -111,20 +111,20 @@ class WalkRun(Generic[T]):
         return None
 
     async def _answer_of(self, task: asyncio.Task[UnreadPage[T]]) -> UnreadPage[T]:
-        """Wait for an answer; where it is there already, let other tasks have their turn all the same."""
+        """Wait for an answer. Yields to the loop even if it is there already."""
         if task.done():
             await give_way()
         else:
-            # Unlike awaiting the task itself, this leaves it whole when the caller is cancelled.
+            # A cancel of the caller does not reach the task here. Awaiting the task itself would pass it on.
             await asyncio.wait((task,))
         self._check_open()
         return task.result()
 
     async def close(self) -> None:
-        """Cancel what is out and wait until it has let go of its connections."""
+        """Cancel the pages in flight and wait until their connections are free."""
         self._is_closed = True
         await self._drop()
-        # Those too that were given up earlier.
+        # This includes the pages given up earlier.
         await self._wait_for_leaving()
 
     async def _wait_for_leaving(self) -> None:
@@ -132,9 +132,9 @@ class WalkRun(Generic[T]):
             await asyncio.wait(set(self._leaving))
 
     def abandon(self) -> None:
-        """Cancel what is out without waiting: for a run that nobody holds any more."""
+        """Cancel the pages in flight without waiting: for a run without a reference."""
         for task in self._tasks.values():
-            # A task of a loop that has ended cannot be cancelled, and need not be.
+            # A task of a closed loop cannot be cancelled, and need not be.
             if not task.get_loop().is_closed():
                 self._leave(task)
         self._tasks.clear()
@@ -144,7 +144,7 @@ class WalkRun(Generic[T]):
             raise ClosedError("the pager was closed; iterate over it anew")
 
     def _fill(self) -> None:
-        """Ask for what is worth having out, and send for all that is out and not on its way."""
+        """Add the pages worth having in flight, and start a task for each page without one."""
         walk, depth = self.walk, self._depth()
         while walk.next_ask(depth) is not None:
             pass
@@ -158,7 +158,6 @@ class WalkRun(Generic[T]):
                 self._tasks[ask] = task
 
     def _depth(self) -> int:
-        """How many pages to have out at once."""
         if self._prefetch is not None:
             return self._prefetch
         source = self._source
@@ -167,7 +166,7 @@ class WalkRun(Generic[T]):
         )
 
     def _place(self, ask: Ask, fetched: Page[T], now: float) -> Page[T] | None:
-        """Have the walk place a page. Nothing is awaited here: rows that were placed must reach the caller."""
+        """Let the walk place a page. Nothing is awaited here: placed rows must reach the caller."""
         walk = self.walk
         pages = walk.report.pages
         try:
@@ -180,11 +179,11 @@ class WalkRun(Generic[T]):
             if walk.report.pages > pages:
                 self._learn(fetched.meta, now)
         if ask in walk.out:
-            # It waits, as bytes again, for what lies before it.
+            # It waits, as bytes again, for the pages before it.
             return None
         del self._tasks[ask]
         if not walk.out:
-            # The walk is over, or it goes on elsewhere.
+            # The walk is over, or goes on at another offset.
             self._let_go()
         if self._hooks:
             announce(
@@ -209,21 +208,21 @@ class WalkRun(Generic[T]):
         self._pace.was_answered(meta.seconds, size=meta.body_bytes + meta.bytes_saved)
 
     async def _drop(self) -> None:
-        """Cancel what is out, wait until it has let go of its connections, and have the walk ask for it again."""
+        """Cancel the pages in flight, wait until their connections are free, and let the walk ask for them again."""
         tasks = list(self._tasks.values())
         self._let_go()
         if tasks:
             await asyncio.wait(tasks)
 
     def _let_go(self) -> None:
-        """Cancel what is out, and have the walk ask for it again."""
+        """Cancel the pages in flight, and let the walk ask for them again."""
         self.walk.ask_again()
         for task in self._tasks.values():
             self._leave(task)
         self._tasks.clear()
 
     def _leave(self, task: asyncio.Task[UnreadPage[T]]) -> None:
-        """Cancel a task, and let the pager know of it until it has ended."""
+        """Cancel a task, and keep the pager's reference to it until it has ended."""
         task.cancel()
         if not task.done():
             self._leaving.add(task)
@@ -231,6 +230,6 @@ class WalkRun(Generic[T]):
 
 
 def _note_error(task: asyncio.Task[UnreadPage[T]]) -> None:
-    """Keep asyncio from complaining of an error on a page that nobody came to read any more."""
+    """Keep asyncio from warning of an error on an unread page."""
     if not task.cancelled():
         task.exception()

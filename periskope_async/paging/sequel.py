@@ -1,4 +1,4 @@
-"""What follows on a pass: a look at the head, a further pass, or nothing (pure)."""
+"""The choice after a pass: a look at the head, a further pass, or the end (pure)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Sequel"]
 
-# Where all rows change places at each request, a third of what is missing escapes a pass.
+# A pass misses a third of the missing rows if all rows change places at each request.
 _MAX_PASSES = 24
 _MAX_PASSES_IN_VAIN = 4
-# So many rows may come before an answer that is to hold all.
+# Rows that may come before a single answer for the whole list.
 _ROWS_TO_SPARE = 10
 
 
 class Sequel:
-    """What follows on a pass: the head, a further pass, or nothing."""
+    """Chooses what follows a pass: the head, a further pass, or the end."""
 
     def __init__(self, report: WalkReport, verdict: Verdict, cursor: Cursor, order: Order) -> None:
         self.head: Head | None = None
@@ -34,12 +34,12 @@ class Sequel:
         self._cursor = cursor
         self._order = order
         self._found = 0
-        """Rows that were placed when the last pass began, without those that may have come since."""
+        """Rows placed before the last pass, less possible newcomers."""
         self._passes_in_vain = 0
         self._max_pages = 0
 
     def after(self, phase: Phase, *, is_unsteady: bool) -> Phase:
-        """Begin what follows on a phase."""
+        """Begin the next phase."""
         cursor, verdict, report, order = self._cursor, self._verdict, self._report, self._order
         self.head = None
         if phase is Phase.FIRST:
@@ -57,15 +57,15 @@ class Sequel:
 
     @property
     def _is_all_met(self) -> bool:
-        """Whether the head can show nothing: no row is missing, and none was seen to move."""
+        """Whether the head can show nothing: no row is missing, and none moved in view."""
         verdict = self._verdict
         return verdict.is_quiet or (verdict.is_proven and not verdict.missing)
 
     def _is_pass_worth_it(self, *, is_unsteady: bool) -> bool:
-        """Whether one more pass may find what is missing, or tell whether anything is."""
+        """Whether one more pass may find a missing row, or show that none is missing."""
         cursor, verdict, report = self._cursor, self._verdict, self._report
         further = report.passes - 1
-        # Rows that come meanwhile would be found by any number of passes.
+        # Any number of passes would find rows that come meanwhile.
         found, self._found = self._found, report.rows_placed - verdict.newcomers
         self._passes_in_vain = self._passes_in_vain + 1 if further and self._found <= found else 0
         if cursor.base or verdict.doubt is not None or (further and verdict.is_one_answer):
@@ -79,9 +79,9 @@ class Sequel:
 
     @property
     def _would_tell(self) -> bool:
-        """Whether it is not known that all rows were met, and one more answer may hold all of them."""
+        """Whether one more answer may hold all rows, and it is unknown if the walk has met them."""
         cursor, verdict, report = self._cursor, self._verdict, self._report
-        # A server that gave fewer than it was asked for gives no more than that.
+        # A server's short answer shows its own max.
         most_rows = cursor.most_rows if cursor.given >= cursor.limit else cursor.given
         fits = report.rows_placed + _ROWS_TO_SPARE <= most_rows
         return report.passes == 1 and fits and verdict.total.is_known and not verdict.is_proven

@@ -1,7 +1,7 @@
-"""Whether a walk has met every row, and why (pure).
+"""Decides whether a walk is complete, and why (pure).
 
-One thing proves it: as many rows were met as the first answer counted, less those that may have come since. The rows
-that were there at first are then all among them. Everything else leaves it unknown.
+One thing proves it: the met rows, less possible newcomers, are as many as the first answer counted. All rows of that
+time are then among them. Everything else leaves it unknown.
 """
 
 from __future__ import annotations
@@ -22,29 +22,30 @@ __all__ = ["Total", "Verdict"]
 
 _RESUMED = "it was resumed: what was read before the cut is not known any more"
 _FROM_OFFSET = "rows may stand before the offset, where it did not read"
-# In Unix seconds, and of a year that a datetime holds: only a row that does not say when it changed may have then.
+# In Unix seconds, within the years of a datetime: only a row without a time of change may have changed then.
 _FAR_FUTURE = 250_000_000_000.0
 
 
 class Total:
-    """The server's count. It is documented as the number of all rows, and taken for that until a page contradicts."""
+    """The server's count. It is documented as the number of all rows, and trusted until a page contradicts it."""
 
     def __init__(self) -> None:
         self.first: int | None = None
         self.latest = 0
         self.largest = 0
         self.is_steady = True
-        """Whether all answers told the same."""
+        """Whether all answers had the same count."""
         self.is_seen = False
-        """Whether it was seen to count more rows than its page held: it is not the page's own number then."""
+        """Whether one count exceeded the rows of its page: it is not the page's own number then."""
         self.doubt: str | None = None
-        """Why it is of no use, if so."""
+        """Why the count is of no use, if so."""
 
     def record(self, offset: int, page: Page[Any]) -> None:
         """Take an answer's count."""
-        count, rows = page.count, len(page.keys)
+        rows = len(page.keys)
+        # An empty answer may not count. Some servers count the rows of the answer, and give 0 for an empty one.
+        count = page.count if rows else page.count or 0
         if self.first is not None and not (rows or count):
-            # Some servers count the rows that they give, and tell 0 where they give none.
             return
         if count is None:
             self.doubt = (
@@ -67,23 +68,23 @@ class Total:
 
     @property
     def is_known(self) -> bool:
-        """Whether it tells where the list ends: it is usable, and was seen to be no page's own number."""
+        """Whether it tells the end of the list: it is usable, and no page's own number."""
         return self.is_usable and self.is_seen
 
 
 class Verdict:
-    """What was seen that speaks for or against having met every row."""
+    """The evidence for and against a complete walk."""
 
     def __init__(self, report: WalkReport, *, order: Order, offset: int, is_resumed: bool) -> None:
         self.total = Total()
         self.newcomers = 0
-        """Rows met that may have come since the first answer."""
+        """Met rows with a possible arrival since the first answer."""
         self.told_newcomers = 0
-        """Those of them that say when they came or were changed."""
+        """The newcomers with a time of arrival or change."""
         self.pages_in_vain = 0
-        """Pages of the latest pass that held no new row, or only such."""
+        """Pages of the latest pass without a new row, or with told newcomers only."""
         self.is_end_shown = False
-        """Whether the last page of the latest pass ended where the list does."""
+        """Whether the last page of the latest pass ended at the end of the list."""
         self.is_one_answer = False
         """Whether one answer held as many rows as it counted."""
         self.doubt = _RESUMED if is_resumed else _FROM_OFFSET if offset else None
@@ -99,15 +100,15 @@ class Verdict:
             self._first_date = page.cut_after
 
     def record_new(self, page: Page[Any], fresh: Sequence[int]) -> None:
-        """Take a page's new rows, and count those that may have come since the first answer.
+        """Take a page's new rows, and count possible newcomers since the first answer.
 
-        A sort time does not tell: it may be as old as any. But a row's ``updated_at`` is set when it comes.
+        A sort time proves nothing: it may be as old as any. But a row's ``updated_at`` is set when it comes.
         """
         date, came, told = self._first_date, 0, 0
         if fresh and self._report.pages > 1 and self._says_updated_at:
             came = len(fresh) if date is None else page.changed_since(fresh, watermark(None, date))
         if came and date is not None:
-            # Rows that do not tell when they were changed may have come since any time.
+            # Rows without a time of change may have come since any time.
             told = came - page.changed_since(fresh, _FAR_FUTURE)
         self.newcomers += came
         self.told_newcomers += told
@@ -120,25 +121,25 @@ class Verdict:
 
     @property
     def is_proven(self) -> bool:
-        """Whether every row was met that was there at first."""
+        """Whether the walk has proof of every row present at the first answer."""
         if not (self.may_be_proven and self.is_end_shown):
             return False
         return self.is_one_answer or (self._are_all_counted_met if self._says_updated_at else self.is_quiet)
 
     @property
     def is_quiet(self) -> bool:
-        """Whether as many rows were met as each answer counted, and none was seen to move."""
+        """Whether the met rows are as many as each answer counted, and none moved in view."""
         report, total = self._report, self.total
         has_moved = report.duplicates or report.inserted or report.removed or report.steps_back or report.caught_up
         return self.may_be_proven and total.is_steady and total.latest == report.rows_placed and not has_moved
 
     @property
     def missing(self) -> int:
-        """How many rows fewer were met than the server counts; 0 where that is not known."""
+        """The server's count less the met rows; 0 if that is not known."""
         return max(0, self.total.latest - self._report.rows_placed) if self.may_be_proven else 0
 
     def judge(self) -> tuple[bool | None, str]:
-        """Tell whether the walk is complete, and why. It has ended."""
+        """Tell whether the walk, now ended, is complete, and why."""
         total, missing, first = self.total, self.missing, self.total.first or 0
         if self.is_proven:
             all_met = "every row that was counted at first was met"
@@ -166,6 +167,6 @@ class Verdict:
 
     @property
     def _are_all_counted_met(self) -> bool:
-        # A count that has grown by more than came was wrong at first.
+        # The first count was wrong if the count has grown by more than the newcomers.
         met = self._report.rows_placed
         return met - self.newcomers == self.total.first and self.total.largest <= met

@@ -1,15 +1,15 @@
-"""The offset walk as a pure state machine: given what was asked and what came back, what to place and what to ask next.
+"""The offset walk as a pure state machine: it takes answers, chooses the rows to place and the next page to ask for.
 
-An offset is a place in a list that moves while it is read, so pages overlap by a few rows:
+A list moves while the walk reads it, so an offset may point to another row by then. Pages overlap by a few rows:
 
-- A page that begins with a known row joins what was placed: nothing was passed by. Where rows above have left, it does
-  not, and the walk steps back until a page joins.
-- Each row is placed once. Rows that come in above only push known rows onto the page.
-- After the first pass comes a look at the head (:mod:`periskope_async.paging.head`): what woke up has jumped there.
-- Rows of equal sort key may stand in another order at each request. While fewer rows were met than the server counts,
-  further passes look for the rest.
+- A page joins the placed rows if it begins with a known row: no row was skipped. It does not join if rows above have
+  left. The walk then steps back until a page joins.
+- Each row is placed once. New rows above only push known rows onto the page.
+- A look at the head follows the first pass (:mod:`periskope_async.paging.head`): changed rows have moved there.
+- Rows of equal sort key may change places at each request. Further passes look for the rest until the met rows are as
+  many as the server counts.
 
-Whether that was all is told by :mod:`periskope_async.paging.verdict`.
+:mod:`periskope_async.paging.verdict` decides whether the walk is complete.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ __all__ = ["Walk"]
 _CHATS = Order()
 _NO_BOUND = 1 << 62
 _MAX_DOUBLINGS = 8
-# Pages to fill the gap before one that waits, before all that is out is dropped.
+# Max pages to fill the gap before a waiting page. The walk drops all pages in flight after them.
 _MAX_GAPS = 2
-# Where rows come in as fast as they are read, the end is out of reach. So many pages of a pass may hold none from
-# before the walk, and beside them as many as reading the list so often takes.
+# The end is out of reach if rows come in as fast as the walk reads them. A pass may have this many pages without a row
+# from before the walk, plus the pages for this many readings of the list.
 _MIN_PAGES_IN_VAIN = 64
 _MAX_READINGS = 4
 
@@ -46,9 +46,9 @@ _MAX_READINGS = 4
 class Walk:
     """The state of one walk.
 
-    :attr:`out` holds the pages that are asked for and not placed, oldest first. :meth:`next_ask` adds to them,
-    :meth:`place` takes the answer to the oldest. A page that has gone from :attr:`out` is not wanted any more. One that
-    is still there after it was given waits: it is to be given again, once those before it were placed.
+    :attr:`out` holds the pages in flight, oldest first. :meth:`next_ask` adds to them, and :meth:`place` takes the
+    answer to the oldest. A page gone from :attr:`out` is not wanted any more. A page still there after :meth:`place`
+    waits: give it again once the pages before it are placed.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Walk:
         self.phase = Phase.FIRST
         self.out: list[Ask] = []
         self._joint = Joint(order)
-        # A token that was taken before the first row names no row to look for.
+        # A token taken before the first row names no row to look for.
         self._cut = CutSearch(resume, order=order) if resume is not None and resume.tail else None
         base = offset if resume is None or self._cut is not None else max(offset, resume.offset)
         self._cursor = Cursor(base, page_size=page_size, most_rows=order.max_limit, overlaps=consistency == "exact")
@@ -87,7 +87,7 @@ class Walk:
         return self.phase is Phase.OVER
 
     def next_ask(self, depth: int) -> Ask | None:
-        """Ask for the next page. None while ``depth`` pages are out, or no more is worth asking."""
+        """Ask for the next page. None while ``depth`` pages are in flight, or no more is worth asking."""
         if self.is_over or len(self.out) >= depth or (self.out and not self._may_look_ahead()):
             return None
         head = self._sequel.head
@@ -97,27 +97,27 @@ class Walk:
         return ask
 
     def ask_again(self) -> None:
-        """Forget the pages that are out, because they were cancelled or failed. They are asked for anew."""
+        """Forget the pages in flight, because they were cancelled or failed. The walk asks for them anew."""
         if self.out:
             self._restart(self.out[0].offset)
 
     def ask_for_less(self, ask: Ask, *, is_refused: bool) -> bool:
-        """Do with fewer rows a page, since one was refused or did not come. False where that would not help."""
+        """Do with fewer rows a page after a refusal or failure. False if that would not help."""
         can = self._cursor.ask_for_less(ask, is_refused=is_refused)
         if can and self._sequel.head is not None:
             self._sequel.head.ask_for_less(self._cursor.most_rows)
         return can
 
     def place(self, ask: Ask, page: Page[Any]) -> Sequence[int]:
-        """Take the answer to the oldest ask; give the indexes of its rows to hand over, in order.
+        """Take the answer to the oldest ask; give the indexes of its rows to deliver, in order.
 
-        Raises PaginationError where the server ignores the offset, or the cut to resume from cannot be found.
+        Raises PaginationError if the server ignores the offset, or the cut to resume from cannot be found.
         """
         if ask not in self._joint.waiting:
             self._record(ask, page)
         start = 0
         if self._cut is not None:
-            # Rows that the token names were handed over before the cut, wherever they are met now.
+            # The token's rows were delivered before the cut, even if they stand elsewhere now.
             was_found = self._cut.is_found
             start = self._cut.find(page, self._seen)
             if not self._cut.is_found:
@@ -142,7 +142,7 @@ class Walk:
             self._end_phase()
         return fresh
 
-    # -- what a page says ------------------------------------------------------------------------------------------
+    # -- reading a page --------------------------------------------------------------------------------------------
 
     def _record(self, ask: Ask, page: Page[Any]) -> None:
         report = self.report
@@ -155,7 +155,7 @@ class Walk:
             report.count_at_end = self._verdict.total.latest
 
     def _joins(self, ask: Ask, page: Page[Any]) -> bool:
-        """Whether a page goes on where the last one ended; else step back."""
+        """Whether a page joins the placed rows; step back otherwise."""
         cursor, joint = self._cursor, self._joint
         if ask.offset <= cursor.base or not cursor.overlap or joint.is_unsteady or joint.holds(page, self._seen):
             return True
@@ -166,9 +166,9 @@ class Walk:
         cursor.overlap_more(2 * cursor.margin)
         tries = joint.waiting.get(ask, 0)
         if page.keys and step <= cursor.most_rows // 2 and tries < _MAX_GAPS:
-            # One page is to join what was placed with this one, which waits behind it, as those that are out do.
-            # It reaches a page's length into this one, since rows may sink meanwhile; and where they have sunk by more,
-            # as far as one answer can.
+            # One more page shall fill the gap before this one. This page and the others in flight wait behind it.
+            # It overlaps this page by a page's length, since rows may sink meanwhile. It is as long as one answer can
+            # be if they have sunk by more.
             joint.waiting[ask] = tries + 1
             limit = cursor.most_rows if tries else min(cursor.limit + step, cursor.most_rows)
             self.out.insert(0, Ask(Phase.FIRST, max(cursor.base, ask.offset - step), limit))
@@ -177,11 +177,11 @@ class Walk:
         return False
 
     def _new_rows(self, ask: Ask, page: Page[Any], start: int) -> Sequence[int]:
-        """Find the rows to hand over, and learn from the others."""
+        """Find the rows to deliver, and learn from the others."""
         keys, seen, cursor = page.keys, self._seen, self._cursor
         if self._consistency == "none":
             self._offsets.watch(ask, page, has_news=keys != self._offsets.last)
-            # Without memory all rows are given, but for those that a token names.
+            # This mode keeps no memory, so all rows are given, except a token's.
             rest = range(start, len(keys))
             return [index for index in rest if keys[index] not in seen] if seen else rest
         known_first = start
@@ -203,10 +203,10 @@ class Walk:
                 self._sequel.top.record(ask.offset, page)
         return fresh
 
-    # -- where to go next ------------------------------------------------------------------------------------------
+    # -- choosing the next page ------------------------------------------------------------------------------------
 
     def _is_last(self, ask: Ask, page: Page[Any], fresh: Sequence[int]) -> bool:
-        """Go on behind a page; tell whether it was the last of its phase."""
+        """Advance past a page; tell whether it was the last of its phase."""
         if self._sequel.head is not None:
             self._sequel.head.record(page, fresh)
             return self._sequel.head.is_over
@@ -215,11 +215,11 @@ class Walk:
         end = ask.offset + rows
         is_short, was_short = cursor.record(ask, rows)
         is_told = is_short and page.count == end and (total.is_known or self._consistency != "exact")
-        # The first page from an offset on may be cut short, just where a count that is too low ends.
+        # The first page after an offset may be cut short, right at the end of a count too low.
         is_told = is_told and (cursor.pages > 1 or verdict.doubt is None)
         verdict.is_end_shown = is_told or not rows
         verdict.is_one_answer = total.is_known and ask.offset == 0 and page.count == rows
-        # Without a count, the limit may have fallen to what pages share: then the next page is no shorter.
+        # The limit may have fallen to the overlap if there is no count: then the next page is no shorter.
         is_guessed = is_short and was_short and not fresh and end <= before and not total.is_known
         known = self.report.rows_placed - verdict.told_newcomers
         if verdict.pages_in_vain > _MIN_PAGES_IN_VAIN + _MAX_READINGS * cursor.pages_of(known):
@@ -228,7 +228,7 @@ class Walk:
         if not rows or page.is_all or is_told or is_guessed:
             return True
         if is_short:
-            # The server gives fewer rows than asked for. What is out would leave gaps.
+            # The server gives fewer rows than asked for. The pages in flight would leave gaps.
             cursor.given = rows
             self._restart(end - cursor.overlap)
         elif not self.out:
@@ -252,7 +252,7 @@ class Walk:
         self.report.complete, self.report.why = complete, why
 
     def _restart(self, offset: int) -> None:
-        """Drop what is out, and begin the next page there."""
+        """Drop the pages in flight, and begin the next page at ``offset``."""
         self.out.clear()
         self._joint.waiting.clear()
         self._cursor.next_offset = max(self._cursor.base, offset)
@@ -262,9 +262,9 @@ class Walk:
             return False
         last, total = self.out[-1], self._verdict.total
         if self._cursor.pages and total.is_known:
-            # A last page that will be full has another one behind it, to show the end.
+            # A full last page needs another one behind it, to show the end.
             return last.offset + min(last.limit, self._cursor.given) <= total.latest
-        # Nobody knows where the end is: twice as far with each full page.
+        # The end is unknown: look twice as far ahead with each full page.
         return len(self.out) < 1 << min(max(0, self._cursor.full_pages - 1), _MAX_DOUBLINGS)
 
     def _wanted(self) -> int:
@@ -272,10 +272,10 @@ class Walk:
 
 
 def _fresh(keys: Sequence[int], start: int, seen: set[int]) -> Sequence[int]:
-    """Give the indexes from ``start`` on of rows that are not known; a row that stands there twice is new once."""
+    """Give the indexes of unknown rows from ``start`` on; a row with two places there is new once."""
     rest = keys[start:]
     if len(set(rest)) == len(rest) and seen.isdisjoint(rest):
-        # The usual page, told in a few passes of C.
+        # The usual page, recognized in a few passes of C.
         return range(start, len(keys))
     first = {key: index for index, key in reversed(list(enumerate(rest, start)))}
     return sorted(index for key, index in first.items() if key not in seen)
