@@ -8,8 +8,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from periskope_async.decoding.page import reader_of
-from periskope_async.paging.ask import pick
-from periskope_async.paging.fetched import FetchedPage, UnreadPage
+from periskope_async.paging.page import Page, UnreadPage, pick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,12 +57,12 @@ class ListSource(Generic[R]):
             look_through=partial(self._read, reply, limit, self._want_later),
         )
 
-    async def _read(self, reply: Reply, limit: int, want: Want) -> FetchedPage[R]:
+    async def _read(self, reply: Reply, limit: int, want: Want) -> Page[R]:
         listing = self._query.listing
         page: ReadPage[R] = await reply.read(partial(self._reader.page, want=want))
         keys, identity = _identified(page.marks, listing.identity)
-        return FetchedPage(
-            rows=page.rows,
+        return Page(
+            items=page.rows,
             keys=keys,
             identity=identity,
             count=page.numbers.count,

@@ -14,7 +14,7 @@ from benchmarks.walk.contenders import CONTENDERS, GATHER
 from benchmarks.walk.scenarios import Scenario
 from periskope_async import PeriskopeClient
 from periskope_async.events import PageRead
-from periskope_async.paging.fetched import FetchedPage, UnreadPage
+from periskope_async.paging.page import Page, UnreadPage
 from periskope_async.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -88,16 +88,15 @@ def pages_of(rows: int, *, overlap: int = 0) -> int:
     return -(-(rows - overlap) // (PAGE_SIZE - overlap))
 
 
-def floor(pages: int, *, is_head_read: bool = False) -> float:
+def floor(pages: int) -> float:
     """Give the fastest time that limit and latency allow, in seconds.
 
     The first page goes alone, since nobody knows how many there are. It opens the server's first window, which is over
     when its answer is there; from then on each window lets ``LIMIT`` pass at once, and the last answer takes its time.
-    The look at the head after the end, which alone can tell what woke up meanwhile, cannot begin before that.
     """
     windows = -(-(pages - 1) // LIMIT)
     last_sent = max(LATENCY, WINDOW) + (windows - 1) * WINDOW if windows else 0.0
-    return last_sent + LATENCY + (LATENCY if is_head_read else 0.0)
+    return last_sent + LATENCY
 
 
 async def measure_walks(pages: int, *, rounds: int, one_by_one: int, latency: float = LATENCY) -> list[Walked]:
@@ -106,9 +105,8 @@ async def measure_walks(pages: int, *, rounds: int, one_by_one: int, latency: fl
     exact = pages_of(rows, overlap=OVERLAP)
     few = rows_of(one_by_one)
     ways: list[tuple[str, int, int, float, _Job]] = [
-        ("iter_chats", rows, exact + 1, floor(exact, is_head_read=True), _iterate()),
-        # Oldest first, a peek behind the end goes out with the last pages.
-        ("iter_chats, oldest first", rows, exact + 1, floor(exact), _iterate(sort_order="asc")),
+        ("iter_chats", rows, exact, floor(exact), _iterate()),
+        ("iter_chats, oldest first", rows, exact, floor(exact), _iterate(sort_order="asc")),
         ('iter_chats, "dedupe"', rows, pages, floor(pages), _iterate(consistency="dedupe")),
         (GATHER, rows, pages, floor(pages), _gather),
         ('prefetch=1, "dedupe"', few, one_by_one, one_by_one * LATENCY, _iterate(prefetch=1, consistency="dedupe")),
@@ -187,7 +185,7 @@ class _Watch:
             # The pages cannot be referred to weakly; the collector knows those that are alive.
             kinds: list[object] = [type(each) for each in gc.get_objects()]
             self.most_held = max(self.most_held, kinds.count(UnreadPage))
-            self.most_decoded = max(self.most_decoded, kinds.count(FetchedPage))
+            self.most_decoded = max(self.most_decoded, kinds.count(Page))
         else:
             self._out += {"RequestSent": 1, "ResponseReceived": -1}.get(type(event).__name__, 0)
             self.most_out = max(self.most_out, self._out)

@@ -12,8 +12,11 @@ from msgspec import Struct
 
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.meta import ResponseMeta
-from periskope_async.paging.ask import Consistency  # noqa: TC001 - msgspec reads the annotations
-from periskope_async.paging.fetched import FetchedPage, UnreadPage
+from periskope_async.paging.page import (
+    Consistency,
+    Page,
+    UnreadPage,
+)
 from periskope_async.paging.pager import Pager, WalkOptions
 from periskope_async.wire.order import Order
 
@@ -61,11 +64,11 @@ class _MadePages:
         read = partial(self.read, offset, limit)
         return UnreadPage(read, look_through=read)
 
-    async def read(self, offset: int, limit: int) -> FetchedPage[int]:
+    async def read(self, offset: int, limit: int) -> Page[int]:
         """Make the rows of one page."""
         rows = range(offset, max(offset, min(offset + limit, self._total)))
-        return FetchedPage(
-            rows=list(rows),
+        return Page(
+            items=list(rows),
             keys=[hash((f"{row}@g.us", None)) for row in rows],
             identity=lambda index: (f"{rows[index]}@g.us", None),
             count=self._total,
@@ -91,7 +94,7 @@ async def measure(rows: int, consistency: Consistency) -> Kept:
     """Walk over so many rows and keep none of them."""
     pager = Pager(
         _MadePages(rows),
-        WalkOptions.checked(
+        WalkOptions(
             page_size=_PAGE_SIZE,
             offset=0,
             max_items=None,

@@ -1,4 +1,4 @@
-"""What users call: :class:`PeriskopeClient`, put together from one file a resource."""
+"""The users' API: :class:`PeriskopeClient`, made of one file a resource."""
 
 from periskope_async.client.client import PeriskopeClient
 

@@ -1,4 +1,4 @@
-"""What all methods of the client share: how a call, a page and a walk are made of a checked query."""
+"""The base of all client methods: it makes a call, a page or a walk of a checked query."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from periskope_async.errors import APIError
 from periskope_async.models.page import ListPage
 from periskope_async.models.part import Part
 from periskope_async.paging.pager import Pager, WalkOptions
+from periskope_async.paging.resume import read_token
 from periskope_async.sources import ListSource
 from periskope_async.wire.listing import check_page
 from periskope_async.wire.request import Request
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from periskope_async.config import Config
     from periskope_async.decoding.envelope import Steps
     from periskope_async.meta import ResponseMeta
-    from periskope_async.paging.ask import Consistency
+    from periskope_async.paging.page import Consistency
     from periskope_async.session import SessionManager
     from periskope_async.wire.listing import Listing, ListQuery
     from periskope_async.wire.request import Expects
@@ -36,7 +37,7 @@ P = TypeVar("P", bound="ListPage[Any]")
 
 
 class WalkParams(TypedDict, total=False):
-    """How to walk over a list. :meth:`PeriskopeClient.iter_chats` says what each of them means."""
+    """The options of a walk over a list. :meth:`PeriskopeClient.iter_chats` explains each of them."""
 
     page_size: int
     max_items: int | None
@@ -48,13 +49,13 @@ class WalkParams(TypedDict, total=False):
 
 
 class BaseClient:
-    """The settings and the session that all methods share."""
+    """The shared settings and session of all methods."""
 
     _config: Config
     _manager: SessionManager
 
     def _phone(self, phone: str | None) -> str | None:
-        """Give the phone to call for, in the header's form: the client's where None is given. Raises ConfigError."""
+        """Give the phone to call for, in the header's form; None means the client's. Raises ConfigError."""
         return self._config.phone if phone is None else self._config.with_phone(phone).phone
 
     async def _get(self, listing: Listing[T], request: Request) -> T:
@@ -70,7 +71,7 @@ class BaseClient:
         phone: str | None = None,
         expects: Expects = "json",
     ) -> R:
-        """Read what is no list."""
+        """Read any answer but a list."""
         reply = await self._manager.fetch(Request(method="GET", target=target, phone=phone, expects=expects))
         return await reply.read(reader)
 
@@ -85,7 +86,7 @@ class BaseClient:
         phone: str | None = None,
         expects: Expects = "json",
     ) -> R:
-        """Send what changes something, once. ``look_at`` names what shows whether it was carried out."""
+        """Send a write, once. ``look_at`` names a call to see its effect."""
         request = Request(
             method=method, target=target, phone=phone, body=body, is_write=True, expects=expects, look_at=look_at
         )
@@ -94,7 +95,7 @@ class BaseClient:
     async def _do(
         self, method: str, target: str, *, look_at: str, body: bytes | None = None, phone: str | None = None
     ) -> None:
-        """Send what changes something, and is answered with nothing that matters. Raises APIError for a plain no."""
+        """Send a write without a result. Raises APIError for a plain no."""
         said = await self._write(
             method, target, read_confirmation, look_at=look_at, body=body, phone=phone, expects="nothing"
         )
@@ -131,10 +132,10 @@ class BaseClient:
         resume: str | None = None,
         cache: PageCache | None = None,
     ) -> Pager[T]:
-        """Begin no walk yet, but check how to walk. The arguments are those of :class:`WalkParams`."""
+        """Check the options of a walk, and begin none yet. The arguments are those of :class:`WalkParams`."""
         check_page(query.listing, offset=offset, limit=page_size, limit_name="page_size")
         cache = checked_cache(cache)
-        options = WalkOptions.checked(
+        options = WalkOptions(
             page_size=page_size,
             offset=offset,
             max_items=max_items,
@@ -142,7 +143,7 @@ class BaseClient:
             consistency=consistency,
             order=query.order,
             fingerprint=query.fingerprint,
-            resume=resume,
+            resume=None if resume is None else read_token(resume, query=query.fingerprint),
         )
         return Pager(
             ListSource(self._manager, query, cache),

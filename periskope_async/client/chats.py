@@ -43,20 +43,19 @@ class ChatMethods(BaseClient):
         end_time: Moment | None = None,
         **walk: Unpack[WalkParams],
     ) -> Pager[Chat]:
-        """Walk over all chats that match: ``async for chat in client.iter_chats(label="vip")``.
+        """Walk over all matching chats: ``async for chat in client.iter_chats(label="vip")``.
 
         Filters and order are the server's (https://docs.periskope.app/api-reference/chat/list-all-chats): ``label`` is
         a label's name or id, ``start_time`` and ``end_time`` an ISO string, a date (an end date means its whole day) or
         a datetime (a naive one is UTC). ``phone`` overrides the client's.
 
-        ``page_size`` is what one request asks for (a look at what moved may ask for more), ``max_items`` what you get.
-        ``prefetch`` is how many pages are asked for at once: None chooses by limit, latency and your own pace, 1 asks
-        for one after another. ``consistency="exact"`` loses and doubles nothing, or ``pager.report`` says what cannot
-        be proven; ``"dedupe"`` only drops what is met twice; ``"none"`` gives rows as they come, at no memory.
-        ``resume`` goes on behind a ``pager.token``. With a ``cache`` (:class:`PageCache`), pages that have not changed
-        since they were last read are not sent again.
+        ``page_size`` is the rows of one request (a look at moved rows may ask for more), ``max_items`` the max rows
+        you get. ``prefetch`` is the number of pages in flight: None chooses by limit, latency and your own pace, 1
+        asks for one after another. ``consistency="exact"`` loses and doubles nothing, or ``pager.report`` names the
+        doubt; ``"dedupe"`` only drops duplicates; ``"none"`` gives rows as they come, at no memory. ``resume`` goes on
+        behind a ``pager.token``. A ``cache`` (:class:`PageCache`) saves the server from sending unchanged pages again.
 
-        Nothing is sent before the first row is asked for. Raises ConfigError here; while iterating APIError,
+        Asking for the first row sends the first request. Raises ConfigError here; while iterating APIError,
         TransportError, DecodeError, PaginationError, ClosedError.
         """
         filters = chat_filters(
@@ -87,7 +86,7 @@ class ChatMethods(BaseClient):
     ) -> ChatPage:
         """Read one page of chats, as the server sends it: ``limit`` rows (1 to 2000) from ``offset`` (from 0) on.
 
-        Members are not in a list; :meth:`get_chat` has them. ``cache`` is that of :meth:`iter_chats`. Waits for the
+        Members are not in a list; :meth:`get_chat` has them. ``cache`` is as in :meth:`iter_chats`. Waits for the
         limit. Raises ConfigError, APIError, TransportError, DecodeError, ClosedError.
         """
         filters = chat_filters(
@@ -105,8 +104,8 @@ class ChatMethods(BaseClient):
     async def get_chat(self, chat_id: str, *, phone: str | None = None) -> Chat:
         """Read one chat, with its members. ``chat_id`` is ``…@g.us``, ``…@c.us``, or a person's digits.
 
-        Waits for the limit. Raises NotFoundError where there is none, ConfigError where ``chat_id`` cannot be one, and
-        what :meth:`list_chats` raises.
+        Waits for the limit. Raises NotFoundError if there is none, ConfigError if ``chat_id`` cannot be one, and the
+        errors of :meth:`list_chats`.
         """
         target = f"/chats/{encoded(normal_chat_id(chat_id))}"
         return await self._get(CHATS, Request(method="GET", target=target, phone=self._phone(phone)))
@@ -120,13 +119,13 @@ class ChatMethods(BaseClient):
         custom_properties: Mapping[str, str] | None = None,
         phone: str | None = None,
     ) -> Chat:
-        """Change a chat, and get it as it is now. What is None stays.
+        """Change a chat, and get it as it is now. None keeps a value.
 
         ``assigned_to`` is a member's e-mail, ``labels`` replaces all of the chat's labels (names; unknown ones are
         created; none takes all away), ``custom_properties`` maps a property's name or id to its value.
 
         Source: https://docs.periskope.app/api-reference/chat/update-chat. Waits for the limit. Raises ConfigError,
-        NotFoundError, ValidationError, other APIErrors, TransportError where nothing was sent, and OutcomeUnknown.
+        NotFoundError, ValidationError, other APIErrors, TransportError if nothing was sent, and OutcomeUnknown.
         """
         inputs.at_least_one(assigned_to=assigned_to, labels=labels, custom_properties=custom_properties)
         body = inputs.json_body(
@@ -150,9 +149,9 @@ class ChatMethods(BaseClient):
     async def set_chat_access(
         self, chat_ids: Words, access: Mapping[str, bool], *, replace: bool = False, phone: str | None = None
     ) -> None:
-        """Say which members may see these chats: ``access`` maps a member's e-mail to True or False.
+        """Set the members' access to these chats: ``access`` maps a member's e-mail to True or False.
 
-        With ``replace`` nobody else has access of their own any more; else it is merged with what there is.
+        ``replace`` takes all other members' own access away; otherwise ``access`` is merged with theirs.
         Source: PATCH /chats/access of the official client. Raises as :meth:`update_chat` does.
         """
         may_see = {inputs.email("access", email): inputs.flag("access", may) for email, may in access.items()}
@@ -164,7 +163,7 @@ class ChatMethods(BaseClient):
     async def update_chat_ai(
         self, chat_id: str, *, is_agent_allowed: bool | None = None, is_flagging_allowed: bool | None = None
     ) -> ChatAiSettings:
-        """Say what the AI agent may do in a chat, and get that as it is now. What is None stays.
+        """Set the AI agent's rights in a chat, and get them as they are now. None keeps a value.
 
         Source: https://docs.periskope.app/api-reference/chat/update-chat-ai-settings. Raises as :meth:`update_chat`.
         """
@@ -179,7 +178,7 @@ class ChatMethods(BaseClient):
         return await self._write("PATCH", target, one_of(ChatAiSettings), body=body, look_at="get_chat(…).ai_metadata")
 
     async def mark_chat_read(self, chat_id: str, *, phone: str | None = None) -> None:
-        """Mark a chat as read. To do it twice does no harm.
+        """Mark a chat as read. Doing it twice does no harm.
 
         Source: https://docs.periskope.app/api-reference/chat/mark-read. Raises as :meth:`update_chat` does.
         """

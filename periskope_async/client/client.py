@@ -61,27 +61,27 @@ class PeriskopeClient(
 ):
     """Periskope's WhatsApp API, for any number of tasks of one event loop.
 
-    What is None comes from the environment (``PERISKOPE_API_KEY``, ``PERISKOPE_PHONE``, ``PERISKOPE_BASE_URL``,
-    ``PERISKOPE_REDIS_URL`` for a limit that processes share), else from the defaults. Nothing is opened or sent before
+    A setting of None comes from the environment (``PERISKOPE_API_KEY``, ``PERISKOPE_PHONE``, ``PERISKOPE_BASE_URL``,
+    ``PERISKOPE_REDIS_URL`` for a limit shared by processes), else from the defaults. Nothing is opened or sent before
     the first call, so a client can be made before a loop runs.
 
-    ``timeout`` is a :class:`Timeout`, or the seconds that a whole call may take; ``retry`` a :class:`RetryPolicy`, or
-    the number of tries. ``max_body`` is the most bytes of one decoded answer (256 MiB). A lent ``limiter`` (one for
+    ``timeout`` is a :class:`Timeout`, or the max seconds of a whole call; ``retry`` is a :class:`RetryPolicy`, or
+    the number of tries. ``max_body`` is the max bytes of one decoded answer (256 MiB). A lent ``limiter`` (one for
     each API key) is used and not closed. ``hooks`` are told of each request, wait, retry and page
     (:mod:`periskope_async.events`).
 
-    ``proxy`` is the URL of an HTTP proxy, such as ``http://user:password@proxy.example:3128``. Without it the
-    environment is asked (``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), unless ``trust_env`` is False. A server on this
+    ``proxy`` is the URL of an HTTP proxy, such as ``http://user:password@proxy.example:3128``. Its default is the
+    environment's (``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), unless ``trust_env`` is False. A server on this
     machine, the sandbox among them, is never reached through a proxy.
 
     A lent aiohttp ``session`` is used and not closed. Its connector, cookies, traces, default headers and proxy (also
-    that of its ``trust_env``) are used; a ``proxy`` given here goes first. Its middlewares are called for each request;
-    one that sends a request again spends a request that the limiter does not count. Neither they nor its traces see the
-    API key before it is written. The key goes before its ``auth``, ``.netrc`` and an Authorization header of its own;
-    ``Accept``, ``User-Agent``, timeouts and redirects are this client's too. ``base_url``, ``raise_for_status`` and
+    its ``trust_env``'s) are used; a ``proxy`` given here goes first. Its middlewares are called for each request; a
+    repeat by one spends a request uncounted by the limiter. Neither they nor its traces see the API key before it is
+    written. The key goes before its ``auth``, ``.netrc`` and an Authorization header of its own; ``Accept``,
+    ``User-Agent``, timeouts and redirects are this client's too. ``base_url``, ``raise_for_status`` and
     ``json_serialize`` of the session are not used.
 
-    Raises ConfigError where a setting is wrong.
+    Raises ConfigError if a setting is wrong.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class PeriskopeClient(
         proxy: str | None = None,
         trust_env: bool = True,
     ) -> None:
-        # Before anything can raise: a report of the crash shows this frame with its arguments.
+        # This comes before anything can raise: a crash report shows this frame with its arguments.
         key = None if api_key is None else Secret(api_key)
         proxy_url = None if proxy is None else Secret(str(proxy))
         del api_key, proxy
@@ -133,19 +133,19 @@ class PeriskopeClient(
 
     @property
     def phone(self) -> str | None:
-        """The phone that calls are made for, in the header's form; None for all phones of the key."""
+        """The phone to call for, in the header's form; None for all phones of the key."""
         return self._config.phone
 
     @property
     def proxy(self) -> str | None:
-        """The proxy that requests go through, without its user and password; None where they go directly.
+        """The proxy of all requests, without its user and password; None if they go directly.
 
         A lent session's own proxy is not told here.
         """
         return self._config.proxy.url if self._config.proxy else None
 
     def with_phone(self, phone: str | None) -> Self:
-        """Give a client for another phone (None: all of the key's) that shares this one's session and limiter.
+        """Give a client for another phone (None: all of the key's). It shares this one's session and limiter.
 
         Closing either closes both.
         """
@@ -155,7 +155,7 @@ class PeriskopeClient(
         return other
 
     async def close(self) -> None:
-        """Close what the client owns. Calls that wait or run end with ClosedError. May be called twice."""
+        """Close the client, but nothing lent to it. Unfinished calls raise ClosedError. May be called twice."""
         await self._manager.close()
 
     async def __aenter__(self) -> Self:

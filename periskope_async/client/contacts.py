@@ -25,9 +25,9 @@ class ContactMethods(BaseClient):
     """The client's methods for contacts (https://docs.periskope.app/api-reference/contacts/get-contacts)."""
 
     def iter_contacts(self, **walk: Unpack[WalkParams]) -> Pager[Contact]:
-        """Walk over all contacts. No document says in which order they come.
+        """Walk over all contacts. Their order is not documented.
 
-        How to walk, and what is raised, is as in :meth:`iter_chats`.
+        Options and errors are as in :meth:`iter_chats`.
         """
         return self._walk(CONTACTS.query(), **walk)
 
@@ -38,8 +38,8 @@ class ContactMethods(BaseClient):
     async def get_contact(self, contact_id: str) -> Contact:
         """Read one contact, with the ids of its chats. ``contact_id`` is ``…@c.us``, or a phone number in any form.
 
-        Raises NotFoundError where there is none, ConfigError where it cannot be one, and what :meth:`list_chats`
-        raises.
+        Raises NotFoundError if there is none, ConfigError if ``contact_id`` cannot be one, and the errors of
+        :meth:`list_chats`.
         """
         return await self._read(_target(contact_id), one_of(Contact))
 
@@ -55,7 +55,7 @@ class ContactMethods(BaseClient):
         """Make a contact of a phone number, and get it. It is made through one phone, the client's or ``phone``.
 
         ``labels`` are names; unknown ones are created. Source: POST /contacts/create of the official client. Waits for
-        the limit. Raises ConfigError, ValidationError, other APIErrors, TransportError where nothing was sent, and
+        the limit. Raises ConfigError, ValidationError, other APIErrors, TransportError if nothing was sent, and
         OutcomeUnknown.
         """
         body = inputs.json_body(
@@ -78,10 +78,10 @@ class ContactMethods(BaseClient):
         is_internal: bool | None = None,
         labels: Words | None = None,
     ) -> Contact:
-        """Change a contact, and get it as it is now. What is None stays; ``labels`` replaces all labels.
+        """Change a contact, and get it as it is now. None keeps a value; ``labels`` replaces all labels.
 
         The name is changed in Periskope only, not on the phone. Source: PATCH /contacts/{contact_id} of the official
-        client. Raises NotFoundError, and what :meth:`create_contact` raises.
+        client. Raises NotFoundError, and the errors of :meth:`create_contact`.
         """
         inputs.at_least_one(contact_name=contact_name, is_internal=is_internal, labels=labels)
         body = inputs.json_body(

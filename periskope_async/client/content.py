@@ -1,4 +1,4 @@
-"""What a message holds, checked and written: a text, a file, or a poll."""
+"""The content of a message, checked and written: a text, a file, or a poll."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ async def written_content(
     reply_to: str | None = None,
     may_be_empty: bool = False,
 ) -> bytes:
-    """Write a body: its content and the rest. Raises ConfigError where there is no content.
+    """Write a body: its content and the rest. Raises ConfigError if there is no content.
 
-    The text is the caption where there is a file. What is large is written in a thread.
+    The text is the caption of a file. A thread writes large bodies.
     """
     if message is None and media is None and poll is None and not may_be_empty:
         raise ConfigError("there is nothing to send; give message, media or poll", parameter="message")

@@ -41,23 +41,23 @@ class EventMethods(ChatMethods, MessageMethods):
     ) -> EventStream:
         """Open a stream of live events: ``async with client.events("message.created") as stream: async for …``.
 
-        It gives a :class:`LiveEvent` for each event of these ``names`` (all where none is given), and a :class:`Gap`
-        where some may be missing: after each new connection, and where your program was too slow. A connection that
-        breaks is made again, after 1 to 30 seconds, for as long as it takes. Entering connects, within
-        ``open_timeout`` seconds a try.
+        It gives a :class:`LiveEvent` for each event of these ``names`` (no names mean all), and a :class:`Gap` if
+        some may be missing: after each new connection, and after an overflow of a slow program. A broken connection
+        is made again, after 1 to 30 seconds, for as long as it takes. Entering connects, within ``open_timeout``
+        seconds a try.
 
-        - ``fill_gaps=True`` reads what a gap has hidden from the lists of the API, and gives it as events whose
-          ``source`` is ``"walk"``, each object once. It knows ``chat.created`` and
-          ``message.created``. The gap follows only where something may be missing still.
-        - ``max_events`` and ``max_bytes`` bound what waits for you; ``on_overflow`` says what gives way:
-          ``"drop_oldest"``, which a gap tells, or ``"raise"`` StreamOverflowError.
-        - ``on_refusal``: where the server refuses a new connection, or says goodbye by intent, ``"raise"``
-          StreamRefusedError, or ``"retry"`` slowly. The first connection always raises.
-        - ``heartbeat``: seconds between pings of our own; a dead path is found within one and a half times that.
-        - ``max_message``: most bytes of one event; a note may carry a whole file.
+        - ``fill_gaps=True`` reads the missed objects from the lists of the API, and gives them as events with the
+          ``source`` ``"walk"``, each object once. It knows ``chat.created`` and ``message.created``. The gap
+          follows only if something may be missing still.
+        - ``max_events`` and ``max_bytes`` bound the buffer; ``on_overflow`` is ``"drop_oldest"``, with a gap for the
+          dropped events, or ``"raise"`` StreamOverflowError.
+        - ``on_refusal``: after a refused new connection, or a goodbye by intent, ``"raise"`` StreamRefusedError, or
+          ``"retry"`` slowly. The first connection always raises.
+        - ``heartbeat``: seconds between pings of our own; a dead path is found within one and a half times as long.
+        - ``max_message``: max bytes of one event; a note may carry a whole file.
 
-        One connection serves one phone, or all of the key's. It spends nothing of the rate limit. Of a lent session
-        only the connector is used. Raises ConfigError here; on entering StreamRefusedError, APIError, TransportError,
+        One connection serves one phone, or all of the key's. It spends nothing of the rate limit. It uses only the
+        connector of a lent session. Raises ConfigError here; on entering StreamRefusedError, APIError, TransportError,
         ClosedError; while iterating StreamRefusedError, StreamOverflowError, ClosedError.
         """
         from periskope_async.realtime.feed import StreamOptions  # noqa: PLC0415 - only who streams loads it
@@ -85,7 +85,7 @@ class EventMethods(ChatMethods, MessageMethods):
         return EventStream(self._manager, config, options, walks=self._walks(config.phone) if fill_gaps else None)
 
     def _walks(self, phone: str | None) -> Walks:
-        """Give what reads the objects of a time, for each event that a list can stand in for."""
+        """Give the readers of a period's objects, for each event with a list behind it."""
 
         def chats(since: datetime, until: datetime) -> AsyncIterator[Part]:
             return aiter(

@@ -1,4 +1,4 @@
-"""Groups: POST /chats/create and what changes a group (types of ``@periskope/periskope-client``)."""
+"""Groups: POST /chats/create and the changes of a group (types of ``@periskope/periskope-client``)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class GroupMethods(BaseClient):
     """The client's methods for groups.
 
     All act for one phone, the client's or ``phone``. They wait for the limit and raise ConfigError, NotFoundError,
-    ValidationError, other APIErrors, TransportError where nothing was sent, and OutcomeUnknown.
+    ValidationError, other APIErrors, TransportError if nothing was sent, and OutcomeUnknown.
     """
 
     async def create_group(
@@ -75,7 +75,7 @@ class GroupMethods(BaseClient):
         only_admins_change_info: bool | None = None,
         phone: str | None = None,
     ) -> Chat:
-        """Change a group's settings, and get its chat as it is now. What is None stays. ``image`` is a public URL."""
+        """Change a group's settings, and get its chat as it is now. None keeps a value. ``image`` is a public URL."""
         changes = {
             "name": None if name is None else inputs.text("name", name),
             "description": inputs.optional_text("description", description),
@@ -102,7 +102,7 @@ class GroupMethods(BaseClient):
         )
 
     async def create_invite_link(self, chat_id: str, *, phone: str | None = None) -> str:
-        """Make a new invite link for a group, and get it; the old one ends to work."""
+        """Make a new invite link for a group, and get it; the old one stops working."""
         return await self._write(
             "POST", _group(chat_id, "invite"), read_invite_link, phone=self._phone(phone), look_at="get_chat"
         )

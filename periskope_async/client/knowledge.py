@@ -1,4 +1,4 @@
-"""The knowledge base that the AI agent answers from; it belongs to no phone."""
+"""The knowledge base of the AI agent; it belongs to no phone."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _TYPES: tuple[KnowledgeType, ...] = get_args(KnowledgeType)
 class KnowledgeBaseMethods(BaseClient):
     """The client's methods for the knowledge base (types of ``@periskope/periskope-client``).
 
-    Those that change something wait for the limit and raise ConfigError, NotFoundError, ValidationError, other
-    APIErrors, TransportError where nothing was sent, and OutcomeUnknown.
+    Writes wait for the limit and raise ConfigError, NotFoundError, ValidationError, other APIErrors, TransportError if
+    nothing was sent, and OutcomeUnknown.
     """
 
     def iter_knowledge_base(
@@ -41,9 +41,9 @@ class KnowledgeBaseMethods(BaseClient):
         type: KnowledgeType | None = None,  # noqa: A002 - the API's own word, and keyword-only
         **walk: Unpack[WalkParams],
     ) -> Pager[KnowledgeBaseItem]:
-        """Walk over all questions and all chunks of documents, or over one kind. No document says in which order.
+        """Walk over all questions and all chunks of documents, or over one kind. Their order is not documented.
 
-        How to walk, and what is raised, is as in :meth:`iter_chats`.
+        Options and errors are as in :meth:`iter_chats`.
         """
         return self._walk(_query(type), **walk)
 
@@ -54,15 +54,15 @@ class KnowledgeBaseMethods(BaseClient):
         offset: int = 0,
         limit: int = 1000,
     ) -> ListPage[KnowledgeBaseItem]:
-        """Read one page of what :meth:`iter_knowledge_base` walks over. Raises as :meth:`list_chats` does."""
+        """Read one page of the list of :meth:`iter_knowledge_base`. Raises as :meth:`list_chats` does."""
         return await self._page(_query(type), offset=offset, limit=limit)
 
     async def get_faq(self, context_id: str) -> KnowledgeBaseItem:
-        """Read one question with its answer. Raises NotFoundError where there is none."""
+        """Read one question with its answer. Raises NotFoundError if there is none."""
         return await self._read(_faq(context_id), one_of(KnowledgeBaseItem))
 
     async def get_document(self, document_id: str) -> list[KnowledgeBaseItem]:
-        """Read all chunks of a document. Raises NotFoundError where there is none."""
+        """Read all chunks of a document. Raises NotFoundError if there is none."""
         return await self._read(_document(document_id), many_of(KnowledgeBaseItem))
 
     async def create_faq(self, *, question: str, answer: str, attachments: Words | None = None) -> str:
@@ -85,7 +85,7 @@ class KnowledgeBaseMethods(BaseClient):
         await self._do("DELETE", _faq(context_id), look_at="get_faq")
 
     async def create_document(self, document: Media) -> list[DocumentResult]:
-        """Add a document, and learn what became of it: see ``status`` and ``reason``."""
+        """Add a document, and get its outcome: see ``status`` and ``reason``."""
         if document.url is not None:
             given = {"url": document.url, "filename": document.filename}
         else:

@@ -48,7 +48,7 @@ T = TypeVar("T", bound=Part)
 _BY_TIMESTAMP = (Sort(times=("timestamp",)),)
 
 # https://docs.periskope.app/api-reference/chat/list-all-chats. No document says whether a chat on two phones is one row
-# or two. By latest message a chat may move anywhere: a message may come late, and the latest one be deleted.
+# or two. A chat may move anywhere in the order by latest message: a message may come late, and the latest be deleted.
 CHATS = Listing(
     path="/chats",
     key="chats",
@@ -114,8 +114,8 @@ TICKETS = Listing(path="/tickets", key="tickets", row=Ticket, identity=("ticket_
 # https://docs.periskope.app/api-reference/tasks/get-tasks
 TASKS = Listing(path="/tasks", key="tasks", row=Task, identity=("task_id",))
 
-# https://docs.periskope.app/api-reference/scheduled-messages. That both take offset and limit is inferred from what
-# they answer; for occurrences the documents say newest first, and not by which time.
+# https://docs.periskope.app/api-reference/scheduled-messages. Both take offset and limit: this is inferred from their
+# answers. The documents say newest first for occurrences, and name no sort time.
 SCHEDULED_MESSAGES = Listing(
     path="/message/scheduled", key="scheduled_messages", row=ScheduledMessage, identity=("scheduled_id",)
 )
@@ -141,7 +141,7 @@ def of_chat_or_all(
     phone: str | None,
     chat_has_period: bool = False,
 ) -> ListQuery[T]:
-    """Ask for the rows of one chat, or for all. Raises ConfigError, also for a filter that the server has not."""
+    """Ask for the rows of one chat, or for all. Raises ConfigError, also for a filter unknown to the server."""
     filters = period(start_time, end_time)
     if chat_id is None:
         return every.query(filters, phone=phone)
@@ -168,4 +168,4 @@ LISTS: Mapping[str, Listing[Any]] = {
     "occurrences": OCCURRENCES,
     "knowledge_base": KNOWLEDGE_BASE,
 }
-"""By the name of its ``iter_`` method, each list of the API. That of occurrences needs a ``scheduled_id``."""
+"""Each list of the API, keyed by the name of its ``iter_`` method. Occurrences need a ``scheduled_id``."""

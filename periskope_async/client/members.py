@@ -27,7 +27,7 @@ _ROLES: tuple[Role, ...] = get_args(Role)
 class MemberMethods(BaseClient):
     """The client's methods for members (https://docs.periskope.app/api-reference/members/update-member-access).
 
-    They wait for the limit and raise ConfigError, NotFoundError, ValidationError, other APIErrors, TransportError where
+    They wait for the limit and raise ConfigError, NotFoundError, ValidationError, other APIErrors, TransportError if
     nothing was sent, and OutcomeUnknown.
     """
 
@@ -36,7 +36,7 @@ class MemberMethods(BaseClient):
     ) -> MemberInvitations:
         """Invite members. It may succeed for some: see ``.failed`` and ``raise_for_failures()``.
 
-        ``labels`` (names) and ``org_phones`` bound what a member may see, None does not. An admin sees all.
+        ``labels`` (names) and ``org_phones`` bound a member's view; None sets no bound. An admin sees all.
         """
         if role not in _ROLES:
             raise ConfigError(f"role is {role!r:.100}; it takes 'admin' or 'member'", parameter="role")
@@ -50,9 +50,9 @@ class MemberMethods(BaseClient):
     async def update_member_access(
         self, emails: Words, *, labels: Words | None, org_phones: Words | None
     ) -> list[Member]:
-        """Say which labels' chats and which phones these members may see, and get them as they are now.
+        """Bound these members' view to labels' chats and phones, and get them as they are now.
 
-        Both replace what was there, and None takes the bound away, so both must be given. Only for the role member.
+        Both replace the old bounds, and None takes a bound away, so give both. It works only for the role member.
         """
         # Here None is a value: the types of the official client want both keys, null for no bound.
         body = msgspec.json.encode({"emails": inputs.emails("emails", emails), **_access(labels, org_phones)})

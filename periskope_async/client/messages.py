@@ -36,9 +36,9 @@ _LOOK_AT = "list_queue_jobs and iter_messages(chat_id=…)"
 class MessageMethods(QueueMethods):
     """The client's methods for messages (https://docs.periskope.app/api-reference/message/send-message).
 
-    Those that change something wait for the limit, and go ahead of walks. They raise ConfigError, NotFoundError,
-    ValidationError, other APIErrors, TransportError where nothing was sent, and OutcomeUnknown where the message may
-    be on its way: it is never sent twice.
+    Writes wait for the limit, and go ahead of walks. They raise ConfigError, NotFoundError, ValidationError, other
+    APIErrors, TransportError if nothing was sent, and OutcomeUnknown if the message may be on its way: it is never
+    sent twice.
     """
 
     def iter_messages(
@@ -52,7 +52,7 @@ class MessageMethods(QueueMethods):
     ) -> Pager[Message]:
         """Walk over the messages of one chat, or of all, newest first. Reactions are not in a list.
 
-        For one chat the server has no filter by time. How to walk, and what is raised, is as in :meth:`iter_chats`.
+        The server has no filter by time for one chat. Options and errors are as in :meth:`iter_chats`.
         """
         return self._walk(_query(chat_id, start_time, end_time, self._phone(phone)), **walk)
 
@@ -66,19 +66,19 @@ class MessageMethods(QueueMethods):
         limit: int = 1000,
         phone: str | None = None,
     ) -> ListPage[Message]:
-        """Read one page of what :meth:`iter_messages` walks over. Raises as :meth:`list_chats` does."""
+        """Read one page of the list of :meth:`iter_messages`. Raises as :meth:`list_chats` does."""
         query = _query(chat_id, start_time, end_time, self._phone(phone))
         return await self._page(query, offset=offset, limit=limit)
 
     async def get_message(self, message_id: str, *, phone: str | None = None) -> Message:
         """Read one message, with its reactions. ``message_id`` may also be a ``queue_id``, once that is sent.
 
-        Raises NotFoundError where there is none, and what :meth:`list_chats` raises.
+        Raises NotFoundError if there is none, and the errors of :meth:`list_chats`.
         """
         return await self._read(_target(message_id), one_of(Message), phone=self._phone(phone))
 
     async def get_message_status(self, unique_id: str, *, phone: str | None = None) -> MessageStatus:
-        """Read how far a message has come, by the ``unique_id`` that sending it gave.
+        """Read how far a message has come, by the ``unique_id`` of its sending.
 
         Source: https://docs.periskope.app/api-reference/message/message-status. Raises as :meth:`get_message` does.
         """
@@ -100,7 +100,7 @@ class MessageMethods(QueueMethods):
 
         ``chat_id`` is a chat's id, or a person's number; a chat that is not there yet is made. ``message`` is the text
         (WhatsApp's own marks for bold and the like work), or the caption of ``media``. ``reply_to`` is a message's id.
-        Without a phone the server picks one for a group.
+        The server picks a phone for a group if none is given.
         """
         body = await _message_body(chat_id, message, media, poll, reply_to, hide_url_preview)
         number = self._phone(phone)
@@ -121,10 +121,10 @@ class MessageMethods(QueueMethods):
         sync_timeout: float | None = None,
         phone: str | None = None,
     ) -> SentMessage:
-        """Send a message, and have the server answer once it is sent: then ``.message`` is there.
+        """Send a message. The server answers once it is sent: then ``.message`` is there.
 
-        After ``sync_timeout`` seconds (the server's default is 20) it is only queued, and ``.message`` is None. The
-        client's own ``timeout`` must be longer. Arguments and errors are those of :meth:`send_message`.
+        It is only queued if this takes over ``sync_timeout`` seconds (the server's default is 20): ``.message`` is
+        None. The client's own ``timeout`` must be longer. Arguments and errors are those of :meth:`send_message`.
 
         Source: https://docs.periskope.app/api-reference/message/send-message-sync.
         """
@@ -152,7 +152,7 @@ class MessageMethods(QueueMethods):
         """Queue a message for many chats, and get a handle: ``(await sent.wait()).sent_chats``.
 
         ``delay`` is the seconds between two of them (the server's default is 1). ``variables`` maps a chat's id to the
-        values of the message's variables. No document shows how to stop one; :meth:`purge_queue` takes what waits.
+        values of the message's variables. No document shows how to stop one; :meth:`purge_queue` drops waiting jobs.
         """
         ids = inputs.chat_ids(chat_ids)
         filled = {normal_chat_id(chat_id): values for chat_id, values in (variables or {}).items()}

@@ -1,4 +1,4 @@
-"""Private notes, which only members of the organisation see."""
+"""Private notes, visible only to members of the organisation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class NoteMethods(BaseClient):
     ) -> Pager[Note]:
         """Walk over the notes of one chat, or of all, newest first.
 
-        Times, how to walk, and what is raised are as in :meth:`iter_chats`.
+        Times, options and errors are as in :meth:`iter_chats`.
         """
         return self._walk(_query(chat_id, start_time, end_time, self._phone(phone)), **walk)
 
@@ -55,15 +55,15 @@ class NoteMethods(BaseClient):
         limit: int = 1000,
         phone: str | None = None,
     ) -> ListPage[Note]:
-        """Read one page of what :meth:`iter_notes` walks over. Raises as :meth:`list_chats` does."""
+        """Read one page of the list of :meth:`iter_notes`. Raises as :meth:`list_chats` does."""
         query = _query(chat_id, start_time, end_time, self._phone(phone))
         return await self._page(query, offset=offset, limit=limit)
 
     async def get_note(self, note_id: str, *, phone: str | None = None) -> Note:
-        """Read one note. Raises NotFoundError where there is none, and what :meth:`list_chats` raises.
+        """Read one note. Raises NotFoundError if there is none, and the errors of :meth:`list_chats`.
 
-        The official client asks under ``/note/``, the documents under ``/notes/``: where the first has none, the second
-        is asked, at the cost of another request.
+        The official client asks under ``/note/``, the documents under ``/notes/``. The second is asked if the first has
+        none, at the cost of another request.
         """
         given = encoded(inputs.path_id("note_id", note_id))
         number = self._phone(phone)
@@ -85,7 +85,7 @@ class NoteMethods(BaseClient):
         """Write a note into a chat, and get it. It has a text, or a file, or both; ``reply_to`` is a message's id.
 
         Source: https://docs.periskope.app/api-reference/notes/create-private-notes. Waits for the limit. Raises
-        ConfigError, NotFoundError, ValidationError, other APIErrors, TransportError where nothing was sent, and
+        ConfigError, NotFoundError, ValidationError, other APIErrors, TransportError if nothing was sent, and
         OutcomeUnknown.
         """
         body = await written_content(

@@ -1,4 +1,4 @@
-"""Notifications: who joined, what was renamed, who called."""
+"""Notifications: joins, new names, calls."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class NotificationMethods(BaseClient):
     ) -> Pager[Notification]:
         """Walk over the notifications of one chat, or of all, newest first.
 
-        For one chat the server has no filter by time. How to walk, and what is raised, is as in :meth:`iter_chats`.
+        The server has no filter by time for one chat. Options and errors are as in :meth:`iter_chats`.
         """
         return self._walk(_query(chat_id, start_time, end_time, self._phone(phone)), **walk)
 
@@ -48,7 +48,7 @@ class NotificationMethods(BaseClient):
         limit: int = 1000,
         phone: str | None = None,
     ) -> ListPage[Notification]:
-        """Read one page of what :meth:`iter_notifications` walks over. Raises as :meth:`list_chats` does."""
+        """Read one page of the list of :meth:`iter_notifications`. Raises as :meth:`list_chats` does."""
         query = _query(chat_id, start_time, end_time, self._phone(phone))
         return await self._page(query, offset=offset, limit=limit)
 

@@ -18,9 +18,9 @@ __all__ = ["PhoneMethods"]
 class PhoneMethods(BaseClient):
     """The client's methods for phones (types of ``@periskope/periskope-client``).
 
-    ``phone`` is a number in any form, or a phone id (``phone-…``); a call for which neither it nor the client has one
-    gets the server's 422. All wait for the limit. Raise ConfigError, ValidationError, other APIErrors and
-    TransportError; those that change something raise OutcomeUnknown too.
+    ``phone`` is a number in any form, or a phone id (``phone-…``); the server answers 422 if neither the call nor the
+    client has one. All wait for the limit. All raise ConfigError, ValidationError, other APIErrors and TransportError;
+    writes raise OutcomeUnknown too.
     """
 
     async def list_phones(self) -> list[Phone]:
@@ -32,7 +32,7 @@ class PhoneMethods(BaseClient):
         return await self._read("/phones", one_of(Phone), phone=self._phone(phone))
 
     async def get_phone_qr(self, phone: str | None = None) -> bytes:
-        """Read the image of the QR code that links the phone. There is one only while it is disconnected.
+        """Read the image of the QR code to link the phone. There is one only while it is disconnected.
 
         A phone that is still linked must be reset first, see :meth:`reset_phone`.
         """
@@ -46,7 +46,7 @@ class PhoneMethods(BaseClient):
         phone_image: str | None = None,
         labels: Words | None = None,
     ) -> Phone:
-        """Change a phone, and get it as it is now. What is None stays; ``labels`` replaces all labels.
+        """Change a phone, and get it as it is now. None keeps a value; ``labels`` replaces all labels.
 
         ``phone_image`` is a public URL. Numbers of the WhatsApp Business app cannot be renamed.
         """
@@ -84,5 +84,5 @@ class PhoneMethods(BaseClient):
 
 
 def _named(phone: str) -> str:
-    """Refuse None, which would stand for the client's phone."""
+    """Refuse None: it would stand for the client's phone."""
     return inputs.text("phone", phone)

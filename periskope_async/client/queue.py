@@ -1,4 +1,4 @@
-"""The queue that messages leave through, one for each phone."""
+"""The queue of outgoing messages, one for each phone."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class QueueMethods(BaseClient):
     """The client's methods for the queue (https://docs.periskope.app/api-reference/message/queue-health)."""
 
     async def get_queue_health(self, *, phone: str | None = None) -> QueueHealth:
-        """Read how many jobs of the phone's queue are in which state. Raises as :meth:`list_chats` does."""
+        """Read the number of jobs in each state of the phone's queue. Raises as :meth:`list_chats` does."""
         return await self._read("/message/queues/health", one_of(QueueHealth), phone=self._phone(phone))
 
     async def get_queue_status(self, *, phone: str | None = None) -> QueueStatus:
-        """Read the older form of :meth:`get_queue_health`, which also tells whether the queue runs. Deprecated.
+        """Read the older form of :meth:`get_queue_health`. It also tells whether the queue runs. Deprecated.
 
         Source: https://docs.periskope.app/api-reference/queues/get-queue-status. Raises as :meth:`list_chats` does.
         """
@@ -40,7 +40,7 @@ class QueueMethods(BaseClient):
         Source: https://docs.periskope.app/api-reference/message/list-queue-jobs. Raises as :meth:`list_chats` does.
         """
         body = inputs.json_body(_chosen(queue_id, broadcast_id))
-        # A POST that changes nothing: it is retried as reads are.
+        # This POST changes nothing: it is retried as reads are.
         request = Request(method="POST", target="/message/queues", phone=self._phone(phone), body=body)
         return await (await self._manager.fetch(request)).read(many_of(QueueJob))
 
@@ -65,7 +65,7 @@ class QueueMethods(BaseClient):
         Exactly one of the three must be named: the server takes an empty request for everything.
 
         Source: https://docs.periskope.app/api-reference/message/purge-queue-jobs. Waits for the limit. Raises
-        ConfigError, ValidationError, other APIErrors, TransportError where nothing was sent, and OutcomeUnknown.
+        ConfigError, ValidationError, other APIErrors, TransportError if nothing was sent, and OutcomeUnknown.
         """
         named = [queue_ids is not None, broadcast_id is not None, inputs.flag("everything", everything)]
         if sum(map(bool, named)) != 1:

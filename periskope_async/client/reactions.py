@@ -36,9 +36,9 @@ class ReactionMethods(BaseClient):
         phone: str | None = None,
         **walk: Unpack[WalkParams],
     ) -> Pager[Reaction]:
-        """Walk over the reactions to one message, in one chat, or to all. No document says in which order they come.
+        """Walk over the reactions to one message, in one chat, or to all. Their order is not documented.
 
-        Times, how to walk, and what is raised are as in :meth:`iter_chats`.
+        Times, options and errors are as in :meth:`iter_chats`.
         """
         return self._walk(_query(chat_id, message_id, start_time, end_time, self._phone(phone)), **walk)
 
@@ -53,7 +53,7 @@ class ReactionMethods(BaseClient):
         limit: int = 500,
         phone: str | None = None,
     ) -> ListPage[Reaction]:
-        """Read one page of what :meth:`iter_reactions` walks over. Raises as :meth:`list_chats` does."""
+        """Read one page of the list of :meth:`iter_reactions`. Raises as :meth:`list_chats` does."""
         query = _query(chat_id, message_id, start_time, end_time, self._phone(phone))
         return await self._page(query, offset=offset, limit=limit)
 

@@ -1,4 +1,4 @@
-"""Messages that are sent later, once or again and again."""
+"""Scheduled messages, sent once or again and again."""
 
 from __future__ import annotations
 
@@ -69,18 +69,17 @@ class Repeat(Struct, frozen=True, kw_only=True):
 class ScheduledMethods(BaseClient):
     """The client's methods for scheduled messages (https://docs.periskope.app/api-reference/scheduled-messages).
 
-    The documents show what the server answers, and of what it takes only ``chat_id`` and ``scheduled_at``. The other
-    names sent here are those of the answers: look at what comes back. Those that change something wait for the limit
-    and raise ConfigError, NotFoundError, ValidationError, other APIErrors, TransportError where nothing was sent, and
-    OutcomeUnknown.
+    The documents show the server's answers, and of its input only ``chat_id`` and ``scheduled_at``. The other names
+    sent here are those of the answers: look at the answer. Writes wait for the limit and raise ConfigError,
+    NotFoundError, ValidationError, other APIErrors, TransportError if nothing was sent, and OutcomeUnknown.
     """
 
     def iter_scheduled_messages(
         self, *, phone: str | None = None, **walk: Unpack[WalkParams]
     ) -> Pager[ScheduledMessage]:
-        """Walk over all scheduled messages. No document says in which order they come.
+        """Walk over all scheduled messages. Their order is not documented.
 
-        How to walk, and what is raised, is as in :meth:`iter_chats`.
+        Options and errors are as in :meth:`iter_chats`.
         """
         return self._walk(SCHEDULED_MESSAGES.query(phone=self._phone(phone)), **walk)
 
@@ -91,18 +90,18 @@ class ScheduledMethods(BaseClient):
         return await self._page(SCHEDULED_MESSAGES.query(phone=self._phone(phone)), offset=offset, limit=limit)
 
     async def get_scheduled_message(self, scheduled_id: str) -> ScheduledMessage:
-        """Read one scheduled message. Raises NotFoundError where there is none."""
+        """Read one scheduled message. Raises NotFoundError if there is none."""
         return await self._read(_target(scheduled_id), one_of(ScheduledMessage))
 
     def iter_occurrences(self, scheduled_id: str, **walk: Unpack[WalkParams]) -> Pager[Occurrence]:
-        """Walk over the times that a scheduled message was sent, newest first; also of one that was deleted.
+        """Walk over the occurrences of a scheduled message, newest first; also of a deleted one.
 
-        How to walk, and what is raised, is as in :meth:`iter_chats`.
+        Options and errors are as in :meth:`iter_chats`.
         """
         return self._walk(_occurrences(scheduled_id), **walk)
 
     async def list_occurrences(self, scheduled_id: str, *, offset: int = 0, limit: int = 1000) -> ListPage[Occurrence]:
-        """Read one page of what :meth:`iter_occurrences` walks over. Raises as :meth:`list_chats` does."""
+        """Read one page of the list of :meth:`iter_occurrences`. Raises as :meth:`list_chats` does."""
         return await self._page(_occurrences(scheduled_id), offset=offset, limit=limit)
 
     async def schedule_message(
@@ -115,7 +114,7 @@ class ScheduledMethods(BaseClient):
         repeat: Repeat | None = None,
         phone: str | None = None,
     ) -> ScheduledMessage:
-        """Have a message sent at a time, and again as ``repeat`` says; get what is scheduled."""
+        """Schedule a message for a time, and again by ``repeat``; get the scheduled message."""
         rest = {
             "chat_id": normal_chat_id(chat_id),
             "scheduled_at": inputs.point("scheduled_at", scheduled_at),
@@ -142,7 +141,7 @@ class ScheduledMethods(BaseClient):
         is_paused: bool | None = None,
         skip_next: bool | None = None,
     ) -> ScheduledMessage:
-        """Change a scheduled message, and get it as it is now. What is None stays. One that is over cannot change.
+        """Change a scheduled message, and get it as it is now. None keeps a value. A finished one cannot change.
 
         ``is_paused`` is a name of our own guess, as no document shows how to pause: look at ``paused_at``.
         """

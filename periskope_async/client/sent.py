@@ -1,4 +1,4 @@
-"""What a message or a broadcast becomes after it was sent: handles that wait for it."""
+"""Handles to wait for the delivery of a sent message or broadcast."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Until: TypeAlias = Literal["sent", "accepted", "delivered", "read"]
 """How far: handed to WhatsApp, taken by it, delivered to all, read by all."""
 
 _STATES: tuple[Until, ...] = get_args(Until)
-# https://docs.periskope.app/delivery-status. An ack never falls, so whoever looks late finds it at least as high.
+# https://docs.periskope.app/delivery-status. An ack never falls, so a later look finds it at least as high.
 _ACKS: dict[Until, int] = {"sent": 1, "accepted": 2, "delivered": 3, "read": 4}
 _WORDS: dict[str, int] = {"sent": 1, "accepted": 2, "delivered": 3, "read": 4}
 
@@ -33,7 +33,7 @@ _GROWTH = 1.5
 
 
 class _Statuses(Protocol):
-    """The part of the client that handles need."""
+    """The part of the client needed by handles."""
 
     async def get_message_status(self, unique_id: str, *, phone: str | None = None) -> MessageStatus: ...
 
@@ -50,13 +50,13 @@ def has_failed(status: MessageStatus) -> bool:
 
 
 def has_reached(status: MessageStatus, until: Until) -> bool:
-    """Whether a message has come so far, by its ack; by the word where there is none."""
+    """Whether a message has come so far, by its ack, or by the word if there is no ack."""
     reached = status.ack if isinstance(status.ack, int) else _WORDS.get(status.status or "", 0)
     return reached >= _ACKS[until]
 
 
 class SentMessage:
-    """A message that the server has queued, or sent."""
+    """A message, queued or sent by the server."""
 
     def __init__(self, client: _Statuses, receipt: SendReceipt, phone: str | None) -> None:
         self._client = client
@@ -68,12 +68,12 @@ class SentMessage:
 
     @property
     def queue_id(self) -> str | None:
-        """The id of its job in the queue; None where the server sent it at once."""
+        """The id of its job in the queue; None if the server sent it at once."""
         return self.receipt.queue_id or None
 
     @property
     def message(self) -> Message | None:
-        """The message itself, where the server waited until it was sent."""
+        """The message itself, if the server waited until it was sent."""
         return self.receipt.message or None
 
     def __repr__(self) -> str:
@@ -94,10 +94,10 @@ class SentMessage:
     async def wait(self, until: Until = "sent", *, timeout: float | None = 60.0) -> MessageStatus:  # noqa: ASYNC109 - what is known by then goes into the error
         """Wait until it has come so far: ``sent``, ``accepted``, ``delivered`` (to all), or ``read`` (by all).
 
-        It asks again after 0.5 s, and then ever less often, up to every 10 s; each look passes the limit. A state that
-        was passed meanwhile is not missed, for the next look finds a later one. ``timeout`` is in seconds, None waits
-        for ever. Raises SendError where it cannot be sent, TimeoutError_ where it takes longer, ConfigError, and what
-        reading calls raise. A cancel, or a timeout, leaves the message alone.
+        It asks again after 0.5 s, and then ever less often, up to every 10 s; each look passes the limit. A state
+        passed between two looks is not missed, for the next look finds a later one. ``timeout`` is in seconds, None
+        waits for ever. Raises SendError if it cannot be sent, TimeoutError_ if it takes longer, ConfigError, and the
+        errors of reading calls. A cancel, or a timeout, leaves the message alone.
         """
         if until not in _STATES:
             raise ConfigError(f"until is {until!r:.100}; it takes {' or '.join(map(repr, _STATES))}", parameter="until")
@@ -119,7 +119,7 @@ class SentMessage:
 
 
 class SentBroadcast:
-    """A broadcast that the server has taken."""
+    """A broadcast, accepted by the server."""
 
     def __init__(self, client: _Statuses, broadcast_id: str, phone: str | None) -> None:
         self._client = client
@@ -139,7 +139,7 @@ class SentBroadcast:
     async def wait(self, *, timeout: float | None = 600.0) -> Broadcast:  # noqa: ASYNC109 - as in SentMessage.wait
         """Wait until nothing more will be sent, and get the counts: see ``sent_chats`` and ``failed_chats``.
 
-        Asks, waits and raises as :meth:`SentMessage.wait` does; chats that failed are counted, not raised.
+        Asks, waits and raises as :meth:`SentMessage.wait` does; failed chats are counted, not raised.
         """
         broadcast = await _poll(
             self.status, lambda found: found is not None and found.is_done, f"{self!r} to end", timeout

@@ -35,9 +35,9 @@ class TaskMethods(BaseClient):
     """The client's methods for tasks (https://docs.periskope.app/api-reference/tasks/get-tasks)."""
 
     def iter_tasks(self, **walk: Unpack[WalkParams]) -> Pager[Task]:
-        """Walk over all tasks. No document says in which order they come.
+        """Walk over all tasks. Their order is not documented.
 
-        How to walk, and what is raised, is as in :meth:`iter_chats`.
+        Options and errors are as in :meth:`iter_chats`.
         """
         return self._walk(TASKS.query(), **walk)
 
@@ -61,12 +61,12 @@ class TaskMethods(BaseClient):
     ) -> Task:
         """Make a task, and get it. ``title`` has 1 to 500 characters, ``priority`` is 1, 2 or 3.
 
-        ``association`` says what it is about, such as ``{"chat_id": …}``; a ``todo``, the default type, has none.
+        ``association`` names its subject, such as ``{"chat_id": …}``; a ``todo``, the default type, has none.
         ``assignee`` and ``created_by`` are members' e-mails.
 
         Source of the fields: https://docs.periskope.app/api-reference/tasks/create-task. No document shows the path; it
-        is that of tickets and contacts, by analogy. Waits for the limit. Raises ConfigError, ValidationError, other
-        APIErrors, TransportError where nothing was sent, and OutcomeUnknown.
+        follows tickets and contacts, by analogy. Waits for the limit. Raises ConfigError, ValidationError, other
+        APIErrors, TransportError if nothing was sent, and OutcomeUnknown.
         """
         if association is not None and type in {None, "todo"}:
             raise ConfigError('a todo has no association; give type="chat", "message" or "ticket"', parameter="type")

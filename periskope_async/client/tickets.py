@@ -33,9 +33,9 @@ class TicketMethods(BaseClient):
     """The client's methods for tickets (https://docs.periskope.app/api-reference/tickets/get-tickets)."""
 
     def iter_tickets(self, **walk: Unpack[WalkParams]) -> Pager[Ticket]:
-        """Walk over all tickets, as flat rows. No document says in which order they come.
+        """Walk over all tickets, as flat rows. Their order is not documented.
 
-        How to walk, and what is raised, is as in :meth:`iter_chats`.
+        Options and errors are as in :meth:`iter_chats`.
         """
         return self._walk(TICKETS.query(), **walk)
 
@@ -46,7 +46,7 @@ class TicketMethods(BaseClient):
     async def get_ticket(self, ticket_id: str) -> TicketInfo:
         """Read one ticket (such as ``BKT-002``), with its chat and its messages.
 
-        Raises NotFoundError where there is none, and what :meth:`list_chats` raises.
+        Raises NotFoundError if there is none, and the errors of :meth:`list_chats`.
         """
         return await self._read(_target(ticket_id), one_of(TicketInfo))
 
@@ -63,14 +63,14 @@ class TicketMethods(BaseClient):
         quoted_message_id: str | None = None,
         phone: str | None = None,
     ) -> TicketInfo:
-        """Make a ticket of a chat, and get it; a server may answer without its fields, which are UNSET then.
+        """Make a ticket of a chat, and get it; its fields are UNSET if the server leaves them out.
 
         ``assignee`` is a member's e-mail. ``priority`` is 1 low, 2 medium, 3 high or 4 urgent. ``labels`` are names;
         unknown ones are created. ``quoted_message_id`` is a message's short id, such as ``3EB0…``. It is made through
         one phone, the client's or ``phone``.
 
         Source: https://docs.periskope.app/api-reference/tickets/create-ticket. Waits for the limit. Raises ConfigError,
-        NotFoundError, ValidationError, other APIErrors, TransportError where nothing was sent, and OutcomeUnknown.
+        NotFoundError, ValidationError, other APIErrors, TransportError if nothing was sent, and OutcomeUnknown.
         """
         quoted = quoted_message_id
         body = inputs.json_body(
@@ -97,7 +97,7 @@ class TicketMethods(BaseClient):
         status: TicketStatus | None = None,
         labels: Words | None = None,
     ) -> TicketInfo:
-        """Change a ticket, and get it as it is now. What is None stays; ``labels`` replaces all labels.
+        """Change a ticket, and get it as it is now. None keeps a value; ``labels`` replaces all labels.
 
         Source: PATCH /tickets/{ticket_id} of the official client. Raises as :meth:`create_ticket` does.
         """

@@ -1,4 +1,4 @@
-"""Webhook subscriptions: which events go to which address. They belong to no phone."""
+"""Webhook subscriptions, each of an event to an address. They belong to no phone."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ __all__ = ["WebhookMethods"]
 class WebhookMethods(BaseClient):
     """The client's methods for webhook subscriptions (https://docs.periskope.app/api-reference/webhooks).
 
-    Those that change something wait for the limit and raise ConfigError, NotFoundError, ValidationError, other
-    APIErrors, TransportError where nothing was sent, and OutcomeUnknown.
+    Writes wait for the limit and raise ConfigError, NotFoundError, ValidationError, other APIErrors, TransportError if
+    nothing was sent, and OutcomeUnknown.
     """
 
     async def list_webhooks(
@@ -34,7 +34,7 @@ class WebhookMethods(BaseClient):
         integration_id: str | None = None,
         type: str | None = None,  # noqa: A002 - the API's own word, and keyword-only
     ) -> list[WebhookSubscription]:
-        """Read all subscriptions that match; the list has no pages. Raises as :meth:`list_chats` does."""
+        """Read all matching subscriptions; the list has no pages. Raises as :meth:`list_chats` does."""
         filters = {
             "integration_name": None if event is None else inputs.text("event", event),
             "hook_url": None if hook_url is None else inputs.url("hook_url", hook_url),
@@ -46,7 +46,7 @@ class WebhookMethods(BaseClient):
         return await self._read(f"/webhooks?{query}" if query else "/webhooks", many_of(WebhookSubscription))
 
     async def get_webhook(self, webhook_id: str) -> WebhookSubscription:
-        """Read one subscription. Raises NotFoundError where there is none."""
+        """Read one subscription. Raises NotFoundError if there is none."""
         return await self._read(_target(webhook_id), one_of(WebhookSubscription))
 
     async def create_webhooks(
@@ -59,7 +59,7 @@ class WebhookMethods(BaseClient):
         type: str | None = None,  # noqa: A002 - as above
         name: str | None = None,
     ) -> list[WebhookSubscription]:
-        """Have these events (such as ``message.created``) sent to an address; get a subscription for each."""
+        """Subscribe an address to these events (such as ``message.created``); get a subscription for each."""
         body = inputs.json_body(
             {
                 "hookUrl": inputs.url("hook_url", hook_url),
@@ -83,7 +83,7 @@ class WebhookMethods(BaseClient):
         type: str | None = None,  # noqa: A002 - as above
         name: str | None = None,
     ) -> WebhookSubscription:
-        """Change one subscription, and get it as it is now. What is None stays."""
+        """Change one subscription, and get it as it is now. None keeps a value."""
         inputs.at_least_one(
             hook_url=hook_url,
             event=event,

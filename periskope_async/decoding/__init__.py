@@ -1,1 +1,1 @@
-"""Bytes become objects: rows typed, as they were sent, or decoded when they are wanted; and other answers (pure)."""
+"""Decodes answers: rows typed, raw, or decoded on access; and answers other than lists (pure)."""

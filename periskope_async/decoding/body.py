@@ -1,8 +1,8 @@
-r"""Bodies that are JSON but for a blemish that others read over.
+r"""Mends JSON bodies with a blemish accepted by other readers.
 
-JavaScript cuts texts between the halves of a UTF-16 pair, an emoji, writes the half that is left as a lone
-``\ud83d``, and reads it back without complaint. msgspec refuses it, and with it the whole page. So it is read as
-browsers read a response: what is no character becomes U+FFFD, and a byte order mark is no part of the text.
+JavaScript cuts texts between the halves of a UTF-16 pair, an emoji, writes the remaining half as a lone
+``\ud83d``, and reads it back without complaint. msgspec refuses it, and with it the whole page. This module reads
+bodies as browsers do: a broken character becomes U+FFFD, and a byte order mark is no part of the text.
 """
 
 import codecs
@@ -18,8 +18,8 @@ __all__ = ["Text", "mend", "mend_escapes", "without_mark"]
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PIECE = 1 << 14
 
-# Behind a backslash: half a pair, and what is sound, which is a whole pair or another escape. Texts in no Latin script
-# have long runs of them, so each match takes a run. (It begins with a plain character, which re finds fastest.)
+# Patterns behind a backslash: half a pair, and a sound escape, either a whole pair or another one. Texts in no Latin
+# script have long runs of escapes, so each match takes a run. (It begins with a plain character: re finds it fastest.)
 _LONE = rb"u[dD](?:[c-fC-F]XX|[89abAB]XX(?!\\u[dD][c-fC-F]XX))"
 _SOUND = rb"(?:[^u]|u[dD][89abAB]XX\\u[dD][c-fC-F]XX|u(?![dD][89a-fA-F])XXXX)"
 _ESCAPES = re.compile(
@@ -29,7 +29,7 @@ _ESCAPES = re.compile(
 )
 
 Text: TypeAlias = bytes | Raw
-"""JSON as it came: a whole body, or a part of one."""
+"""JSON as received: a whole body, or a part of one."""
 
 
 def mend(body: Text) -> Text:
@@ -39,7 +39,7 @@ def mend(body: Text) -> Text:
         for _ in _recoded(body, "strict"):
             pass
     except UnicodeDecodeError:
-        # Gathered without a second copy: each byte that is no UTF-8 becomes three.
+        # BytesIO gathers without a second copy: each byte of broken UTF-8 becomes three.
         mended = BytesIO()
         mended.writelines(_recoded(body, "replace"))
         body = mended.getvalue()
@@ -47,7 +47,7 @@ def mend(body: Text) -> Text:
 
 
 def _recoded(body: Text, errors: str) -> Iterator[bytes]:
-    """Decode and encode UTF-8 piece by piece: with one emoji in it, a whole body as a str takes five times its room."""
+    """Decode and encode UTF-8 piece by piece: a whole body as a str takes five times its size if it has one emoji."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors)
     view = memoryview(body)
     for start in range(0, len(view), _PIECE):
@@ -58,7 +58,7 @@ def _recoded(body: Text, errors: str) -> Iterator[bytes]:
 def mend_escapes(body: Text) -> Text:
     """Replace lone surrogates by escapes of the same length, so that every byte stays at its place."""
     mended: bytearray | None = None
-    # In place: a list of what lies between them would take twenty times the body's room.
+    # It works in place: a list of the texts between them would take twenty times the body's size.
     for found in _ESCAPES.finditer(body):
         if lone := found[1]:
             mended = bytearray(body) if mended is None else mended
@@ -67,5 +67,5 @@ def mend_escapes(body: Text) -> Text:
 
 
 def without_mark(body: Text) -> Text:
-    """Drop the byte order mark that some proxies put first."""
+    """Drop a leading byte order mark. Some proxies add one."""
     return bytes(body)[3:] if bytes(memoryview(body)[:3]) == _BYTE_ORDER_MARK else body

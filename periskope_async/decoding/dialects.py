@@ -1,6 +1,6 @@
-"""Single values in the spellings that sources show and msgspec does not read by itself.
+"""Reads single values in the sources' spellings, as far as unknown to msgspec.
 
-What cannot be read raises ValueError, or msgspec's ValidationError where msgspec has the last word.
+An unreadable value raises ValueError, or msgspec's ValidationError if msgspec has the last word.
 """
 
 import json
@@ -15,7 +15,7 @@ from periskope_async.models.times import EPOCH, FlexTime, read_time
 
 __all__ = ["SCALARS", "load_json", "read_comma_separated", "read_epoch_ms"]
 
-# What PostgreSQL and people write for true and false, beyond what msgspec takes ("true", "FALSE", "1", 0).
+# True and false as written by PostgreSQL and people, beyond msgspec's own spellings ("true", "FALSE", "1", 0).
 _BOOLS = {"t": True, "yes": True, "y": True, "on": True, "f": False, "no": False, "n": False, "off": False}
 
 
@@ -23,7 +23,7 @@ _NAME = re.compile(r"[^,]+")
 
 
 def load_json(text: str | bytes) -> Any:
-    """Read JSON as the standard library does: it takes whatever number msgspec has no room for."""
+    """Read JSON as the standard library does: it takes numbers too large for msgspec."""
     return json.loads(text, parse_int=_read_digits)
 
 
@@ -61,7 +61,7 @@ def _plain_number(value: object) -> str:
 
 
 def _read_digits(digits: str) -> int | str:
-    # Python refuses integers of more than 4,300 digits; one that long is kept as its text.
+    # Python refuses integers of more than 4,300 digits; such a long one is kept as its text.
     try:
         return int(digits)
     except ValueError:
@@ -75,4 +75,4 @@ SCALARS: dict[object, Callable[[object], object]] = {
     datetime: read_time,
     FlexTime: read_time,
 }
-"""By the type of a field, who reads its dialects."""
+"""The reader of each field type's dialects."""

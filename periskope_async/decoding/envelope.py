@@ -19,12 +19,12 @@ Body: TypeAlias = bytes | bytearray | memoryview
 Steps: TypeAlias = Generator[None, None, T]
 """Reads something step by step, and returns it."""
 
-# A UnicodeDecodeError is a ValueError; msgspec's own errors are that since 0.22 only.
+# A UnicodeDecodeError is a ValueError; msgspec's own errors are ValueErrors since 0.22 only.
 UNREAD = (MsgspecError, ValueError, RecursionError)
 
 
 class Numbers(Struct, rename={"from_": "from"}):
-    """What a page says of itself."""
+    """A page's own numbers."""
 
     from_: int | None = None
     to: int | None = None
@@ -43,7 +43,7 @@ _NUMBER = json.Decoder(int | None, strict=False)
 def open_body(
     listing: Listing[Any], body: bytes, mender: Callable[[Text], Text]
 ) -> tuple[bytes, list[Raw] | None, Numbers]:
-    """Open a page as it is, else as mended. Gives what was opened, its rows (None: it is one bare row), its numbers.
+    """Open a page as it is, else as mended. Gives the opened body, its rows (None: it is one bare row), its numbers.
 
     Raises Unreadable.
     """
@@ -58,7 +58,7 @@ def open_body(
 
 @functools.cache
 def _decoder(listing: Listing[Any]) -> json.Decoder[Any]:
-    """Read whatever could be an answer: a list of any rows under any of its keys, or one row."""
+    """Read any possible answer: a list of any rows under any of its keys, or one row."""
     names = {f"rows{number}": key for number, key in enumerate((listing.key, *listing.other_keys))}
     fields = [(name, list[Raw] | UnsetType | None, UNSET) for name in names]
     envelope = defstruct(
@@ -103,5 +103,5 @@ def _number(raw: Raw | UnsetType) -> int | None:
 
 
 def ends_early(said: str, body: bytes) -> bool:
-    """Whether msgspec came to the body's end before that of its JSON. A number may break off, too, and be none."""
+    """Whether the body ended before its JSON did, by msgspec's word. A number may also break off, and be none."""
     return "truncated" in said or ("trailing" not in said and said.endswith(f"(byte {len(body)})"))

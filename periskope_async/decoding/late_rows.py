@@ -1,6 +1,6 @@
-"""Rows that are decoded when they are handed over, a part of a page at a time (pure).
+"""Rows decoded on delivery, a part of a page at a time (pure).
 
-What holds few rows at once has them in the processor's nearest cache, and lets the next ones take their place there.
+A few rows fit into the processor's nearest cache, and the next ones take their place there.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 
 class Parts(Generic[T]):
-    """The parts of a page, each decoded when it is wanted.
+    """The parts of a page, each decoded on access.
 
-    ``ends`` holds for each part how many rows it and those before it hold, at least one each; ``decode`` gives them.
+    ``ends`` holds for each part the number of rows up to its end; each has at least one. ``decode`` gives the rows.
     """
 
     __slots__ = ("_decode", "_decoded", "_ends", "_parts")
@@ -33,11 +33,11 @@ class Parts(Generic[T]):
         return len(self._parts)
 
     def holding(self, row: int) -> int:
-        """Give the number of the part that holds a row."""
+        """Give the number of a row's part."""
         return bisect_right(self._ends, row)
 
     def span(self, part: int) -> tuple[int, int]:
-        """Give a part's first row, and the one behind its last."""
+        """Give the index of a part's first row, and the one behind its last."""
         return self._ends[part - 1] if part else 0, self._ends[part]
 
     def rows_of(self, part: int) -> Sequence[T]:
@@ -48,15 +48,15 @@ class Parts(Generic[T]):
         return rows
 
     def let_go_before(self, part: int) -> None:
-        """Keep the rows of the parts before that one no longer."""
+        """Drop the rows of the parts before this one."""
         for earlier in [number for number in self._decoded if number < part]:
             del self._decoded[earlier]
 
 
 class LateRows(Sequence[T]):
-    """Some of a page's rows, by default all of them; ``chosen`` holds their places in the page, in order.
+    """Some of a page's rows, by default all; ``chosen`` holds their indexes in the page, in order.
 
-    They may be asked for in any order.
+    Access may be in any order.
     """
 
     __slots__ = ("_chosen", "_parts")
@@ -82,14 +82,14 @@ class LateRows(Sequence[T]):
         return self._parts.rows_of(part)[row - self._parts.span(part)[0]]
 
     def pick(self, indexes: Sequence[int]) -> LateRows[T]:
-        """Give the rows of these indexes, which are in order."""
+        """Give the rows of these sorted indexes."""
         return LateRows(self._parts, [self._chosen[index] for index in indexes])
 
     def cut(self) -> tuple[Sequence[T], LateRows[T]]:
-        """Give the rows of the first part, and the rest; the parts before are let go."""
+        """Give the rows of the first part, and the rest; drop the parts before."""
         parts, chosen = self._parts, self._chosen
         part = parts.holding(chosen[0])
-        # Whoever took their rows has let go of them by now, and these take their place.
+        # The caller has dropped the rows before by now, and these take their place.
         parts.let_go_before(part)
         start, stop = parts.span(part)
         here = bisect_left(chosen, stop)
@@ -99,5 +99,5 @@ class LateRows(Sequence[T]):
 
 
 def next_batch(rows: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
-    """Give those of the rows that are best handed over together, and the rest: of late rows a part, else all."""
+    """Give the next rows to deliver together, and the rest: one part of late rows, all of others."""
     return rows.cut() if isinstance(rows, LateRows) else (rows, ())

@@ -1,4 +1,4 @@
-"""Types that have only some fields of another, so that no more of a row is decoded than is asked of it (pure)."""
+"""Types with only some fields of another, to decode only the wanted fields of a row (pure)."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ def narrowed(kind: type[Struct], paths: Iterable[str]) -> type[Any]:
 
 
 def _narrowed_options(target: Any, paths: list[str]) -> Any:
-    """Narrow the object among what a field may be; the others, such as null, stay."""
+    """Narrow the object among the types of a field; the others, such as null, stay."""
     options = get_args(target) or (target,)
     return Union[tuple([narrowed(one, paths) if issubclass(one, Struct) else one for one in options])]  # noqa: UP007 - of options that are only known here

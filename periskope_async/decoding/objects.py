@@ -1,9 +1,8 @@
-"""Answers that are no page of a list: one object, an array, a map, an image, or nothing (pure).
+"""Answers other than a page of a list: one object, an array, a map, an image, or nothing (pure).
 
-Each reader takes the forms that sources disagree on: an object may come inside ``data``, and an array of one as the
-bare object. What cannot be read as its type is kept raw in ``undecoded``, as in pages. Raises Unreadable for a body
-that is not JSON, is of another shape, or has an object without its identity. The answers are small: no reader takes a
-step.
+The sources disagree on forms, and each reader takes all: an object may come inside ``data``, and an array of one as the
+bare object. An unreadable value is kept raw in ``undecoded``, as in pages. Raises Unreadable for a body of no JSON or
+of another shape, and for an object without its identity. The answers are small: no reader takes a step.
 """
 
 import base64
@@ -44,13 +43,13 @@ class _InviteLink(Struct):
 
 
 class _Buffer(Struct):
-    """What Express makes of a Node.js buffer that is sent as JSON."""
+    """Express's JSON form of a Node.js buffer."""
 
     data: list[int]
 
 
 def one_of(kind: type[P]) -> Callable[[Body, ResponseMeta], Steps[P]]:
-    """Give what reads one object: bare, in ``{success, message, data: object}``, or as the only one of an array."""
+    """Make a reader of one object: bare, in ``{success, message, data: object}``, or as the only one of an array."""
 
     def read(body: Body, _: ResponseMeta) -> Steps[P]:
         yield from ()
@@ -63,7 +62,7 @@ def one_of(kind: type[P]) -> Callable[[Body, ResponseMeta], Steps[P]]:
 
 
 def many_of(kind: type[P]) -> Callable[[Body, ResponseMeta], Steps[list[P]]]:
-    """Give what reads an array; one bare object is an array of one, and ``{data: …}`` may stand around either."""
+    """Make a reader of an array; one bare object is an array of one, and ``{data: …}`` may stand around either."""
 
     def read(body: Body, _: ResponseMeta) -> Steps[list[P]]:
         yield from ()
@@ -73,7 +72,7 @@ def many_of(kind: type[P]) -> Callable[[Body, ResponseMeta], Steps[list[P]]]:
 
 
 def read_participants(body: Body, _: ResponseMeta) -> Steps[ParticipantResults]:
-    """Read a map from participant id to what became of them."""
+    """Read a map from participant id to outcome."""
     yield from ()
     found = _open(dict[str, Raw], body)
     results = {name: _read(ParticipantResult, row, f"$.{name}") for name, row in found.items()}
@@ -87,7 +86,7 @@ def read_invite_link(body: Body, _: ResponseMeta) -> Steps[str]:
 
 
 def read_nothing(body: Body, _: ResponseMeta) -> Steps[None]:
-    """Read an answer whose status says all: it may have any body, or none."""
+    """Read an answer by its status alone: it may have any body, or none."""
     yield from ()
     del body
 
@@ -129,7 +128,7 @@ def _read(kind: type[P], text: Text, path: str) -> P:
     try:
         read: P = _typed(kind).decode(text)
     except UNREAD:
-        pass  # The failure holds what it was given, so nothing more is read before it is let go.
+        pass  # The failure holds its input, so reading goes on only after it is dropped.
     else:
         return read
     return repair(kind, mend(text), path)

@@ -1,11 +1,11 @@
 """A page of any list from its bytes (pure).
 
-One decoder call reads a page that is as documented, or a few if it is large. Where a call fails, the page is opened and
-read row by row: each row by the fast decoder again, and one that fails by :mod:`periskope_async.decoding.repair`.
+One decoder call reads a page as documented; a large page takes a few. The page is opened and read row by row if a call
+fails: each row by the fast decoder again, and a failing one by :mod:`periskope_async.decoding.repair`.
 
-Rows are wanted ``typed``; ``raw``, as the server wrote them; or ``late``. Of raw and late rows the reader decodes only
-their marks: what tells them apart, and when they were changed last. Late rows are decoded when they are handed over.
-Reading takes steps, so that other tasks can run in between.
+Rows are wanted ``typed``; ``raw``, as the server wrote them; or ``late``. The reader decodes only the marks of raw and
+late rows: their identity, and the time of their last change. Late rows are decoded on delivery. Reading takes steps,
+and other tasks can run in between.
 """
 
 import functools
@@ -35,17 +35,17 @@ R = TypeVar("R")
 
 Want: TypeAlias = Literal["typed", "raw", "late"]
 
-# A row that has to be read the slow way takes up to a tenth of a millisecond.
+# A row read the slow way takes up to a tenth of a millisecond.
 _ROWS_A_STEP = 50
 
 
 class ReadPage(Struct, Generic[R], frozen=True, kw_only=True):
-    """One page as it was read, in the server's order."""
+    """One decoded page, in the server's order."""
 
     rows: Sequence[R]
     """Typed rows, decoded or late; or bytes."""
     marks: Sequence[Any]
-    """For each row an object with the fields of its identity, and its ``updated_at`` where the list says it."""
+    """One object for each row, with the fields of its identity, and its ``updated_at`` if the list has it."""
     timed: Callable[[int], Any]
     """Gives an object with the fields of a row's sort times; it may decode them."""
     numbers: Numbers
@@ -53,7 +53,7 @@ class ReadPage(Struct, Generic[R], frozen=True, kw_only=True):
 
 
 class _Whole(Numbers):
-    """A page that one decoder call reads. Each list has its own subclass, with its key and its type of row."""
+    """A page for one decoder call. Each list has its own subclass, with its key and its type of row."""
 
     rows: list[Any] | UnsetType = UNSET
 
@@ -66,7 +66,7 @@ class Decoders(Generic[R]):
         self._rows: Any = GenericAlias(list, (kind,))
         self._key = key
 
-    # strict=False takes '4' for an int and 'false' for a bool, which is how the wire has ack and member_add_mode.
+    # strict=False takes '4' for an int and 'false' for a bool: the wire has ack and member_add_mode like that.
     @cached_property
     def row(self) -> json.Decoder[R]:
         """Reads one row."""
@@ -79,18 +79,18 @@ class Decoders(Generic[R]):
 
     @cached_property
     def page(self) -> json.Decoder[_Whole]:
-        """Reads a page; its ``rows`` are UNSET where it has none under the list's key."""
+        """Reads a page; its ``rows`` are UNSET if it has none under the list's key."""
         rows = ("rows", self._rows | UnsetType, UNSET)
         page: Any = msgspec.defstruct("Page", [rows], bases=(_Whole,), rename={"rows": self._key})
         return json.Decoder(page, strict=False, dec_hook=read_custom)
 
 
 class Reader(Generic[T]):
-    """Reads answers that hold rows of one list.
+    """Reads answers with rows of one list.
 
-    What cannot be read raises Unreadable, with the JSON path: a body that is not JSON, that is neither a page nor a
-    row, or that has a row without its identity. Nothing else fails a page: a value that cannot be read as its type is
-    kept raw in ``undecoded``.
+    An unreadable body raises Unreadable, with the JSON path: it is not JSON, is neither a page nor a row, or has a row
+    without its identity. Nothing else fails a page: a value of another type than its field's is kept raw in
+    ``undecoded``.
     """
 
     def __init__(self, listing: Listing[T]) -> None:
@@ -109,7 +109,7 @@ class Reader(Generic[T]):
             if (page := (yield from self._fast(body, meta, kind(self)))) is not None:
                 return page
         if want == "raw":
-            # Escapes are mended in place: the bytes that were sent lie where the mended ones do.
+            # Escapes are mended in place: the sent bytes and the mended ones have the same offsets.
             sent = bytes(without_mark(body))
             opened, rows, numbers = open_body(self.listing, sent, mend_escapes)
         else:
@@ -128,9 +128,9 @@ class Reader(Generic[T]):
         try:
             return self.typed.row.decode(body)
         except UNREAD:
-            pass  # The failure holds what it was given, so nothing more is read before it is let go.
+            pass  # The failure holds its input, so reading goes on only after it is dropped.
         opened, rows, _numbers = open_body(self.listing, bytes(body), mend)
-        # Counted before they are read: a whole list that comes by mistake takes seconds.
+        # The count comes before the reading: a whole list sent by mistake takes seconds.
         if rows is not None and len(rows) != 1:
             key = self.listing.key
             raise Unreadable(f"$.{key}", f"found {len(rows)} {key} instead of one")
@@ -139,7 +139,7 @@ class Reader(Generic[T]):
         return found
 
     def row(self, row: Text, decoders: Decoders[Any] | None = None, *, path: str = "$") -> Any:
-        """Read a row, or some of its fields by other ``decoders``. Where that fails, all of it is repaired."""
+        """Read a row, or some of its fields by other ``decoders``. Repairs all of it if that fails."""
         try:
             return (decoders or self.typed).row.decode(row)
         except UNREAD:
@@ -147,7 +147,7 @@ class Reader(Generic[T]):
         return repair(self.listing.row, mend(row), path)
 
     def part(self, part: bytes, decoders: Decoders[Any] | None = None) -> Sequence[Any]:
-        """Read a JSON list of rows whose marks can be read, as :meth:`row` reads each."""
+        """Read a JSON list of rows with readable marks, as :meth:`row` reads each."""
         try:
             return (decoders or self.typed).rows.decode(part)
         except UNREAD:
@@ -155,7 +155,7 @@ class Reader(Generic[T]):
         return [self.row(row, decoders) for row in self.raw.rows.decode(part)]
 
     def _fast(self, body: bytes, meta: ResponseMeta, taken: "_Typed") -> Steps[ReadPage[Any] | None]:
-        """Read a page that is as documented, a large one slice by slice; None where it has to be opened."""
+        """Read a page as documented, a large one slice by slice; None if it has to be opened."""
         try:
             cut = cut_rows(body, self.listing.key, slice_bytes=taken.slice_bytes, min_bytes=taken.min_bytes)
             if cut is not None:
@@ -196,7 +196,7 @@ def reader_of(listing: Listing[T]) -> Reader[T]:
 class _Typed:
     """Takes a page's rows, in one go, list by list, or one by one: here typed ones, which are their own marks."""
 
-    # A slice is some 250 chats: how long decoding it holds the event loop is told by ``python -m benchmarks walk``.
+    # A slice is some 250 chats: ``python -m benchmarks walk`` tells how long decoding it holds the event loop.
     slice_bytes: ClassVar = 512 * 1024
     min_bytes: ClassVar = 1024 * 1024
     slices_a_step: ClassVar = 1
@@ -207,7 +207,7 @@ class _Typed:
         self._marks: list[Any] = []
 
     def take_page(self, body: bytes) -> _Whole | None:
-        """Take all rows of a page; None where it has none under the list's key, or is not to be read in one go."""
+        """Take all rows of a page; None if it has none under the list's key, or cannot be read in one go."""
         page = self._reader.typed.page.decode(body)
         if page.rows is UNSET:
             return None
@@ -223,13 +223,13 @@ class _Typed:
         self._rows.append(self._reader.row(row, path=path))
 
     def page(self, numbers: Numbers, meta: ResponseMeta) -> ReadPage[Any]:
-        """Give the page with the rows that were taken."""
+        """Give the page of the taken rows."""
         rows = self._rows
         return ReadPage(rows=rows, marks=rows, timed=rows.__getitem__, numbers=numbers, meta=meta)
 
 
 class _Raw(_Typed):
-    """Takes rows as they were sent. Two scans that decode next to nothing are cheaper than one that decodes all."""
+    """Takes rows as they were sent. Two scans with next to no decoding are cheaper than decoding all."""
 
     def take_page(self, body: bytes) -> _Whole | None:
         page = self._reader.marks.page.decode(body)
@@ -261,8 +261,8 @@ class _Raw(_Typed):
 class _Late(_Typed):
     """Takes the parts of a large page, each a list of rows to be decoded later. A small page is not for it.
 
-    A part's rows stay in the processor's nearest cache until they are let go, and the next part's take their place
-    there: so a walk in pages of 2,000 rows takes less CPU than a bare loop that decodes each page whole (``python -m
+    A part's rows stay in the processor's nearest cache until they are dropped, and the next part's take their place
+    there. A walk in pages of 2,000 rows thus takes less CPU than a bare loop over whole decoded pages (``python -m
     benchmarks compare``).
     """
 
@@ -285,10 +285,10 @@ class _Late(_Typed):
     def page(self, numbers: Numbers, meta: ResponseMeta) -> ReadPage[Any]:
         reader, parts, ends = self._reader, self._rows, self._ends
         rows = LateRows(Parts(parts, ends, reader.part))
-        # Times are read by themselves: that is cheaper than decoding the rows, and keeps none of them.
+        # Times are read by themselves: this is cheaper than decoding the rows, and keeps none of them.
         times = LateRows(Parts(parts, ends, lambda part: reader.part(part, reader.times)))
         return ReadPage(rows=rows, marks=self._marks, timed=times.__getitem__, numbers=numbers, meta=meta)
 
 
-# In the order in which they are tried: a page that is too small to be read late is read typed.
+# The kinds in the order of trial: a page too small to be read late is read typed.
 _KINDS: dict[Want, tuple[type[_Typed], ...]] = {"typed": (_Typed,), "raw": (_Raw,), "late": (_Late, _Typed)}

@@ -1,11 +1,11 @@
-"""The slow way to read an object: field by field, in every dialect that is known, losing nothing.
+"""The slow way to read an object: field by field, in every known dialect, without loss.
 
-A decoder reads a page in one call and stops at the first value that is not of its type. Only then is the row that
-holds it read here: each field by msgspec first, then in the dialects of its type; what still cannot be read is kept
-raw in ``undecoded`` of the object that holds it. A field is thus either whole in its place or whole in ``undecoded``.
+A decoder reads a page in one call and stops at the first value of a wrong type. Only then is that value's row read
+here: each field by msgspec first, then in the dialects of its type. A value still unread is kept raw in ``undecoded``
+of its object. A field is thus either whole in its place or whole in ``undecoded``.
 
-Each value stays the JSON that it came as until a reader for it is found. So a value that nobody can use, or of a field
-that nobody knows, takes no more memory than its text.
+Each value stays JSON text until a reader for it is found. A useless value, or one of an unknown field, thus takes no
+more memory than its text.
 """
 
 import re
@@ -30,7 +30,7 @@ _UNFIT = (ValueError, msgspec.MsgspecError, RecursionError)
 
 # Longer than any spelling of a number or a time. Readers of single values take time, not all in proportion to them.
 _LONGEST_SCALAR = 100
-# What a list of empty lists takes is twenty times its text, so a large one that nobody can use is kept as the text.
+# A list of empty lists takes twenty times the memory of its text, so a large useless one is kept as the text.
 _MOST_UNPACKED = 64 * 1024
 
 _EMPTY = re.compile(rb"\s*\{\s*\}\s*")
@@ -40,16 +40,16 @@ _STRING = json.Decoder(str)
 
 
 class Unreadable(ValueError):  # noqa: N818 - a statement about a body; wire.answer makes the user's error of it
-    """A body, or a part of it, of which nothing sensible can be kept."""
+    """An unreadable body, or a part of it: nothing sensible can be kept."""
 
     def __init__(self, path: str, reason: str, *, is_cut: bool = False) -> None:
         super().__init__(f"{reason} at {path}")
         self.is_cut = is_cut
         """Whether the body ends before its JSON does."""
         self.path = path
-        """Where, as a JSON path such as ``$.chats[3].chat_id``."""
+        """The JSON path of the fault, such as ``$.chats[3].chat_id``."""
         self.reason = reason
-        """What was wrong there, to be read before "at <path>"."""
+        """The fault, to be read before "at <path>"."""
 
 
 class _Plan(NamedTuple):
@@ -62,7 +62,7 @@ class _Plan(NamedTuple):
 
 
 def repair(kind: type[P], text: Text, path: str) -> P:
-    """Read one object from its JSON. Raises Unreadable where it is none, or has lost its identity."""
+    """Read one object from its JSON. Raises Unreadable if it is none, or has lost its identity."""
     try:
         wire = _wire_decoder(kind).decode(text)
     except msgspec.ValidationError as error:
@@ -90,7 +90,7 @@ def repair(kind: type[P], text: Text, path: str) -> P:
 
 
 def _first(text: Text) -> bytes:
-    """Give the character that tells what a JSON value is."""
+    """Give the first character of a JSON value: it tells the type."""
     return bytes(memoryview(text)[:64]).lstrip()[:1]
 
 
@@ -100,7 +100,7 @@ def _kind_of(text: Text) -> str:
 
 
 def _unpacked(text: Text) -> Any:
-    """Give a value as the JSON that it is; where it is large and no string, as its text."""
+    """Give a value decoded, or as its text if it is large and no string."""
     if _first(text) == b'"':
         return _STRING.decode(text)
     try:
@@ -125,7 +125,7 @@ def _plans(kind: type[Part]) -> tuple[_Plan, ...]:
 
 @cache
 def _wire_decoder(kind: type[Part]) -> json.Decoder[Any]:
-    """Read an object into the JSON of its known fields, by their wire names; unknown ones are passed over."""
+    """Read an object into the JSON of its known fields, by their wire names; unknown ones are skipped."""
     keys = [key for plan in _plans(kind) for key in plan.keys]
     return json.Decoder(msgspec.defstruct(f"{kind.__name__}Wire", [(key, Raw | UnsetType, UNSET) for key in keys]))
 
@@ -153,7 +153,7 @@ def _fit(text: Text, target: Any) -> Any:
         except _UNFIT:
             continue
     if type(None) in options and _EMPTY.fullmatch(text):
-        # The server's other way to write null; where an object may be empty, it has been read as one by now.
+        # This is the server's other way to write null. A field of a possibly empty object has been read by now.
         return None
     raise ValueError(f"{_kind_of(text)} is no {target}")
 
@@ -164,7 +164,7 @@ def _fit_dialect(text: Text, target: Any) -> Any:
         target, meta = get_args(target)
         marks = meta.extra or {}
     if target is Any:
-        # Only a number that msgspec has no room for is no JSON to it.
+        # Only a number too large for msgspec is no JSON to it.
         return _unpacked(text)
     reader = read_epoch_ms if "epoch_ms" in marks else SCALARS.get(target)
     if reader is None:
@@ -183,12 +183,12 @@ def _fit_container(text: Text, target: Any, marks: dict[str, Any]) -> Any:
         if "comma_separated" in marks and not inner.startswith("["):
             return read_comma_separated(inner)
         if inner.startswith(("[", "{")):
-            # A JSON column that went through one encoder too many: "[]" for [].
+            # This JSON column went through one encoder too many: "[]" for [].
             return _fit(mend_escapes(inner.encode()), target)
     if is_part:
         return repair(origin, text, "$")
     if origin is tuple and first == b"[" and (of := get_args(target)[0]) is not str:
-        # A text has no dialects: a list of texts that msgspec has refused is none.
+        # A text has no dialects: if msgspec has refused a list of texts, it is none.
         return tuple([_fit(item, of) for item in _LIST.decode(text)])
     if origin is dict and first == b"{":
         _, of = get_args(target)

@@ -1,8 +1,8 @@
 """A large page in slices, so that decoding it never holds the event loop for long (pure).
 
-Rows begin alike: ``{"`` and the name of their first field. So a search finds where one row ends and the next begins, in
-next to no time beside decoding. In the end that is no guess: where each slice is a JSON list, and the rest is a JSON
-object with an empty list in their place, the whole can only have been these rows. Otherwise it is read in one piece.
+Rows begin alike: ``{"`` and the name of their first field. A search thus finds the boundaries of rows, in next to no
+time beside decoding. The end proves them: each slice is a JSON list, and the rest is a JSON object with an empty list
+in their place. The whole can then only have been these rows. Otherwise it is read in one piece.
 """
 
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ __all__ = ["cut_rows"]
 def cut_rows(body: bytes, key: str, *, slice_bytes: int, min_bytes: int) -> tuple[bytes, Iterator[bytes]] | None:
     """Give a page without its rows under ``key``, and the rows as JSON lists of at least ``slice_bytes``.
 
-    Gives None where its rows have less than ``min_bytes``, or cannot be cut. Each of the parts may prove to be no JSON:
-    then the page was not what it looked like.
+    Gives None if its rows have less than ``min_bytes``, or cannot be cut. A part may prove to be no JSON: then the page
+    was no page of plain rows.
     """
     if len(body) < min_bytes:
         return None

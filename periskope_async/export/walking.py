@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from periskope_async.export.plan import Progress
     from periskope_async.export.spool import Spool
+    from periskope_async.paging.page import Page
     from periskope_async.paging.pager import Pager
-    from periskope_async.paging.run import Page
     from periskope_async.wire.listing import Listing
 
 __all__ = ["fill"]

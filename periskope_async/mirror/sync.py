@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from periskope_async.mirror.async_store import AsyncStore
     from periskope_async.mirror.lists import MirroredList, Order
     from periskope_async.mirror.store import ListState
+    from periskope_async.paging.page import Page
     from periskope_async.paging.pager import Pager
-    from periskope_async.paging.run import Page
 
 __all__ = ["ListResult", "ListSync", "is_known_ground"]
 

@@ -10,7 +10,7 @@ __all__ = ["Broadcast", "BroadcastPayload"]
 
 
 class BroadcastPayload(Part, frozen=True, kw_only=True):
-    """What a broadcast sends."""
+    """The content of a broadcast."""
 
     body: Maybe[str] = UNSET
     message_type: Maybe[str] = UNSET
@@ -18,7 +18,7 @@ class BroadcastPayload(Part, frozen=True, kw_only=True):
 
 
 class Broadcast(Part, frozen=True, kw_only=True):
-    """A broadcast and its counts. The hash is that of ``broadcast_id``.
+    """A broadcast and its counts. The hash uses ``broadcast_id`` alone.
 
     The counts of the documents' sample do not add up, so none is worked out from another here.
     """

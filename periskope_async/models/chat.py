@@ -1,6 +1,6 @@
 """A chat and its parts (https://docs.periskope.app/api-reference/objects/the-chat-object).
 
-Lists of chats hold 26 of these fields; a chat that is asked for by its id holds more, ``members`` above all.
+Lists of chats hold 26 of these fields; a single chat, asked for by its id, holds more, ``members`` above all.
 """
 
 from typing import Any
@@ -42,7 +42,7 @@ class PinnedMessage(Part, frozen=True, kw_only=True):
 
 
 class SnoozeMetadata(Part, frozen=True, kw_only=True):
-    """Until when a chat is put aside, why and by whom."""
+    """The end of a chat's snooze, its reason and its author."""
 
     snooze_by: Maybe[str] = UNSET
     snooze_message: Maybe[str] = UNSET
@@ -61,7 +61,7 @@ class AiMetadata(Part, frozen=True, kw_only=True):
 
 
 class Chat(Part, frozen=True, kw_only=True):
-    """A chat. Equal chats have equal fields; the hash is that of ``(chat_id, org_phone)``, so that sets work."""
+    """A chat. Equal chats have equal fields; the hash uses ``(chat_id, org_phone)`` alone, so that sets work."""
 
     chat_id: str
     """``<digits>@g.us`` for a group, ``<digits>@c.us`` for a person or a business."""
@@ -71,21 +71,21 @@ class Chat(Part, frozen=True, kw_only=True):
     assigned_to: Maybe[str] = UNSET
     """A member's e-mail."""
     chat_access: Maybe[dict[str, bool]] = UNSET
-    """A member's e-mail to whether they may see the chat."""
+    """A member's e-mail to True if they may see the chat."""
     chat_image: Maybe[str] = UNSET
     """A URL; old answers have a relative path."""
     chat_labels: Maybe[str] = UNSET
     """Names of labels, with commas between them; only inside tickets."""
     chat_name: Maybe[str] = UNSET
     chat_org_phones: Maybe[tuple[str, ...]] = UNSET
-    """All of the organisation's phones that are in the chat."""
+    """All of the organisation's phones in the chat."""
     chat_type: Maybe[str] = UNSET
     """``user``, ``group``, ``business``, ``unknown``, or a word not met yet."""
     closed_at: Maybe[FlexTime] = UNSET
     common_chats: Maybe[tuple[str, ...]] = UNSET
     """Ids of the groups shared with the person of a one-to-one chat."""
     created_at: Maybe[Time] = UNSET
-    """1970-01-01T00:00:00Z means that it is not known, see ``created_at_known``."""
+    """1970-01-01T00:00:00Z means unknown, see ``created_at_known``."""
     custom_properties: Maybe[dict[str, Any]] = UNSET
     """Property id to its value; inside tickets, property name to its value."""
     flag_count: Maybe[int] = UNSET
@@ -94,7 +94,7 @@ class Chat(Part, frozen=True, kw_only=True):
     group_description: Maybe[str] = UNSET
     group_metadata: Maybe[dict[str, Any]] = UNSET
     hubspot_metadata: Maybe[dict[str, Any]] = UNSET
-    """As sent: ``{}`` where the chat is not linked."""
+    """As sent: ``{}`` if the chat is not linked."""
     info_admins_only: Maybe[bool] = UNSET
     initiated_by: Maybe[str] = UNSET
     invite_link: Maybe[str] = UNSET
@@ -109,7 +109,7 @@ class Chat(Part, frozen=True, kw_only=True):
     latest_mention_at: Maybe[FlexTime] = UNSET
     latest_message: Maybe[Message] = UNSET
     latest_message_timestamp: Maybe[FlexTime] = UNSET
-    """What ``sort_by=latest_message_timestamp`` sorts by; the recorded list does not hold it."""
+    """The sort time of ``sort_by=latest_message_timestamp``; the recorded list does not hold it."""
     latest_message_timestamp_map: Maybe[dict[str, FlexTime | None]] = UNSET
     member_add_mode: Maybe[bool] = UNSET
     """The wire has the strings ``true`` and ``false``."""
@@ -122,7 +122,7 @@ class Chat(Part, frozen=True, kw_only=True):
     messages_admins_only: Maybe[bool] = UNSET
     org_id: Maybe[str] = UNSET
     org_phone: Maybe[str] = UNSET
-    """The phone that this row belongs to, ``<digits>@c.us``."""
+    """The phone of this row, ``<digits>@c.us``."""
     override_chat_access: Any = UNSET
     parent_community_id: Maybe[str] = UNSET
     pinned_messages: Maybe[tuple[PinnedMessage, ...]] = UNSET
@@ -147,5 +147,5 @@ class Chat(Part, frozen=True, kw_only=True):
 
     @property
     def active_label_ids(self) -> frozenset[str]:
-        """The ids in ``label_ids`` that are true; empty also where the field is absent."""
+        """The true ids in ``label_ids``; empty also if the field is absent."""
         return active_ids(self.label_ids)

@@ -1,6 +1,6 @@
 """A contact (https://docs.periskope.app/api-reference/objects/the-contact-object).
 
-The documents show 12 fields. The rest are those of the row type of ``@periskope/types``, which no sample shows.
+The documents show 12 fields. The rest are from the row type of ``@periskope/types``; no sample shows them.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ __all__ = ["Contact"]
 
 
 class Contact(Part, frozen=True, kw_only=True):
-    """A person or a business that the organisation knows. The hash is that of ``contact_id``."""
+    """A person or a business known to the organisation. The hash uses ``contact_id`` alone."""
 
     contact_id: str
     """``<digits>@c.us``. Calls take it with or without the suffix."""
@@ -57,5 +57,5 @@ class Contact(Part, frozen=True, kw_only=True):
 
     @property
     def active_label_ids(self) -> frozenset[str]:
-        """The ids in ``label_ids`` that are true; empty also where the field is absent."""
+        """The true ids in ``label_ids``; empty also if the field is absent."""
         return active_ids(self.label_ids)

@@ -1,4 +1,4 @@
-"""The knowledge base that the AI agent answers from: questions with answers, and documents in chunks.
+"""The knowledge base of the AI agent: questions with answers, and documents in chunks.
 
 Source: the types of ``@periskope/periskope-client``.
 """
@@ -13,7 +13,7 @@ __all__ = ["DocumentResult", "FaqReceipt", "KnowledgeBaseItem", "KnowledgeBaseMe
 
 
 class KnowledgeBaseMetadata(Part, frozen=True, kw_only=True, rename="camel"):
-    """The file that a chunk is from."""
+    """The file of a chunk."""
 
     file_name: Maybe[str] = UNSET
     file_path: Maybe[str] = UNSET
@@ -21,7 +21,7 @@ class KnowledgeBaseMetadata(Part, frozen=True, kw_only=True, rename="camel"):
 
 
 class KnowledgeBaseItem(Part, frozen=True, kw_only=True):
-    """A question with its answer, or one chunk of a document. The hash is that of ``context_id``."""
+    """A question with its answer, or one chunk of a document. The hash uses ``context_id`` alone."""
 
     context_id: str
     answer: Maybe[str] = UNSET
@@ -31,7 +31,7 @@ class KnowledgeBaseItem(Part, frozen=True, kw_only=True):
     """The wire has no offset here; it is read as UTC."""
     document_id: Maybe[str] = UNSET
     embedding: Any = UNSET
-    """As sent: a text that holds a list of numbers; the documents say the list itself."""
+    """As sent: a text with a list of numbers; the documents say the list itself."""
     metadata: Maybe[KnowledgeBaseMetadata] = UNSET
     org_id: Maybe[str] = UNSET
     question: Maybe[str] = UNSET
@@ -44,11 +44,11 @@ class KnowledgeBaseItem(Part, frozen=True, kw_only=True):
 
 
 class DocumentResult(Part, frozen=True, kw_only=True):
-    """What became of a document that was sent to the knowledge base."""
+    """The outcome of adding a document to the knowledge base."""
 
     chunks_count: Maybe[int] = UNSET
     document_id: Maybe[str] = UNSET
-    """Only where it was taken."""
+    """Only if the server accepted it."""
     file_name: Maybe[str] = UNSET
     file_path: Maybe[str] = UNSET
     reason: Maybe[str] = UNSET
@@ -56,6 +56,6 @@ class DocumentResult(Part, frozen=True, kw_only=True):
 
 
 class FaqReceipt(Part, frozen=True, kw_only=True):
-    """What the server answers to a new question."""
+    """The server's answer to a new question."""
 
     context_id: str

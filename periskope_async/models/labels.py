@@ -16,7 +16,7 @@ LabelIds: TypeAlias = dict[str, bool] | tuple[str, ...]
 
 
 def active_ids(label_ids: Maybe[LabelIds]) -> frozenset[str]:
-    """Give the ids that are true; none where the field is absent or null."""
+    """Give the true ids; none if the field is absent or null."""
     if isinstance(label_ids, dict):
         return frozenset(label_id for label_id, is_on in label_ids.items() if is_on)
     return frozenset(label_ids or ())

@@ -11,7 +11,7 @@ __all__ = ["Member"]
 
 
 class Member(Part, frozen=True, kw_only=True):
-    """A person with access to the organisation. The hash is that of ``email``."""
+    """A person with access to the organisation. The hash uses ``email`` alone."""
 
     email: str
     created_at: Maybe[FlexTime] = UNSET
@@ -21,14 +21,14 @@ class Member(Part, frozen=True, kw_only=True):
     is_online: Maybe[bool] = UNSET
     is_owner: Maybe[bool] = UNSET
     label_ids: Maybe[LabelIds] = UNSET
-    """The labels whose chats the member may see; a list here, where other objects have a map."""
+    """The labels of the member's visible chats; a list here, a map in other objects."""
     member_color: Maybe[str] = UNSET
     member_image: Maybe[str] = UNSET
     member_metadata: Maybe[dict[str, Any]] = UNSET
     member_name: Maybe[str] = UNSET
     org_id: Maybe[str] = UNSET
     org_phones: Maybe[tuple[str, ...]] = UNSET
-    """``<digits>@c.us`` of the phones that the member may use; null for all."""
+    """``<digits>@c.us`` of the member's allowed phones; null for all."""
     preferences: Maybe[dict[str, Any]] = UNSET
     role: Maybe[str] = UNSET
     """``admin``, ``member``, or a word not met yet."""
@@ -39,5 +39,5 @@ class Member(Part, frozen=True, kw_only=True):
 
     @property
     def active_label_ids(self) -> frozenset[str]:
-        """The ids in ``label_ids``; empty also where the field is absent."""
+        """The ids in ``label_ids``; empty also if the field is absent."""
         return active_ids(self.label_ids)

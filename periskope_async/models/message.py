@@ -1,7 +1,7 @@
 """A WhatsApp message and its parts (https://docs.periskope.app/api-reference/objects/the-message-object).
 
 The fields are those of the recorded answers, of the documents, and of the row types of the official TypeScript
-packages; where these disagree, the type here takes every documented form.
+packages. The type here takes every documented form if they disagree.
 """
 
 from datetime import datetime
@@ -30,7 +30,7 @@ class MessageId(Part, frozen=True, kw_only=True):
 
 
 class DeliveryInfo(Part, frozen=True, kw_only=True):
-    """Who has received and read a message that was sent from here; for a group this is the truth, not ``ack``.
+    """The receivers and readers of a message sent from here. This is the truth for a group, not ``ack``.
 
     The maps are left out while their counts are 0.
     """
@@ -45,12 +45,12 @@ class DeliveryInfo(Part, frozen=True, kw_only=True):
 
     @property
     def delivered_at(self) -> dict[str, datetime]:
-        """``delivered`` as aware UTC datetimes; empty where the map is absent. ValueError outside years 1-9999."""
+        """``delivered`` as aware UTC datetimes; empty if the map is absent. ValueError outside years 1-9999."""
         return {contact: from_epoch_ms(at) for contact, at in (self.delivered or {}).items()}
 
     @property
     def read_at(self) -> dict[str, datetime]:
-        """``read`` as aware UTC datetimes; empty where the map is absent. ValueError outside years 1-9999."""
+        """``read`` as aware UTC datetimes; empty if the map is absent. ValueError outside years 1-9999."""
         return {contact: from_epoch_ms(at) for contact, at in (self.read or {}).items()}
 
 
@@ -64,7 +64,7 @@ class Dimensions(Part, frozen=True, kw_only=True):
 
 
 class MessageMedia(Part, frozen=True, kw_only=True):
-    """A file that a message carries."""
+    """The file of a message."""
 
     compress: Maybe[bool] = UNSET
     dimensions: Maybe[Dimensions] = UNSET
@@ -72,7 +72,7 @@ class MessageMedia(Part, frozen=True, kw_only=True):
     filename: Maybe[str] = UNSET
     mimetype: Maybe[str] = UNSET
     path: Maybe[str] = UNSET
-    """A URL, or a path relative to a host that no document names: left as sent."""
+    """A URL, or a path relative to an undocumented host: left as sent."""
     size: Maybe[int] = UNSET
     thumbnail: Maybe[str] = UNSET
 
@@ -92,7 +92,7 @@ class FlagMetadata(Part, frozen=True, kw_only=True):
 
 
 class Reaction(Part, frozen=True, kw_only=True):
-    """One reaction to a message; lists of messages leave reactions out. The hash is that of ``reaction_id``."""
+    """One reaction to a message; lists of messages leave reactions out. The hash uses ``reaction_id`` alone."""
 
     reaction_id: str
     ack: Maybe[int] = UNSET
@@ -105,7 +105,7 @@ class Reaction(Part, frozen=True, kw_only=True):
     orphan: Maybe[int] = UNSET
     orphan_reason: Maybe[str] = UNSET
     reaction: Maybe[str] = UNSET
-    """The emoji; empty where the reaction was taken back."""
+    """The emoji; empty if the reaction was taken back."""
     read: Maybe[bool] = UNSET
     sender_id: Maybe[str] = UNSET
     timestamp: Maybe[Time] = UNSET
@@ -116,20 +116,20 @@ class Reaction(Part, frozen=True, kw_only=True):
 
 
 class Message(Part, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """A message. Equal messages have equal fields; the hash is that of ``message_id``, so that sets work.
+    """A message. Equal messages have equal fields; the hash uses ``message_id`` alone, so that sets work.
 
-    ``None`` in the ``is_…`` and ``has_…`` fields means that the server has not set them, even where a message has
-    media or quotes another: ask ``media`` and ``quoted_message_id`` instead.
+    The server has not set an ``is_…`` or ``has_…`` field of ``None``, even if a message has media or quotes another:
+    ask ``media`` and ``quoted_message_id`` instead.
     """
 
     message_id: str
     """``<true|false>_<chat_id>_<HEX>[_<author>]``; true for messages sent from here."""
     ack: Maybe[int] = UNSET
-    """-1 failed, 0 queued, 1 sent, 2 taken by WhatsApp, 3 delivered to all, 4 and above read by all. Says nothing of
-    incoming messages, which have 0. The wire has a string in messages and a number elsewhere."""
+    """-1 failed, 0 queued, 1 sent, 2 taken by WhatsApp, 3 delivered to all, 4 and above read by all. It says nothing of
+    incoming messages: they have 0. The wire has a string in messages and a number elsewhere."""
     author: Maybe[str] = UNSET
     body: Maybe[str] = UNSET
-    """The text; the caption where there is media."""
+    """The text, or the caption of media."""
     broadcast: Maybe[bool] = UNSET
     broadcast_id: Maybe[str] = UNSET
     chat_id: Maybe[str] = UNSET
@@ -178,16 +178,16 @@ class Message(Part, frozen=True, kw_only=True, rename={"from_": "from"}):
     """A member's e-mail, or ``api``."""
     poll_info: Maybe[dict[str, Any]] = UNSET
     poll_results: Maybe[dict[str, Any]] = UNSET
-    """Option to a map of who chose it."""
+    """Option to a map of its voters."""
     prev_body: Maybe[str] = UNSET
     """The text before an edit."""
     quoted_message_id: Maybe[str] = UNSET
-    """The whole id of the message that this one answers, or its ``<HEX>`` part."""
+    """The whole id of the quoted message, or its ``<HEX>`` part."""
     raw_data: Any = UNSET
     reactions: Maybe[tuple[Reaction, ...]] = UNSET
     sender_phone: Maybe[str] = UNSET
     sent_message_id: Maybe[str] = UNSET
-    """UUID of the job that sent it; null for incoming messages."""
+    """UUID of its job in the queue; null for incoming messages."""
     timestamp: Maybe[Time] = UNSET
     to: Maybe[str] = UNSET
     token: Maybe[str] = UNSET

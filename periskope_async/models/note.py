@@ -1,4 +1,4 @@
-"""A private note in a chat, which only the organisation's members see.
+"""A private note in a chat, visible only to the organisation's members.
 
 Source: https://docs.periskope.app/api-reference/notes/get-private-note and the row type of ``@periskope/types``.
 """
@@ -12,10 +12,10 @@ __all__ = ["Note"]
 
 
 class Note(Part, frozen=True, kw_only=True):
-    """A private note. The hash is that of ``message_id``."""
+    """A private note. The hash uses ``message_id`` alone."""
 
     message_id: str
-    """``true_<uuid>_<who wrote it>``: the note's id."""
+    """``true_<uuid>_<author>``: the note's id."""
     ack: Maybe[int] = UNSET
     body: Maybe[str] = UNSET
     chat_id: Maybe[str] = UNSET
@@ -43,5 +43,5 @@ class Note(Part, frozen=True, kw_only=True):
 
     @property
     def note_id(self) -> str:
-        """What :meth:`get_note` takes: the same as ``message_id``."""
+        """The argument of :meth:`get_note`: the same as ``message_id``."""
         return self.message_id

@@ -1,4 +1,4 @@
-"""A notification of a chat: who joined, what was renamed, who called.
+"""A notification of a chat: a join, a new name, a call.
 
 Source: https://docs.periskope.app/api-reference/chat/list-all-notifications and the row type of ``@periskope/types``.
 """
@@ -13,7 +13,7 @@ __all__ = ["Notification", "NotificationId"]
 
 
 class NotificationId(Part, frozen=True, kw_only=True, rename={"from_me": "fromMe"}):
-    """WhatsApp's compound id in the spelling of notifications, which mixes that of lists with that of webhooks.
+    """WhatsApp's compound id in the spelling of notifications, a mix of those of lists and webhooks.
 
     The others are read too, as :class:`MessageId` reads them.
     """
@@ -29,7 +29,7 @@ class NotificationId(Part, frozen=True, kw_only=True, rename={"from_me": "fromMe
 
 
 class Notification(Part, frozen=True, kw_only=True):
-    """Something that happened to a chat, other than a message. The hash is that of ``notification_id``."""
+    """An event in a chat, other than a message. The hash uses ``notification_id`` alone."""
 
     notification_id: str
     author: Maybe[str] = UNSET
@@ -38,11 +38,11 @@ class Notification(Part, frozen=True, kw_only=True):
     chat_id: Maybe[str] = UNSET
     id: Maybe[NotificationId] = UNSET
     metadata: Any = UNSET
-    """For calls, how they ended."""
+    """How a call ended."""
     org_id: Maybe[str] = UNSET
     org_phone: Maybe[str] = UNSET
     recipientids: Maybe[tuple[str, ...]] = UNSET
-    """To whom it was done."""
+    """The affected people."""
     timestamp: Maybe[Time] = UNSET
     type: Maybe[str] = UNSET
     """``add``, ``remove``, ``promote``, ``demote``, ``invite``, ``leave``, ``subject``, ``desc``, ``call``,

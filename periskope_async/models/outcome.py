@@ -1,4 +1,4 @@
-"""What became of each part of a call that may succeed in part: participants of a group, invited members."""
+"""The outcome of each part of a call, if it may succeed in part: participants of a group, invited members."""
 
 from periskope_async.errors import PartialFailure
 from periskope_async.models.member import Member
@@ -16,28 +16,28 @@ __all__ = [
 
 
 class ParticipantResult(Part, frozen=True, kw_only=True, rename={"is_invite_v4_sent": "isInviteV4Sent"}):
-    """What became of one participant."""
+    """The outcome for one participant."""
 
     code: Maybe[int] = UNSET
     is_invite_v4_sent: Maybe[bool] = UNSET
     """Whether only an invite went out."""
     is_success: Maybe[bool] = UNSET
     message: Maybe[str] = UNSET
-    """Such as ``Invite sent to participant``."""
+    """Text, such as ``Invite sent to participant``."""
 
 
 class ParticipantResults(Part, frozen=True, kw_only=True):
-    """What became of each participant: by id with ``@c.us``, whatever form they were given in."""
+    """The outcome for each participant, keyed by id with ``@c.us`` for every form of the argument."""
 
     results: dict[str, ParticipantResult]
 
     @property
     def failed(self) -> dict[str, ParticipantResult]:
-        """Those for whom the server does not say that it went well."""
+        """The participants without the server's word of success."""
         return {contact_id: result for contact_id, result in self.results.items() if result.is_success is not True}
 
     def raise_for_failures(self) -> None:
-        """Raise PartialFailure where one has failed."""
+        """Raise PartialFailure if one has failed."""
         if failed := self.failed:
             why = {contact_id: result.message or "no reason given" for contact_id, result in failed.items()}
             raise PartialFailure(len(self.results), why)
@@ -50,32 +50,32 @@ class InviteError(Part, frozen=True, kw_only=True):
 
 
 class InviteFailure(Part, frozen=True, kw_only=True):
-    """A member who could not be invited."""
+    """A failed invitation."""
 
     email: Maybe[str] = UNSET
     error: Maybe[InviteError] = UNSET
 
 
 class MemberInvitations(Part, frozen=True, kw_only=True, rename={"added_members": "addedMembers"}):
-    """Who was invited, and who could not be."""
+    """The invited members, and the failed invitations."""
 
     added_members: Maybe[tuple[Member, ...]] = UNSET
     errors: Maybe[tuple[InviteFailure, ...]] = UNSET
 
     @property
     def failed(self) -> tuple[InviteFailure, ...]:
-        """Those who could not be invited."""
+        """The failed invitations."""
         return self.errors or ()
 
     def raise_for_failures(self) -> None:
-        """Raise PartialFailure where one could not be invited."""
+        """Raise PartialFailure if one could not be invited."""
         if failed := self.failed:
             why = {str(one.email or "?"): (one.error and one.error.message) or "no reason given" for one in failed}
             raise PartialFailure(len(failed) + len(self.added_members or ()), why)
 
 
 class Confirmation(Part, frozen=True, kw_only=True):
-    """What some calls answer instead of the object that they changed."""
+    """The answer of some calls in place of the changed object."""
 
     message: Maybe[str] = UNSET
     success: Maybe[bool] = UNSET

@@ -1,4 +1,4 @@
-"""One page of a list, as a call for one page gives it."""
+"""One page of a list, the result of a call for one page."""
 
 from collections.abc import Iterator
 from typing import Generic, TypeVar
@@ -18,11 +18,11 @@ class ListPage(Struct, Generic[T], frozen=True, kw_only=True):
 
     items: list[T]
     from_: int | None
-    """1-based index of the first row in the whole list, as sent; None where it was absent, null or unreadable."""
+    """1-based index of the first row in the whole list, as sent; None if it was absent, null or unreadable."""
     to: int | None
     """Index of the last row, likewise."""
     count: int | None
-    """As sent. Documented as the total, though no recorded answer decides whether it is that of the page alone."""
+    """As sent. Documented as the total, though no recorded answer decides whether it counts the page alone."""
     meta: ResponseMeta
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""What every object of the wire has in common: it is frozen, and it keeps what it could not read."""
+"""The base of every object of the wire: it is frozen, and it keeps unread values."""
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeAlias
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 else:
 
     class Undecoded(dict):
-        """A read-only mapping: one empty instance is shared by all objects that were read whole."""
+        """A read-only mapping: all objects read whole share one empty instance."""
 
         __slots__ = ()
 
@@ -27,7 +27,7 @@ else:
         clear = pop = popitem = setdefault = update = _refuse
 
         def __hash__(self) -> int:
-            # The values are JSON and may be lists; equal mappings have equal keys, which is all that a hash owes.
+            # The values are JSON and may be lists; equal mappings have equal keys, and a hash needs no more.
             return hash(frozenset(self))
 
         def __reduce__(self) -> tuple[object, ...]:
@@ -38,7 +38,7 @@ NOTHING: Undecoded = Undecoded() if not TYPE_CHECKING else {}
 
 
 def keep_undecoded(values: dict[str, Any]) -> Undecoded:
-    """Freeze raw values by their wire names; nothing kept is always the one :data:`NOTHING`."""
+    """Freeze raw values by their wire names; an empty mapping is always the one :data:`NOTHING`."""
     if TYPE_CHECKING:
         return values
     return Undecoded(values) if values else NOTHING
@@ -49,32 +49,32 @@ class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, repr_omit_defa
 
     Unknown fields are ignored (raw rows keep them, see ``Pager.raw``). Encoding an object with
     ``msgspec.json.encode`` gives the wire's names with normalised values: absent fields stay out, null stays null,
-    and what was kept raw stands apart, under ``undecoded``.
+    and raw values stand apart, under ``undecoded``.
 
-    The garbage collector does not look at these objects, since nothing that was decoded refers back to what holds it;
-    that saves a quarter of decoding. (A chat that is put into one of its own dicts is kept for ever.) JSON lists are
-    read as tuples, which it lets go of as soon as it has seen that they hold strings alone: that saves a tenth more.
+    The garbage collector does not look at these objects, since no decoded value refers back to its holder; this saves
+    a quarter of decoding. (A chat put into one of its own dicts is kept for ever.) JSON lists are read as tuples: the
+    collector drops tuples of strings alone at its first look, and this saves a tenth more.
     """
 
     other_spellings: ClassVar[dict[str, str]] = {}
-    """By field, the name that some sources give to it instead."""
+    """Field to its other name in some sources."""
 
     undecoded: Undecoded = NOTHING
-    """By wire name, the raw values of fields whose value could not be read as their type; such a field is UNSET.
-    A list, object or number of more than 64 KiB is kept as its JSON text, which takes less memory.
-    Empty as long as the server keeps to its documents. Never read from the wire, whatever it may hold."""
+    """Wire name to raw value, for values unreadable as their field's type; such a field is UNSET.
+    A list, object or number of more than 64 KiB is kept as its JSON text: this takes less memory.
+    Empty as long as the server keeps to its documents. A field of this name on the wire is never read."""
 
     if TYPE_CHECKING:
-        # True of every object that does not say otherwise; but a checker must be told, or `part and part.field` could
-        # be a `part` for all it knows.
+        # This is Python's default. But a type checker must be told, or `part and part.field` could be a `part` for all
+        # it knows.
         def __bool__(self) -> Literal[True]: ...
 
 
 def read_custom(kind: type, value: object) -> object:
-    """Read the two types that msgspec does not know: the ``dec_hook`` of every decoder of this package."""
+    """Read the two types unknown to msgspec: the ``dec_hook`` of every decoder of this package."""
     if kind is FlexTime:
         return read_time(value)
     if kind is Undecoded:
         return NOTHING
-    # What msgspec asks of a hook that is given a type it does not read: a mistake in a model, not in an answer.
+    # msgspec asks its hook for this error at an unknown type: the mistake is in a model, not in an answer.
     raise NotImplementedError(kind)

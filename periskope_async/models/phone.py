@@ -1,6 +1,6 @@
 """A phone (https://docs.periskope.app/api-reference/objects/the-phone-object).
 
-What :meth:`create_phone` answers has more fields than the documents name: those of the row type of
+The answer of :meth:`create_phone` has more fields than the documents name. They are from the row type of
 ``@periskope/types``.
 """
 
@@ -15,10 +15,10 @@ __all__ = ["Phone"]
 
 
 class Phone(Part, frozen=True, kw_only=True):
-    """A WhatsApp number that the organisation has linked. The hash is that of ``phone_id``."""
+    """A WhatsApp number, linked by the organisation. The hash uses ``phone_id`` alone."""
 
     phone_id: str
-    """``phone-`` and 16 letters; stands for the number wherever a phone is asked for."""
+    """``phone-`` and 16 letters; works in place of the number in every call."""
     created_at: Maybe[Time] = UNSET
     first_connected_at: Maybe[FlexTime] = UNSET
     is_browser_open: Maybe[bool] = UNSET
@@ -47,7 +47,7 @@ class Phone(Part, frozen=True, kw_only=True):
 
     @property
     def active_label_ids(self) -> frozenset[str]:
-        """The ids in ``label_ids`` that are true; empty also where the field is absent."""
+        """The true ids in ``label_ids``; empty also if the field is absent."""
         return active_ids(self.label_ids)
 
     @property

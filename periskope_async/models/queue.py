@@ -1,4 +1,4 @@
-"""The queue that messages leave through, and what became of them.
+"""The queue of outgoing messages, and their delivery.
 
 Sources: https://docs.periskope.app/api-reference/message/list-queue-jobs, message/message-status, message/queue-health,
 message/purge-queue-jobs, message/send-message, message/send-message-sync, queues/get-queue-status.
@@ -25,31 +25,31 @@ __all__ = [
 
 
 class SendReceipt(Part, frozen=True, kw_only=True):
-    """What the server answers to a message: that it is queued, or that it is sent.
+    """The server's answer to a message: it is queued, or it is sent.
 
     No field is sure: old servers gave a map of chat ids, newer ones ``queue_id``, the newest ``unique_id`` too.
     """
 
     hint: Maybe[str] = UNSET
     message: Maybe[Message] = UNSET
-    """Only where the server waited until the message was sent."""
+    """Present only if the server waited until the message was sent."""
     queue_id: Maybe[str] = UNSET
     queue_position: Maybe[int] = UNSET
     """The wire has a number or a text."""
     status: Maybe[str] = UNSET
-    """``sent`` where the server waited until the message was sent."""
+    """``sent`` if the server waited until the message was sent."""
     unique_id: Maybe[str] = UNSET
     """Stays with the message for good: in ``get_message_status`` and in ``Message.unique_id``."""
 
 
 class BroadcastReceipt(Part, frozen=True, kw_only=True):
-    """What the server answers to a broadcast."""
+    """The server's answer to a broadcast."""
 
     broadcast_id: str
 
 
 class JobMessage(Part, frozen=True, kw_only=True):
-    """What a job sends."""
+    """The content of a job."""
 
     body: Maybe[str] = UNSET
     quoted_message_id: Maybe[str] = UNSET
@@ -57,7 +57,7 @@ class JobMessage(Part, frozen=True, kw_only=True):
 
 
 class JobTimeline(Part, frozen=True, kw_only=True):
-    """When a job came, and when it left."""
+    """The times of queueing and sending a job."""
 
     queued_at: Maybe[FlexTime] = UNSET
     sent_at: Maybe[FlexTime] = UNSET
@@ -80,7 +80,7 @@ class _Job(Part, frozen=True, kw_only=True):
 
 
 class QueueJob(_Job, frozen=True, kw_only=True):
-    """One message in the queue, or one that has left it in the last 24 hours."""
+    """One message in the queue, or one gone from it in the last 24 hours."""
 
 
 class MessageStatus(_Job, frozen=True, kw_only=True):
@@ -93,7 +93,7 @@ class MessageStatus(_Job, frozen=True, kw_only=True):
 
 
 class QueueHealth(Part, frozen=True, kw_only=True):
-    """How many jobs of the phone's queue are in which state."""
+    """The number of jobs in each state of the phone's queue."""
 
     active: Maybe[int] = UNSET
     completed: Maybe[int] = UNSET
@@ -117,7 +117,7 @@ class QueueStatus(Part, frozen=True, kw_only=True):
 
 
 class PurgeResult(Part, frozen=True, kw_only=True):
-    """What was taken out of the queue."""
+    """The jobs taken out of the queue."""
 
     mode: Maybe[str] = UNSET
     """``all``, ``queue_ids`` or ``broadcast``."""

@@ -1,4 +1,4 @@
-"""Messages that are sent later, once or again and again (https://docs.periskope.app/api-reference/scheduled-messages)."""
+"""Scheduled messages, sent once or again and again (https://docs.periskope.app/api-reference/scheduled-messages)."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class RepeatConfig(Part, frozen=True, kw_only=True):
     repeat_days: Maybe[tuple[str, ...]] = UNSET
     """Names of weekdays."""
     repeat_ends: Any = UNSET
-    """When it ends; its form is not documented."""
+    """The end of the repeats; its form is not documented."""
     repeat_interval: Maybe[str] = UNSET
     """``day``, ``week``, ``month``, or a word not met yet."""
     repeat_value: Maybe[int] = UNSET
@@ -25,14 +25,14 @@ class RepeatConfig(Part, frozen=True, kw_only=True):
 
 
 class ScheduledPayload(Part, frozen=True, kw_only=True):
-    """What a scheduled message sends."""
+    """The content of a scheduled message."""
 
     media: Maybe[MessageMedia] = UNSET
     message: Maybe[str] = UNSET
 
 
 class ScheduledMessage(Part, frozen=True, kw_only=True):
-    """A message that waits for its time. The hash is that of ``scheduled_id``."""
+    """A message waiting for its time. The hash uses ``scheduled_id`` alone."""
 
     scheduled_id: str
     chat_id: Maybe[str] = UNSET
@@ -45,7 +45,7 @@ class ScheduledMessage(Part, frozen=True, kw_only=True):
     performed_by: Maybe[str] = UNSET
     repeat_config: Maybe[RepeatConfig] = UNSET
     scheduled_at: Maybe[FlexTime] = UNSET
-    """When it is sent next."""
+    """The time of its next sending."""
     skip_next: Maybe[bool] = UNSET
     status: Maybe[str] = UNSET
     """``scheduled``, or another word: they are not documented."""
@@ -56,7 +56,7 @@ class ScheduledMessage(Part, frozen=True, kw_only=True):
 
 
 class Occurrence(Part, frozen=True, kw_only=True):
-    """One time that a scheduled message was sent, or failed. The hash is that of ``id``."""
+    """One sending of a scheduled message, or one failure. The hash uses ``id`` alone."""
 
     id: str
     chat_id: Maybe[str] = UNSET

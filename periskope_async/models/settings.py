@@ -1,4 +1,4 @@
-"""What the AI agent may do in a chat (https://docs.periskope.app/api-reference/chat/update-chat-ai-settings)."""
+"""The AI agent's rights in a chat (https://docs.periskope.app/api-reference/chat/update-chat-ai-settings)."""
 
 from periskope_async.models.part import Part
 from periskope_async.models.unset import UNSET, Maybe
@@ -7,7 +7,7 @@ __all__ = ["ChatAiSettings"]
 
 
 class ChatAiSettings(Part, frozen=True, kw_only=True):
-    """What the AI agent may do in a chat."""
+    """The AI agent's rights in a chat."""
 
     chat_id: str
     is_agent_allowed: Maybe[bool] = UNSET

@@ -1,4 +1,4 @@
-"""A webhook subscription: which event goes to which address (https://docs.periskope.app/api-reference/webhooks)."""
+"""A webhook subscription of one event to one address (https://docs.periskope.app/api-reference/webhooks)."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ __all__ = ["WebhookSubscription"]
 
 
 class WebhookSubscription(Part, frozen=True, kw_only=True):
-    """One event that is sent to one address; an address with three events has three. The hash is that of ``id``."""
+    """One event, sent to one address; an address with three events has three. The hash uses ``id`` alone."""
 
     id: str
     hook_url: Maybe[str] = UNSET
     integration_id: Maybe[str] = UNSET
-    """What subscriptions that were made together share."""
+    """The shared id of subscriptions made together."""
     integration_metadata: Maybe[dict[str, Any]] = UNSET
     integration_name: Maybe[str] = UNSET
     """The event, such as ``message.created``."""

@@ -10,7 +10,7 @@ __all__ = ["CompletedMetadata", "Task", "TaskAssociation"]
 
 
 class TaskAssociation(Part, frozen=True, kw_only=True):
-    """What a task is about; which ids are there depends on its type."""
+    """The subject of a task; its type decides the ids here."""
 
     chat_id: Maybe[str] = UNSET
     message_id: Maybe[str] = UNSET
@@ -19,20 +19,20 @@ class TaskAssociation(Part, frozen=True, kw_only=True):
 
 
 class CompletedMetadata(Part, frozen=True, kw_only=True):
-    """When and by whom a task was completed."""
+    """The time and the author of a task's completion."""
 
     completed_at: Maybe[FlexTime] = UNSET
     completed_by: Maybe[str] = UNSET
 
 
 class Task(Part, frozen=True, kw_only=True):
-    """Something to be done. The hash is that of ``task_id``."""
+    """Something to be done. The hash uses ``task_id`` alone."""
 
     task_id: str
     """``task-`` and 16 letters."""
     assignee: Maybe[str] = UNSET
     associated_object_metadata: Maybe[dict[str, Any]] = UNSET
-    """Only in the row type of ``@periskope/types``; the documents have ``association`` instead."""
+    """Known only from the row type of ``@periskope/types``; the documents have ``association`` instead."""
     association: Maybe[TaskAssociation] = UNSET
     chat_id: Maybe[str] = UNSET
     completed_metadata: Maybe[CompletedMetadata] = UNSET

@@ -17,7 +17,7 @@ __all__ = ["CloseMetadata", "Ticket", "TicketDetails", "TicketInfo", "TicketMess
 
 
 class CloseMetadata(Part, frozen=True, kw_only=True):
-    """Who closed a ticket, and with what words. ``{}`` on the wire where nobody did."""
+    """The closing of a ticket: its author and message. ``{}`` on the wire if nobody closed it."""
 
     closed_at: Maybe[FlexTime] = UNSET
     closed_by: Maybe[str] = UNSET
@@ -26,7 +26,7 @@ class CloseMetadata(Part, frozen=True, kw_only=True):
 
 
 class Ticket(Part, frozen=True, kw_only=True):
-    """A ticket as lists have it. The hash is that of ``ticket_id``."""
+    """A ticket as lists have it. The hash uses ``ticket_id`` alone."""
 
     ticket_id: str
     """Such as ``BKT-002``."""
@@ -50,7 +50,7 @@ class Ticket(Part, frozen=True, kw_only=True):
     last_updated_by: Maybe[str] = UNSET
     org_id: Maybe[str] = UNSET
     priority: Maybe[int] = UNSET
-    """1 low, 2 medium, 3 high, 4 urgent; samples have 0 where none was given."""
+    """1 low, 2 medium, 3 high, 4 urgent; samples have 0 if none was given."""
     quoted_message: Maybe[Message] = UNSET
     quoted_message_id: Maybe[str] = UNSET
     raised_by: Maybe[str] = UNSET
@@ -66,12 +66,12 @@ class Ticket(Part, frozen=True, kw_only=True):
 
     @property
     def active_label_ids(self) -> frozenset[str]:
-        """The ids in ``label_ids`` that are true; empty also where the field is absent."""
+        """The true ids in ``label_ids``; empty also if the field is absent."""
         return active_ids(self.label_ids)
 
 
 class TicketMessage(Part, frozen=True, kw_only=True):
-    """A message that a ticket quotes, or that is attached to it."""
+    """A message quoted by a ticket, or attached to it."""
 
     body: Maybe[str] = UNSET
     chat_id: Maybe[str] = UNSET
@@ -101,7 +101,7 @@ class TicketDetails(Part, frozen=True, kw_only=True):
     is_deleted: Maybe[bool] = UNSET
     org_id: Maybe[str] = UNSET
     priority: Maybe[int] = UNSET
-    """1 low, 2 medium, 3 high, 4 urgent; 0 where none was given."""
+    """1 low, 2 medium, 3 high, 4 urgent; 0 if none was given."""
     quoted_message_id: Maybe[str] = UNSET
     raised_by: Maybe[str] = UNSET
     status: Maybe[str] = UNSET
@@ -122,5 +122,5 @@ class TicketInfo(Part, frozen=True, kw_only=True):
     attached_messages: Maybe[tuple[TicketMessage, ...]] = UNSET
     chat: Maybe[Chat] = UNSET
     message: Maybe[TicketMessage] = UNSET
-    """The quoted message; its fields are null where the ticket quotes none."""
+    """The quoted message; its fields are null if the ticket quotes none."""
     ticket: Maybe[TicketDetails] = UNSET

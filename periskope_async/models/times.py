@@ -1,9 +1,9 @@
 """Times as the wire spells them, read into aware datetimes.
 
 Met so far: ``2025-01-24T05:11:03+00:00`` with 0 to 6 and more digits of a fraction, ``…Z``, ``2024-05-13 11:19:34+00``
-(webhooks), naive ``2025-11-05T16:30:53.671369`` (which is UTC), a date alone, and epoch milliseconds as a number.
-Where the documents type a field as a string, msgspec's own reader takes it natively (:data:`Time`); where they
-type it as a number, or disagree, it is a :data:`FlexTime`, which costs a call in Python and is null nearly always.
+(webhooks), naive ``2025-11-05T16:30:53.671369`` (meaning UTC), a date alone, and epoch milliseconds as a number.
+A field documented as a string is a :data:`Time`, read natively by msgspec. A field documented as a number, or both
+ways, is a :data:`FlexTime`: it costs a call in Python and is null nearly always.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -16,12 +16,12 @@ __all__ = ["EPOCH", "EpochMs", "FlexTime", "Time", "from_epoch_ms", "read_time"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Time: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
-"""An aware datetime that the wire documents as an ISO 8601 string; the offset stays as sent."""
+"""An aware datetime, documented as an ISO 8601 string; the offset stays as sent."""
 
 EpochMs: TypeAlias = Annotated[int, msgspec.Meta(extra={"epoch_ms": True})]
 """Milliseconds since 1970, left as the number: a group's delivery map has thousands of them."""
 
-# Seconds reach this in the year 5138, milliseconds passed it in 1973: nothing that WhatsApp has seen is in doubt.
+# Seconds reach this in the year 5138, milliseconds passed it in 1973: no time of WhatsApp's is in doubt.
 _MILLISECONDS_FROM = 1e11
 _LONGEST = 100
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 else:
 
     class _LooksLikeDatetime(type):
-        # msgspec asks isinstance() of what a hook gave back, and the hook gives datetimes.
+        # msgspec asks isinstance() of a hook's result, and the hook gives datetimes.
         def __instancecheck__(cls, value: object) -> bool:
             return isinstance(value, datetime)
 
     class FlexTime(metaclass=_LooksLikeDatetime):
-        """An aware datetime that the wire may spell as a string or as a number (seconds or milliseconds)."""
+        """An aware datetime, on the wire a string or a number (seconds or milliseconds)."""
 
 
 def read_time(value: object) -> datetime:
-    """Read any spelling of a time that the wire is known to use. Raises ValueError for what is none."""
+    """Read any known spelling of a time on the wire. Raises ValueError for other values."""
     if isinstance(value, str):
         if len(value) > _LONGEST:
             raise ValueError("a text that long is no spelling of a time")

@@ -1,8 +1,8 @@
-"""Absent is not null: the mark for a field that the answer does not hold.
+"""The mark for a field absent from the answer. Absent is not null.
 
-The lists of chats leave whole fields out (``members``, say) where a single chat has them, and send null where
-nothing is known. So every field that is not an identity is a :data:`Maybe`: its value, None where the wire says
-null, or UNSET where it says nothing. UNSET is falsy, which makes the common question short::
+The lists of chats leave out whole fields of a single chat (``members``, say), and send null for unknown values. Every
+field but an identity is thus a :data:`Maybe`: its value, None if the wire says null, or UNSET if it says nothing.
+UNSET is falsy. This makes the common question short::
 
     chat.latest_message and chat.latest_message.body
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     import enum
     from typing import Literal
 
-    # msgspec annotates UNSET as an instance of a plain class, whose truth no type checker can know; then
+    # msgspec annotates UNSET as an instance of a plain class. A type checker cannot know its truth, so
     # `chat.latest_message and chat.latest_message.body` would not narrow. An enum of one falsy member does.
     class UnsetType(enum.Enum):
-        """The type of :data:`UNSET`, a field that the answer does not hold."""
+        """The type of :data:`UNSET`, for a field absent from the answer."""
 
         UNSET = "UNSET"
 

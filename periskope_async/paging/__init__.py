@@ -1,1 +1,1 @@
-"""The offset walk: what to ask and what to place (pure), and the pager that runs it with pages at once."""
+"""The offset walk: a pure state machine, and a pager to run it with concurrent pages."""

@@ -1,4 +1,4 @@
-"""How many pages are worth having out at once (pure)."""
+"""How many pages are worth having in flight at once (pure)."""
 
 from __future__ import annotations
 
@@ -7,30 +7,28 @@ from collections import deque
 
 __all__ = ["Pace"]
 
-# What waits for its turn stays far from the memory's end.
+# Waiting pages must stay far below the machine's memory.
 _MOST_BYTES_AHEAD = 64 * 1024 * 1024
 _MOST_PAGES_AHEAD = 256
-# Pages from this size on are out of the processor's nearer caches when their turn comes late, and cost more to read.
-# What look-ahead adds is told by the account of ``python -m benchmarks compare``.
+# Pages of this size leave the processor's nearer caches while they wait, and then cost more to read.
+# The account of ``python -m benchmarks compare`` tells the cost of look-ahead.
 _LARGE_BYTES = 1024 * 1024
 _LEAST_LARGE_PAGES_AHEAD = 2
 _LATENCIES = 16
-# Of what was known, in each mean that goes on.
+# The weight of older values in a moving mean.
 _WEIGHT_OF_OLD = 0.7
 
 
 class Pace:
-    """How fast pages come, and how fast they are taken.
+    """How fast pages come, and how fast the caller takes them.
 
-    What the limit allows during one answer is worth having out (Little's law), and a spare; or what it allows at once,
-    since it comes in bursts and a slow answer holds up the pages behind it. But not more than whoever
-    reads the rows can take during one answer: pages would only wait for each other. For that the least latency is
-    asked, since pages that wait for each other make their own. Of large pages there are twice as many each time that
-    one is waited for, and one less each time that all have come.
+    The depth is the number of requests allowed during one answer (Little's law), and one spare. The limit's burst is
+    its min: requests come in bursts, and a slow answer holds up the pages behind it. The caller's speed sets its max:
+    pages beyond one answer's worth only wait for each other. This max uses the min latency, since waiting pages add
+    their own. The depth of large pages doubles at each wait for one, and falls by one each time all have come.
     """
 
     def __init__(self) -> None:
-        self._latency = 0.0
         self._latencies: deque[float] = deque(maxlen=_LATENCIES)
         self._largest = 1
         self._most = self._depth = _MOST_PAGES_AHEAD
@@ -40,10 +38,10 @@ class Pace:
         self._has_come_back = False
 
     def came_back(self, now: float, *, is_waited_for: bool, are_all_here: bool) -> None:
-        """Note that the caller asks for a page: what it did since the last one is its share of the work.
+        """Note that the caller asks for a page. The time since the last one is its share of the work.
 
-        ``is_waited_for`` tells that the next page has not come yet, ``are_all_here`` that all that are out have come,
-        so that even the last one that was asked for came while the caller worked on a single page.
+        ``is_waited_for``: the next page has not come yet. ``are_all_here``: all pages in flight have come, even the
+        last one, while the caller worked on a single page.
         """
         self._has_come_back |= self._went_out is not None
         self._away = 0.0 if self._went_out is None else now - self._went_out
@@ -53,28 +51,29 @@ class Pace:
             self._most = max(min(self._most, self._depth) - 1, _LEAST_LARGE_PAGES_AHEAD)
 
     def went_out(self, now: float) -> None:
-        """Note that a page was handed to the caller."""
+        """Note that the caller got a page."""
         self._went_out = now
 
     def was_answered(self, seconds: float, *, size: int) -> None:
         """Take the latency of a page's answer, and the bytes of its body."""
-        self._latency = _mixed(self._latency or seconds, seconds)
         self._latencies.append(seconds)
         if size >= _LARGE_BYTES > self._largest:
             self._most = _LEAST_LARGE_PAGES_AHEAD
         self._largest = max(self._largest, size)
 
     def was_read(self, seconds: float) -> None:
-        """Take what it took to decode and place a page."""
+        """Take the seconds to decode and place a page."""
         work = self._away + seconds
         self._away = 0.0
         self._work = work if self._work is None else _mixed(self._work, work)
 
     def depth(self, *, requests_per_second: float, requests_at_once: int) -> int:
-        """How many pages to have out, 1 at the least."""
-        wanted = math.ceil(requests_per_second * self._latency) + 1
+        """How many pages to have in flight, min 1."""
+        # Pages are placed in order, so a slow answer holds up those behind it. The slowest of all may be odd.
+        slow = sorted(self._latencies)[-2:]
+        wanted = math.ceil(requests_per_second * (slow[0] if slow else 0.0)) + 1
         if self._has_come_back:
-            # Before, nothing is known of how fast the caller is.
+            # The caller's speed is known only from here on.
             wanted = max(wanted, requests_at_once)
         if work := max(self._work or 0.0, self._away):
             wanted = min(wanted, math.ceil(2 * min(self._latencies, default=0.0) / work) + 2)

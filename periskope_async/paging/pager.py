@@ -1,4 +1,4 @@
-"""The pager: an async iterable over all rows of a query."""
+"""An async iterable over all rows of a query."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from periskope_async.decoding.late_rows import next_batch
 from periskope_async.errors import ConfigError
 from periskope_async.paging.handover import Handover
 from periskope_async.paging.report import WalkReport
-from periskope_async.paging.run import Page, WalkRun
-from periskope_async.paging.token import Place, read_token
+from periskope_async.paging.resume import Place, read_token
+from periskope_async.paging.run import WalkRun
 from periskope_async.paging.walk import Walk
+from periskope_async.tables.walked import arrow_batches, arrow_table
 from periskope_async.turns import give_way
 from periskope_async.typed import is_whole
 
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from periskope_async.events import Hook
-    from periskope_async.paging.ask import Consistency
-    from periskope_async.paging.fetched import Source
+    from periskope_async.paging.page import Consistency, Page, Source
     from periskope_async.wire.listing import Listing
     from periskope_async.wire.order import Order
 
@@ -37,12 +37,15 @@ __all__ = ["Pager", "WalkOptions"]
 T = TypeVar("T")
 
 _CONSISTENCIES = ("exact", "dedupe", "none")
-# Batches decoded while they are handed over, before other tasks have their turn.
+# Batches decoded during delivery, before a yield to the loop.
 _BATCHES_A_TURN = 16
 
 
 class WalkOptions(Struct, frozen=True, kw_only=True):
-    """How to walk: checked once, before anything is sent."""
+    """The options of a walk, checked once before any request. Raises ConfigError.
+
+    The query checks ``page_size`` and ``offset``, and ``read_token`` checks ``resume``.
+    """
 
     page_size: int
     offset: int
@@ -53,61 +56,35 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
     fingerprint: str
     resume: Place | None
 
-    @classmethod
-    def checked(
-        cls,
-        *,
-        page_size: int,
-        offset: int,
-        max_items: int | None,
-        prefetch: int | None,
-        consistency: Consistency,
-        order: Order,
-        fingerprint: str,
-        resume: str | None,
-    ) -> WalkOptions:
-        """Check what a caller gave; ``page_size`` and ``offset`` were checked with the query. Raises ConfigError."""
-        if max_items is not None and not is_whole(max_items, least=0):
+    def __post_init__(self) -> None:
+        if self.max_items is not None and not is_whole(self.max_items, least=0):
             raise ConfigError(
-                f"max_items is {max_items!r}; give a whole number from 0 up, or None for all", parameter="max_items"
+                f"max_items is {self.max_items!r}; give a whole number from 0 up, or None for all",
+                parameter="max_items",
             )
-        if prefetch is not None and not is_whole(prefetch, least=1):
+        if self.prefetch is not None and not is_whole(self.prefetch, least=1):
             raise ConfigError(
-                f"prefetch is {prefetch!r}; 1 reads one page after another, None chooses by limit and latency",
+                f"prefetch is {self.prefetch!r}; 1 reads one page after another, None chooses by limit and latency",
                 parameter="prefetch",
             )
-        if consistency not in _CONSISTENCIES:
+        if self.consistency not in _CONSISTENCIES:
             raise ConfigError(
-                f"consistency is {consistency!r}; it takes one of {_CONSISTENCIES}", parameter="consistency"
+                f"consistency is {self.consistency!r}; it takes one of {_CONSISTENCIES}", parameter="consistency"
             )
-        return cls(
-            page_size=page_size,
-            offset=offset,
-            max_items=max_items,
-            prefetch=prefetch,
-            consistency=consistency,
-            order=order,
-            fingerprint=fingerprint,
-            resume=None if resume is None else read_token(resume, query=fingerprint),
-        )
 
     def walk(self) -> Walk:
         """Begin a fresh walk."""
-        resume = self.resume
-        # A token taken before the first row was handed over names no row to look for, only where the walk began.
-        is_cut = resume is not None and bool(resume.tail)
         return Walk(
             page_size=self.page_size,
-            offset=self.offset if is_cut or resume is None else max(self.offset, resume.offset),
+            offset=self.offset,
             max_items=self.max_items,
             consistency=self.consistency,
             order=self.order,
-            resume_at=resume.offset if is_cut and resume is not None else None,
-            resume_time=resume.time if resume is not None else None,
+            resume=self.resume,
         )
 
     def handover(self) -> Handover:
-        """Begin to account for what a fresh walk hands over."""
+        """Begin the account of a fresh walk's delivered rows."""
         begun = self.resume or Place(self.fingerprint, self.offset, 0, ())
         return Handover(begun, is_newest_first=self.order.is_newest_first)
 
@@ -115,15 +92,14 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
 class Pager(Generic[T]):
     """All rows of a query: ``async for row in pager``.
 
-    Each ``async for`` is a fresh walk; :attr:`report` and :attr:`token` speak of the latest one. Nothing is sent before
-    the first row is asked for. A walk may wait for the limit, and raises what a request raises, and PaginationError.
+    Each ``async for`` is a fresh walk; :attr:`report` and :attr:`token` speak of the latest one. Asking for the first
+    row sends the first request. A walk may wait for the limit. It raises the errors of a request, and PaginationError.
 
     Several tasks may share one walk: give each of them the same iterator, ``rows = aiter(pager)``. Each row goes to one
-    of them, as each page of ``pager.pages()`` does. A task that is cancelled while it waits takes no row with it. An
-    error goes to every task that waits then; whoever asks again has the same page tried again.
+    of them, and so does each page of ``pager.pages()``. A task cancelled in its wait takes no row with it. An error
+    goes to every waiting task; the next call tries the same page again.
 
-    A walk that is broken off gives up its pages at once; ``async with pager:`` also waits until they have let go of
-    their connections.
+    A ``break`` gives up the pages in flight at once; ``async with pager:`` also waits until their connections are free.
     """
 
     def __init__(
@@ -150,17 +126,17 @@ class Pager(Generic[T]):
         return _Rows(*self._begin(are_rows_late=True))
 
     def pages(self) -> AsyncIterator[Page[T]]:
-        """Begin a fresh walk, page by page; each page holds only rows that had not been met before."""
+        """Begin a fresh walk, page by page; each page holds only new rows."""
         return _Pages(*self._begin())
 
     def raw(self) -> Pager[bytes]:
-        """Give the same walk with each row as its original JSON bytes, nothing decoded away."""
+        """Give the same walk with each row as its original JSON bytes."""
         if self._raw is None:
             raise ConfigError("this pager gives raw rows already")
         return Pager(self._raw(), self._options, hooks=self._hooks)
 
     async def first(self) -> T | None:
-        """Give the first row, or None where there is none. Asks for one row."""
+        """Give the first row, or None if there is none. Asks for one row."""
         pager = self._with(max_items=1, prefetch=1)
         async with pager:
             async for row in pager:
@@ -168,7 +144,7 @@ class Pager(Generic[T]):
         return None
 
     async def collect(self) -> list[T]:
-        """Give all rows as a list. With many rows, iterating takes far less memory."""
+        """Give all rows as a list. Iterating takes far less memory with many rows."""
         rows: list[T] = []
         # Other walks of this pager go on.
         async with aclosing(_Pages(*self._begin())) as pages:
@@ -176,30 +152,22 @@ class Pager(Generic[T]):
                 rows += page.items
         return rows
 
-    async def arrow_batches(self, rows: int = 20_000) -> AsyncGenerator[Any]:
+    def arrow_batches(self, rows: int = 20_000) -> AsyncGenerator[Any]:
         """Walk, and give ``pyarrow.RecordBatch`` objects of ``rows`` rows, the last one of fewer.
 
         Polars, DuckDB and pandas take them without a copy. The columns are those of a Parquet export, ``raw_json``
-        among them. Needs pyarrow (the extra ``parquet``). Raises ConfigError, and what iterating raises.
+        among them. Needs pyarrow (the extra ``parquet``). Raises ConfigError, and the errors of iterating.
         """
-        if not is_whole(rows, least=1):
-            raise ConfigError(f"rows is {rows!r}; give a whole number from 1 up", parameter="rows")
-        arrow, listing = self._tables()
-        async with self.raw() as raw:
-            items = (page.items async for page in raw.pages())
-            async for batch in arrow.arrow_batches(listing, items, rows):
-                yield batch
+        return arrow_batches(self._listing, self.raw, rows)
 
     async def to_arrow(self) -> Any:
         """Walk, and give all rows as one ``pyarrow.Table``; see :meth:`arrow_batches`."""
-        arrow, listing = self._tables()
-        async with aclosing(self.arrow_batches()) as batches:
-            return arrow.table(listing, [batch async for batch in batches])
+        return await arrow_table(self._listing, self.raw)
 
     async def count(self) -> int | None:
-        """Give the server's count of the rows, from a page of one; None where it does not say.
+        """Give the server's count of the rows, from a page of one; None if it gives none.
 
-        That the count is a total is what the documents say; no recorded answer proves it.
+        The documents call the count a total; no recorded answer proves it.
         """
         options = self._options
         unread = await self._source.fetch(offset=options.offset, limit=1, is_reversed=False, account=WalkReport())
@@ -207,26 +175,26 @@ class Pager(Generic[T]):
 
     @property
     def report(self) -> WalkReport:
-        """The account of the latest walk as it stands now: a copy, which does not change any more."""
+        """The account of the latest walk as it stands now: a copy, so it does not change any more."""
         return copy(self._report)
 
     @property
     def token(self) -> str:
-        """What has been delivered of the latest walk: pass it as ``resume=`` to go on behind it.
+        """The cut of the latest walk: pass it as ``resume=`` to go on behind its last delivered row.
 
-        A row is delivered once the iterator has given it to a task, whether that is done with it or not.
+        A row is delivered once the iterator has given it to a task, even if the task is not done with it.
         """
         return self._cut.place().token()
 
     @property
     def max_items(self) -> int | None:
-        """How many rows are wanted; None for all."""
+        """The number of wanted rows; None for all."""
         return self._options.max_items
 
     def resuming(self, token: str) -> Pager[T]:
-        """Give the same walk, to go on behind ``token``. ``max_items`` counts what was delivered before it.
+        """Give the same walk, to go on behind ``token``. ``max_items`` counts the rows delivered before it.
 
-        Raises ConfigError where the token is of another query.
+        Raises ConfigError if the token is of another query.
         """
         options = self._options
         place = read_token(token, query=options.fingerprint)
@@ -240,11 +208,11 @@ class Pager(Generic[T]):
         )
 
     async def close(self) -> None:
-        """End every walk of this pager, and wait until nothing of it is left."""
+        """End every walk of this pager, and wait for its tasks."""
         for run in list(self._runs):
             await run.close()
         if self._leaving:
-            # They are of runs that nobody holds any more.
+            # They belong to runs without a reference.
             await asyncio.wait(set(self._leaving))
 
     async def __aenter__(self) -> Self:
@@ -258,16 +226,6 @@ class Pager(Generic[T]):
     def __repr__(self) -> str:
         return f"<Pager {self._report.rows_placed} rows placed, {self._report.why}>"
 
-    def _tables(self) -> tuple[Any, Listing[Any]]:
-        """Load what makes Arrow tables. Raises ConfigError where that cannot be."""
-        if self._listing is None:
-            raise ConfigError("this pager gives raw rows, which have no columns; ask the one that raw() was called on")
-        try:
-            from periskope_async.tables import arrow  # noqa: PLC0415 - it loads pyarrow, which is an extra
-        except ModuleNotFoundError as error:
-            raise ConfigError('tables need pyarrow: pip install "periskope_async[parquet]"') from error
-        return arrow, self._listing
-
     def _begin(self, *, are_rows_late: bool = False) -> tuple[WalkRun[T], Handover]:
         walk = self._options.walk()
         run = WalkRun(
@@ -275,7 +233,6 @@ class Pager(Generic[T]):
             self._source,
             prefetch=self._options.prefetch,
             hooks=self._hooks,
-            resume=self._options.resume,
             leaving=self._leaving,
             are_rows_late=are_rows_late,
         )
@@ -289,7 +246,7 @@ class Pager(Generic[T]):
 
 
 class _Iterator(Generic[T]):
-    """What both ways to iterate share: a run, and letting go of it when nobody iterates any more."""
+    """The base of both iterators: a run, dropped with its last reference."""
 
     def __init__(self, run: WalkRun[T], cut: Handover) -> None:
         self._run = run
@@ -301,17 +258,17 @@ class _Iterator(Generic[T]):
         return self
 
     def __del__(self) -> None:
-        """Let go after a ``break``: the last reference goes, and with it the pages that are out."""
+        """Cancel the pages in flight after a ``break``, with the last reference."""
         self._run.abandon()
 
     async def aclose(self) -> None:
-        """End the walk and wait until nothing of it is left, as an async generator would."""
+        """End the walk and wait for its tasks, as an async generator would."""
         await self._run.close()
 
     async def _next_page(self) -> Page[T] | None:
-        """Give the next page, or None where it went to another task that shares this iterator.
+        """Give the next page, or None if it went to another task with this iterator.
 
-        One task asks, the others wait for it. All of them get its error; where it is cancelled, another one asks.
+        One task asks, the others wait for it. All of them get its error; another one asks if it is cancelled.
         """
         if self._is_asking:
             self._waiting.append(asyncio.get_running_loop().create_future())
@@ -332,7 +289,7 @@ class _Iterator(Generic[T]):
         return page
 
     def _wake(self, error: Exception | None = None) -> None:
-        """Have those who wait look again, or raise the error."""
+        """Let the waiting tasks look again, or raise the error in them."""
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
             if waiter.done():
@@ -355,7 +312,7 @@ class _Rows(_Iterator[T]):
         while True:
             for row in self._rows:
                 return row
-            # Behind each await another task may have moved this iterator on, so all is looked at anew.
+            # Another task may move this iterator on during an await, so each round checks all state anew.
             if not self._rest:
                 self._rest = ()
                 page = await self._next_page()

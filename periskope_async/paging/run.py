@@ -1,73 +1,46 @@
-"""One run of a walk: pages fetched at once, delivered in order, and nothing left behind when it ends early.
+"""One run of a walk: pages fetched at once and delivered in order, with no task left when it ends early.
 
-A page that waits for its turn waits as bytes, and is decoded when it is next: it takes a third of the memory that its
-rows would take, and the garbage collector need not look at it.
+A waiting page stays bytes, and is decoded when it is next. Bytes take a third of the memory of decoded rows, and the
+garbage collector need not look at them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-
-from msgspec import Struct
 
 from periskope_async.errors import (
     APIError,
-    AuthenticationError,
     BodyError,
     ClosedError,
     DecodeError,
     PaginationError,
-    PermissionDeniedError,
-    RateLimitError,
     ServerError,
     TimeoutError_,
     ValidationError,
     WrongLoopError,
 )
 from periskope_async.events import PageRead, announce
-from periskope_async.paging.ask import Answered, Ask, Phase, pick
 from periskope_async.paging.pace import Pace
-from periskope_async.paging.token import NamedRows
 from periskope_async.turns import give_way
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from periskope_async.errors import PeriskopeError
     from periskope_async.events import Hook
     from periskope_async.meta import ResponseMeta
-    from periskope_async.paging.fetched import FetchedPage, Source, UnreadPage
-    from periskope_async.paging.token import Place
+    from periskope_async.paging.page import Ask, Page, Source, UnreadPage
     from periskope_async.paging.walk import Walk
 
-__all__ = ["Page", "WalkRun"]
+__all__ = ["WalkRun"]
 
 T = TypeVar("T")
-
-
-class Page(Struct, Generic[T], frozen=True):
-    """The rows of one answer that had not been met before, in order; all of them under ``consistency="none"``."""
-
-    items: Sequence[T]
-    offset: int
-    """Where the page lay when it was asked for, counted from 0; in the opposite order where that was asked for."""
-    count: int | None
-    """The server's count of all rows, where it gave one: a plan, never a promise."""
-    meta: ResponseMeta
-    identity: Callable[[int], tuple[str | None, ...]]
-    """Gives the values of an item's identity, of a chat ``(chat_id, org_phone)``."""
-    ends: Sequence[int] | None
-    """One past each item's place in the list; None for rows caught up behind the reader."""
-    sort_time: Callable[[int], float | None]
-    """Reads an item's sort time in Unix seconds, None where it has none."""
 
 
 class WalkRun(Generic[T]):
     """Drives one :class:`Walk` over a source.
 
-    A cancel of :meth:`next_page` cancels what is out and loses nothing: the walk asks for it again when it goes on.
+    A cancel of :meth:`next_page` cancels the pages in flight and loses nothing: the next call asks for them again.
     """
 
     def __init__(
@@ -77,7 +50,6 @@ class WalkRun(Generic[T]):
         *,
         prefetch: int | None,
         hooks: Sequence[Hook] = (),
-        resume: Place | None = None,
         leaving: set[asyncio.Task[Any]] | None = None,
         are_rows_late: bool = False,
     ) -> None:
@@ -85,19 +57,19 @@ class WalkRun(Generic[T]):
         self._source = source
         self._prefetch = prefetch
         self._hooks = hooks
-        self._named = NamedRows(resume) if resume is not None else None
         self._leaving: set[asyncio.Task[Any]] = set() if leaving is None else leaving
         self._are_rows_late = are_rows_late
-        self._out: deque[tuple[Ask, asyncio.Task[UnreadPage[T]]]] = deque()
+        self._tasks: dict[Ask, asyncio.Task[UnreadPage[T]]] = {}
+        """The tasks of the pages in flight, oldest first."""
         self._pace = Pace()
         self._began: float | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
 
     async def next_page(self) -> Page[T] | None:
-        """Give the next page that holds new rows, or None when the walk is over.
+        """Give the next page with new rows, or None when the walk is over.
 
-        Raises what fetching and decoding raise; a further call tries the same page again.
+        Raises the errors of fetching and decoding; a further call tries the same page again.
         """
         self._check_open()
         loop = asyncio.get_running_loop()
@@ -105,23 +77,23 @@ class WalkRun(Generic[T]):
             self._began, self._loop = loop.time(), loop
         elif self._loop is not loop:
             raise WrongLoopError("this walk was begun in another event loop; keep pager.token, and resume from it here")
-        here = [task.done() for _, task in self._out]
+        here = [self._tasks[ask].done() for ask in self.walk.out]
         self._pace.came_back(loop.time(), is_waited_for=not all(here[:1]), are_all_here=bool(here) and all(here))
         while not self.walk.is_over:
             self._fill()
-            ask, task = self._out[0]
+            ask = self.walk.out[0]
             try:
-                unread = await self._answer_of(task)
+                unread = await self._answer_of(self._tasks[ask])
                 began = loop.time()
                 fetched = await (unread.look_through() if self._are_rows_late else unread.read())
                 self._check_open()
             except (APIError, TimeoutError_, BodyError, DecodeError) as error:
                 await self._drop()
                 self._check_open()
-                # A peek, and pages that are larger than the caller asked for, are the walk's own idea: it can do
-                # without.
+                # The walk itself chose pages larger than the caller's: it can do without.
                 is_refused = isinstance(error, ValidationError) and "limit" in error.fields
-                if not (_is_of_page(error, ask) and self.walk.ask_for_less(ask, is_refused=is_refused)):
+                may_be_size = isinstance(error, (ValidationError, ServerError, TimeoutError_, BodyError))
+                if not (may_be_size and self.walk.ask_for_less(ask, is_refused=is_refused)):
                     raise
                 continue
             except BaseException:
@@ -131,7 +103,7 @@ class WalkRun(Generic[T]):
             self._pace.was_read(loop.time() - began)
             if page is not None:
                 if self._depth() > 1:
-                    # The next pages are on their way while the caller works on this one.
+                    # The next pages are in flight while the caller works on this one.
                     self._fill()
                 self._pace.went_out(loop.time())
                 return page
@@ -139,20 +111,20 @@ class WalkRun(Generic[T]):
         return None
 
     async def _answer_of(self, task: asyncio.Task[UnreadPage[T]]) -> UnreadPage[T]:
-        """Wait for an answer; where it is there already, let other tasks have their turn all the same."""
+        """Wait for an answer. Yields to the loop even if it is there already."""
         if task.done():
             await give_way()
         else:
-            # Unlike awaiting the task itself, this leaves it whole when the caller is cancelled.
+            # A cancel of the caller does not reach the task here. Awaiting the task itself would pass it on.
             await asyncio.wait((task,))
         self._check_open()
         return task.result()
 
     async def close(self) -> None:
-        """Cancel what is out and wait until it has let go of its connections."""
+        """Cancel the pages in flight and wait until their connections are free."""
         self._is_closed = True
         await self._drop()
-        # Those too that were given up earlier.
+        # This includes the pages given up earlier.
         await self._wait_for_leaving()
 
     async def _wait_for_leaving(self) -> None:
@@ -160,32 +132,32 @@ class WalkRun(Generic[T]):
             await asyncio.wait(set(self._leaving))
 
     def abandon(self) -> None:
-        """Cancel what is out without waiting: for a run that nobody holds any more."""
-        for _, task in self._out:
-            # A task of a loop that has ended cannot be cancelled, and need not be.
+        """Cancel the pages in flight without waiting: for a run without a reference."""
+        for task in self._tasks.values():
+            # A task of a closed loop cannot be cancelled, and need not be.
             if not task.get_loop().is_closed():
                 self._leave(task)
-        self._out.clear()
+        self._tasks.clear()
 
     def _check_open(self) -> None:
         if self._is_closed:
             raise ClosedError("the pager was closed; iterate over it anew")
 
     def _fill(self) -> None:
-        depth = self._depth()
-        while (ask := self.walk.next_ask(depth)) is not None:
-            self._out.append((ask, self._fetch(ask)))
-
-    def _fetch(self, ask: Ask) -> asyncio.Task[UnreadPage[T]]:
-        fetching = self._source.fetch(
-            offset=ask.offset, limit=ask.limit, is_reversed=ask.is_reversed, account=self.walk.report
-        )
-        task = asyncio.create_task(fetching, name=f"periskope page at {ask.offset}")
-        task.add_done_callback(_note_error)
-        return task
+        """Add the pages worth having in flight, and start a task for each page without one."""
+        walk, depth = self.walk, self._depth()
+        while walk.next_ask(depth) is not None:
+            pass
+        for ask in walk.out:
+            if ask not in self._tasks:
+                fetching = self._source.fetch(
+                    offset=ask.offset, limit=ask.limit, is_reversed=ask.is_reversed, account=walk.report
+                )
+                task = asyncio.create_task(fetching, name=f"periskope page at {ask.offset}")
+                task.add_done_callback(_note_error)
+                self._tasks[ask] = task
 
     def _depth(self) -> int:
-        """How many pages to have out at once."""
         if self._prefetch is not None:
             return self._prefetch
         source = self._source
@@ -193,55 +165,39 @@ class WalkRun(Generic[T]):
             requests_per_second=source.requests_per_second(), requests_at_once=source.requests_at_once()
         )
 
-    def _place(self, ask: Ask, fetched: FetchedPage[T], now: float) -> Page[T] | None:
-        """Have the walk place a page. Nothing is awaited here: rows that were placed must reach the caller."""
-        walk, meta, keys = self.walk, fetched.meta, fetched.keys
-        _, task = self._out.popleft()
-        named, cut = (
-            ((), None) if self._named is None else self._named.find(fetched.identity, fetched.sort_time, len(keys))
-        )
-        answer = Answered(
-            keys=keys,
-            count=fetched.count,
-            first_index=fetched.first_index,
-            is_all=fetched.is_all,
-            named=named,
-            resumed_after=cut,
-            time_of=fetched.sort_time,
-            changed_since=fetched.changed_since,
-            date=meta.rate_limit.server_time,
-            seconds=meta.seconds,
-        )
+    def _place(self, ask: Ask, fetched: Page[T], now: float) -> Page[T] | None:
+        """Let the walk place a page. Nothing is awaited here: placed rows must reach the caller."""
+        walk = self.walk
         pages = walk.report.pages
         try:
-            fresh = walk.place(ask, answer)
+            fresh = walk.place(ask, fetched)
         except PaginationError as error:
-            error.meta = meta
+            error.meta = fetched.meta
             self._let_go()
             raise
         finally:
             if walk.report.pages > pages:
-                self._learn(meta, now)
-        if walk.must_restart or walk.is_over:
+                self._learn(fetched.meta, now)
+        if ask in walk.out:
+            # It waits, as bytes again, for the pages before it.
+            return None
+        del self._tasks[ask]
+        if not walk.out:
+            # The walk is over, or goes on at another offset.
             self._let_go()
-        elif walk.gap is not None:
-            if walk.is_out(ask):
-                # It waits, as bytes again, until what lies before it has come.
-                self._out.appendleft((ask, task))
-            self._out.appendleft((walk.gap, self._fetch(walk.gap)))
-        if self._hooks and (walk.gap is None or not walk.is_out(ask)):
+        if self._hooks:
             announce(
                 self._hooks,
                 PageRead(
                     offset=ask.offset,
-                    rows=len(keys),
+                    rows=len(fetched.keys),
                     placed=len(fresh),
                     delivered=walk.report.rows_placed,
                     count=fetched.count,
-                    meta=meta,
+                    meta=fetched.meta,
                 ),
             )
-        return _page_of(ask, fetched, fresh) if fresh else None
+        return fetched.only(fresh, ask) if fresh else None
 
     def _learn(self, meta: ResponseMeta, now: float) -> None:
         report = self.walk.report
@@ -252,54 +208,28 @@ class WalkRun(Generic[T]):
         self._pace.was_answered(meta.seconds, size=meta.body_bytes + meta.bytes_saved)
 
     async def _drop(self) -> None:
-        """Cancel what is out, wait until it has let go of its connections, and have the walk ask for it again."""
-        tasks = [task for _, task in self._out]
+        """Cancel the pages in flight, wait until their connections are free, and let the walk ask for them again."""
+        tasks = list(self._tasks.values())
         self._let_go()
         if tasks:
             await asyncio.wait(tasks)
 
     def _let_go(self) -> None:
-        """Cancel what is out, and tell the walk to ask for it again."""
-        self.walk.drop_asked()
-        for _, task in self._out:
+        """Cancel the pages in flight, and let the walk ask for them again."""
+        self.walk.ask_again()
+        for task in self._tasks.values():
             self._leave(task)
-        self._out.clear()
+        self._tasks.clear()
 
     def _leave(self, task: asyncio.Task[UnreadPage[T]]) -> None:
-        """Cancel a task, and let the pager know of it until it has ended."""
+        """Cancel a task, and keep the pager's reference to it until it has ended."""
         task.cancel()
         if not task.done():
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
 
 
-def _is_of_page(error: PeriskopeError, ask: Ask) -> bool:
-    """Whether an error may say of this page alone that it is not to be had."""
-    if ask.phase is Phase.PEEK:
-        # No document says what lies beyond the end of a list: an empty page, or whatever error.
-        return not isinstance(error, (AuthenticationError, PermissionDeniedError, RateLimitError))
-    return isinstance(error, (ValidationError, ServerError, TimeoutError_, BodyError))
-
-
-def _page_of(ask: Ask, fetched: FetchedPage[T], fresh: Sequence[int]) -> Page[T]:
-    return Page(
-        items=pick(fresh, fetched.rows),
-        offset=ask.offset,
-        count=fetched.count,
-        meta=fetched.meta,
-        identity=lambda index: fetched.identity(fresh[index]),
-        ends=None if ask.is_behind else _shifted(fresh, ask.offset + 1),
-        sort_time=lambda index: fetched.sort_time(fresh[index]),
-    )
-
-
-def _shifted(indexes: Sequence[int], by: int) -> Sequence[int]:
-    if isinstance(indexes, range):
-        return range(indexes.start + by, indexes.stop + by)
-    return [index + by for index in indexes]
-
-
 def _note_error(task: asyncio.Task[UnreadPage[T]]) -> None:
-    """Keep asyncio from complaining of an error on a page that nobody came to read any more."""
+    """Keep asyncio from warning of an error on an unread page."""
     if not task.cancelled():
         task.exception()

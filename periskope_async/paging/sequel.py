@@ -1,89 +1,87 @@
-"""What comes after the main pass: a peek behind the end, the head of the list, and further passes (pure)."""
+"""The choice after a pass: a look at the head, a further pass, or the end (pure)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from periskope_async.paging.again import Again
-from periskope_async.paging.ask import Phase
-from periskope_async.paging.catch_up import HeadCatchUp
+from periskope_async.paging.head import Head, Top
+from periskope_async.paging.page import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from periskope_async.paging.ask import Answered
-    from periskope_async.paging.evidence import Evidence
-    from periskope_async.paging.plan import Plan
+    from periskope_async.paging.cursor import Cursor
+    from periskope_async.paging.report import WalkReport
+    from periskope_async.paging.verdict import Verdict
+    from periskope_async.wire.order import Order
 
 __all__ = ["Sequel"]
 
+# A pass misses a third of the missing rows if all rows change places at each request.
+_MAX_PASSES = 24
+_MAX_PASSES_IN_VAIN = 4
+# Rows that may come before a single answer for the whole list.
+_ROWS_TO_SPARE = 10
+
 
 class Sequel:
-    """Decides on the next phase, where one has ended."""
+    """Chooses what follows a pass: the head, a further pass, or the end."""
 
-    def __init__(self, evidence: Evidence, plan: Plan) -> None:
-        self.head: HeadCatchUp | None = None
-        """The reading of the head, while it goes on."""
-        self._again = Again()
-        self._evidence = evidence
-        self._plan = plan
-        self._has_peeked = False
+    def __init__(self, report: WalkReport, verdict: Verdict, cursor: Cursor, order: Order) -> None:
+        self.head: Head | None = None
+        """The look at the head, while it goes on."""
+        self.top = Top(order)
+        self._report = report
+        self._verdict = verdict
+        self._cursor = cursor
+        self._order = order
+        self._found = 0
+        """Rows placed before the last pass, less possible newcomers."""
+        self._passes_in_vain = 0
+        self._max_pages = 0
 
-    @property
-    def may_peek_ahead(self) -> bool:
-        """Whether it is of use to peek behind the end as soon as the last page is out."""
-        return self._may_peek and self._rests_on_count
-
-    def was_peeked(self) -> None:
-        """Note that what lies behind the end is known, or cannot be."""
-        self._has_peeked, self._plan.is_to_peek = True, False
-        self._plan.out[:] = [ask for ask in self._plan.out if ask.phase is not Phase.PEEK]
-
-    def caught_up(self, answer: Answered, fresh: Sequence[int]) -> bool:
-        """Take a page of the head, and which of its rows are new; tell whether it was the last."""
-        head = self.head
-        if head is None:
-            return True
-        head.met([answer.time_of(index) for index in range(len(answer.keys))], fresh=fresh, date=answer.cut_after)
-        if head.is_over:
-            self._evidence.is_head_unclear = head.is_stuck
-            self._evidence.doubt = self._evidence.doubt or head.doubt
-        return head.is_over
-
-    def after(self, phase: Phase, *, missing: int) -> Phase | None:
-        """Begin what follows on a phase, None where nothing does.
-
-        ``missing`` is how many rows fewer were met than the server counts.
-        """
-        plan, evidence = self._plan, self._evidence
-        if phase is Phase.MAIN:
-            if self._may_peek and self._rests_on_count and evidence.lacks_right_count:
-                return Phase.PEEK
-            if evidence.is_head_to_be_read():
-                self.head = HeadCatchUp(
-                    since=evidence.passed_head,
-                    newest=evidence.newest,
-                    timeless=evidence.timeless,
-                    most=plan.most_rows,
-                    largest=evidence.largest,
-                    least=evidence.end.rows_to_show_it,
-                    end=plan.cursor,
-                    is_reversed=not evidence.order.is_newest_first,
-                )
-                return Phase.HEAD
+    def after(self, phase: Phase, *, is_unsteady: bool) -> Phase:
+        """Begin the next phase."""
+        cursor, verdict, report, order = self._cursor, self._verdict, self._report, self._order
         self.head = None
-        if plan.base > 0 or not self._again.is_worth_it(evidence, plan, missing=missing):
-            return None
-        evidence.begins_again()
-        plan.turn_round()
+        if phase is Phase.FIRST:
+            self._max_pages = 64 + 4 * report.pages
+            if verdict.doubt is None and order.has_sort_time and report.pages > 1 and not self._is_all_met:
+                self.head = Head(self.top, most_rows=cursor.most_rows, is_reversed=not order.is_newest_first)
+                return Phase.HEAD
+        if not self._is_pass_worth_it(is_unsteady=is_unsteady):
+            return Phase.OVER
+        report.passes += 1
+        is_reversed = order.is_reversible and not cursor.is_reversed
+        verdict.pages_in_vain = 0
+        cursor.begin_again(is_reversed=is_reversed)
         return Phase.AGAIN
 
     @property
-    def _may_peek(self) -> bool:
-        count = self._evidence.count
-        return not (self._has_peeked or self._evidence.is_unprovable) and count.is_total and count.beyond(0) > 0
+    def _is_all_met(self) -> bool:
+        """Whether the head can show nothing: no row is missing, and none moved in view."""
+        verdict = self._verdict
+        return verdict.is_quiet or (verdict.is_proven and not verdict.missing)
+
+    def _is_pass_worth_it(self, *, is_unsteady: bool) -> bool:
+        """Whether one more pass may find a missing row, or show that none is missing."""
+        cursor, verdict, report = self._cursor, self._verdict, self._report
+        further = report.passes - 1
+        # Any number of passes would find rows that come meanwhile.
+        found, self._found = self._found, report.rows_placed - verdict.newcomers
+        self._passes_in_vain = self._passes_in_vain + 1 if further and self._found <= found else 0
+        if cursor.base or verdict.doubt is not None or (further and verdict.is_one_answer):
+            return False
+        is_shuffled = is_unsteady or report.duplicates > report.inserted
+        if self._passes_in_vain >= (_MAX_PASSES_IN_VAIN if is_shuffled else 1):
+            return False
+        if further >= _MAX_PASSES or report.pages > self._max_pages:
+            return False
+        return bool(verdict.missing) or (is_unsteady and not self._passes_in_vain) or self._would_tell
 
     @property
-    def _rests_on_count(self) -> bool:
-        """Whether a proof would rest on the count alone: the head is not read, which would show where the end is."""
-        return self._plan.base > 0 or not self._evidence.order.is_newest_first
+    def _would_tell(self) -> bool:
+        """Whether one more answer may hold all rows, and it is unknown if the walk has met them."""
+        cursor, verdict, report = self._cursor, self._verdict, self._report
+        # A server's short answer shows its own max.
+        most_rows = cursor.most_rows if cursor.given >= cursor.limit else cursor.given
+        fits = report.rows_placed + _ROWS_TO_SPARE <= most_rows
+        return report.passes == 1 and fits and verdict.total.is_known and not verdict.is_proven

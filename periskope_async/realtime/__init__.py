@@ -1,4 +1,4 @@
-"""Live events over a websocket: a receiver for Socket.IO 5 on Engine.IO 4 that loses nothing in silence."""
+"""Live events over a websocket: a receiver for Socket.IO 5 on Engine.IO 4. It reports every loss."""
 
 from periskope_async.live_event import EVENT_NAMES, EventName, LiveEvent
 from periskope_async.realtime.items import Gap, GapReason

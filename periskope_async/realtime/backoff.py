@@ -17,7 +17,7 @@ _LONG = 30.0
 
 
 def delay(attempt: int, *, rng: Random, at_least: float = 0.0, is_slow: bool = False) -> float:
-    """Give the seconds before try ``attempt`` (from 1); ``is_slow`` after a refusal that the next one may repeat."""
+    """Give the seconds before try ``attempt`` (from 1); ``is_slow`` after a refusal likely to repeat."""
     is_long = is_slow or attempt > _SHORT_TRIES
     ceiling = _LONG if is_long else min(_SHORT, _BASE * 2 ** (attempt - 1))
     return at_least + ceiling * rng.uniform(0.5, 1.5)

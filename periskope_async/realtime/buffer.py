@@ -1,4 +1,4 @@
-"""Events that were received and not taken yet: as many as the bounds allow (pure)."""
+"""A bounded buffer of received events, not taken yet (pure)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 __all__ = ["OVERHEAD_BYTES", "Buffer", "Waiting"]
 
-# What an event takes beside its frame: the objects that hold it, measured on CPython 3.11.
+# The memory of an event beside its frame, in objects around it, measured on CPython 3.11.
 OVERHEAD_BYTES = 400
 
 
 class Waiting(Struct, frozen=True):
-    """An event as it came; it is decoded when it is taken."""
+    """An event as received; it is decoded when it is taken."""
 
     name: str
     data: Raw | bytes
     received_at: float
     """Unix seconds."""
     size: int
-    """Bytes of memory, about: those of the frame, and the overhead."""
+    """Bytes of memory, about: the frame and the overhead."""
     error: str | None = None
     """Why its frame cannot be read."""
 
@@ -37,7 +37,7 @@ _Item: TypeAlias = Waiting | Gap
 
 
 class Buffer:
-    """A queue with bounds. What is dropped is told by one gap, which stands before what is left."""
+    """A queue with bounds. One gap before the remaining events reports the dropped ones."""
 
     def __init__(self, *, max_events: int, max_bytes: int) -> None:
         self._max_events = max_events
@@ -55,18 +55,18 @@ class Buffer:
         return bool(items) and (len(items) >= self._max_events or self._bytes + event.size > self._max_bytes)
 
     def push(self, event: Waiting) -> None:
-        """Put an event in, and drop the oldest ones where there is no room."""
+        """Put an event in, and drop the oldest ones if there is no room."""
         while self.is_full_for(event):
             self._drop(self._items.popleft())
         self._items.append(event)
         self._bytes += event.size
 
     def push_gap(self, gap: Gap) -> None:
-        """Put a gap behind what came before it."""
+        """Put a gap behind all earlier items."""
         self._items.append(gap)
 
     def pop(self) -> _Item | None:
-        """Take the oldest item; None where there is none."""
+        """Take the oldest item; None if there is none."""
         if self._dropped is not None:
             gap, self._dropped = self._dropped, None
             return gap

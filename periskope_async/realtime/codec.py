@@ -1,6 +1,6 @@
 """Frames of Socket.IO 5 over Engine.IO 4, as far as a receiver on one websocket needs them (pure).
 
-https://socket.io/docs/v4/socket-io-protocol/. What is not known is passed over: no frame of a server raises.
+https://socket.io/docs/v4/socket-io-protocol/. Unknown frames are skipped: no frame of a server raises.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["PONG", "Broken", "Connected", "Event", "Hello", "Packet", "Refused",
 
 PONG: Final = "3"
 
-# Milliseconds; socket.io's own where a hello does not say.
+# Defaults in milliseconds, socket.io's own, for a hello without them.
 _TIMES = {"pingInterval": 25_000, "pingTimeout": 20_000}
 
 
@@ -39,14 +39,14 @@ class Hello(Struct, frozen=True):
     """The first frame of a connection."""
 
     patience: float
-    """Seconds of silence after which the connection is dead."""
+    """Max seconds of silence; the connection is dead beyond."""
 
 
 class Connected(Struct, frozen=True):
     """The server has let the client in."""
 
     pid: str | None
-    """The session's name where it can be recovered; that of before where it was."""
+    """The session's name if it can be recovered; the old name if it was."""
 
 
 class Refused(Struct, frozen=True):
@@ -54,7 +54,7 @@ class Refused(Struct, frozen=True):
 
     message: str
     content: bytes
-    """What the server said, as JSON."""
+    """The server's reason, as JSON."""
 
 
 class Event(Struct, frozen=True):
@@ -63,11 +63,11 @@ class Event(Struct, frozen=True):
     name: str
     data: Raw
     last_text: str | None
-    """The last argument where it is a text: with recovery on, the offset. The server adds it to every event."""
+    """The last argument if it is a text. It is the offset with recovery on: the server adds it to every event."""
 
 
 class Broken(Struct, frozen=True):
-    """An event that cannot be read."""
+    """An unreadable event."""
 
     frame: bytes
     reason: str
@@ -81,19 +81,19 @@ _NULL = Raw(b"null")
 
 
 def connect_frame(pid: str | None, offset: str | None) -> str:
-    """Give the frame that asks to be let in; with both, to recover what was missed."""
+    """Give the frame to ask for entry; with both arguments, also for the missed events."""
     if pid is None or offset is None:
         return "40"
     return "40" + json.encode({"pid": pid, "offset": offset}).decode()
 
 
 def decode(frame: bytes) -> Packet | None:
-    """Read a frame; None for one that means nothing to a receiver."""
+    """Read a frame; None for one without meaning to a receiver."""
     kind = frame[:2] if frame[:1] == b"4" else frame[:1]
     if kind == b"42":
         return _event(frame)
     if frame[2:3] == b"/":
-        # Another namespace, which was not asked for.
+        # This is another namespace, not asked for.
         return None
     if sign := _SIGNS.get(kind):
         return sign
@@ -102,7 +102,7 @@ def decode(frame: bytes) -> Packet | None:
 
 
 def _event(frame: bytes) -> Packet | None:
-    # Digits before the list ask for an acknowledgement, which a receiver does not owe.
+    # Digits before the list ask for an acknowledgement. A receiver does not owe one.
     text = frame[2:] if frame[2:3] == b"[" else frame[2:].lstrip(b"0123456789")
     if text[:1] != b"[":
         return None
@@ -120,7 +120,7 @@ def _event(frame: bytes) -> Packet | None:
 
 
 def _mapping(text: bytes) -> Any:
-    # Any: what is in it is looked at by those who ask.
+    # Any: callers check the content themselves.
     try:
         found = json.decode(mend(text))
     except UNREAD:

@@ -1,4 +1,4 @@
-"""What keeps a connection open, and puts what it brings into a buffer."""
+"""Keeps a connection open, and puts its events into a buffer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OnRefusal: TypeAlias = Literal["raise", "retry"]
 
 
 class StreamOptions(Struct, frozen=True, kw_only=True):
-    """How a stream behaves; :meth:`PeriskopeClient.events` says what each means."""
+    """The options of a stream; :meth:`PeriskopeClient.events` explains each of them."""
 
     names: frozenset[str] = frozenset()
     max_events: int = 10_000
@@ -49,7 +49,7 @@ class StreamOptions(Struct, frozen=True, kw_only=True):
     max_message: int = 64 * 1024 * 1024
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Refuse impossible options."""
         for name in ("max_events", "max_bytes", "max_message"):
             if not is_whole(getattr(self, name), least=1):
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; give a whole number above 0", parameter=name)
@@ -63,7 +63,7 @@ class StreamOptions(Struct, frozen=True, kw_only=True):
 
 
 class Feed:
-    """Keeps a connection open, and puts what it brings into the buffer."""
+    """Keeps a connection open, and puts its events into the buffer."""
 
     def __init__(
         self, manager: SessionManager, config: Config, options: StreamOptions, rng: random.Random, buffer: Buffer
@@ -84,7 +84,7 @@ class Feed:
         self.link: Link | None = None
 
     async def start(self) -> None:
-        """Connect, and go on in a task. Raises what :meth:`Link.open` does, after the tries of the retry policy."""
+        """Connect, and go on in a task. Raises as :meth:`Link.open` does, after the tries of the retry policy."""
         if self._task is not None or self._end is not None:
             raise ConfigError("this stream was entered before; call client.events() again")
         lent = self._manager.lend(self._close_with_client)
@@ -97,7 +97,7 @@ class Feed:
         self._task = asyncio.create_task(self._run(self.link), name="periskope events")
 
     async def next(self) -> Waiting | Gap:
-        """Wait for the next item. Raises what ended the feed, once all items are taken."""
+        """Wait for the next item. Raises the feed's final error, once all items are taken."""
         while True:
             item = self._buffer.pop()
             if item is not None:
@@ -213,7 +213,7 @@ class Feed:
             return link
 
     def _welcome(self, link: Link, since: float, reason: GapReason) -> None:
-        """Tell of the gap, then what the server has kept of it."""
+        """Push the gap, then the events the server has kept of it."""
         recovered = link.pid is not None and link.pid == self._pid and self._offset is not None
         self._buffer.push_gap(Gap(since=_utc(since), until=_utc(self._heard_at), reason=reason, recovered=recovered))
         self._pid = link.pid
@@ -227,7 +227,7 @@ class Feed:
         self._heard_at = time.time()
 
     def _take(self, packet: Event | Broken, size: int) -> None:
-        """Put an event into the buffer. Raises StreamOverflowError where it has no room and none may be dropped."""
+        """Put an event into the buffer. Raises StreamOverflowError if it has no room and none may be dropped."""
         self.received += 1
         if isinstance(packet, Broken):
             waiting = Waiting("", packet.frame, self._heard_at, size + OVERHEAD_BYTES, packet.reason)

@@ -1,4 +1,4 @@
-"""Gaps filled by reading lists: what a list shows of the time is given as the events that were missed."""
+"""Gaps filled by reading lists: the objects of a gap's period are given as its missed events."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 __all__ = ["Delivered", "Filling", "Walks"]
 
 Walks: TypeAlias = "Mapping[str, Walk]"
-"""By the name of an event, what reads the objects that it tells of, between two times."""
+"""Event name to a reader of its objects between two times."""
 
-# A server's clock may differ from ours, and an object's time is not that of its event.
+# A server's clock may differ from ours, and an object's time differs from its event's.
 _MARGIN = timedelta(seconds=60)
 
 
 class Delivered:
-    """The last so many objects that were delivered, by event and id: what a walk must not bring again."""
+    """The latest delivered objects, by event and id: a walk must not bring them again."""
 
     def __init__(self, size: int = 20_000) -> None:
         self._size = size
         self._keys: OrderedDict[tuple[str, str | None], None] = OrderedDict()
 
     def is_new(self, event: LiveEvent) -> bool:
-        """Take note of an event; give whether it is the first of its object."""
+        """Note an event; give whether it is the first of its object."""
         key = event.name, event.object_id
         if key[1] is None:
             return True
@@ -50,7 +50,7 @@ class Delivered:
 
 
 class Filling:
-    """What fills one gap. A cancelled :meth:`next` loses no row, and may be called again."""
+    """Fills one gap. A cancelled :meth:`next` loses no row, and may be called again."""
 
     def __init__(self, gap: Gap, walks: Walks, *, phone: str | None) -> None:
         self._gap = gap
@@ -61,7 +61,7 @@ class Filling:
         self._errors: list[str] = []
 
     async def next(self) -> LiveEvent | None:
-        """Give the next event that was missed; None where there is no more. Raises nothing but a cancel."""
+        """Give the next missed event; None if there is no more. Raises nothing but a cancel."""
         while self._walks:
             name, walk = next(iter(self._walks.items()))
             try:
@@ -79,5 +79,5 @@ class Filling:
         return None
 
     def outcome(self) -> Gap:
-        """Give the gap, and what was filled of it."""
+        """Give the gap, with its filled events' names."""
         return replace(self._gap, filled=tuple(self._filled), error="; ".join(self._errors) or None)

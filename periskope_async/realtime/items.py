@@ -1,4 +1,4 @@
-"""What a stream gives beside events: the times of which something may be missing (pure)."""
+"""The other items of a stream beside events: periods with possibly missing events (pure)."""
 
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -11,7 +11,7 @@ GapReason: TypeAlias = Literal["closed", "goodbye", "silent", "overflow"]
 
 
 class Gap(Struct, frozen=True, kw_only=True):
-    """A time of which events may be missing. The server repeats nothing, but for what it recovers."""
+    """A period with possibly missing events. The server repeats only recovered events."""
 
     since: datetime
     """UTC, by this machine's clock: when the connection was last known to be sound, or the first event was dropped."""
@@ -21,11 +21,11 @@ class Gap(Struct, frozen=True, kw_only=True):
     """``closed`` (the connection ended), ``goodbye`` (the server ended it by intent), ``silent`` (nothing came, not
     even a ping), ``overflow`` (events came faster than they were taken)."""
     recovered: bool = False
-    """Whether the server has sent what was missed: nothing is missing."""
+    """Whether the server has sent the missed events: nothing is missing."""
     dropped: int = 0
-    """Events that were received, and dropped since nobody took them."""
+    """Received events, dropped since nobody took them."""
     filled: tuple[str, ...] = ()
-    """Names of events that a walk has brought since; of others something may be missing still."""
+    """Names of events brought by a walk since; others may be missing still."""
     error: str | None = None
     """Why a walk could not bring them."""
 

@@ -1,4 +1,4 @@
-"""One connection: opened as Socket.IO wants it, read frame by frame, closed. What goes wrong is one of our errors."""
+"""One connection: opened as Socket.IO wants it, read frame by frame, closed. Every failure is one of our errors."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ __all__ = ["Link", "open_session", "stream_url"]
 
 _WHAT = "GET /socket.io/"
 _SAID_CHARACTERS = 300
-# What socket.io answers where its allowRequest says no is a 400.
+# socket.io answers 400 if its allowRequest says no.
 _REFUSED = frozenset({400, 401, 403})
 _CLOSE_SECONDS = 1.0
-# aiohttp makes it by attrs, whose fields pyright does not see in another package.
+# aiohttp makes it by attrs: pyright does not see attrs fields in another package.
 _TIMEOUT: Any = aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS)  # pyright: ignore[reportCallIssue]
 _CONTENT = (Event, Broken)
-# 3.14 brought the option to hand over texts as bytes, which is all that we need.
+# aiohttp 3.14 brought the option to give texts as bytes, and we need only bytes.
 _AS_BYTES: dict[str, Any] = (
     {"decode_text": False} if tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 14) else {}
 )
@@ -58,13 +58,13 @@ class _Redirected(Exception):  # noqa: N818 - it never leaves this room
 
 
 def stream_url(base_url: str) -> URL:
-    """Give where the stream is: beside the REST API's ``/v1``."""
+    """Give the stream's address, beside the REST API's ``/v1``."""
     url = URL(f"{base_url.removesuffix('/v1')}/socket.io/", encoded=True)
     return url.with_query({"EIO": "4", "transport": "websocket"})
 
 
 def open_session(config: Config, lent: aiohttp.ClientSession | None) -> aiohttp.ClientSession:
-    """Open the session of a stream. It follows no redirect, which would take the key to another host."""
+    """Open the session of a stream. It follows no redirect: one would take the key to another host."""
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse_redirect)
     return open_stream_session(config, lent, trace)
@@ -77,15 +77,15 @@ async def _refuse_redirect(
 
 
 class Link:
-    """A connection that the server has let in."""
+    """A connection, let in by the server."""
 
     def __init__(self, socket: Websocket, hello: Hello, pid: str | None, missed: list[Event | Broken]) -> None:
         self._socket = socket
         self._patience = hello.patience
         self.pid = pid
-        """The session's name, where the server can recover it."""
+        """The session's name, if the server can recover it."""
         self.missed = missed
-        """Events of the time before, which a recovering server sends first."""
+        """Missed events, sent first by a recovering server."""
 
     @classmethod
     async def open(
@@ -99,7 +99,7 @@ class Link:
         pid: str | None = None,
         offset: str | None = None,
     ) -> Link:
-        """Connect, and be let in, within ``patience`` seconds. With ``pid`` and ``offset``, ask for what was missed.
+        """Connect, and be let in, within ``patience`` seconds. ``pid`` and ``offset`` ask for the missed events.
 
         Raises StreamRefusedError, APIError, ConnectError, TimeoutError_; none of them shows the key. A cancel leaves
         nothing behind.
@@ -154,7 +154,7 @@ class Link:
     async def read(self, take: Callable[[Event | Broken, int], None], heard: Callable[[], None]) -> GapReason:
         """Give every event and the size of its frame to ``take`` until the connection ends; give why it did.
 
-        ``heard`` is told of each frame. What ``take`` raises comes through.
+        ``heard`` is told of each frame. Errors of ``take`` come through.
         """
         loop = asyncio.get_running_loop()
         try:
@@ -186,7 +186,7 @@ class Link:
 
 
 async def _receive(socket: Websocket) -> tuple[Packet | None, int]:
-    """Read one frame, and give its size too. Raises ConnectError where the connection has ended."""
+    """Read one frame, and give its size too. Raises ConnectError if the connection has ended."""
     message = await socket.receive()
     if message.type is aiohttp.WSMsgType.TEXT:
         data = message.data
@@ -203,10 +203,10 @@ async def _close(socket: Websocket) -> None:
 
 
 async def _upgrade(session: aiohttp.ClientSession, config: Config, *, heartbeat: float, max_message: int) -> Websocket:
-    """Turn a request into a websocket. Raises our errors alone, without aiohttp's, whose repr shows headers."""
+    """Turn a request into a websocket. Raises our errors alone: the repr of aiohttp's shows headers."""
     leave = leave_of_task.set(Leave(None, config.api_key, Attempt()))
     try:
-        # Any: pyright cannot choose among its overloads by arguments that come from a mapping.
+        # Any: pyright cannot choose among its overloads by arguments from a mapping.
         connect: Any = session.ws_connect
         socket: Websocket = await connect(
             stream_url(config.base_url),
@@ -235,7 +235,7 @@ async def _upgrade(session: aiohttp.ClientSession, config: Config, *, heartbeat:
         return socket
     finally:
         leave_of_task.reset(leave)
-    # Not while that error is handled: it would be the context of this one, with the request and all.
+    # Raised after the except block: inside, the caught error would be its context, with the request and all.
     raise failure
 
 

@@ -28,8 +28,8 @@ __all__ = ["EventStream"]
 class EventStream:
     """Live events, and the gaps between them: ``async with client.events() as stream: async for item in stream``.
 
-    It reads all the time, since a server throws away what is not taken; what you have not taken yet waits in a bounded
-    buffer. Leaving the block closes the connection, and leaves no task behind. Several tasks may share one stream.
+    It reads all the time, since a server drops unread events; events not taken yet wait in a bounded buffer. Leaving
+    the block closes the connection, and leaves no task behind. Several tasks may share one stream.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class EventStream:
 
     @property
     def received(self) -> int:
-        """Events that have come in so far, of any name, taken or not."""
+        """The number of received events so far, of any name, taken or not."""
         return self._feed.received
 
     async def __aenter__(self) -> Self:
@@ -73,7 +73,7 @@ class EventStream:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection. What waits in the buffer can still be taken; then the iteration ends."""
+        """Close the connection. Events in the buffer can still be taken; then the iteration ends."""
         await self._feed.close()
 
     def __aiter__(self) -> Self:
@@ -90,7 +90,7 @@ class EventStream:
                 return item
 
     def _read(self, waiting: Waiting) -> LiveEvent | None:
-        """Decode an event; None for one that a walk has brought before."""
+        """Decode an event; None for one already brought by a walk."""
         received_at = datetime.fromtimestamp(waiting.received_at, UTC)
         phone = self._config.phone
         error = waiting.error
@@ -117,7 +117,7 @@ class EventStream:
         return self._delivered is None or event.name not in self._walks or self._delivered.is_new(event)
 
     def _begin_filling(self, gap: Gap) -> Gap | None:
-        """Fill a gap before it is told, where that was asked for and something can be missing."""
+        """Fill a gap before it is given, if the caller asked for it and something can be missing."""
         if self._delivered is None or gap.recovered:
             return gap
         self._filling = Filling(gap, self._walks, phone=self._config.phone)

@@ -1,4 +1,4 @@
-"""Webhooks: prove that Periskope sent them, read them, and serve the address that they go to.
+"""Webhooks: prove their origin at Periskope, read them, and serve their address.
 
 :func:`verify` and :func:`parse` fit every framework. :class:`Receiver` does it all for ASGI (FastAPI, Starlette) and
 aiohttp.web.

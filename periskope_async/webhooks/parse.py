@@ -19,8 +19,8 @@ _SHOWN = 200
 def parse(body: bytes, *, received_at: datetime | None = None) -> LiveEvent:
     """Read a webhook's body, ``{event, data, org_id, timestamp}``; verify it first.
 
-    An event of a name that is not known, or whose object cannot be read as its type, has a mapping in ``data``. Raises
-    DecodeError where the body is no JSON object, or names no event.
+    An event of an unknown name, or with an object unreadable as its type, has a mapping in ``data``. Raises DecodeError
+    if the body is no JSON object, or names no event.
     """
     try:
         return read_event(body, source="webhook", received_at=received_at)

@@ -1,7 +1,7 @@
-"""The address that webhooks are sent to: verified, read, answered at once, and handled one after another.
+"""The receiver of webhooks: it verifies, reads and answers each at once, and handles one after another.
 
-The answer does not wait for the work. Periskope documents neither how long it waits for one nor whether it sends again,
-so a slow handler must not decide about that.
+The answer does not wait for the handler. Periskope documents neither its timeout nor its retries, so a slow handler
+must not decide about them.
 """
 
 from __future__ import annotations
@@ -56,17 +56,17 @@ class _Refused(Exception):  # noqa: N818 - it never leaves this room
 class Receiver:
     """Takes webhooks, and gives each event to ``handle`` once, in order of arrival.
 
-    It is an ASGI app, for FastAPI and Starlette: ``app.mount("/periskope", receiver)``. For aiohttp.web there is
-    :meth:`aiohttp_handler`. Await :meth:`drain` when the server shuts down: what was answered is handled then.
+    It is an ASGI app, for FastAPI and Starlette: ``app.mount("/periskope", receiver)``. :meth:`aiohttp_handler` is for
+    aiohttp.web. Await :meth:`drain` when the server shuts down: it handles all answered events.
 
     - ``keys``: the signing key, or several while it is changed.
-    - ``max_body``: most bytes of a body; 413 beyond. A note may carry a whole file.
-    - ``max_waiting``: most events that wait for ``handle``; 503 beyond, so that the sender may try again.
-    - ``max_age``: most seconds between an event's time and now, in either direction; None takes all, since a late
+    - ``max_body``: max bytes of a body; 413 beyond. A note may carry a whole file.
+    - ``max_waiting``: max events waiting for ``handle``; 503 beyond, so that the sender may try again.
+    - ``max_age``: max seconds between an event's time and now, in either direction; None takes all, since a late
       delivery may bear its old time.
     - ``seen``: the memory of handled events, by :attr:`LiveEvent.key`; 10,000 in this process by default.
 
-    What ``handle`` raises is logged, and its event may come again. Raises ConfigError where a setting is wrong.
+    An error of ``handle`` is logged, and its event may come again. Raises ConfigError if a setting is wrong.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Receiver:
         return event
 
     async def drain(self, _: object = None) -> None:
-        """Wait until all events that were answered have been handled; fits ``app.on_shutdown`` of aiohttp.web."""
+        """Wait until all answered events have been handled; fits ``app.on_shutdown`` of aiohttp.web."""
         while self._worker is not None:
             await asyncio.wait({self._worker})
 
@@ -154,7 +154,7 @@ class Receiver:
         await send({"type": "http.response.body", "body": content})
 
     def _answer(self, body: bytes, signatures: Sequence[bytes]) -> _Answer:
-        """Put an event in line, and give what to answer. Nothing is awaited: no cancel can come between."""
+        """Queue an event, and give the answer. Nothing is awaited: no cancel can come between."""
         try:
             event = self.open(body, b",".join(signatures) or None)
         except SignatureError as error:
@@ -171,7 +171,7 @@ class Receiver:
         return _Answer(200)
 
     async def _work(self) -> None:
-        """Handle what waits, and end: no task is left where none is needed."""
+        """Handle the waiting events, and end: no idle task is left."""
         try:
             while self._waiting:
                 await self._handle_once(self._waiting.popleft())
@@ -209,7 +209,7 @@ class Receiver:
                 raise self._refusal()
             if not message.get("more_body", False):
                 break
-        # aiohttp.web inflates what it hands over, ASGI servers do not; and JSON never begins like gzip.
+        # aiohttp.web inflates a body before this, ASGI servers do not; and JSON never begins like gzip.
         is_compressed = headers.get(b"content-encoding", b"").lower() in {b"gzip", b"x-gzip"}
         return self._inflated(bytes(body)) if is_compressed and body else bytes(body)
 
@@ -233,7 +233,7 @@ class Receiver:
         return _Answer(413, f"the body has more than {self._max_body} bytes")
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """Follow a server that has no other app than this one."""
+        """Answer the lifespan events of a server with no app but this one."""
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":

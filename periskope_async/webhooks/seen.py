@@ -1,4 +1,4 @@
-"""A memory of the events that were handled, so that a second delivery changes nothing."""
+"""A memory of the handled events, so that a second delivery changes nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Recent", "SeenStore"]
 
 
 class SeenStore(Protocol):
-    """Where the keys of handled events are kept; give one over Redis where several processes share the work."""
+    """A store for the keys of handled events; give one over Redis if several processes share the work."""
 
     async def add(self, key: str, /) -> bool:
         """Keep a key; give whether it is new."""
@@ -21,7 +21,7 @@ class SeenStore(Protocol):
 
 
 class Recent:
-    """The last so many keys, in this process."""
+    """The latest keys, in this process."""
 
     def __init__(self, size: int = 10_000) -> None:
         self._size = size

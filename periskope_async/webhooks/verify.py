@@ -1,7 +1,7 @@
-"""The proof that a webhook comes from Periskope (pure).
+"""The proof of a webhook's origin at Periskope (pure).
 
-The header ``x-periskope-signature`` holds the HMAC-SHA256 of the body in hex digits. Its key is the signing key that
-the console shows, prefix and all. The body is signed as it is sent: what was decoded and encoded again differs.
+The header ``x-periskope-signature`` holds the HMAC-SHA256 of the body in hex digits. Its key is the signing key shown
+by the console, prefix and all. The body is signed as it is sent: a body decoded and encoded again differs.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ _DIGITS = 64
 
 
 class Verified(Struct, frozen=True):
-    """A signature that is right."""
+    """A right signature."""
 
     key_index: int
-    """Which of the keys has made it, from 0: when the old one is no longer met, it can go."""
+    """The index of its key, from 0: an old key can go when it is no longer met."""
 
 
 class SigningKeys:
     """One signing key, or several while they are changed. They never show themselves.
 
-    Raises ConfigError for no key, an empty one, and what is no str.
+    Raises ConfigError for no key, an empty one, and one of another type than str.
     """
 
     __slots__ = ("_keys",)
 
     def __init__(self, keys: str | Iterable[str]) -> None:
-        # In no local of a frame that may raise: reports of crashes show them.
+        # The keys are never locals of a raising frame: crash reports show locals.
         self._keys = _secrets(keys)
         del keys
         if not self._keys or not all(key.reveal() for key in self._keys):
@@ -53,7 +53,7 @@ class SigningKeys:
             )
 
     def matching(self, body: bytes, signature: bytes) -> int | None:
-        """Give which key makes this signature of the body; all are tried, each in constant time."""
+        """Give the index of this signature's key; all keys are tried, each in constant time."""
         found = None
         for index, key in enumerate(self._keys):
             if hmac.compare_digest(hmac.digest(key.reveal().encode(), body, "sha256"), signature) and found is None:
@@ -67,9 +67,8 @@ class SigningKeys:
 def verify(body: bytes, signature: str | bytes | None, keys: str | Iterable[str] | SigningKeys) -> Verified:
     """Prove that ``body`` was signed with one of ``keys``.
 
-    ``body`` is what was received, byte for byte; ``signature`` the header's value, None where there was none. Raises
-    SignatureError, whose ``reason`` says what is wrong; TypeError where ``body`` is no bytes; ConfigError where a key
-    cannot be one.
+    ``body`` is the received body, byte for byte; ``signature`` is the header's value, None if there was none. Raises
+    SignatureError, with a ``reason``; TypeError if ``body`` is no bytes; ConfigError if a key cannot be one.
     """
     known = keys if isinstance(keys, SigningKeys) else SigningKeys(keys)
     del keys
@@ -96,7 +95,7 @@ def verify(body: bytes, signature: str | bytes | None, keys: str | Iterable[str]
 
 
 def _read_signature(signature: str | bytes | None) -> bytes:
-    """Give the signature's 32 bytes. Raises SignatureError where it cannot be one."""
+    """Give the signature's 32 bytes. Raises SignatureError if it cannot be one."""
     text = signature.encode(errors="replace") if isinstance(signature, str) else bytes(signature or b"")
     text = text.strip()
     if not text:

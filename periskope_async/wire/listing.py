@@ -92,12 +92,13 @@ class ListQuery(Struct, Generic[T], frozen=True, kw_only=True):
 
     @property
     def order(self) -> Order:
-        """The possible moves of rows in this order. The server's default is newest first."""
-        sort = self.sort
+        """What a walk relies on. The server's default is newest first."""
         return Order(
             is_newest_first=self._param(self.listing.order_param) != "asc",
-            can_move_anywhere=sort is not None and sort.can_move_anywhere,
             is_reversible=self.listing.is_reversible,
+            has_sort_time=self.sort is not None,
+            says_updated_at=self.listing.says_updated_at,
+            max_limit=self.listing.max_limit,
         )
 
     @property

@@ -1,4 +1,4 @@
-"""How rows of a list may move while it is read."""
+"""What a walk may rely on in a list: its order, its times and its largest page."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ __all__ = ["Order"]
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """The sort order of a list, as far as it concerns a walk."""
+    """How a list is sorted, and what its rows say. The defaults are those of the chats."""
 
     is_newest_first: bool = True
-    """Whether changes during a walk land in front of the reader."""
-    can_move_anywhere: bool = False
-    """Whether a row's sort time may change to any other time, and not only to the present."""
+    """Whether rows that come or wake up during a walk land above the reader."""
     is_reversible: bool = True
-    """Whether a request can reverse the order."""
+    """Whether the opposite order can be asked for."""
+    has_sort_time: bool = True
+    """Whether each row shows the time that it is sorted by."""
+    says_updated_at: bool = True
+    """Whether rows say when they came or were changed last."""
+    max_limit: int = 2000
+    """The most rows that the API gives in one answer."""

@@ -358,15 +358,16 @@ async def test_where_all_fail_the_first_error_is_raised(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_repaired", [True, False])
 async def test_half_emojis_are_counted(tmp_path: Path, *, is_repaired: bool) -> None:
-    page = (
-        b'{"from":1,"to":2,"count":2,"chats":[{"chat_id":"1@c.us","chat_name":"cut \\ud83d"},'
-        b'{"chat_id":"2@c.us","chat_name":"whole \\ud83d\\ude00 and \\\\ud83d"}]}'
+    whole = rb'{"chat_id":"2@c.us","chat_name":"whole \ud83d\ude00 and \\ud83d"}'
+    pages = (
+        rb'{"from":1,"to":2,"count":2,"chats":[{"chat_id":"1@c.us","chat_name":"cut \ud83d"},' + whole + b"]}",
+        b'{"from":2,"to":2,"count":2,"chats":[' + whole + b"]}",
     )
     async with connected() as (sandbox, client):
-        sandbox.script(*[Body(body, "application/json") for body in (page, b'{"count":2,"chats":[]}')])
+        sandbox.script(*[Body(body, "application/json") for body in pages])
         result = await export(client.iter_chats(), tmp_path / "out.jsonl", repair_text=is_repaired)
     assert result.manifest.half_emojis == 1
     first, second = (tmp_path / "out.jsonl").read_bytes().splitlines()
     assert first == (rb'{"chat_id":"1@c.us","chat_name":"cut \ufffd"}' if is_repaired else
                      rb'{"chat_id":"1@c.us","chat_name":"cut \ud83d"}')  # fmt: skip
-    assert second == rb'{"chat_id":"2@c.us","chat_name":"whole \ud83d\ude00 and \\ud83d"}'
+    assert second == whole

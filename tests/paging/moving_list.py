@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from periskope_async.paging.ask import Answered
+from periskope_async.limits.headers import LimitHeaders
+from periskope_async.meta import ResponseMeta
+from periskope_async.paging.page import Page
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
-    from periskope_async.paging.ask import Ask
+    from periskope_async.paging.page import Ask
     from periskope_async.paging.walk import Walk
 
 Counts = Literal["total", "page", "none", "too few", "too many"]
@@ -20,6 +22,9 @@ SortBy = Literal["created", "messaged"]
 Move = Literal["wake", "insert", "insert silent", "insert old", "hop", "remove"]
 StrangeMove = Literal["late", "sink", "return"]
 """A message comes that was sent long ago, the latest one is deleted, or a row comes back that had left."""
+
+Cell: TypeAlias = "tuple[Ask, list[Page[int]]]"
+"""A page that is out, and its answer where that is there."""
 
 SECONDS_A_REQUEST = 5.0
 
@@ -84,7 +89,7 @@ class MovingList(msgspec.Struct, kw_only=True):
         rows.sort(key=lambda row: (key(row), 0 if self.shuffles else -row.rank), reverse=is_descending)
         return rows
 
-    def page(self, ask: Ask) -> Answered:
+    def page(self, ask: Ask) -> Page[int]:
         self.requests += 1
         self.clock += SECONDS_A_REQUEST
         self.max_limit = self.limits.get(self.requests, self.max_limit)
@@ -100,13 +105,19 @@ class MovingList(msgspec.Struct, kw_only=True):
         }[self.counts]
         count = count if rows or self.counts_empty else 0
         times = [row.created if self.sort_by == "created" else row.messaged for row in rows]
-        return Answered(
-            keys=[row.key for row in rows],
+        keys = [row.key for row in rows]
+        return Page(
+            items=keys,
+            keys=keys,
+            identity=lambda index: (str(keys[index]), None),
             count=count,
             first_index=offset + 1 if rows and self.tells_from else None,
-            time_of=times.__getitem__,
+            meta=ResponseMeta(
+                status=200, rate_limit=LimitHeaders(server_time=float(int(self.clock)) if self.tells_date else None)
+            ),
+            is_all=False,
+            sort_time=times.__getitem__,
             changed_since=_changes([row.updated if self.tells_changes else None for row in rows]),
-            date=float(int(self.clock)) if self.tells_date else None,
         )
 
     def move(self, kind: Move | StrangeMove, *, place: int | None = None) -> None:
@@ -170,50 +181,50 @@ class Reading:
         self._before = {row.key for row in moving.rows}
         self._depth = depth
         self._most_requests = most_requests
-        self._out: list[tuple[Ask, list[Answered]]] = []
+        self._cells: dict[Ask, list[Page[int]]] = {}
 
     @property
-    def uncut(self) -> list[tuple[Ask, list[Answered]]]:
+    def uncut(self) -> list[Cell]:
         """What is on its way there."""
-        return [entry for entry in self._out if not entry[1]]
+        return [(ask, self._cells[ask]) for ask in self.walk.out if self._cells.get(ask) == []]
 
     @property
     def is_next_there(self) -> bool:
-        return bool(self._out and self._out[0][1])
+        return bool(self.walk.out and self._cells.get(self.walk.out[0]))
 
     def ask(self) -> None:
         """Have out as many requests as the walk wants."""
         assert self.moving.requests < self._most_requests, "the walk does not end"
-        while (ask := self.walk.next_ask(self._depth)) is not None:
-            self._out.append((ask, []))
-        assert self._out or self.walk.is_over, "the walk is not over and asks for nothing"
+        while self.walk.next_ask(self._depth) is not None:
+            pass
+        for ask in self.walk.out:
+            self._cells.setdefault(ask, [])
+        assert self.walk.out or self.walk.is_over, "the walk is not over and asks for nothing"
 
-    def cut(self, entry: tuple[Ask, list[Answered]]) -> None:
+    def cut(self, cell: Cell) -> None:
         """Have the server answer one, with the list as it is now."""
-        ask, answered = entry
-        answered.append(self.moving.page(ask))
+        ask, pages = cell
+        pages.append(self.moving.page(ask))
 
     def lose_page_above(self, limit: int) -> bool:
         """Have the next page not come if it is not there yet, and asks for more rows than that; tell whether it did."""
-        ask, answered = self._out[0]
-        if answered or ask.limit <= limit:
+        ask = self.walk.out[0]
+        if self._cells[ask] or ask.limit <= limit:
             return False
-        self._out.clear()
-        self.walk.drop_asked()
+        self._cells.clear()
+        self.walk.ask_again()
         assert self.walk.ask_for_less(ask, is_refused=False)
         return True
 
     def place(self) -> None:
         """Place the next page, which must be there."""
-        ask, (answer,) = self._out.pop(0)
-        self.delivered += [answer.keys[index] for index in self.walk.place(ask, answer)]
-        if self.walk.must_restart:
-            self._out.clear()
-            self.walk.drop_asked()
-        elif self.walk.gap is not None:
-            if self.walk.is_out(ask):
-                self._out.insert(0, (ask, [answer]))
-            self._out.insert(0, (self.walk.gap, []))
+        ask = self.walk.out[0]
+        (page,) = self._cells[ask]
+        self.delivered += [page.keys[index] for index in self.walk.place(ask, page)]
+        if not self.walk.out:
+            self._cells.clear()
+        elif ask not in self.walk.out:
+            del self._cells[ask]
 
     def finish(self) -> None:
         """Go on to the end, with the list at rest."""

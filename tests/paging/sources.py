@@ -8,15 +8,15 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from periskope_async.decoding.late_rows import LateRows, Parts
 from periskope_async.limits.gate import RateLimiter
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.rate import RateLimit
-from periskope_async.meta import ResponseMeta
-from periskope_async.paging.ask import Answered, Ask, Phase
-from periskope_async.paging.fetched import FetchedPage, UnreadPage
+from periskope_async.paging.page import Ask, Page, Phase, UnreadPage
 from periskope_async.paging.pager import Pager, WalkOptions
+from periskope_async.paging.resume import read_token
 from periskope_async.wire.order import Order
 from tests.paging.moving_list import MovingList
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from periskope_async.call import Account
+    from periskope_async.meta import ResponseMeta
     from tests.limits.servers import Server
 
 PHONE = "919971844008@c.us"
@@ -99,7 +100,7 @@ class ListSource:
         self.out += 1
         self.most_out = max(self.most_out, self.out)
         try:
-            return await self._answer(number, Ask(Phase.MAIN, offset, limit, is_reversed=is_reversed))
+            return await self._answer(number, Ask(Phase.FIRST, offset, limit, is_reversed=is_reversed))
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
@@ -124,12 +125,7 @@ class ListSource:
             permit.lost()
         if answer is None:
             raise self.errors[number]
-        meta = ResponseMeta(
-            status=200,
-            seconds=seconds,
-            body_bytes=self.body_bytes,
-            rate_limit=LimitHeaders(server_time=answer.date),
-        )
+        meta = replace(answer.meta, seconds=seconds, body_bytes=self.body_bytes)
 
         # What holds a page, read or unread, holds these.
         rows = Rows(answer.keys)
@@ -137,10 +133,10 @@ class ListSource:
         parts = [msgspec.json.encode(rows[start : start + PART_ROWS]) for start in starts]
         ends = [min(start + PART_ROWS, len(rows)) for start in starts]
 
-        async def read() -> FetchedPage[int]:
+        async def read() -> Page[int]:
             return _read(rows, rows, answer, meta)
 
-        async def look_through() -> FetchedPage[int]:
+        async def look_through() -> Page[int]:
             return _read(rows, LateRows(Parts(parts, ends, msgspec.json.decode)), answer, meta)
 
         self._pages.append(weakref.ref(rows))
@@ -149,21 +145,21 @@ class ListSource:
         return UnreadPage(read, look_through)
 
 
-def _read(rows: Rows, given: Sequence[int], answer: Answered, meta: ResponseMeta) -> FetchedPage[int]:
+def _read(rows: Rows, given: Sequence[int], answer: Page[int], meta: ResponseMeta) -> Page[int]:
     def sort_time(index: int) -> float | None:
         # Holds the rows, as the client's own does.
-        return answer.time_of(index) if index < len(rows) else None
+        return answer.sort_time(index) if index < len(rows) else None
 
-    return FetchedPage(
-        rows=given,
+    def identity(index: int) -> tuple[str | None, ...]:
+        return f"{rows[index]}@g.us", PHONE
+
+    return replace(
+        answer,
+        items=given,
         keys=[hash((f"{key}@g.us", PHONE)) for key in rows],
-        identity=lambda index: (f"{rows[index]}@g.us", PHONE),
-        count=answer.count,
-        first_index=answer.first_index,
+        identity=identity,
         meta=meta,
-        is_all=False,
         sort_time=sort_time,
-        changed_since=answer.changed_since,
     )
 
 
@@ -180,7 +176,9 @@ def pager_of(source: ListSource, **options: Any) -> Pager[int]:
         "resume": None,
         **options,
     }
-    return Pager(source, WalkOptions.checked(**settings))
+    if settings["resume"] is not None:
+        settings["resume"] = read_token(settings["resume"], query=settings["fingerprint"])
+    return Pager(source, WalkOptions(**settings))
 
 
 def order_of(moving: MovingList) -> list[int]:

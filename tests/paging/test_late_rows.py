@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from periskope_async.decoding.late_rows import LateRows, Parts, next_batch
-from periskope_async.paging.ask import pick
+from periskope_async.paging.page import pick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -20,7 +20,7 @@ from tests.paging.sources import PHONE, ListSource, RefusedError, at_rest, order
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from periskope_async.paging.ask import Consistency
+    from periskope_async.paging.page import Consistency
     from periskope_async.paging.pager import Pager
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from periskope_async import ClosedError, PaginationError
-from periskope_async.paging.run import Page
+from periskope_async.paging.page import Page
 from tests.paging.sources import ListSource, RefusedError, at_rest, order_of, pager_of
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
+from periskope_async.limits.headers import LimitHeaders
 from periskope_async.paging.walk import Walk
 from periskope_async.wire.order import Order
 from tests.paging.moving_list import MovingList, Reading
@@ -16,7 +17,7 @@ from tests.paging.sources import ListSource, order_of, pager_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from periskope_async.paging.ask import Answered, Ask
+    from periskope_async.paging.page import Ask, Page
     from periskope_async.paging.report import WalkReport
     from tests.paging.moving_list import SortBy
 
@@ -57,9 +58,10 @@ class DatedList(MovingList, kw_only=True):
 
     date_of: Callable[[int, float], float | None]
 
-    def page(self, ask: Ask) -> Answered:
+    def page(self, ask: Ask) -> Page[int]:
         answer = super().page(ask)
-        return replace(answer, date=self.date_of(self.requests, float(int(self.clock))))
+        date = self.date_of(self.requests, float(int(self.clock)))
+        return replace(answer, meta=replace(answer.meta, rate_limit=LimitHeaders(server_time=date)))
 
 
 def dated(size: int, *, date: str, times: str, sort_by: SortBy = "created", is_descending: bool = True) -> DatedList:
@@ -81,7 +83,7 @@ def dated(size: int, *, date: str, times: str, sort_by: SortBy = "created", is_d
 
 def read(moving: DatedList, *, page_size: int) -> tuple[int, WalkReport]:
     """Read a list that rests, in order; give how many requests that took, and the report."""
-    order = Order(is_newest_first=moving.is_descending, can_move_anywhere=moving.sort_by == "messaged")
+    order = Order(is_newest_first=moving.is_descending)
     reading = Reading(Walk(page_size=page_size, order=order), moving, depth=4)
     reading.finish()
     assert reading.delivered == order_of(moving)

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import event, given, settings, strategies as st
 
 from periskope_async.errors import PaginationError
-from periskope_async.paging.ask import Phase
+from periskope_async.paging.page import Phase
 from periskope_async.paging.walk import Walk
 from periskope_async.wire.order import Order
 from tests.paging.moving_list import Counts, Move, MovingList, Reading, SortBy, drive, drive_steadily
 
 if TYPE_CHECKING:
-    from periskope_async.paging.ask import Consistency
+    from periskope_async.paging.page import Consistency
 
 EXAMPLES = max(1000, settings.default.max_examples) if settings.default else 1000
 
@@ -216,11 +216,10 @@ def test_ties_that_change_places_at_rest_are_found_by_the_count(sort_by: SortBy)
     assert complete >= 3
 
 
-@pytest.mark.parametrize(("ties", "verdicts"), [(0.0, {None, True}), (0.8, {None})])
-def test_many_pages_out_over_a_list_that_shrinks_pass_nothing_by(ties: float, verdicts: set[bool | None]) -> None:
+@pytest.mark.parametrize("ties", [0.0, 0.8])
+def test_many_pages_out_over_a_list_that_shrinks_pass_nothing_by(ties: float) -> None:
     # The page that joins two others is cut long after the one behind it, which shows what has left since: among tied
     # rows that looks as if they changed places.
-    complete = set[bool | None]()
     for seed in range(10):
         moving = MovingList(rng=random.Random(seed), size=5_000, ties=ties)
         reading = Reading(Walk(page_size=50), moving, depth=100)
@@ -234,9 +233,7 @@ def test_many_pages_out_over_a_list_that_shrinks_pass_nothing_by(ties: float, ve
         reading.check()
         assert set(range(5_000)) - moving.gone <= set(reading.delivered)
         assert reading.walk.report.steps_back
-        # A row that joins two pages alone may be tied to one that nobody has seen; of three, all would have to be.
-        complete.add(reading.walk.report.complete)
-    assert complete == verdicts
+        assert reading.walk.report.complete is None
 
 
 @pytest.mark.parametrize("is_silent", [False, True])
@@ -263,7 +260,8 @@ def test_who_comes_with_an_old_time_or_none_stands_in_for_nobody(*, is_silent: b
                     place = next((place for place, row in enumerate(moving.rows) if row.key == key), None)
                     if place is not None:
                         moving.move("remove", place=place)
-            reading.cut(reading.uncut[0])
+            while not reading.is_next_there:
+                reading.cut(reading.uncut[0])
             reading.place()
         reading.check()
 
@@ -367,16 +365,16 @@ def test_who_comes_may_stand_in_for_who_is_passed_by_where_the_list_is_read_once
     assert (report.duplicates, report.inserted, report.removed, report.steps_back) == (0, 0, 0, 0)
     assert len(set(range(2_200)) - reading.moving.gone - set(reading.delivered)) == 1
     assert report.complete is None
-    assert "changed places" in report.why
-    # 23 pages, and a look at the head: what would tell for certain costs more than one request.
-    assert (report.pages, report.passes) == (24, 1)
+    assert "may have come after the first answer" in report.why
+    # 23 pages: what would tell for certain costs more than one request.
+    assert (report.pages, report.passes) == (23, 1)
 
 
 def test_where_one_answer_holds_all_it_is_asked_for_and_who_was_passed_by_is_met() -> None:
     reading = one_comes_one_leaves_and_one_is_passed_by(size=1_900)
     report = reading.walk.report
-    # 20 pages, a look at the head; and the one that tells.
-    assert (report.pages, report.passes) == (22, 2)
+    # 20 pages, and the one that tells.
+    assert (report.pages, report.passes) == (21, 2)
     assert report.rows_placed == 1_901
     assert set(range(1_900)) - reading.moving.gone <= set(reading.delivered)
     assert report.complete is True
@@ -388,7 +386,9 @@ def test_where_one_answer_holds_all_it_is_asked_for_and_who_was_passed_by_is_met
 def test_rows_that_keep_coming_are_not_chased(sort_by: SortBy, counts: Counts) -> None:
     moving = MovingList(rng=random.Random(1), size=20_000, sort_by=sort_by, ties=0.2, counts=counts, max_limit=2_000)
     walk = Walk(page_size=100)
-    drive_steadily(walk, moving, depth=1, before_each=["insert"], most_requests=300)
+    # Where the server counts more rows than there are, the end is not believed for four times as many pages.
+    most_requests = 300 if counts == "total" else 1_200
+    drive_steadily(walk, moving, depth=1, before_each=["insert"], most_requests=most_requests)
     assert walk.report.complete is not False
 
 
@@ -421,11 +421,11 @@ def read_again_while_a_known_row(*, comes_back: bool, shuffles_again: bool) -> R
     while not reading.walk.is_over:
         reading.ask()
         phase = reading.uncut[0][0].phase
-        main, again = main + (phase is Phase.MAIN), again + (phase is Phase.AGAIN)
-        if phase is Phase.MAIN and main == 3:
+        main, again = main + (phase is Phase.FIRST), again + (phase is Phase.AGAIN)
+        if phase is Phase.FIRST and main == 3:
             # Two that are unread change places to where was read.
             rows[70].rank, rows[71].rank = 25.4, 25.5
-        elif phase is Phase.MAIN and main == 4:
+        elif phase is Phase.FIRST and main == 4:
             moving.move("remove", place=moving.rows.index(rows[5]))
         elif phase is Phase.AGAIN and again == 3 and shuffles_again:
             # One of them escapes that reading too, and one that it has met leaves.
@@ -449,9 +449,9 @@ def test_who_left_and_comes_back_stands_in_for_nobody_while_the_list_is_read_aga
     assert reading.walk.report.complete is True, reading.walk.report.why
 
 
-def test_a_reading_that_meets_all_that_were_there_as_it_began_proves_the_walk_complete() -> None:
-    # A row that wakes up before it is met may have come since, so that the count at first tells no more. Ties that
-    # change places during the first pass have the list read again, in two pages of 2,000.
+def test_rows_that_wake_up_before_they_are_met_do_not_end_the_search_for_those_that_change_places() -> None:
+    # Such a row may have come since, so that the count at first tells no more. Ties that change places during the first
+    # pass have the list read again, in two pages of 2,000.
     moving = MovingList(rng=random.Random(0), size=3_000, ties=0.2, shuffles=True, max_limit=2_000)
     reading = Reading(Walk(page_size=100), moving, depth=1, most_requests=200)
     while not reading.walk.is_over:
@@ -464,21 +464,19 @@ def test_a_reading_that_meets_all_that_were_there_as_it_began_proves_the_walk_co
             reading.cut(reading.uncut[0])
         reading.place()
     reading.check()
-    assert reading.walk.report.complete is True
-    assert "read again" in reading.walk.report.why
+    assert set(range(3_000)) == set(reading.delivered)
+    assert reading.walk.report.complete is None
+    assert "1 of the rows may have come" in reading.walk.report.why
 
 
-@pytest.mark.parametrize("can_move_anywhere", [True, False])
 @pytest.mark.parametrize("is_descending", [True, False])
-def test_a_row_that_moves_to_where_was_read_and_not_to_the_head_is_not_taken_for_met(
-    *, is_descending: bool, can_move_anywhere: bool
-) -> None:
+def test_a_row_that_moves_to_where_was_read_and_not_to_the_head_is_not_taken_for_met(*, is_descending: bool) -> None:
     # More rows than one answer holds, which would tell.
     moving = MovingList(rng=random.Random(0), size=2_050, ties=0.0, sort_by="messaged", is_descending=is_descending)
     for row in moving.rows:
         row.messaged = 999_000.0 - 10 * row.key
     order = moving.order(is_descending=is_descending)
-    walk = Walk(page_size=100, order=Order(is_newest_first=is_descending, can_move_anywhere=can_move_anywhere))
+    walk = Walk(page_size=100, order=Order(is_newest_first=is_descending))
     reading = Reading(walk, moving, depth=1)
     while not walk.is_over:
         reading.ask()
@@ -490,8 +488,8 @@ def test_a_row_that_moves_to_where_was_read_and_not_to_the_head_is_not_taken_for
             reading.cut(reading.uncut[0])
         reading.place()
     assert order[300].key not in reading.delivered
-    assert walk.report.complete is (None if can_move_anywhere else True)
-    assert not can_move_anywhere or "move to where the list had been read" in walk.report.why
+    assert walk.report.complete is None
+    assert "the count fell from 2050 to 2049" in walk.report.why
 
 
 @pytest.mark.parametrize("changes", ["not told", "told", "since", "no date"])
@@ -513,8 +511,8 @@ def test_where_tied_rows_join_pages_one_answer_that_holds_all_of_them_tells(*, t
     assert len(drive(walk, moving, depth=1, moves=[])) == 400
     assert walk.report.complete is True, walk.report.why
     assert walk.report.passes == (1 if tells_changes else 2)
-    # Five pages that overlap, a look at the head; and the one that tells.
-    assert moving.requests == (6 if tells_changes else 7)
+    # Five pages that overlap, and the one that tells.
+    assert moving.requests == (5 if tells_changes else 6)
 
 
 @pytest.mark.parametrize("max_items", [400, 401])
@@ -546,9 +544,9 @@ def test_rows_that_the_server_only_counts_are_looked_for_once() -> None:
     assert len(drive(walk, moving, depth=4, moves=[])) == 2_000
     assert (walk.report.complete, walk.report.passes) == (False, 2)
     assert "3 rows fewer" in walk.report.why
-    # The pages and the look at the head, and one pass in the largest pages: one that is full, one that shows nothing
-    # new, and a longer one: a server that gives fewer rows from now on would show no more either.
-    assert moving.requests == 22 + 4
+    # The pages and the look at the head, one pass in the largest pages, and after each of them three short ones, with
+    # what is out behind them: a server that gives fewer rows from now on would look the same.
+    assert moving.requests <= 22 + 10
 
 
 def test_tied_rows_that_the_server_only_counts_do_not_cost_passes_without_end() -> None:
@@ -581,9 +579,7 @@ def test_a_list_that_moves_before_each_request_is_not_read_for_ever(
         rng=random.Random(0), size=230, sort_by=sort_by, is_descending=is_descending, ties=0.3, counts=counts
     )
     walk = Walk(page_size=20, order=Order(is_newest_first=is_descending))
-    # What comes in with an old sort time cannot be told from what was there before.
-    most_requests = 500 if kind == "insert old" else 150
-    drive_steadily(walk, moving, depth=4, before_each=[kind], most_requests=most_requests)
+    drive_steadily(walk, moving, depth=4, before_each=[kind], most_requests=150)
 
 
 @pytest.mark.parametrize("counts", ["page", "none"])

@@ -95,10 +95,7 @@ def walk_strangely(seed: int) -> None:
         tells_date=rng.random() < 0.9,
         limits=limits,
     )
-    walk = Walk(
-        page_size=page_size,
-        order=Order(is_newest_first=moving.is_descending, can_move_anywhere=moving.sort_by == "messaged"),
-    )
+    walk = Walk(page_size=page_size, order=Order(is_newest_first=moving.is_descending))
     read_at_random(walk, moving, STRANGE_MOVES, depth=depth)
 
 

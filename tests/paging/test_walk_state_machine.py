@@ -82,7 +82,7 @@ class WalkMachine(RuleBasedStateMachine):
         walk = Walk(page_size=page_size, order=Order(is_newest_first=is_descending))
         self.reading = Reading(walk, moving, depth=depth)
         # A list that sinks by a page a request looks like it, where no answer vouches for the offset.
-        self.may_seem_to_ignore = ignores_offset or (page_size < 10 and not tells_from)
+        self.may_seem_to_ignore = ignores_offset or (min(page_size, max_limit) < 10 and not tells_from)
 
     @property
     def is_running(self) -> bool:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given, strategies as st
 
-from periskope_async import PeriskopeClient
 from periskope_async.client.lists import CHATS
 from periskope_async.errors import ConfigError
 from periskope_async.wire.chats import chat_filters, normal_chat_id
 from periskope_async.wire.listing import check_page
 from tests.reading import chat_query
-
-if TYPE_CHECKING:
-    from periskope_async.wire.chats import SortBy
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
 
@@ -205,10 +201,3 @@ def test_a_fingerprint_tells_queries_apart_and_shows_nothing() -> None:
     assert len(set(fingerprints)) == len(queries)
     assert fingerprints[1] == chat_query(label="a").fingerprint
     assert "919876543210" not in fingerprints[3]
-
-
-@pytest.mark.parametrize(("sort_by", "can"), [(None, False), ("created_at", False), ("latest_message_timestamp", True)])
-def test_by_its_latest_message_a_chat_can_move_anywhere(sort_by: SortBy | None, *, can: bool) -> None:
-    assert chat_query(sort_by=sort_by).order.can_move_anywhere is can
-    pager = PeriskopeClient("key").iter_chats(sort_by=sort_by)
-    assert pager._options.walk()._evidence.order.can_move_anywhere is can

@@ -1,0 +1,172 @@
+"""Decides whether a walk is complete, and why (pure).
+
+One thing proves it: the met rows, less possible newcomers, are as many as the first answer counted. All rows of that
+time are then among them. Everything else leaves it unknown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from periskope_async.paging.page import watermark
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from periskope_async.paging.page import Page
+    from periskope_async.paging.report import WalkReport
+    from periskope_async.wire.order import Order
+
+__all__ = ["Total", "Verdict"]
+
+_RESUMED = "it was resumed: what was read before the cut is not known any more"
+_FROM_OFFSET = "rows may stand before the offset, where it did not read"
+# In Unix seconds, within the years of a datetime: only a row without a time of change may have changed then.
+_FAR_FUTURE = 250_000_000_000.0
+
+
+class Total:
+    """The server's count. It is documented as the number of all rows, and trusted until a page contradicts it."""
+
+    def __init__(self) -> None:
+        self.first: int | None = None
+        self.latest = 0
+        self.largest = 0
+        self.is_steady = True
+        """Whether all answers had the same count."""
+        self.is_seen = False
+        """Whether one count exceeded the rows of its page: it is not the page's own number then."""
+        self.doubt: str | None = None
+        """Why the count is of no use, if so."""
+
+    def record(self, offset: int, page: Page[Any]) -> None:
+        """Take an answer's count."""
+        rows = len(page.keys)
+        # An empty answer may not count. Some servers count the rows of the answer, and give 0 for an empty one.
+        count = page.count if rows else page.count or 0
+        if self.first is not None and not (rows or count):
+            return
+        if count is None:
+            self.doubt = (
+                self.doubt or "the server did not count the rows in every answer, so nothing tells whether all were met"
+            )
+            return
+        self.is_steady &= self.first in {None, count}
+        self.first = count if self.first is None else self.first
+        self.latest, self.largest = count, max(self.largest, count)
+        self.is_seen |= count > rows
+        if rows and offset + rows > count:
+            self.doubt = (
+                self.doubt or "the server counted fewer rows than it gave, so its count is not the number of all rows"
+            )
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether every answer had a count, and no page contradicted it."""
+        return self.doubt is None and self.first is not None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it tells the end of the list: it is usable, and no page's own number."""
+        return self.is_usable and self.is_seen
+
+
+class Verdict:
+    """The evidence for and against a complete walk."""
+
+    def __init__(self, report: WalkReport, *, order: Order, offset: int, is_resumed: bool) -> None:
+        self.total = Total()
+        self.newcomers = 0
+        """Met rows with a possible arrival since the first answer."""
+        self.told_newcomers = 0
+        """The newcomers with a time of arrival or change."""
+        self.pages_in_vain = 0
+        """Pages of the latest pass without a new row, or with told newcomers only."""
+        self.is_end_shown = False
+        """Whether the last page of the latest pass ended at the end of the list."""
+        self.is_one_answer = False
+        """Whether one answer held as many rows as it counted."""
+        self.doubt = _RESUMED if is_resumed else _FROM_OFFSET if offset else None
+        """Why no count can prove anything, if so."""
+        self._report = report
+        self._says_updated_at = order.says_updated_at
+        self._first_date: float | None = None
+
+    def record_answer(self, offset: int, page: Page[Any]) -> None:
+        """Take an answer's count and date."""
+        self.total.record(offset, page)
+        if self._report.pages == 1:
+            self._first_date = page.cut_after
+
+    def record_new(self, page: Page[Any], fresh: Sequence[int]) -> None:
+        """Take a page's new rows, and count possible newcomers since the first answer.
+
+        A sort time proves nothing: it may be as old as any. But a row's ``updated_at`` is set when it comes.
+        """
+        date, came, told = self._first_date, 0, 0
+        if fresh and self._report.pages > 1 and self._says_updated_at:
+            came = len(fresh) if date is None else page.changed_since(fresh, watermark(None, date))
+        if came and date is not None:
+            # Rows without a time of change may have come since any time.
+            told = came - page.changed_since(fresh, _FAR_FUTURE)
+        self.newcomers += came
+        self.told_newcomers += told
+        self.pages_in_vain += told == len(fresh)
+
+    @property
+    def may_be_proven(self) -> bool:
+        """Whether a count can still prove the walk complete."""
+        return self.doubt is None and self.total.is_usable
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the walk has proof of every row present at the first answer."""
+        if not (self.may_be_proven and self.is_end_shown):
+            return False
+        return self.is_one_answer or (self._are_all_counted_met if self._says_updated_at else self.is_quiet)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the met rows are as many as each answer counted, and none moved in view."""
+        report, total = self._report, self.total
+        has_moved = report.duplicates or report.inserted or report.removed or report.steps_back or report.caught_up
+        return self.may_be_proven and total.is_steady and total.latest == report.rows_placed and not has_moved
+
+    @property
+    def missing(self) -> int:
+        """The server's count less the met rows; 0 if that is not known."""
+        return max(0, self.total.latest - self._report.rows_placed) if self.may_be_proven else 0
+
+    def judge(self) -> tuple[bool | None, str]:
+        """Tell whether the walk, now ended, is complete, and why."""
+        total, missing, first = self.total, self.missing, self.total.first or 0
+        if self.is_proven:
+            all_met = "every row that was counted at first was met"
+            return True, "one answer held the whole list" if self.is_one_answer else all_met
+        if (doubt := self.doubt or total.doubt) is not None:
+            return None, doubt
+        less = f"{missing} rows fewer were met than the server counts"
+        has_grown = total.largest > first
+        if missing and not has_grown:
+            return False, less
+        may_be_new = f"{self.newcomers} of the rows may have come after the first answer"
+        fell = f"the count fell from {first} to {total.latest}"
+        no_times = "rows came, left or changed places while the list was read, and they do not say when they came"
+        no_date = "the first answer had no Date, so nothing tells which of the rows may have come after it"
+        reasons = (
+            (missing, f"{less}; they may have come meanwhile"),
+            (not self.is_end_shown, "nothing showed that the last page was not cut short"),
+            (not self._says_updated_at, no_times),
+            (self.newcomers and self._first_date is None, no_date),
+            (self.newcomers, f"{may_be_new}: their updated_at is no older than its Date, or is not told"),
+            (total.latest < first, f"{fell}: a row that left before it was read cannot be told from one passed by"),
+            (True, "the server's counts do not agree with the rows that it gave"),
+        )
+        return None, next(why for is_so, why in reasons if is_so)
+
+    @property
+    def _are_all_counted_met(self) -> bool:
+        # The first count was wrong if the count has grown by more than the newcomers.
+        met = self._report.rows_placed
+        return met - self.newcomers == self.total.first and self.total.largest <= met
