@@ -29,6 +29,7 @@ async def work(part: Part) -> None:
         async def read() -> None:
             for page in pages:
                 await client.list_chats(offset=page, limit=1)
+                await asyncio.sleep(part.pause)
 
         await asyncio.gather(*(read() for _ in range(part.tasks)))
 
