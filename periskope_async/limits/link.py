@@ -61,6 +61,8 @@ class RedisLink:
                 socket_timeout=None,
                 socket_connect_timeout=_SECONDS_A_TRIP,
                 retry=Retry(NoBackoff(), 1, (RedisConnectionError,)),
+                # redis-py 5 asks here too.
+                retry_on_error=[RedisConnectionError],
             )
         except (ValueError, TypeError) as error:
             # The text would quote the URL, and the password with it.
@@ -105,8 +107,6 @@ class RedisLink:
         return self._redis.register_script(text)
 
     async def _run(self, script: AsyncScript, arguments: Sequence[str | float]) -> list[int]:
-        from redis.exceptions import RedisError  # noqa: PLC0415 - an extra
-
         trip = asyncio.ensure_future(cast("Any", script)(keys=self._keys, args=arguments))
         try:
             for _ in range(_LOOKS):
@@ -115,7 +115,7 @@ class RedisLink:
             if trip.done():
                 return cast("list[int]", trip.result())
             said = f"no answer within {_SECONDS_A_TRIP:g} s"
-        except (RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, this process goes on without Redis
             said = f"{type(error).__name__}: {error}"
         finally:
             trip.cancel()

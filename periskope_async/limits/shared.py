@@ -78,8 +78,6 @@ class SharedLimiter(Gate):
         self._remote = RemoteBudget(assume=assume)
         super().__init__(self._remote, max_wait=max_wait)
         self._share_of_others = reserve
-        self._why = "asks" if assume is None else "assumes"
-        """What the next question says of what is known: asks, assumes, knows, or rejoins."""
         self._process = ""
         self._pid: int | None = None
         self._link = RedisLink(secret, prefix=prefix)
@@ -157,22 +155,20 @@ class SharedLimiter(Gate):
         """Reserve for all who wait, until all of them have a ticket."""
         loop, remote = asyncio.get_running_loop(), self._remote
         while (wanted := self._queue.waiting - remote.tickets) > 0:
-            again = await self._make_trip(wanted, self._why)
+            again = await self._make_trip(wanted)
             now = loop.time()
             self._fail_impatient(now, now + (remote.wait_for(1, now) if remote.tickets else remote.closed_for(now)))
             self._serve()
             if self._queue.waiting > remote.tickets:
                 await asyncio.sleep(again)
 
-    async def _make_trip(self, wanted: int, why: str) -> float:
+    async def _make_trip(self, wanted: int) -> float:
         """Make one trip. Give the seconds after which to make the next one."""
         loop, remote = asyncio.get_running_loop(), self._remote
         asked_at = loop.time()
-        question = remote.question(wanted, reserve=self._share_of_others, why=why)
+        question = remote.question(wanted, reserve=self._share_of_others)
         reply = await self._link.reserve([self._process, *question])
-        again = remote.take_reply(reply, asked_at=asked_at, told_at=loop.time())
-        self._why = "knows" if remote.is_known else "asks"
-        return again
+        return remote.take_reply(reply, asked_at=asked_at, told_at=loop.time())
 
     def _tell_soon(self) -> None:
         if self._remote.news.counted and not (self._is_lost or self._is_closed):
@@ -188,7 +184,7 @@ class SharedLimiter(Gate):
     async def _settle_trip(self) -> None:
         loop, remote = asyncio.get_running_loop(), self._remote
         asked_at = loop.time()
-        reply = await self._link.settle(remote.tell(self._process))
+        reply = await self._link.settle(remote.tell(self._process, asked_at))
         remote.take_word(reply, asked_at=asked_at, told_at=loop.time())
 
     def _lose(self, said: str) -> None:
@@ -219,13 +215,13 @@ class SharedLimiter(Gate):
 
     async def _rejoin(self) -> None:
         """Return to the shared budget when Redis is back."""
-        why = "rejoins" if self._remote.is_known else "asks"
+        self._remote.rejoin()
         wait = _FIRST_REJOIN_SECONDS
         while self._is_lost:
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LAST_REJOIN_SECONDS)
             try:
-                await self._make_trip(0, why)
+                await self._make_trip(0)
             except RedisLost:
                 continue
             self._budget = self._remote
