@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from periskope_async.errors import ConfigError, WrongLoopError
@@ -82,6 +83,7 @@ class SharedLimiter(Gate):
         self._pid: int | None = None
         self._link = RedisLink(secret, prefix=prefix)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._closing = asyncio.Event()
 
     def use_key(self, api_key: Secret) -> None:
         """Name the budget after the API key; a client calls this. Raises ConfigError for a second key."""
@@ -93,6 +95,7 @@ class SharedLimiter(Gate):
         Wait for what it gives, if anything, to have told Redis the rest and closed the connections.
         """
         super().close()
+        self._closing.set()
         if self._loop is None or self._loop.is_closed() or self._pid != os.getpid():
             return None
         return self._start("close", self._end)
@@ -160,7 +163,7 @@ class SharedLimiter(Gate):
             self._fail_impatient(now, now + (remote.wait_for(1, now) if remote.tickets else remote.closed_for(now)))
             self._serve()
             if self._queue.waiting > remote.tickets:
-                await asyncio.sleep(again)
+                await self._pause(again)
 
     async def _make_trip(self, wanted: int) -> float:
         """Make one trip. Give the seconds after which to make the next one."""
@@ -177,7 +180,7 @@ class SharedLimiter(Gate):
     async def _tell_redis(self) -> None:
         """Tell Redis the news, until there is none."""
         while self._remote.news.counted:
-            await asyncio.sleep(min(_SHARE_OF_NEWS * self._remote.window, _MOST_SECONDS_OF_NEWS))
+            await self._pause(min(_SHARE_OF_NEWS * self._remote.window, _MOST_SECONDS_OF_NEWS))
             await self._settle_trip()
             self._serve()
 
@@ -218,7 +221,9 @@ class SharedLimiter(Gate):
         self._remote.rejoin()
         wait = _FIRST_REJOIN_SECONDS
         while self._is_lost:
-            await asyncio.sleep(wait)
+            await self._pause(wait)
+            if self._is_closed:
+                return
             wait = min(2 * wait, _LAST_REJOIN_SECONDS)
             try:
                 await self._make_trip(0)
@@ -230,13 +235,12 @@ class SharedLimiter(Gate):
 
     async def _end(self) -> None:
         """Tell Redis the rest, and close the connections."""
-        running = [task for name, task in self._tasks.items() if name != "close" and not task.done()]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
         remote = self._remote
-        remote.drop_tickets(remote.tickets)
         try:
+            # No trip is cancelled: what it has reserved or told would be unknown. Each ends by itself within its time.
+            if running := [task for name, task in self._tasks.items() if name != "close" and not task.done()]:
+                await asyncio.wait(running)
+            remote.drop_tickets(remote.tickets)
             if remote.news.counted and not self._is_lost:
                 await self._settle_trip()
         except RedisLost:
@@ -244,6 +248,12 @@ class SharedLimiter(Gate):
             pass
         finally:
             await self._link.close()
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, and wake when the limiter closes."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
 
     def _start(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> asyncio.Task[None]:
         """Have one task of a name at most: the running one, or a new one."""

@@ -27,6 +27,8 @@ class FakeRedis:
         self.refuses_with: Exception | None = None
         self.seconds = 0.001
         self.trips = 0
+        self.out: set[int] = set()
+        """Numbers of the tickets that were given, and of which nothing was heard."""
 
     async def __call__(self, *, keys: list[str], args: list[Any]) -> list[int]:  # noqa: ARG002 - as redis-py calls it
         loop = asyncio.get_running_loop()
@@ -37,10 +39,15 @@ class FakeRedis:
             await asyncio.sleep(1e9)
         await asyncio.sleep(self.seconds)
         now = round(loop.time() * MICROSECONDS)
-        # The one that reserves has a name first.
-        wanted = args[2] if len(str(args[0])) == 16 else 0
         word = [now, LIMIT, MICROSECONDS, 1, 0]
-        return [*word, PROCESSES, 0, 100_000, self.trips, *[now] * min(wanted, LIMIT // PROCESSES)]
+        if isinstance(args[0], int):
+            # The one that settles: the news of each ticket stands behind eleven numbers.
+            self.out -= {int(token.partition(":")[2]) for token in args[11::2]}
+            return word
+        _, first, wanted, *_ = args
+        given = range(first, first + min(wanted, LIMIT // PROCESSES))
+        self.out |= set(given)
+        return [*word, PROCESSES, 0, 100_000, self.trips, *[now] * len(given)]
 
 
 class Calls:
@@ -197,5 +204,39 @@ def test_the_limit_is_assumed_where_redis_was_never_there() -> None:
             permit = await limiter.acquire()
             permit.unused()
             assert limiter.snapshot().limit == 7
+
+    run(work())
+
+
+@pytest.mark.parametrize("after", [0.001, 0.02, 0.03, 0.06, 0.12])
+def test_closing_gives_back_what_was_reserved(after: float) -> None:
+    """Wherever the trips are, and in half a second if Redis hangs."""
+
+    async def work() -> None:
+        async with Calls() as calls:
+            await calls.call()
+            calls.redis.seconds = 0.05
+            waiting = asyncio.ensure_future(calls.call_many(3))
+            await asyncio.sleep(after)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began < 0.2
+        assert not calls.redis.out
+
+    run(work())
+
+
+def test_closing_waits_no_longer_than_half_a_second() -> None:
+    async def work() -> None:
+        async with Calls() as calls:
+            await calls.call()
+            calls.redis.is_there = False
+            waiting = asyncio.ensure_future(calls.call_many(3))
+            await asyncio.sleep(0.01)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began <= 0.51
 
     run(work())

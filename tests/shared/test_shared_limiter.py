@@ -166,8 +166,8 @@ async def test_without_a_client_there_is_no_key(store: Store) -> None:
 
 async def test_redis_hears_all_before_the_end(store: Store) -> None:
     """What was never sent is given back when the limiter closes, and no other process waits for it."""
-    async with Sandbox(chats=10, limit=5, window=0.3) as sandbox:
-        async with client_of(sandbox, store.url) as client:
+    async with Sandbox(chats=10, limit=5, window=30.0) as sandbox:
+        async with client_of(sandbox, store.url, assume=RateLimit(5, 30.0)) as client:
             await calls(client, 5)
             tasks = [asyncio.create_task(client.list_chats(limit=1)) for _ in range(5)]
             await asyncio.sleep(0.1)
