@@ -37,6 +37,7 @@ _MOST_SECONDS_OF_NEWS = 0.025
 _FIRST_REJOIN_SECONDS = 0.5
 _LAST_REJOIN_SECONDS = 5.0
 _SAID_CHARACTERS = 200
+_MOST_SECONDS_TO_CLOSE = 0.5
 
 
 class SharedLimiter(Gate):
@@ -48,7 +49,7 @@ class SharedLimiter(Gate):
     ``prefix`` begins the names of the keys in Redis; the API key stands in them as a hash.
 
     One trip to Redis reserves for all who wait in this process, and one tells what became of the requests. Neither is
-    on the way of an answer. Where Redis does not answer within a quarter of a second, this process goes on with an
+    on the way of an answer. Where Redis does not answer within half a second, this process goes on with an
     equal share of the limit as it was last known, says so once at WARNING, and returns when Redis is back. Nobody may
     go for one window then, in either direction.
 
@@ -170,7 +171,7 @@ class SharedLimiter(Gate):
         loop, remote = asyncio.get_running_loop(), self._remote
         asked_at = loop.time()
         question = remote.question(wanted, reserve=self._share_of_others)
-        reply = await self._link.reserve([self._process, *question])
+        reply = await self._link.reserve([self._process, *question], is_waited_for=wanted > 0)
         return remote.take_reply(reply, asked_at=asked_at, told_at=loop.time())
 
     def _tell_soon(self) -> None:
@@ -236,17 +237,22 @@ class SharedLimiter(Gate):
     async def _end(self) -> None:
         """Tell Redis the rest, and close the connections."""
         remote = self._remote
+        running = [task for name, task in self._tasks.items() if name != "close" and not task.done()]
         try:
-            # No trip is cancelled: what it has reserved or told would be unknown. Each ends by itself within its time.
-            if running := [task for name, task in self._tasks.items() if name != "close" and not task.done()]:
-                await asyncio.wait(running)
-            remote.drop_tickets(remote.tickets)
-            if remote.news.counted and not self._is_lost:
-                await self._settle_trip()
-        except RedisLost:
+            async with asyncio.timeout(_MOST_SECONDS_TO_CLOSE):
+                # A trip that is cancelled may have reserved, and nobody would know what.
+                if running:
+                    await asyncio.wait(running)
+                remote.drop_tickets(remote.tickets)
+                if remote.news.counted and not self._is_lost:
+                    await self._settle_trip()
+        except (RedisLost, TimeoutError):
             # The tokens come back by themselves.
             pass
         finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
             await self._link.close()
 
     async def _pause(self, seconds: float) -> None:

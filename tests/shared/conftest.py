@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give Redis more time than users do, since the machine may be busy; virtual time tests how long they wait."""
-    monkeypatch.setattr(link, "_SECONDS_A_TRIP", 1.0)
+    monkeypatch.setattr(link, "_SECONDS_WAITED_FOR", 1.0)
 
 
 @pytest.fixture(scope="module", params=sorted(STORES))

@@ -9,6 +9,7 @@ import pytest
 
 from periskope_async.sandbox import Sandbox
 from tests.shared.clients import PLENTY, calls, client_of, said, until_back, until_lost
+from tests.shared.proxies import proxied
 from tests.shared.stores import running
 
 if TYPE_CHECKING:
@@ -137,3 +138,15 @@ async def test_two_keys_in_one_redis(store: Store) -> None:
         async with asyncio.timeout(60):
             await calls(other, 5)
         assert closed.rate_limit.resets_in > 500
+
+
+async def test_a_redis_that_is_far_away(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """It takes 50 ms to and fro; to connect and to load the scripts, several times that."""
+    async with (
+        proxied(store, way=0.025) as port,
+        Sandbox(chats=10, limit=PLENTY) as sandbox,
+        client_of(sandbox, f"redis://127.0.0.1:{port}/0") as client,
+    ):
+        for _ in range(3):
+            await calls(client, 5)
+        assert not said(caplog)
