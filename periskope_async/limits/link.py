@@ -31,6 +31,11 @@ _HASH_CHARACTERS = 32
 _LOOKS = 10
 
 
+def _tls(url: str) -> dict[str, bool]:
+    """Have redis-py 5 check whose certificate it is, as later versions do. What the URL says itself goes before."""
+    return {"ssl_check_hostname": True} if url.startswith("rediss:") and "ssl_cert_reqs=" not in url else {}
+
+
 class RedisLost(Exception):  # noqa: N818 - a state of affairs, and seen by no user
     """Redis did not answer, or refused. What it said is the text."""
 
@@ -66,6 +71,7 @@ class RedisLink:
                 retry=Retry(NoBackoff(), 1, (RedisConnectionError,)),
                 # redis-py 5 asks here too.
                 retry_on_error=[RedisConnectionError],
+                **_tls(url.reveal()),
             )
         except (ValueError, TypeError) as error:
             # The text would quote the URL, and the password with it.

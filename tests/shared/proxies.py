@@ -22,8 +22,13 @@ async def proxied(store: Store, *, way: float = 0.0, tls: ssl.SSLContext | None 
 
     async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
+
+        def arrive(data: bytes) -> None:
+            if not target.is_closing():
+                target.write(data)
+
         while data := await source.read(1 << 16):
-            loop.call_later(way, lambda data=data: target.is_closing() or target.write(data))
+            loop.call_later(way, arrive, data)
         loop.call_later(way, target.close)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -57,12 +57,14 @@ def test_a_longer_window_is_learnt(store: Store) -> None:
 
 
 def test_nobody_starves(store: Store) -> None:
-    """Each of 8 gets its share, also while one of them has far more to do."""
+    """Each of 8 gets its share of a minute, also while one of them has far more to do."""
     run = cluster(store, 10, 8, waiting=1000)
     run.processes[0].waiting = 100_000
-    run.run(30.0)
+    run.run(60.0)
     shares = [len(process.answered) for process in run.processes]
     assert min(shares) >= 0.8 * sum(shares) / 8
+    assert sum(shares) > 0.95 * 600
+    assert run.refusals == 0
 
 
 def test_what_one_does_not_need_others_get(store: Store) -> None:
@@ -81,6 +83,24 @@ def test_a_late_process_sends_no_probe(store: Store) -> None:
     run.run(4.0)
     assert len(late.answered) == 50
     assert late.answered[-1] - late.answered[0] < 0.1
+
+
+def test_a_late_process_gets_its_share(store: Store) -> None:
+    """It comes while two others use all of the limit, and one of them stops later."""
+    run = cluster(store, 20, 2, waiting=1000)
+    run.run(5.05)
+    late = run.add(ahead=77.0)
+    late.waiting = 1000
+    run.run(15.0)
+    # Of ten windows it has missed one at most: what was given ahead.
+    assert len([moment for moment in late.answered if moment < 15.0]) >= 0.9 * 9 * 20 / 3
+    first, second, _ = run.processes
+    first.waiting = 0
+    run.run(27.0)
+    in_ten = [len([moment for moment in of.answered if 17.0 < moment <= 27.0]) for of in (second, late)]
+    assert sum(in_ten) > 0.95 * 200
+    assert min(in_ten) >= 0.8 * 100
+    assert run.refusals == 0
 
 
 def test_a_dead_process_takes_its_tokens_with_it_for_a_window(store: Store) -> None:
