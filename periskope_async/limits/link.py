@@ -129,6 +129,8 @@ class RedisLink:
         finally:
             trip.cancel()
             await asyncio.wait({trip})
+            # Else an error that came with the cancel would be logged as one that nobody has looked at.
+            _ = trip.cancelled() or trip.exception()
         # A server that was demoted goes on to refuse on the same connection.
         await self.close()
         raise RedisLost(said)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.limits.servers import Server
     from tests.shared.stores import Store
 
-__all__ = ["Cluster", "Process", "cluster"]
+__all__ = ["Cluster", "Process", "cluster", "timed"]
 
 _BEGAN = 1_700_000_000.0
 _SECONDS_OF_NEWS = 0.02
@@ -53,22 +53,30 @@ class _Ways(Struct):
     to_redis: tuple[float, float] = (0.0001, 0.0005)
 
 
+def timed(redis: Any, text: str) -> Callable[[list[str], list[Any], float], list[int]]:
+    """Have a script told what time it is, in seconds; it takes the keys, the arguments and the time."""
+    assert _CLOCK in text
+    told = "{tonumber(ARGV[#ARGV - 1]), tonumber(ARGV[#ARGV])}"
+    # What the time is comes last, and is taken off before the rest is read.
+    script = redis.register_script(
+        text.replace(_CLOCK, told).replace(
+            "\nlocal function field", "\nARGV[#ARGV] = nil\nARGV[#ARGV] = nil\nlocal function field", 1
+        )
+    )
+
+    def run(keys: list[str], arguments: list[Any], now: float) -> list[int]:
+        seconds = _BEGAN + now
+        reply: list[int] = script(keys=keys, args=[*arguments, int(seconds), round(seconds % 1 * 1e6)])
+        return reply
+
+    return run
+
+
 class Cluster:
     """Runs processes against one server, from event to event."""
 
     def __init__(self, redis: Any, server: Server, rng: random.Random, **ways: tuple[float, float]) -> None:
-        assert _CLOCK in RESERVE
-        assert _CLOCK in SETTLE
-        told = "{tonumber(ARGV[#ARGV - 1]), tonumber(ARGV[#ARGV])}"
-        self._reserve, self._settle = (
-            # What the time is comes last, and is taken off before the rest is read.
-            redis.register_script(
-                text.replace(_CLOCK, told).replace(
-                    "\nlocal function field", "\nARGV[#ARGV] = nil\nARGV[#ARGV] = nil\nlocal function field", 1
-                )
-            )
-            for text in (RESERVE, SETTLE)
-        )
+        self._reserve, self._settle = (timed(redis, text) for text in (RESERVE, SETTLE))
         self.redis = redis
         self.server = server
         self.rng = rng
@@ -144,8 +152,7 @@ class Cluster:
         there = self.now + self._take("to_redis")
 
         def run() -> None:
-            seconds = _BEGAN + self.now + self.redis_ahead
-            reply = script(keys=self._keys, args=[*arguments, int(seconds), round(seconds % 1 * 1e6)])
+            reply = script(self._keys, arguments, self.now + self.redis_ahead)
             if not process.is_dead:
                 self.at(self.now + self._take("to_redis"), lambda: back(reply))
 

@@ -130,6 +130,15 @@ async def test_each_key_has_a_limiter_of_its_own(store: Store) -> None:
             PeriskopeClient("second-key", limiter=limiter)
 
 
+async def test_a_key_that_was_pasted_in_another_way_is_the_same() -> None:
+    """Else a process that has it from another file would have a budget of its own."""
+    names: set[str] = set()
+    for pasted in ("one-key-of-many", " one-key-of-many\n", "Bearer one-key-of-many"):
+        async with SharedLimiter("redis://127.0.0.1:1") as limiter, PeriskopeClient(pasted, limiter=limiter):
+            names.update(limiter._link._keys)
+    assert len(names) == 4
+
+
 def test_a_second_loop_is_told(store: Store) -> None:
     limiter = SharedLimiter(store.url)
     PeriskopeClient("key", limiter=limiter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
@@ -28,7 +28,8 @@ def authority() -> trustme.CA:
 @pytest.fixture
 def tls(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
+    certificate: Any = authority.issue_cert("localhost")  # trustme leaves its types half open
+    certificate.configure_cert(context)
     return context
 
 
