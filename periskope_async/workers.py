@@ -82,6 +82,8 @@ class ExportWorkers:
             deserializer=json.loads,
             idle_timeout=idle_timeout,
         )
+        # One job at a time, and none in advance: it would wait for this one's end, or after SIGTERM for idle_timeout.
+        self.worker.prefetch = 1
         # Each death of a worker counts as a try.
         self._job = self.worker.task(name="export", max_tries=None, ttl=_RESULTS_KEPT)(self._run)
 

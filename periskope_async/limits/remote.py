@@ -25,8 +25,9 @@ __all__ = ["News", "RemoteBudget", "Ticket"]
 
 # The replies of both scripts begin with so many numbers.
 _NUMBERS_OF_BOTH = 5
+_PLACE_OF_IS_KNOWN = 3
 # After so many, the reply of the one that reserves has the tickets' moments.
-_NUMBERS_ABOUT_BUDGET = 8
+_NUMBERS_ABOUT_BUDGET = 9
 # What is late by more than this share of its lease is given back.
 _LATE_SHARE = 0.5
 _LONGEST_LEASE_SECONDS = 5.0
@@ -67,6 +68,18 @@ class News(Struct):
     """When the latest refused request was sent."""
 
 
+class _Standing(Struct):
+    """What Redis said last."""
+
+    why: str
+    """What the next question says of what is known: asks, assumes, knows, or rejoins."""
+    processes: int = 1
+    foreign: int = 0
+    closed_until: float = -math.inf
+    version: int = 0
+    """How many reservations there were. Where Redis has fewer, it has forgotten some."""
+
+
 class RemoteBudget:
     """Which requests of this process may go: those for which Redis has given tickets."""
 
@@ -76,8 +89,6 @@ class RemoteBudget:
         self.rate = assume or ASSUMED
         """The limit, as Redis knew it last."""
         self.is_known = assume is not None
-        self.processes = 1
-        """How many processes have asked lately."""
         self.refusals = 0
         self.in_flight = 0
         self.next_number = 1
@@ -85,8 +96,7 @@ class RemoteBudget:
         self.clock = RemoteClock()
         self.news = News({})
         self._tickets: list[Ticket] = []
-        self._closed_until = -math.inf
-        self._foreign = 0
+        self._told = _Standing("asks" if assume is None else "assumes")
         self._estimates = JitterEstimate(), DateStamp()
 
     # -- what is known ---------------------------------------------------------------------------------------------
@@ -100,6 +110,11 @@ class RemoteBudget:
     def window(self) -> float:
         """The window's length in seconds."""
         return self.rate.window
+
+    @property
+    def processes(self) -> int:
+        """How many processes have asked lately."""
+        return self._told.processes
 
     @property
     def is_window_sure(self) -> bool:
@@ -124,15 +139,15 @@ class RemoteBudget:
 
     def foreign(self, now: float) -> int:  # noqa: ARG002 - Redis has told it for now
         """Tell what programs that do not share the budget are expected to spend of a window."""
-        return self._foreign
+        return self._told.foreign
 
     def closed_for(self, now: float) -> float:
         """Seconds until a refusal has passed; 0 where none is in force."""
-        return max(0.0, self._closed_until - now)
+        return max(0.0, self._told.closed_until - now)
 
     def remaining(self, now: float) -> int:
         """How many requests may go right now."""
-        return 0 if now < self._closed_until else sum(ticket.start <= now for ticket in self._tickets)
+        return 0 if now < self._told.closed_until else sum(ticket.start <= now for ticket in self._tickets)
 
     def wait_for(self, place: int, now: float) -> float:
         """Estimate the seconds until the ``place``-th request from now may go; 0 where Redis is still to be asked."""
@@ -146,7 +161,7 @@ class RemoteBudget:
 
     def take_up_to(self, wanted: int, now: float) -> Sequence[Ticket]:
         """Take the tickets whose moment has come."""
-        if now < self._closed_until:
+        if now < self._told.closed_until:
             return ()
         taken: list[Ticket] = []
         while self._tickets and self._tickets[0].start <= now:
@@ -219,7 +234,7 @@ class RemoteBudget:
         self.news.closed_until = max(self.news.closed_until, now + seconds)
 
     def _close_until(self, moment: float) -> None:
-        self._closed_until = max(self._closed_until, moment)
+        self._told.closed_until = max(self._told.closed_until, moment)
         # They were given for a window that has not come as was thought.
         self.drop_tickets(len(self._tickets))
 
@@ -234,34 +249,49 @@ class RemoteBudget:
 
     # -- what Redis is told, and tells -----------------------------------------------------------------------------
 
-    def question(self, wanted: int, *, reserve: float, why: str) -> list[str | int | float]:
+    def question(self, wanted: int, *, reserve: float) -> list[str | int | float]:
         """Give the arguments of the script that reserves, behind the process' name."""
         window = round(self.window * 1e6)
-        return [self.next_number, wanted, 1 - reserve, self.limit, window, why]
+        return [self.next_number, wanted, 1 - reserve, self.limit, window, self._told.why, self._told.version]
+
+    def rejoin(self) -> None:
+        """Say in the next question that requests were sent which Redis does not know of."""
+        self._told.why = "rejoins" if self.is_known else "asks"
 
     def take_reply(self, reply: Sequence[int], *, asked_at: float, told_at: float) -> float:
         """Take what the script that reserves has answered. Give the seconds after which to ask for more."""
-        processes, foreign, again = reply[_NUMBERS_OF_BOTH:_NUMBERS_ABOUT_BUDGET]
-        self.take_word(reply, asked_at=asked_at, told_at=told_at)
-        self.processes, self._foreign = max(1, processes), foreign
+        processes, foreign, again, version = reply[_NUMBERS_OF_BOTH:_NUMBERS_ABOUT_BUDGET]
+        told = self._told
+        told.why = "knows" if reply[_PLACE_OF_IS_KNOWN] else "asks"
+        told.processes, told.foreign, told.version = max(1, processes), foreign, version
+        is_stepped = self.take_word(reply, asked_at=asked_at, told_at=told_at)
         for start in reply[_NUMBERS_ABOUT_BUDGET:]:
             self._tickets.append(Ticket(self.next_number, self.clock.ours(start) + self.clock.error))
             self.next_number += 1
         self._tickets.sort(key=lambda ticket: ticket.start)
+        if is_stepped:
+            self.drop_tickets(len(self._tickets))
         return again / 1e6
 
-    def take_word(self, reply: Sequence[int], *, asked_at: float, told_at: float) -> None:
-        """Take what both scripts answer first: the time, the limit, and until when nobody may go."""
+    def take_word(self, reply: Sequence[int], *, asked_at: float, told_at: float) -> bool:
+        """Take what both scripts answer first: the time, the limit, and until when nobody may go.
+
+        Give whether Redis' clock was set. What was given by it cannot be trusted then, for one window.
+        """
         now, limit, window, is_known, closed_until = reply[:_NUMBERS_OF_BOTH]
-        self.clock.observe(asked_at=asked_at, told=now, told_at=told_at)
+        is_stepped = self.clock.observe(asked_at=asked_at, told=now, told_at=told_at)
         self.is_known = bool(is_known)
         if is_known:
             self._take_limit(max(1, limit))
             self.rate = RateLimit(max(1, limit), window / 1e6)
         if closed_until > now:
             self._close_until(self.clock.ours(closed_until))
+        if is_stepped:
+            self.drop_tickets(len(self._tickets))
+            self.rejoin()
+        return is_stepped
 
-    def tell(self, process: str) -> list[str | int]:
+    def tell(self, process: str, now: float) -> list[str | int]:
         """Give the arguments of the script that settles, and take the news for told."""
         news, self.news = self.news, News({})
         limit_at, limit = news.limit
@@ -274,7 +304,7 @@ class RemoteBudget:
             round(longest * 1e6),
             self._theirs(length_at),
             round(news.at_least * 1e6),
-            self._theirs(news.closed_until),
+            round(max(0.0, news.closed_until - now) * 1e6),
             used,
             self._theirs(used_at),
             self._theirs(news.refused_at),

@@ -16,9 +16,13 @@ What stands in Redis, all with one hash tag:
 
 - ``tokens``, a sorted set: ``process:number`` by the moment of counting.
 - ``budget``, a hash: limit and window (with the moments of the answers that told them), ``closed_until``,
-  ``probe_until``, what others were seen to spend, and a slack that refusals have taught.
+  ``probe_until``, what others were seen to spend, a slack that refusals have taught, ``at`` (the moment of the last
+  script) and ``version`` (how many reservations there were).
 - ``line``, a sorted set: the processes that wait, by the moment since when.
 - ``seen``, a sorted set: the processes, by the moment of their last question.
+
+What is there may be of the past: Redis was flushed or restarted, or a replica that lags has taken over. A process that
+has seen a higher version tells so. Then the budget counts as spent for one window.
 """
 
 from __future__ import annotations
@@ -44,8 +48,25 @@ end
 -- The longest that a token may stay unsent.
 local function lease(window) return math.min(window, 5000000) end
 
-local function keep()
-  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, 3600000) end
+local function close_for(seconds)
+  redis.call('HSET', budget, 'closed_until', math.max(field('closed_until') or 0, now + seconds))
+end
+
+local function keep(window)
+  redis.call('HSET', budget, 'at', now)
+  local milliseconds = math.ceil(math.max(3600000, 4 * window / 1000))
+  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, milliseconds) end
+end
+
+-- Where the clock was set back, or is that of another machine, all moments that stand here are ahead.
+local back = (field('at') or 0) - now
+local is_set_back = back > 1000000
+if is_set_back then
+  for _, key in ipairs({tokens, line, seen}) do redis.call('ZREMRANGEBYSCORE', key, '-inf', '+inf') end
+  for _, name in ipairs({'limit_at', 'length_at', 'foreign_at', 'slack_at', 'probe_until', 'closed_until'}) do
+    local moment = field(name)
+    if moment then redis.call('HSET', budget, name, moment - back) end
+  end
 end
 """
 
@@ -53,13 +74,16 @@ RESERVE = f"""{_BEGIN}
 -- Gives tokens to a process: as many as wait there, and as are free, and not more than its share while others wait.
 local process, first, wanted, share = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local believed_limit, believed_window, why = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
+local version_seen, version = tonumber(ARGV[8]), field('version') or 0
 
 local limit, window = field('limit'), field('window') or believed_window
 local again = math.floor(math.min(math.max(window / 8, 10000), 250000))
-if why == 'rejoins' or (why == 'knows' and not limit) then
+if why == 'rejoins' or version_seen > version or is_set_back then
   -- What was spent without Redis, or was forgotten by it, is back when a window has passed.
-  redis.call('HSET', budget, 'closed_until', math.max(field('closed_until') or 0, now + window))
+  close_for(window)
 end
+version = math.max(version, version_seen) + 1
+redis.call('HSET', budget, 'version', version)
 if not limit and why ~= 'asks' then
   limit = believed_limit
   redis.call('HSET', budget, 'limit', limit, 'window', window)
@@ -111,7 +135,7 @@ elseif most > 0 then
   end
 end
 
-local reply = {{now, limit, window, is_known, closed_until, redis.call('ZCARD', seen), foreign, again}}
+local reply = {{now, limit, window, is_known, closed_until, redis.call('ZCARD', seen), foreign, again, version}}
 local out = redis.call('ZCARD', tokens)
 local slack = faded('slack', 0.98, window)
 local given = 0
@@ -134,29 +158,31 @@ for number = first, first + wanted - 1 do
   end
   reply[#reply + 1] = math.ceil(start)
 end
-if #reply - 8 == wanted then
+if #reply - 9 == wanted then
   redis.call('ZREM', line, process)
 elseif given > 0 then
   -- To the end of the line, so that the others come next.
   redis.call('ZADD', line, now, process)
 end
-keep()
+keep(window)
 return reply
 """
 
 SETTLE = f"""{_BEGIN}
 -- Takes what a process has heard: when its requests were counted, and what the answers' headers say of the limit.
-local limit, limit_at = tonumber(ARGV[1]), tonumber(ARGV[2])
-local shortest, longest, length_at = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local at_least, closed_until = tonumber(ARGV[6]), tonumber(ARGV[7])
-local used, used_at, refused_at = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+-- A process that has not noticed yet that the clock was set back tells of moments to come.
+local function moment(text) return math.min(tonumber(text), now) end
+local limit, limit_at = tonumber(ARGV[1]), moment(ARGV[2])
+local shortest, longest, length_at = tonumber(ARGV[3]), tonumber(ARGV[4]), moment(ARGV[5])
+local at_least, closed_for = tonumber(ARGV[6]), tonumber(ARGV[7])
+local used, used_at, refused_at = tonumber(ARGV[8]), moment(ARGV[9]), moment(ARGV[10])
 local window = field('window') or tonumber(ARGV[11])
 
 for place = 12, #ARGV, 2 do
   if ARGV[place + 1] == '0' then
     redis.call('ZREM', tokens, ARGV[place])
   else
-    redis.call('ZADD', tokens, 'XX', tonumber(ARGV[place + 1]), ARGV[place])
+    redis.call('ZADD', tokens, 'XX', math.min(tonumber(ARGV[place + 1]), now + lease(window)), ARGV[place])
   end
 end
 
@@ -187,8 +213,11 @@ end
 window = math.max(window, at_least)
 redis.call('HSET', budget, 'window', window)
 
-if closed_until > (field('closed_until') or 0) then
-  redis.call('HSET', budget, 'closed_until', closed_until)
+if is_set_back then
+  close_for(window)
+end
+if closed_for > 0 then
+  close_for(closed_for)
 end
 
 -- What the server counts beyond the tokens that were sent before, others have spent.
@@ -204,6 +233,6 @@ if refused_at > (field('slack_at') or 0) and beyond <= 0 then
   local slack = math.min(window, math.max(window / 50, 2 * faded('slack', 0.98, window)))
   redis.call('HSET', budget, 'slack', slack, 'slack_at', now)
 end
-keep()
+keep(window)
 return {{now, field('limit') or 0, window, field('limit') and 1 or 0, field('closed_until') or 0}}
 """

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from periskope_async.errors import ConfigError, WrongLoopError
@@ -36,6 +37,7 @@ _MOST_SECONDS_OF_NEWS = 0.025
 _FIRST_REJOIN_SECONDS = 0.5
 _LAST_REJOIN_SECONDS = 5.0
 _SAID_CHARACTERS = 200
+_MOST_SECONDS_TO_CLOSE = 0.5
 
 
 class SharedLimiter(Gate):
@@ -47,7 +49,7 @@ class SharedLimiter(Gate):
     ``prefix`` begins the names of the keys in Redis; the API key stands in them as a hash.
 
     One trip to Redis reserves for all who wait in this process, and one tells what became of the requests. Neither is
-    on the way of an answer. Where Redis does not answer within a quarter of a second, this process goes on with an
+    on the way of an answer. Where Redis does not answer within half a second, this process goes on with an
     equal share of the limit as it was last known, says so once at WARNING, and returns when Redis is back. Nobody may
     go for one window then, in either direction.
 
@@ -78,12 +80,11 @@ class SharedLimiter(Gate):
         self._remote = RemoteBudget(assume=assume)
         super().__init__(self._remote, max_wait=max_wait)
         self._share_of_others = reserve
-        self._why = "asks" if assume is None else "assumes"
-        """What the next question says of what is known: asks, assumes, knows, or rejoins."""
         self._process = ""
         self._pid: int | None = None
         self._link = RedisLink(secret, prefix=prefix)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._closing = asyncio.Event()
 
     def use_key(self, api_key: Secret) -> None:
         """Name the budget after the API key; a client calls this. Raises ConfigError for a second key."""
@@ -95,6 +96,7 @@ class SharedLimiter(Gate):
         Wait for what it gives, if anything, to have told Redis the rest and closed the connections.
         """
         super().close()
+        self._closing.set()
         if self._loop is None or self._loop.is_closed() or self._pid != os.getpid():
             return None
         return self._start("close", self._end)
@@ -157,22 +159,20 @@ class SharedLimiter(Gate):
         """Reserve for all who wait, until all of them have a ticket."""
         loop, remote = asyncio.get_running_loop(), self._remote
         while (wanted := self._queue.waiting - remote.tickets) > 0:
-            again = await self._make_trip(wanted, self._why)
+            again = await self._make_trip(wanted)
             now = loop.time()
             self._fail_impatient(now, now + (remote.wait_for(1, now) if remote.tickets else remote.closed_for(now)))
             self._serve()
             if self._queue.waiting > remote.tickets:
-                await asyncio.sleep(again)
+                await self._pause(again)
 
-    async def _make_trip(self, wanted: int, why: str) -> float:
+    async def _make_trip(self, wanted: int) -> float:
         """Make one trip. Give the seconds after which to make the next one."""
         loop, remote = asyncio.get_running_loop(), self._remote
         asked_at = loop.time()
-        question = remote.question(wanted, reserve=self._share_of_others, why=why)
-        reply = await self._link.reserve([self._process, *question])
-        again = remote.take_reply(reply, asked_at=asked_at, told_at=loop.time())
-        self._why = "knows" if remote.is_known else "asks"
-        return again
+        question = remote.question(wanted, reserve=self._share_of_others)
+        reply = await self._link.reserve([self._process, *question], is_waited_for=wanted > 0)
+        return remote.take_reply(reply, asked_at=asked_at, told_at=loop.time())
 
     def _tell_soon(self) -> None:
         if self._remote.news.counted and not (self._is_lost or self._is_closed):
@@ -181,14 +181,14 @@ class SharedLimiter(Gate):
     async def _tell_redis(self) -> None:
         """Tell Redis the news, until there is none."""
         while self._remote.news.counted:
-            await asyncio.sleep(min(_SHARE_OF_NEWS * self._remote.window, _MOST_SECONDS_OF_NEWS))
+            await self._pause(min(_SHARE_OF_NEWS * self._remote.window, _MOST_SECONDS_OF_NEWS))
             await self._settle_trip()
             self._serve()
 
     async def _settle_trip(self) -> None:
         loop, remote = asyncio.get_running_loop(), self._remote
         asked_at = loop.time()
-        reply = await self._link.settle(remote.tell(self._process))
+        reply = await self._link.settle(remote.tell(self._process, asked_at))
         remote.take_word(reply, asked_at=asked_at, told_at=loop.time())
 
     def _lose(self, said: str) -> None:
@@ -219,13 +219,15 @@ class SharedLimiter(Gate):
 
     async def _rejoin(self) -> None:
         """Return to the shared budget when Redis is back."""
-        why = "rejoins" if self._remote.is_known else "asks"
+        self._remote.rejoin()
         wait = _FIRST_REJOIN_SECONDS
         while self._is_lost:
-            await asyncio.sleep(wait)
+            await self._pause(wait)
+            if self._is_closed:
+                return
             wait = min(2 * wait, _LAST_REJOIN_SECONDS)
             try:
-                await self._make_trip(0, why)
+                await self._make_trip(0)
             except RedisLost:
                 continue
             self._budget = self._remote
@@ -234,20 +236,30 @@ class SharedLimiter(Gate):
 
     async def _end(self) -> None:
         """Tell Redis the rest, and close the connections."""
-        running = [task for name, task in self._tasks.items() if name != "close" and not task.done()]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
         remote = self._remote
-        remote.drop_tickets(remote.tickets)
+        running = [task for name, task in self._tasks.items() if name != "close" and not task.done()]
         try:
-            if remote.news.counted and not self._is_lost:
-                await self._settle_trip()
-        except RedisLost:
+            async with asyncio.timeout(_MOST_SECONDS_TO_CLOSE):
+                # A trip that is cancelled may have reserved, and nobody would know what.
+                if running:
+                    await asyncio.wait(running)
+                remote.drop_tickets(remote.tickets)
+                if remote.news.counted and not self._is_lost:
+                    await self._settle_trip()
+        except (RedisLost, TimeoutError):
             # The tokens come back by themselves.
             pass
         finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
             await self._link.close()
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, and wake when the limiter closes."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
 
     def _start(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> asyncio.Task[None]:
         """Have one task of a name at most: the running one, or a new one."""

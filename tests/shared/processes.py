@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import random
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -11,16 +12,16 @@ from msgspec import Struct
 
 from periskope_async.limits.remote import RemoteBudget, Ticket
 from periskope_async.limits.scripts import KEYS, RESERVE, SETTLE
-from tests.limits.servers import headers_of
+from tests.limits.servers import FixedWindow, headers_of
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Callable
 
     from periskope_async.limits.rate import RateLimit
     from tests.limits.servers import Server
+    from tests.shared.stores import Store
 
-__all__ = ["Cluster", "Process"]
+__all__ = ["Cluster", "Process", "cluster", "timed"]
 
 _BEGAN = 1_700_000_000.0
 _SECONDS_OF_NEWS = 0.02
@@ -34,7 +35,6 @@ class Process:
         self.name = name
         self.ahead = ahead
         self.budget = RemoteBudget(assume=assume)
-        self.why = "asks" if assume is None else "assumes"
         self.waiting = 0
         self.answered: list[float] = []
         """When its requests were answered, by the true time."""
@@ -53,27 +53,37 @@ class _Ways(Struct):
     to_redis: tuple[float, float] = (0.0001, 0.0005)
 
 
+def timed(redis: Any, text: str) -> Callable[[list[str], list[Any], float], list[int]]:
+    """Have a script told what time it is, in seconds; it takes the keys, the arguments and the time."""
+    assert _CLOCK in text
+    told = "{tonumber(ARGV[#ARGV - 1]), tonumber(ARGV[#ARGV])}"
+    # What the time is comes last, and is taken off before the rest is read.
+    script = redis.register_script(
+        text.replace(_CLOCK, told).replace(
+            "\nlocal function field", "\nARGV[#ARGV] = nil\nARGV[#ARGV] = nil\nlocal function field", 1
+        )
+    )
+
+    def run(keys: list[str], arguments: list[Any], now: float) -> list[int]:
+        seconds = _BEGAN + now
+        reply: list[int] = script(keys=keys, args=[*arguments, int(seconds), round(seconds % 1 * 1e6)])
+        return reply
+
+    return run
+
+
 class Cluster:
     """Runs processes against one server, from event to event."""
 
     def __init__(self, redis: Any, server: Server, rng: random.Random, **ways: tuple[float, float]) -> None:
-        assert _CLOCK in RESERVE
-        assert _CLOCK in SETTLE
-        told = "{tonumber(ARGV[#ARGV - 1]), tonumber(ARGV[#ARGV])}"
-        self._reserve, self._settle = (
-            # What the time is comes last, and is taken off before the rest is read.
-            redis.register_script(
-                text.replace(_CLOCK, told).replace(
-                    "\nlocal function field", "\nARGV[#ARGV] = nil\nARGV[#ARGV] = nil\nlocal function field", 1
-                )
-            )
-            for text in (RESERVE, SETTLE)
-        )
+        self._reserve, self._settle = (timed(redis, text) for text in (RESERVE, SETTLE))
         self.redis = redis
         self.server = server
         self.rng = rng
         self.ways = _Ways(**ways)
         self.now = 0.0
+        self.redis_ahead = 0.0
+        """Seconds by which Redis' clock is ahead."""
         self.processes: list[Process] = []
         budget = uuid4()
         self._keys = [f"test:{{{budget}}}:{name}" for name in KEYS]
@@ -96,6 +106,18 @@ class Cluster:
         while self._events and self._events[0][0] <= until:
             self.now, _, action = heapq.heappop(self._events)
             action()
+
+    def copy(self) -> Callable[[], None]:
+        """Copy what stands in Redis. Give what puts the copy back, as a replica that lags does when it takes over."""
+        copied = {key: self.redis.dump(key) for key in self._keys}
+
+        def put_back() -> None:
+            self.redis.delete(*self._keys)
+            for key, value in copied.items():
+                if value is not None:
+                    self.redis.restore(key, 0, value)
+
+        return put_back
 
     @property
     def answered(self) -> list[float]:
@@ -130,8 +152,7 @@ class Cluster:
         there = self.now + self._take("to_redis")
 
         def run() -> None:
-            seconds = _BEGAN + self.now
-            reply = script(keys=self._keys, args=[*arguments, int(seconds), round(seconds % 1 * 1e6)])
+            reply = script(self._keys, arguments, self.now + self.redis_ahead)
             if not process.is_dead:
                 self.at(self.now + self._take("to_redis"), lambda: back(reply))
 
@@ -146,11 +167,10 @@ class Cluster:
 
         def answer(reply: list[int]) -> None:
             again = budget.take_reply(reply, asked_at=asked_at, told_at=self.now + process.ahead)
-            process.why = "knows" if budget.is_known else "asks"
             self._look(process)
             self.at(self.now + again, lambda: self._ask(process))
 
-        question = budget.question(wanted, reserve=0.0, why=process.why)
+        question = budget.question(wanted, reserve=0.0)
         self._script(process, self._reserve, [process.name, *question], answer)
 
     def _tell_soon(self, process: Process) -> None:
@@ -167,7 +187,7 @@ class Cluster:
             self._look(process)
 
         if not process.is_dead:
-            self._script(process, self._settle, list(process.budget.tell(process.name)), told)
+            self._script(process, self._settle, list(process.budget.tell(process.name, asked_at)), told)
 
     def _send(self, process: Process, ticket: Ticket) -> None:
         sent = self.now
@@ -193,3 +213,15 @@ class Cluster:
             self.at(self.now + self._take("answer"), answer)
 
         self.at(sent + self._take("to_server"), count)
+
+
+def cluster(
+    store: Store, limit: int, processes: int, *, waiting: int, server: Server | None = None, **ways: tuple[float, float]
+) -> Cluster:
+    """Make processes that all have as much to do."""
+    rng = random.Random(limit * processes)
+    made = Cluster(store.admin(), server or FixedWindow(limit, 1.0), rng, **ways)
+    for _ in range(processes):
+        # Each has a clock of its own.
+        made.add(ahead=rng.uniform(-1e5, 1e5)).waiting = waiting
+    return made

@@ -1,0 +1,242 @@
+"""How long anybody waits for Redis, and when it is returned to: in virtual time, with a Redis that is made up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from periskope_async import PeriskopeClient, RateLimit, SharedLimiter
+from periskope_async.limits.headers import LimitHeaders
+from tests.limits.virtual import VirtualLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Self
+
+LIMIT, PROCESSES = 100, 4
+MICROSECONDS = 1_000_000
+
+
+class FakeRedis:
+    """Answers both scripts as Redis does for one of four processes, while it is there."""
+
+    def __init__(self) -> None:
+        self.is_there = True
+        self.refuses_with: Exception | None = None
+        self.seconds = 0.001
+        self.trips = 0
+        self.out: set[int] = set()
+        """Numbers of the tickets that were given, and of which nothing was heard."""
+
+    async def __call__(self, *, keys: list[str], args: list[Any]) -> list[int]:  # noqa: ARG002 - as redis-py calls it
+        loop = asyncio.get_running_loop()
+        self.trips += 1
+        if self.refuses_with:
+            raise self.refuses_with
+        if not self.is_there:
+            await asyncio.sleep(1e9)
+        await asyncio.sleep(self.seconds)
+        now = round(loop.time() * MICROSECONDS)
+        word = [now, LIMIT, MICROSECONDS, 1, 0]
+        if isinstance(args[0], int):
+            # The one that settles: the news of each ticket stands behind eleven numbers.
+            self.out -= {int(token.partition(":")[2]) for token in args[11::2]}
+            return word
+        _, first, wanted, *_ = args
+        given = range(first, first + min(wanted, LIMIT // PROCESSES))
+        self.out |= set(given)
+        return [*word, PROCESSES, 0, 100_000, self.trips, *[now] * len(given)]
+
+
+class Calls:
+    """A limiter over such a Redis, and how long each call waits in it."""
+
+    def __init__(self) -> None:
+        self.redis = FakeRedis()
+        self.limiter = SharedLimiter("redis://127.0.0.1:1")
+        PeriskopeClient("key", limiter=self.limiter)
+        self.limiter._link._reserve = self.limiter._link._settle = self.redis  # type: ignore[assignment]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.limiter.__aexit__(None, None, None)
+
+    async def call(self) -> float:
+        permit = await self.limiter.acquire()
+        permit.sent()
+        await asyncio.sleep(0.01)
+        permit.answered(LimitHeaders(), status=200)
+        return permit.seconds_waited
+
+    async def call_many(self, count: int) -> list[float]:
+        return await asyncio.gather(*(self.call() for _ in range(count)))
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(work)
+
+
+@pytest.fixture(autouse=True)
+def patience() -> None:
+    """Take the time that users have, in place of the other tests'."""
+
+
+def test_a_redis_that_never_answers_is_waited_for_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        async with Calls() as calls:
+            calls.redis.is_there = False
+            waiting = asyncio.ensure_future(calls.call())
+            await asyncio.sleep(0.2)
+            # This one comes while the trip is under way.
+            assert max(await calls.call(), await waiting) <= 0.46
+            assert caplog.text.count("Redis is away") == 1
+
+    run(work())
+
+
+@pytest.mark.parametrize("error", [None, ConnectionRefusedError()], ids=["hangs", "refuses"])
+def test_nobody_waits_longer_than_half_a_second(error: Exception | None) -> None:
+    """Beside the window that is let pass, since it may be spent: whenever the call comes."""
+
+    async def work() -> None:
+        for offset in range(12):
+            async with Calls() as calls:
+                await calls.call_many(10)
+                await asyncio.sleep(5.0)
+                calls.redis.is_there, calls.redis.refuses_with = False, error
+                others = asyncio.ensure_future(calls.call_many(3))
+                await asyncio.sleep(offset * 0.03)
+                assert await calls.call() <= 0.5 + 1.0
+                assert max(await others) <= 0.5 + 1.0
+                # From then on it is not waited for at all.
+                await asyncio.sleep(2.0)
+                assert max(await calls.call_many(10)) < 0.01
+
+    run(work())
+
+
+def test_a_process_alone_keeps_to_its_share() -> None:
+    async def work() -> None:
+        async with Calls() as calls:
+            await calls.call_many(10)
+            calls.redis.is_there = False
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            await calls.call_many(10 * LIMIT // PROCESSES)
+            assert 10.0 <= loop.time() - began <= 12.0
+
+    run(work())
+
+
+def test_it_returns_within_five_seconds(caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        async with Calls() as calls:
+            await calls.call()
+            calls.redis.is_there = False
+            await calls.call()
+            await asyncio.sleep(60.0)
+            calls.redis.is_there = True
+            await asyncio.sleep(5.3)
+            assert "with Redis" in repr(calls.limiter)
+            assert caplog.text.count("Redis is back") == 1
+
+    run(work())
+
+
+def test_an_error_of_no_known_kind_is_a_loss_too(caplog: pytest.LogCaptureFixture) -> None:
+    """redis-py raises RuntimeError now and then, as for a buffer that is closed."""
+
+    async def work() -> None:
+        async with Calls() as calls:
+            await calls.call()
+            calls.redis.refuses_with = RuntimeError("Buffer is closed.")
+            await calls.call()
+            await asyncio.sleep(30.0)
+            calls.redis.refuses_with = None
+            await asyncio.sleep(5.3)
+            assert "with Redis" in repr(calls.limiter)
+            assert caplog.text.count("Redis is away") == 1
+
+    run(work())
+
+
+def test_a_loop_that_was_held_up_loses_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """The answer was there in time, but nobody looked."""
+
+    async def work() -> None:
+        async with Calls() as calls:
+            await calls.call()
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualLoop)
+            calls.redis.seconds = 0.1
+            waiting = asyncio.ensure_future(calls.call())
+            await asyncio.sleep(0.05)
+            loop.seconds += 3.0
+            await waiting
+            assert not caplog.records
+
+    run(work())
+
+
+def test_a_slow_redis_costs_latency_and_not_the_limit() -> None:
+    async def work() -> None:
+        async with Calls() as calls:
+            calls.redis.seconds = 0.1
+            assert max(await calls.call_many(20)) <= 0.11
+            assert calls.limiter.snapshot().limit == LIMIT
+
+    run(work())
+
+
+def test_the_limit_is_assumed_where_redis_was_never_there() -> None:
+    async def work() -> None:
+        limiter = SharedLimiter("redis://127.0.0.1:1", assume=RateLimit(7, 1.0))
+        PeriskopeClient("key", limiter=limiter)
+        redis = FakeRedis()
+        redis.refuses_with = ConnectionRefusedError()
+        limiter._link._reserve = limiter._link._settle = redis  # type: ignore[assignment]
+        async with limiter:
+            permit = await limiter.acquire()
+            permit.unused()
+            assert limiter.snapshot().limit == 7
+
+    run(work())
+
+
+@pytest.mark.parametrize("after", [0.001, 0.02, 0.03, 0.06, 0.12])
+def test_closing_gives_back_what_was_reserved(after: float) -> None:
+    """Wherever the trips are, and in half a second if Redis hangs."""
+
+    async def work() -> None:
+        async with Calls() as calls:
+            await calls.call()
+            calls.redis.seconds = 0.05
+            waiting = asyncio.ensure_future(calls.call_many(3))
+            await asyncio.sleep(after)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began < 0.2
+        assert not calls.redis.out
+
+    run(work())
+
+
+def test_closing_waits_no_longer_than_half_a_second() -> None:
+    async def work() -> None:
+        async with Calls() as calls:
+            await calls.call()
+            calls.redis.is_there = False
+            waiting = asyncio.ensure_future(calls.call_many(3))
+            await asyncio.sleep(0.01)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began <= 0.51
+
+    run(work())
