@@ -40,8 +40,9 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], a
     return LOOPS if is_on_sockets else {"asyncio": asyncio.new_event_loop}
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Take what is imported out of the collector's sight: it is collected after each test, and looks at less."""
+@pytest.fixture(scope="module", autouse=True)
+def _little_to_collect() -> None:
+    """Take what is there already out of the collector's sight: after each test it then looks at that test's objects."""
     gc.collect()
     gc.freeze()
 
