@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import os
 import sys
 from pathlib import Path
@@ -24,11 +25,23 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 # Else the test runner's first look for "the current loop" makes one that nobody closes.
 asyncio.set_event_loop(None)
 
-LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+
+def patient(make: Callable[[], asyncio.AbstractEventLoop]) -> Callable[[], asyncio.AbstractEventLoop]:
+    """Have debug mode log nothing of how long a step took: on a busy machine any step may take long."""
+
+    def made() -> asyncio.AbstractEventLoop:
+        loop = make()
+        loop.slow_callback_duration = math.inf
+        return loop
+
+    return made
+
+
+LOOPS = {"asyncio": patient(asyncio.new_event_loop)}
 if sys.platform != "win32":
     import uvloop
 
-    LOOPS["uvloop"] = uvloop.new_event_loop
+    LOOPS["uvloop"] = patient(uvloop.new_event_loop)
 
 # Where tests open sockets: folders of this one, and files in it.
 ON_SOCKETS = {"flow", "realtime", "sandbox", "shared", "typing", "webhooks", "test_readme.py"}
@@ -37,7 +50,14 @@ ON_SOCKETS = {"flow", "realtime", "sandbox", "shared", "typing", "webhooks", "te
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run tests that open sockets on uvloop too, which servers such as uvicorn choose by themselves."""
     is_on_sockets = item.path.relative_to(Path(__file__).parent).parts[0] in ON_SOCKETS
-    return LOOPS if is_on_sockets else {"asyncio": asyncio.new_event_loop}
+    return LOOPS if is_on_sockets else {"asyncio": LOOPS["asyncio"]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _little_to_collect() -> None:
+    """Take what is there already out of the collector's sight: after each test it then looks at that test's objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 READER = reader_of(CHATS)
+RECORDED = (Path(__file__).parent / "data" / "chats-200.json").read_bytes()
+"""What GET /chats answered to the document's authors: 23 chats."""
 
 
 class RawRow(Struct, frozen=True):

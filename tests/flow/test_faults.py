@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import random
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,12 +29,12 @@ from periskope_async import (
 )
 from periskope_async.sandbox import Body, CutBody, HeaderChange, Redirect, ResetConnection, Slow, StallBody, Status
 from tests.flow.raw_server import compressed
+from tests.reading import RECORDED
 
 if TYPE_CHECKING:
     from periskope_async.sandbox import Fault
     from tests.flow.conftest import Opened
 
-DATA = Path(__file__).parent.parent / "data"
 QUICK = Timeout(connect=5.0, read=0.3)
 NO_RETRY = 1
 
@@ -260,12 +259,11 @@ async def test_a_small_answer_that_unpacks_to_a_huge_one_is_refused(opened: Open
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
 async def test_every_encoding_is_read(opened: Opened, encoding: str) -> None:
-    body = (DATA / "chats-200.json").read_bytes()
     async with opened() as (sandbox, client):
-        sandbox.script(Status(200, body=compressed(encoding, body), headers={"Content-Encoding": encoding}))
+        sandbox.script(Status(200, body=compressed(encoding, RECORDED), headers={"Content-Encoding": encoding}))
         page = await client.list_chats()
         assert len(page.chats) == 23
-        assert page.meta.body_bytes == len(body)
+        assert page.meta.body_bytes == len(RECORDED)
 
 
 async def test_compressed_answers_are_asked_for(opened: Opened) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -12,11 +11,10 @@ import pytest
 
 from periskope_async import NotFoundError, PeriskopeClient, RateLimiter
 from periskope_async.sandbox import Body
+from tests.reading import RECORDED
 
 if TYPE_CHECKING:
     from tests.flow.conftest import Opened
-
-DATA = Path(__file__).parent.parent / "data"
 
 
 async def test_every_chat_once_in_the_servers_order(opened: Opened) -> None:
@@ -54,10 +52,9 @@ async def test_many_tasks_share_one_client(opened: Opened) -> None:
 
 async def test_the_recorded_answer_field_by_field(opened: Opened) -> None:
     """What the API really sent, over a socket: every key of every chat has its value in place."""
-    body = (DATA / "chats-200.json").read_bytes()
-    recorded = json.loads(body)["chats"]
+    recorded = json.loads(RECORDED)["chats"]
     async with opened() as (sandbox, client):
-        sandbox.script(Body(body, "application/json; charset=utf-8"))
+        sandbox.script(Body(RECORDED, "application/json; charset=utf-8"))
         page = await client.list_chats()
     assert (page.from_, page.to, page.count, len(page.chats)) == (1, 23, 23, 23)
     for chat, sent in zip(page.chats, recorded, strict=True):

@@ -12,7 +12,7 @@ import pytest
 
 from periskope_async.meta import ResponseMeta
 from periskope_async.models import UNSET, Chat, ChatMember, DeliveryInfo, Maybe, Message, MessageId, UnsetType
-from tests.reading import read_chat, read_chat_page
+from tests.reading import RECORDED, read_chat, read_chat_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,8 @@ META = ResponseMeta(status=200)
 UNREAD = b'{"chat_id":"a","chat_name":7,"latest_message":{"message_id":"m","ack":"many","to":null}}'
 
 
-def test_types_narrow_for_both_checkers(body: bytes) -> None:
-    page = read_chat_page(body, META)
+def test_types_narrow_for_both_checkers() -> None:
+    page = read_chat_page(RECORDED, META)
     assert_type(page.chats, list[Chat])
     chat = page.chats[1]
     assert_type(chat.chat_id, str)
@@ -58,8 +58,8 @@ def pickled(chat: Chat) -> Chat:
 
 
 @pytest.mark.parametrize("make_copy", [copy.copy, copy.deepcopy, pickled])
-def test_copies_are_equal_in_value_hash_and_text(make_copy: Callable[[Chat], Chat], body: bytes) -> None:
-    for chat in [*read_chat_page(body, META), read_chat(UNREAD)]:
+def test_copies_are_equal_in_value_hash_and_text(make_copy: Callable[[Chat], Chat]) -> None:
+    for chat in [*read_chat_page(RECORDED, META), read_chat(UNREAD)]:
         other = make_copy(chat)
         assert other == chat
         assert hash(other) == hash(chat)
@@ -67,9 +67,9 @@ def test_copies_are_equal_in_value_hash_and_text(make_copy: Callable[[Chat], Cha
         assert msgspec.json.encode(other) == msgspec.json.encode(chat)
 
 
-def test_sets_and_equality(body: bytes) -> None:
-    chats = read_chat_page(body, META).chats
-    assert len(set(chats) | set(read_chat_page(body, META).chats)) == 23
+def test_sets_and_equality() -> None:
+    chats = read_chat_page(RECORDED, META).chats
+    assert len(set(chats) | set(read_chat_page(RECORDED, META).chats)) == 23
     assert len({Chat(chat_id="a", org_phone="1"), Chat(chat_id="a", org_phone="2"), Chat(chat_id="a")}) == 3
     assert Chat(chat_id="a", members={}) != Chat(chat_id="a", members=None) != Chat(chat_id="a")
     messages = {chat.latest_message for chat in chats if chat.latest_message}
@@ -93,8 +93,8 @@ def test_a_repr_shows_what_was_sent_and_no_more() -> None:
     assert repr(read_chat(b'{"chat_id":"a","chat_name":null}')) == "Chat(chat_id='a', chat_name=None)"
 
 
-def test_encoding_gives_the_wire_names_and_reads_back(body: bytes) -> None:
-    for chat in read_chat_page(body, META):
+def test_encoding_gives_the_wire_names_and_reads_back() -> None:
+    for chat in read_chat_page(RECORDED, META):
         assert read_chat(msgspec.json.encode(chat)) == chat
     message = Message(message_id="m", from_="a", to=None)
     assert msgspec.json.encode(message) == b'{"message_id":"m","from":"a","to":null}'

@@ -23,7 +23,7 @@ from periskope_async import (
     TimeoutError_,
 )
 from periskope_async.realtime import Gap, LiveEvent
-from periskope_async.sandbox import PHONES, Status
+from periskope_async.sandbox import PHONES
 from periskope_async.testing import no_waiting
 from tests.webhooks.bodies import message
 
@@ -361,53 +361,6 @@ async def test_or_the_stream_ends(opened: Opened) -> None:
         assert ids(await take(stream, 10)) == [f"m{number}" for number in range(10)]
         with pytest.raises(StreamOverflowError, match="nobody takes them"):
             await anext(stream)
-
-
-async def test_a_gap_is_filled_by_a_walk(opened: Opened) -> None:
-    async with opened() as (sandbox, client), client.events("chat.created", fill_gaps=True) as stream:
-        before = sandbox.insert()
-        assert ids(await take(stream, 1)) == [before]
-        sandbox.sockets.faults.status = 503
-        sandbox.sockets.drop()
-        missed = [sandbox.insert() for _ in range(5)]
-        sandbox.sockets.faults.status = None
-        await until(lambda: stream.is_connected)
-        live = sandbox.insert()
-        items = await take(stream, 6)
-        assert sorted(map(str, ids(items))) == sorted([*missed, live])
-        assert {item.source for item in items if isinstance(item, LiveEvent)} <= {"walk", "socket"}
-        assert isinstance(items[0], LiveEvent)
-        assert items[0].source == "walk"
-        sandbox.sockets.restart()
-        last = sandbox.insert()
-        assert ids(await take(stream, 1)) == [last]
-
-
-async def test_what_no_walk_brings_is_told_by_the_gap(opened: Opened) -> None:
-    async with (
-        opened() as (sandbox, client),
-        client.events("chat.created", "message.updated", fill_gaps=True) as stream,
-    ):
-        sandbox.sockets.faults.status = 503
-        sandbox.sockets.drop()
-        missed = sandbox.insert()
-        sandbox.sockets.faults.status = None
-        filled, gap = await take(stream, 2)
-        assert ids([filled]) == [missed]
-        assert isinstance(gap, Gap)
-        assert gap.filled == ("chat.created",)
-        assert gap.error is None
-
-
-async def test_a_walk_that_fails_is_told_by_the_gap(opened: Opened) -> None:
-    async with opened() as (sandbox, client), client.events("chat.created", fill_gaps=True) as stream:
-        sandbox.script(Status(403))
-        sandbox.sockets.drop()
-        (gap,) = await take(stream, 1)
-        assert isinstance(gap, Gap)
-        assert gap.filled == ()
-        assert gap.error is not None
-        assert "chat.created" in gap.error
 
 
 async def test_a_cancelled_wait_loses_nothing(opened: Opened) -> None:

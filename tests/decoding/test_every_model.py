@@ -16,7 +16,7 @@ from periskope_async.errors import PartialFailure
 from periskope_async.meta import ResponseMeta
 from periskope_async.models import UNSET, UnsetType
 from periskope_async.models.part import Part
-from tests.models.samples import SAMPLES
+from tests.decoding.samples import SAMPLES
 from tests.reading import at_once
 
 META = ResponseMeta(status=200)

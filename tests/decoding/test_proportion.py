@@ -14,7 +14,7 @@ from periskope_async.decoding.envelope import UNREAD
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.meta import ResponseMeta
 from periskope_async.models.part import Part
-from tests.models.test_variants import FULL, PLACES, get, variant
+from tests.decoding.test_variants import FULL, PLACES, get, variant
 from tests.reading import READER, read_chat, read_chat_page, read_raw_page
 
 if TYPE_CHECKING:
