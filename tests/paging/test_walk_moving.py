@@ -384,8 +384,8 @@ def test_where_one_answer_holds_all_it_is_asked_for_and_who_was_passed_by_is_met
 @pytest.mark.parametrize("counts", ["total", "too many"])
 @pytest.mark.parametrize("sort_by", get_args(SortBy))
 def test_rows_that_keep_coming_are_not_chased(sort_by: SortBy, counts: Counts) -> None:
-    moving = MovingList(rng=random.Random(1), size=20_000, sort_by=sort_by, ties=0.2, counts=counts, max_limit=2_000)
-    walk = Walk(page_size=100)
+    moving = MovingList(rng=random.Random(1), size=5_000, sort_by=sort_by, ties=0.2, counts=counts, max_limit=500)
+    walk = Walk(page_size=25)
     # Where the server counts more rows than there are, the end is not believed for four times as many pages.
     most_requests = 300 if counts == "total" else 1_200
     drive_steadily(walk, moving, depth=1, before_each=["insert"], most_requests=most_requests)
@@ -524,7 +524,7 @@ def test_further_passes_ask_for_whole_pages_however_few_rows_are_wanted(max_item
         assert moving.requests <= 30 if max_limit == 2_000 else 120
 
 
-@pytest.mark.parametrize(("size", "ties", "most_requests"), [(2_000, 0.8, 22 + 12), (20_000, 0.8, 220 + 250)])
+@pytest.mark.parametrize(("size", "ties", "most_requests"), [(2_000, 0.8, 22 + 12), (6_000, 0.8, 66 + 90)])
 def test_ties_that_change_places_at_each_request_are_all_met_at_last(
     size: int, ties: float, most_requests: int
 ) -> None:
@@ -656,8 +656,8 @@ def test_an_ignored_offset_is_an_error_and_never_endless(
 @pytest.mark.parametrize("sort_by", get_args(SortBy))
 @pytest.mark.parametrize("is_descending", [True, False])
 def test_a_list_at_rest_costs_hardly_more_requests_than_a_plain_loop(sort_by: SortBy, *, is_descending: bool) -> None:
-    moving = MovingList(rng=random.Random(1), size=20_000, sort_by=sort_by, is_descending=is_descending, ties=0.2)
+    moving = MovingList(rng=random.Random(1), size=10_000, sort_by=sort_by, is_descending=is_descending, ties=0.2)
     walk = Walk(page_size=100, order=Order(is_newest_first=is_descending))
-    assert len(drive(walk, moving, depth=4, moves=[])) == 20_000
+    assert len(drive(walk, moving, depth=4, moves=[])) == 10_000
     assert walk.report.complete is True
-    assert walk.report.pages <= 1.05 * 200
+    assert walk.report.pages <= 1.05 * 100
