@@ -15,19 +15,18 @@ from periskope_async.connection import (
     ConnectionBroke,
     Leave,
     leave_of_task,
-    open_stream_session,
     proxy_arguments,
 )
 from periskope_async.errors import APIError, ConnectError, PeriskopeError, StreamRefusedError, TimeoutError_
 from periskope_async.frames import hide_frames
 from periskope_async.printable import one_line
 from periskope_async.realtime.codec import PONG, Broken, Connected, Event, Hello, Refused, Sign, connect_frame, decode
+from periskope_async.realtime.handshakes import Redirected
 from periskope_async.transport import cause_of, connect_error
 from periskope_async.wire.answer import read_meta
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import SimpleNamespace
 
     from periskope_async.config import Config
     from periskope_async.realtime.codec import Packet
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     Websocket = aiohttp.ClientWebSocketResponse[Any]
 
-__all__ = ["Link", "open_session", "stream_url"]
+__all__ = ["Link", "stream_url"]
 
 _WHAT = "GET /socket.io/"
 _SAID_CHARACTERS = 300
@@ -51,29 +50,10 @@ _AS_BYTES: dict[str, Any] = (
 )
 
 
-class _Redirected(Exception):  # noqa: N818 - it never leaves this room
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
 def stream_url(base_url: str) -> URL:
     """Give where the stream is: beside the REST API's ``/v1``."""
     url = URL(f"{base_url.removesuffix('/v1')}/socket.io/", encoded=True)
     return url.with_query({"EIO": "4", "transport": "websocket"})
-
-
-def open_session(config: Config, lent: aiohttp.ClientSession | None) -> aiohttp.ClientSession:
-    """Open the session of a stream. It follows no redirect, which would take the key to another host."""
-    trace = aiohttp.TraceConfig()
-    trace.on_request_redirect.append(_refuse_redirect)
-    return open_stream_session(config, lent, trace)
-
-
-async def _refuse_redirect(
-    _: aiohttp.ClientSession, __: SimpleNamespace, params: aiohttp.TraceRequestRedirectParams
-) -> None:
-    raise _Redirected(params.response.status)
 
 
 class Link:
@@ -217,7 +197,7 @@ async def _upgrade(session: aiohttp.ClientSession, config: Config, *, heartbeat:
             **proxy_arguments(config),
             **_AS_BYTES,
         )
-    except _Redirected as redirected:
+    except Redirected as redirected:
         failure: PeriskopeError = APIError(
             f"{_WHAT}: the server redirects the stream, which is not followed; check base_url",
             status=redirected.status,
