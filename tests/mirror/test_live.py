@@ -129,7 +129,7 @@ async def test_webhooks_keep_a_mirror_true(tmp_path: Path, phone: str) -> None:
             for _ in range(6):
                 sandbox.wake()
                 inserted.add(sandbox.insert())
-            chat = sandbox.chat_ids(phone=NUMBER)[0]
+            chat = sandbox.chat_ids(phone=NUMBER)[-1]
             await client.update_chat(chat, labels=["vip"])
             sent = await client.send_message(chat, "hello")
             await sent.wait("read", timeout=20)
