@@ -89,9 +89,9 @@ def connect_frame(pid: str | None, offset: str | None) -> str:
 
 def decode(frame: bytes) -> Packet | None:
     """Read a frame; None for one that means nothing to a receiver."""
-    kind = frame[:2] if frame[:1] == b"4" else frame[:1]
-    if kind == b"42":
+    if frame.startswith(b"42"):
         return _event(frame)
+    kind = frame[:2] if frame[:1] == b"4" else frame[:1]
     if frame[2:3] == b"/":
         # Another namespace, which was not asked for.
         return None
