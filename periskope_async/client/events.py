@@ -24,7 +24,7 @@ __all__ = ["EventMethods"]
 
 
 class EventMethods(ChatMethods, MessageMethods):
-    """The client's method for live events."""
+    """The client's method for live events (https://docs.periskope.app/api-reference/webhooks/introduction)."""
 
     def events(
         self,
