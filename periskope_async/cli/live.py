@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +15,7 @@ from periskope_async.export.jsonl import json_lines
 from periskope_async.printable import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from periskope_async.realtime.items import Gap
     from periskope_async.sandbox import Sandbox
 
-__all__ = ["Board", "event_json", "event_line", "gap_text", "move"]
+__all__ = ["Board", "event_json", "event_line", "gap_text", "in_background", "move"]
 
 _LONGEST_TEXT = 300
 _CHATS_SHOWN = 8
@@ -116,6 +117,18 @@ class Board:
             yield table
         state = ("● live", "green") if self._is_connected() else ("○ connecting again", "yellow")
         yield Text.assemble(state, (f"  {self._events:,} events; Ctrl-C ends", "dim"))
+
+
+@asynccontextmanager
+async def in_background(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Run beside a block, and end with it."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def move(sandbox: Sandbox) -> None:

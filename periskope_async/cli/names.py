@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from periskope_async.errors import PeriskopeError
 from periskope_async.printable import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine
-
     from periskope_async.client import PeriskopeClient
 
-__all__ = ["ChatNames", "in_background"]
+__all__ = ["ChatNames"]
 
 _LONGEST = 100
 _CHATS_KEPT = 10_000
@@ -53,15 +51,3 @@ class ChatNames:
             with suppress(PeriskopeError):
                 for chat in await client.list_chats(chat_id=chat_id, limit=1):
                     self.note(chat_id, chat.chat_name or chat_id)
-
-
-@asynccontextmanager
-async def in_background(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
-    """Run beside a block, and end with it."""
-    task = asyncio.ensure_future(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

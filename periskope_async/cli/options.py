@@ -12,8 +12,7 @@ from cyclopts import Parameter, validators
 from cyclopts.types import NonNegativeInt, PositiveInt
 
 from periskope_async.cli.key_file import read_key_file
-from periskope_async.cli.live import move
-from periskope_async.cli.names import in_background
+from periskope_async.cli.live import in_background, move
 from periskope_async.cli.waits import LongWaits
 from periskope_async.client import PeriskopeClient
 

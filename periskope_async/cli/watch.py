@@ -10,8 +10,8 @@ from cyclopts import Parameter
 from rich.live import Live
 
 from periskope_async.cli.console import check_stdout, error_console, output_console, print_out, say, write_out
-from periskope_async.cli.live import Board, event_json, event_line, gap_text
-from periskope_async.cli.names import ChatNames, in_background
+from periskope_async.cli.live import Board, event_json, event_line, gap_text, in_background
+from periskope_async.cli.names import ChatNames
 from periskope_async.cli.options import Connection, open_client
 from periskope_async.realtime import Gap
 

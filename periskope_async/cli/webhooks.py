@@ -14,8 +14,7 @@ from cyclopts.types import UInt16
 
 from periskope_async.cli.console import check_stdout, print_out, say, write_out
 from periskope_async.cli.key_file import read_key_file
-from periskope_async.cli.live import event_json, event_line, move
-from periskope_async.cli.names import in_background
+from periskope_async.cli.live import event_json, event_line, in_background, move
 from periskope_async.errors import ConfigError
 from periskope_async.webhooks import Receiver, SigningKeys
 

@@ -68,6 +68,7 @@ def mend_escapes(body: Text) -> Text:
 
 def as_sent(sent: bytes, mended: bytes, part: Raw) -> bytes:
     """Give a part of a body as it was before its escapes were mended."""
+    # Where its text is there twice, both were the same but for which half of a pair was cut.
     start = mended.index(part)
     return sent[start : start + len(memoryview(part))]
 
