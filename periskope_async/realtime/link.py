@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from periskope_async.config import Config
-    from periskope_async.realtime.codec import Packet
     from periskope_async.realtime.items import GapReason
 
     Websocket = aiohttp.ClientWebSocketResponse[Any]
@@ -111,7 +110,7 @@ class Link:
         hello: Hello | None = None
         missed: list[Event | Broken] = []
         while True:
-            packet, _ = await _receive(socket)
+            packet = decode(_frame(socket, await socket.receive()))
             if packet is Sign.PING:
                 await socket.send_str(PONG)
             elif isinstance(packet, Hello):
@@ -142,13 +141,14 @@ class Link:
             async with asyncio.timeout(self._patience + 1) as silence:
                 set_at = loop.time()
                 while True:
-                    packet, size = await _receive(self._socket)
+                    frame = _frame(self._socket, await self._socket.receive())
+                    packet = decode(frame)
                     heard()
                     if (now := loop.time()) - set_at > 1:
                         silence.reschedule(now + self._patience + 1)
                         set_at = now
                     if isinstance(packet, _CONTENT):
-                        take(packet, size)
+                        take(packet, len(frame))
                     elif packet is Sign.PING:
                         await self._socket.send_str(PONG)
                     elif packet is Sign.GOODBYE:
@@ -165,15 +165,13 @@ class Link:
         await _close(self._socket)
 
 
-async def _receive(socket: Websocket) -> tuple[Packet | None, int]:
-    """Read one frame, and give its size too. Raises ConnectError where the connection has ended."""
-    message = await socket.receive()
+def _frame(socket: Websocket, message: Any) -> bytes:
+    """Give a frame's text; nothing for one of binary parts. Raises ConnectError where the connection has ended."""
     if message.type is aiohttp.WSMsgType.TEXT:
         data = message.data
-        frame: bytes = data if isinstance(data, bytes) else data.encode()
-        return decode(frame), len(frame)
+        return data if isinstance(data, bytes) else data.encode()
     if message.type is aiohttp.WSMsgType.BINARY:
-        return None, 0
+        return b""
     raise ConnectError(f"{_WHAT}: the connection ended (code {socket.close_code})")
 
 
