@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from benchmarks import import_time, main_job, mirror, waiting
+from benchmarks import decoding, import_time, main_job, mirror, waiting
 from benchmarks.compare import command as compare
 from benchmarks.limiter import command as limiter
 from benchmarks.realtime import command as realtime
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], None]] = {
     "compare": lambda arguments: compare.run(
         is_smoke=arguments.smoke, path=arguments.json if arguments.names == ["compare"] else None
     ),
+    "decoding": lambda arguments: decoding.run(is_smoke=arguments.smoke),
     "mirror": lambda arguments: mirror.run(is_smoke=arguments.smoke),
     "walk": lambda arguments: walk.run(is_smoke=arguments.smoke),
     "shared": lambda arguments: shared.run(is_smoke=arguments.smoke),

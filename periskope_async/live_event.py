@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 from msgspec import Raw, Struct, json
 
-from periskope_async.decoding.body import Text, mend
+from periskope_async.decoding.body import Text, as_sent, mend, mend_escapes, without_mark
 from periskope_async.decoding.dialects import load_json
 from periskope_async.decoding.envelope import UNREAD
 from periskope_async.decoding.repair import Unreadable, repair
@@ -187,17 +187,28 @@ def read_event(
     A wrong object is reported in ``error`` and fails nothing. Raises Unreadable if the whole is no JSON object, or has
     no name.
     """
-    body = bytes(text)
+    body = opened = bytes(text)
+    if name is not None and (bare := _documented(name, body)) is not None:
+        # So is nearly every event of the socket, and none of it needs a look for an envelope.
+        return LiveEvent(
+            name=name,
+            data=bare,
+            raw=body,
+            org_id=_org_id(bare),
+            phone=phone,
+            received_at=received_at,
+            source=source,
+        )
     said: str | None = None
     envelope = _NOTHING
-    # No documented object has a field `event`, so most bare ones need no second look.
+    # None of the documented objects has a field `event`.
     if name is None or b'"event' in body:
-        body, envelope = _open(body)
+        body, opened, envelope = _open(body)
         said = _string(envelope.event) or _string(envelope.event_type)
         if name is None and said is None:
             raise Unreadable("$.event", "found no name of an event")
     is_enveloped = said is not None and bool(bytes(envelope.data))
-    raw = bytes(envelope.data) if is_enveloped else body
+    raw = as_sent(body, opened, envelope.data) if is_enveloped else body
     name = said if said is not None and (is_enveloped or name is None) else name or ""
     data, error = _read_object(OBJECTS.get(name, _UNKNOWN).kind, raw, "$.data" if is_enveloped else "$")
     return LiveEvent(
@@ -213,13 +224,27 @@ def read_event(
     )
 
 
-def _open(body: bytes) -> tuple[bytes, _Envelope]:
+def _documented(name: str, body: bytes) -> Part | None:
+    """Give the bare object that the documents name for an event; None where the body is something else."""
+    kind, identity = OBJECTS.get(name, _UNKNOWN)
+    if kind is None:
+        return None
     try:
-        return body, _ENVELOPE.decode(body)
+        found = _decoder(kind).decode(body)
     except UNREAD:
-        mended = bytes(mend(body))
+        return None
+    return found if getattr(found, identity[0]) else None
+
+
+def _open(body: bytes) -> tuple[bytes, bytes, _Envelope]:
+    """Give the JSON as it was sent, the same with its escapes mended, and what is in it."""
     try:
-        return mended, _ENVELOPE.decode(mended)
+        return body, body, _ENVELOPE.decode(body)
+    except UNREAD:
+        body = bytes(without_mark(body))
+        mended = bytes(mend_escapes(body))
+    try:
+        return body, mended, _ENVELOPE.decode(mended)
     except UNREAD as error:
         raise Unreadable("$", f"is no JSON object ({error})") from None
 

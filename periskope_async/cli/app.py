@@ -50,6 +50,9 @@ app.command(watch)
 app.command(webhooks_app)
 app.command(doctor)
 app.command(sandbox)
+app.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType] - its further arguments have no types
+    help="Let the shell complete commands, options and their words: bash, zsh, fish, PowerShell."
+)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -15,15 +15,16 @@ from periskope_async.export.jsonl import json_lines
 from periskope_async.printable import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
+    from periskope_async.cli.names import ChatNames
     from periskope_async.live_event import LiveEvent
     from periskope_async.realtime.items import Gap
     from periskope_async.sandbox import Sandbox
 
-__all__ = ["Board", "event_json", "event_line", "gap_text", "moving"]
+__all__ = ["Board", "event_json", "event_line", "gap_text", "in_background", "move"]
 
 _LONGEST_TEXT = 300
 _CHATS_SHOWN = 8
@@ -32,13 +33,14 @@ _SECONDS_BETWEEN_EVENTS = 0.5
 _MESSAGES_PER_CHAT = 5
 
 
-def event_line(event: LiveEvent) -> Text:
-    """Give an event as one line: when it came, what it is, where, by whom, and its text."""
+def event_line(event: LiveEvent, names: ChatNames | None = None) -> Text:
+    """Give an event as one line: when it came, what it is, where (by the chat's name, or its id), by whom, its text."""
+    chat = _chat_of(event)
     when = event.timestamp or event.received_at
     cells = [
         (f"{when.astimezone():%H:%M:%S}" if when else "        ", "green"),
         (_plain(event.name or "(no name)"), "cyan"),
-        (_chat_of(event) or _plain(event.object_id), "dim"),
+        ((names.shown(chat) if names else chat) or _plain(event.object_id), "dim"),
         (_said(event, "sender_phone"), "dim"),
         (_text_of(event), ""),
         (_plain(event.error), "yellow"),
@@ -61,7 +63,8 @@ def event_json(event: LiveEvent) -> bytes:
     if event.data is None:
         data = msgspec.json.encode(event.raw.decode(errors="replace"))
     else:
-        data = event.raw or msgspec.json.encode(event.data)
+        # Bytes that are no UTF-8 are no JSON to those who read it.
+        data = event.raw.decode(errors="replace").encode() or msgspec.json.encode(event.data)
     return json_lines([msgspec.json.encode(head)[:-1] + b',"data":' + data + b"}"])
 
 
@@ -78,10 +81,10 @@ def gap_text(gap: Gap) -> str:
 class Board:
     """The chats that were heard of last, drawn below the lines of a terminal."""
 
-    def __init__(self, is_connected: Callable[[], bool]) -> None:
+    def __init__(self, is_connected: Callable[[], bool], names: ChatNames) -> None:
         self._is_connected = is_connected
+        self._names = names
         self._chats: OrderedDict[str, tuple[int, Text]] = OrderedDict()
-        self._names: dict[str, str] = {}
         self._events = 0
 
     def add(self, event: LiveEvent) -> None:
@@ -91,14 +94,15 @@ class Board:
         if not chat:
             return
         if name := _said(event, "chat_name"):
-            self._names[chat] = name
+            self._names.note(chat, name)
+        else:
+            self._names.want(chat)
         count, last = self._chats.pop(chat, (0, Text()))
         if event.name == "message.created":
             count, last = count + 1, Text(_text_of(event))
         self._chats[chat] = count, last
         if len(self._chats) > _CHATS_KEPT:
-            forgotten, _ = self._chats.popitem(last=False)
-            self._names.pop(forgotten, None)
+            self._chats.popitem(last=False)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it; rich calls this from a thread of its own."""
@@ -107,7 +111,7 @@ class Board:
         table.add_column("Messages", no_wrap=True, justify="right")
         table.add_column("Last", no_wrap=True, ratio=3)
         for chat, (count, last) in list(self._chats.items())[: -_CHATS_SHOWN - 1 : -1]:
-            table.add_row(Text(self._names.get(chat, chat)), Text(f"{count:,}", style="green"), last)
+            table.add_row(Text(self._names.shown(chat)), Text(f"{count:,}", style="green"), last)
         yield ""
         if self._chats:
             yield table
@@ -116,9 +120,9 @@ class Board:
 
 
 @asynccontextmanager
-async def moving(sandbox: Sandbox) -> AsyncGenerator[None]:
-    """Have messages and chats come to a sandbox all the time, so that there is something to see."""
-    task = asyncio.ensure_future(_move(sandbox))
+async def in_background(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Run beside a block, and end with it."""
+    task = asyncio.ensure_future(work)
     try:
         yield
     finally:
@@ -127,7 +131,8 @@ async def moving(sandbox: Sandbox) -> AsyncGenerator[None]:
             await task
 
 
-async def _move(sandbox: Sandbox) -> None:
+async def move(sandbox: Sandbox) -> None:
+    """Have messages and chats come to a sandbox all the time, so that there is something to see."""
     while True:
         sandbox.insert()
         for _ in range(_MESSAGES_PER_CHAT):

@@ -12,7 +12,7 @@ from cyclopts import Parameter, validators
 from cyclopts.types import NonNegativeInt, PositiveInt
 
 from periskope_async.cli.key_file import read_key_file
-from periskope_async.cli.live import moving
+from periskope_async.cli.live import in_background, move
 from periskope_async.cli.waits import LongWaits
 from periskope_async.client import PeriskopeClient
 
@@ -134,7 +134,7 @@ async def open_client(
         async with (
             Sandbox(chats=server.sandbox_chats, latency=0.2) as sandbox,
             PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url, phone=phone, hooks=hooks) as client,
-            moving(sandbox) if is_moving else nullcontext(),
+            in_background(move(sandbox)) if is_moving else nullcontext(),
         ):
             yield client
         return

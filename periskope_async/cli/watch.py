@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from cyclopts import Parameter
 from rich.live import Live
 
 from periskope_async.cli.console import check_stdout, error_console, output_console, print_out, say, write_out
-from periskope_async.cli.live import Board, event_json, event_line, gap_text
+from periskope_async.cli.live import Board, event_json, event_line, gap_text, in_background
+from periskope_async.cli.names import ChatNames
 from periskope_async.cli.options import Connection, open_client
 from periskope_async.realtime import Gap
-
-if TYPE_CHECKING:
-    from periskope_async.live_event import LiveEvent
 
 __all__ = ["watch"]
 
@@ -28,6 +26,8 @@ async def watch(
 ) -> None:
     """Show chats and messages as they come, until Ctrl-C. What a lost connection hid is read from the API's lists.
 
+    On a terminal chats have their names, each of which costs one request.
+
     Parameters
     ----------
     events
@@ -37,33 +37,29 @@ async def watch(
     """
     check_stdout()
     names: Any = () if events == "all" else [name.strip() for name in events.split(",")]
+    chats = ChatNames()
     board = None
     with ExitStack() as drawn:
         async with (
             open_client(connection, is_moving=True) as client,
             client.events(*names, fill_gaps=True) as stream,
+            in_background(chats.ask(client)),
         ):
             # Lines go above the board only where both are printed by one console. It is that of stderr, so that
             # warnings go above it too; stdout is the same terminal then.
             if not json and output_console().is_terminal and error_console().is_terminal:
-                board = Board(lambda: stream.is_connected)
+                board = Board(lambda: stream.is_connected, chats)
                 drawn.enter_context(Live(board, console=error_console(), refresh_per_second=4, transient=True))
             async for item in stream:
                 if isinstance(item, Gap):
                     _show_gap(item, json=json)
                 elif json:
                     write_out(event_json(item))
+                elif board is None:
+                    print_out(event_line(item), soft_wrap=True)
                 else:
-                    _show(item, board)
-
-
-def _show(event: LiveEvent, board: Board | None) -> None:
-    line = event_line(event)
-    if board is None:
-        print_out(line, soft_wrap=True)
-    else:
-        board.add(event)
-        error_console().print(line, no_wrap=True, overflow="ellipsis")
+                    board.add(item)
+                    error_console().print(event_line(item, chats), no_wrap=True, overflow="ellipsis")
 
 
 def _show_gap(gap: Gap, *, json: bool) -> None:

@@ -14,7 +14,7 @@ from cyclopts.types import UInt16
 
 from periskope_async.cli.console import check_stdout, print_out, say, write_out
 from periskope_async.cli.key_file import read_key_file
-from periskope_async.cli.live import event_json, event_line, moving
+from periskope_async.cli.live import event_json, event_line, in_background, move
 from periskope_async.errors import ConfigError
 from periskope_async.webhooks import Receiver, SigningKeys
 
@@ -70,7 +70,7 @@ async def listen(
         say("✓", f"listening at {url}; Ctrl-C ends it")
         if running is not None:
             running.webhooks.subscribe(url)
-            await stack.enter_async_context(moving(running))
+            await stack.enter_async_context(in_background(move(running)))
         while True:
             event = await events.get()
             if json:

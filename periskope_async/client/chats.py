@@ -28,7 +28,7 @@ __all__ = ["ChatMethods"]
 
 
 class ChatMethods(BaseClient):
-    """The client's methods for chats."""
+    """The client's methods for chats (https://docs.periskope.app/api-reference/chat/list-all-chats)."""
 
     def iter_chats(
         self,

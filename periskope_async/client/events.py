@@ -24,7 +24,7 @@ __all__ = ["EventMethods"]
 
 
 class EventMethods(ChatMethods, MessageMethods):
-    """The client's method for live events."""
+    """The client's method for live events (https://docs.periskope.app/api-reference/webhooks/introduction)."""
 
     def events(
         self,
@@ -56,8 +56,9 @@ class EventMethods(ChatMethods, MessageMethods):
         - ``heartbeat``: seconds between pings of our own; a dead path is found within one and a half times as long.
         - ``max_message``: max bytes of one event; a note may carry a whole file.
 
-        One connection serves one phone, or all of the key's. It spends nothing of the rate limit. It uses only the
-        connector of a lent session. Raises ConfigError here; on entering StreamRefusedError, APIError, TransportError,
+        One connection serves one phone, or all of the key's. It spends nothing of the rate limit, unless the handshake
+        is answered with the limit's headers: then each new one waits for the limit. Of a lent session only the
+        connector is used. Raises ConfigError here; on entering StreamRefusedError, APIError, TransportError,
         ClosedError; while iterating StreamRefusedError, StreamOverflowError, ClosedError.
         """
         from periskope_async.realtime.feed import StreamOptions  # noqa: PLC0415 - only who streams loads it

@@ -18,7 +18,7 @@ __all__ = ["GroupMethods"]
 
 
 class GroupMethods(BaseClient):
-    """The client's methods for groups.
+    """The client's methods for groups (types of ``@periskope/periskope-client``).
 
     All act for one phone, the client's or ``phone``. They wait for the limit and raise ConfigError, NotFoundError,
     ValidationError, other APIErrors, TransportError if nothing was sent, and OutcomeUnknown.

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from msgspec import Raw
 
-__all__ = ["Text", "mend", "mend_escapes", "without_mark"]
+__all__ = ["Text", "as_sent", "mend", "mend_escapes", "without_mark"]
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PIECE = 1 << 14
@@ -64,6 +64,13 @@ def mend_escapes(body: Text) -> Text:
             mended = bytearray(body) if mended is None else mended
             mended[found.start() : found.end()] = rb"\ufffd" * ((len(lone) + 1) // 6)
     return body if mended is None else bytes(mended)
+
+
+def as_sent(sent: bytes, mended: bytes, part: Raw) -> bytes:
+    """Give a part of a body as it was before its escapes were mended."""
+    # Where its text is there twice, both were the same but for which half of a pair was cut.
+    start = mended.index(part)
+    return sent[start : start + len(memoryview(part))]
 
 
 def without_mark(body: Text) -> Text:

@@ -15,7 +15,7 @@ from periskope_async.mirror.database import Column, Kind, Table
 from periskope_async.mirror.merge import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from periskope_async.mirror.database import Value
     from periskope_async.paging.pager import Pager
@@ -73,6 +73,8 @@ class MirroredList:
     """The field with the time of a row's last change."""
     events: tuple[str, ...] = ()
     """The names of the events that bring a row of this list."""
+    told_by: tuple[str, ...] = ()
+    """The names of the events after which it has to be read."""
 
     @property
     def name(self) -> str:
@@ -97,11 +99,11 @@ class MirroredList:
         """Read a row. Raises Unreadable."""
         return reader_of(self.listing).row(row)
 
-    def key(self, row: bytes) -> str:
-        """Give the text that stands for a row's identity. Raises Unreadable."""
+    def identity(self, row: bytes) -> dict[str, str | None]:
+        """Give the fields that tell a row from the others. Raises Unreadable."""
         reader = reader_of(self.listing)
         mark = reader.row(row, reader.marks)
-        return key_of([getattr(mark, name) or None for name in self.listing.identity])
+        return {name: getattr(mark, name) or None for name in self.listing.identity}
 
     @cached_property
     def table(self) -> Table:
@@ -126,9 +128,9 @@ class MirroredList:
         return tuple(_as_kind(_first(row, field.paths or (field.name,)), field.kind) for field in self.fields)
 
 
-def key_of(identity: Sequence[str | None]) -> str:
+def key_of(identity: Iterable[str | None]) -> str:
     """Give the one text that stands for a row's identity."""
-    return json.encode(identity).decode()
+    return json.encode(list(identity)).decode()
 
 
 def micros(moment: datetime) -> int:
@@ -249,6 +251,7 @@ TICKETS = MirroredList(
         Field("due_date", "time"),
         Field("closed_at", "time"),
     ),
+    told_by=("ticket.created", "ticket.updated", "ticket.deleted"),
 )
 
 LISTS = {each.name: each for each in (CHATS, MESSAGES, CONTACTS, TICKETS)}

@@ -53,11 +53,11 @@ class Stored(Struct, frozen=True, gc=False):
 
 
 class FieldChange(Struct, frozen=True, gc=False):
-    """One field of a row that has changed. Values are JSON; None where the field was absent."""
+    """One field of a row that has changed. Values are JSON."""
 
     name: str
-    old: str | None
-    new: str | None
+    old: str
+    new: str
 
 
 def judge(stored: Stored | None, raw: str, version: int | None, *, source: Source, as_of: int) -> Outcome:
@@ -89,10 +89,13 @@ def misses_needed(*, is_proven: bool) -> int:
 
 
 def changed_fields(old: str, new: str) -> list[FieldChange]:
-    """Compare two versions of a row, field by field on the top level, in the order of the newer one."""
+    """Compare two versions of a row, field by field on the top level, in the order of the newer one.
+
+    A field that is absent in one of them is passed over: an event brings fields that a list leaves out, such as
+    ``members``, so that they would come and go.
+    """
     before, after = _fields(old), _fields(new)
-    names = dict.fromkeys([*after, *before])
-    pairs = [(name, _text(before.get(name)), _text(after.get(name))) for name in names]
+    pairs = [(name, bytes(before[name]).decode(), bytes(after[name]).decode()) for name in after if name in before]
     return [FieldChange(name, was, now) for name, was, now in pairs if was != now]
 
 
@@ -109,7 +112,3 @@ def _fields(row: str) -> dict[str, Raw]:
     except UNREAD:
         # msgspec refuses half an emoji, which JavaScript writes where it cuts a text.
         return _FIELDS.decode(mend_escapes(row.encode()))
-
-
-def _text(value: Raw | None) -> str | None:
-    return None if value is None else bytes(value).decode()

@@ -14,7 +14,7 @@ from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import ConfigError, DecodeError, PeriskopeError, RateLimitError, ServerError, TransportError
 from periskope_async.mirror.async_store import AsyncStore
 from periskope_async.mirror.database import database_for
-from periskope_async.mirror.lists import LISTS
+from periskope_async.mirror.lists import LISTS, key_of
 from periskope_async.mirror.store import Scope, Store
 from periskope_async.mirror.sync import ListResult, ListSync
 
@@ -95,6 +95,8 @@ class Mirror:
         self._full_every = full_every
         self._store = AsyncStore(Store(database_for(target), keeps_history=history), clock=clock)
         self._scope: Scope | None = None
+        self._org_phone: str | None = None
+        self._told: set[str] = set()
         self._syncing = asyncio.Lock()
         self._is_sync_wanted = asyncio.Event()
 
@@ -131,15 +133,20 @@ class Mirror:
         """Merge the row that an event brings; None where the event brings none of a list that is kept.
 
         An event may come late, twice, or before the row it is about. Its ``timestamp``, where it has one, is when the
-        server sent it; without one it counts as sent now. Raises MirrorError, and DecodeError where what it brings is
-        no row.
+        server sent it; without one it counts as sent now. Rows of other phones than the mirror's are left out: webhooks
+        bring those of all. Raises MirrorError, and DecodeError where what it brings is no row; where the client names
+        its phone by an id, once what a call does.
         """
         for each in self._lists:
-            if event.name in each.events:
-                key = _key(each, event)
+            if event.name in each.told_by:
+                self._told.add(each.name)
+            elif event.name in each.events:
+                identity = _identity(each, event)
+                if await self._phone_of_rows() not in {None, identity.get("org_phone")}:
+                    return None
                 (outcome,) = await self._store.merge(
                     each,
-                    [(key, event.raw)],
+                    [(key_of(identity.values()), event.raw)],
                     source="event",
                     as_of=getattr(event, "timestamp", None) or self._store.now(),
                 )
@@ -160,7 +167,8 @@ class Mirror:
         ``full`` is that of :meth:`sync`, for the first one. An item of ``events`` that has no ``raw``, such as a gap in
         the stream, or that cannot be read, has a sync follow at once. ``on_sync`` is told of each sync, ``on_error`` of
         each that failed by what may pass (a TransportError, ServerError or RateLimitError). Any other error is raised,
-        and any of ``events``. A list with no known order is read whole every ten minutes.
+        and any of ``events``. A list with no known order is read whole every ten minutes, and that of tickets after an
+        event of one.
         """
         following = asyncio.ensure_future(self._follow(events)) if events is not None else None
         if following is not None:
@@ -171,12 +179,14 @@ class Mirror:
         try:
             while True:
                 is_time = loop.time() - read_at >= _UNORDERED_SECONDS
-                lists = [each for each in self._lists if each.orders or is_time]
+                told, self._told = self._told, set()
+                lists = [each for each in self._lists if each.orders or is_time or each.name in told]
                 try:
                     on_sync(await self._sync(lists, is_full=full))
                     full = False
                     read_at = loop.time() if is_time else read_at
                 except _PASSING as error:
+                    self._told |= told
                     on_error(error)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(every):
@@ -207,10 +217,18 @@ class Mirror:
                 is_row = bool(getattr(event, "raw", None))
                 if is_row:
                     await self.apply(event)
-            except DecodeError:
+            except (DecodeError, *_PASSING):
                 is_row = False
             if not is_row:
                 self._is_sync_wanted.set()
+
+    async def _phone_of_rows(self) -> str | None:
+        """Give the ``org_phone`` that all rows have; None where they may be of any phone."""
+        phone = self._client.phone
+        if self._org_phone is None and phone is not None:
+            # A phone id is in no row.
+            self._org_phone = f"{phone}@c.us" if phone.isdigit() else (await self._client.get_phone()).org_phone or None
+        return self._org_phone
 
     async def _bind(self, org_id: str | None) -> None:
         """Tie the database to the client's phone, and to the organisation once an answer has told it."""
@@ -220,9 +238,9 @@ class Mirror:
             self._scope = scope
 
 
-def _key(mirrored: MirroredList, event: MirrorEvent) -> str:
+def _identity(mirrored: MirroredList, event: MirrorEvent) -> dict[str, str | None]:
     try:
-        return mirrored.key(event.raw)
+        return mirrored.identity(event.raw)
     except Unreadable as error:
         text = f"the event {event.name} brings no row of {mirrored.name}: {error}"
         raise DecodeError(text, path=error.path) from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from msgspec import Raw, Struct, json
 
-from periskope_async.decoding.body import mend
+from periskope_async.decoding.body import as_sent, mend, mend_escapes
 from periskope_async.decoding.envelope import UNREAD
 from periskope_async.typed import is_number
 
@@ -88,10 +88,10 @@ def connect_frame(pid: str | None, offset: str | None) -> str:
 
 
 def decode(frame: bytes) -> Packet | None:
-    """Read a frame; None for one without meaning to a receiver."""
-    kind = frame[:2] if frame[:1] == b"4" else frame[:1]
-    if kind == b"42":
+    """Read a frame; None for one that means nothing to a receiver."""
+    if frame.startswith(b"42"):
         return _event(frame)
+    kind = frame[:2] if frame[:1] == b"4" else frame[:1]
     if frame[2:3] == b"/":
         # This is another namespace, not asked for.
         return None
@@ -106,17 +106,21 @@ def _event(frame: bytes) -> Packet | None:
     text = frame[2:] if frame[2:3] == b"[" else frame[2:].lstrip(b"0123456789")
     if text[:1] != b"[":
         return None
+    mended = text
     try:
         try:
             arguments = _ARGUMENTS.decode(text)
         except UNREAD:
-            arguments = _ARGUMENTS.decode(mend(text))
+            mended = bytes(mend_escapes(text))
+            arguments = _ARGUMENTS.decode(mended)
         name = _STRING.decode(arguments[0]) if arguments else ""
         last = arguments[-1]
         last_text = _STRING.decode(last) if len(arguments) > 1 and bytes(last)[:1] == b'"' else None
     except (*UNREAD, IndexError) as error:
         return Broken(frame, f"no event in the frame ({error})")
-    return Event(name, arguments[1] if len(arguments) > 1 else _NULL, last_text)
+    if len(arguments) == 1:
+        return Event(name, _NULL, last_text)
+    return Event(name, arguments[1] if mended is text else Raw(as_sent(text, mended, arguments[1])), last_text)
 
 
 def _mapping(text: bytes) -> Any:

@@ -14,16 +14,15 @@ from periskope_async.errors import ClosedError, ConfigError, PeriskopeError, Str
 from periskope_async.realtime.backoff import delay
 from periskope_async.realtime.buffer import OVERHEAD_BYTES, Buffer, Waiting
 from periskope_async.realtime.codec import Broken, Event
+from periskope_async.realtime.handshakes import Handshakes
 from periskope_async.realtime.items import Gap, GapReason
-from periskope_async.realtime.link import Link, open_session
+from periskope_async.realtime.link import Link
 from periskope_async.retry import next_wait
 from periskope_async.turns import pause
 from periskope_async.typed import is_number, is_whole
 
 if TYPE_CHECKING:
     import random
-
-    import aiohttp
 
     from periskope_async.config import Config
     from periskope_async.session import SessionManager
@@ -73,7 +72,7 @@ class Feed:
         self._options = options
         self._rng = rng
         self._buffer = buffer
-        self._session: aiohttp.ClientSession | None = None
+        self._handshakes: Handshakes | None = None
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._end: Exception | None = None
@@ -89,7 +88,7 @@ class Feed:
             raise ConfigError("this stream was entered before; call client.events() again")
         lent = self._manager.lend(self._close_with_client)
         try:
-            self._session = open_session(self._config, lent)
+            self._handshakes = Handshakes(self._config, lent, self._manager.limiter)
             self.link = await self._open_first()
         except BaseException:
             await self.close()
@@ -120,9 +119,9 @@ class Feed:
                 await asyncio.wait({task})
         finally:
             self.link = None
-            session, self._session = self._session, None
-            if session is not None:
-                await session.close()
+            handshakes, self._handshakes = self._handshakes, None
+            if handshakes is not None:
+                await handshakes.session.close()
 
     async def _close_with_client(self) -> None:
         self._finish(ClosedError("the client was closed, and its streams with it"))
@@ -154,17 +153,18 @@ class Feed:
             attempt += 1
 
     async def _open(self) -> Link:
-        assert self._session is not None  # noqa: S101 - for the type checker: open from start to close
+        assert self._handshakes is not None  # noqa: S101 - for the type checker: open from start to close
         options = self._options
-        link = await Link.open(
-            self._session,
-            self._config,
-            patience=options.open_timeout,
-            heartbeat=options.heartbeat,
-            max_message=options.max_message,
-            pid=self._pid,
-            offset=self._offset,
-        )
+        async with self._handshakes.allowed():
+            link = await Link.open(
+                self._handshakes.session,
+                self._config,
+                patience=options.open_timeout,
+                heartbeat=options.heartbeat,
+                max_message=options.max_message,
+                pid=self._pid,
+                offset=self._offset,
+            )
         self._heard()
         return link
 

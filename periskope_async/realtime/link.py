@@ -15,27 +15,25 @@ from periskope_async.connection import (
     ConnectionBroke,
     Leave,
     leave_of_task,
-    open_stream_session,
     proxy_arguments,
 )
 from periskope_async.errors import APIError, ConnectError, PeriskopeError, StreamRefusedError, TimeoutError_
 from periskope_async.frames import hide_frames
 from periskope_async.printable import one_line
 from periskope_async.realtime.codec import PONG, Broken, Connected, Event, Hello, Refused, Sign, connect_frame, decode
+from periskope_async.realtime.handshakes import Redirected
 from periskope_async.transport import cause_of, connect_error
 from periskope_async.wire.answer import read_meta
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import SimpleNamespace
 
     from periskope_async.config import Config
-    from periskope_async.realtime.codec import Packet
     from periskope_async.realtime.items import GapReason
 
     Websocket = aiohttp.ClientWebSocketResponse[Any]
 
-__all__ = ["Link", "open_session", "stream_url"]
+__all__ = ["Link", "stream_url"]
 
 _WHAT = "GET /socket.io/"
 _SAID_CHARACTERS = 300
@@ -51,29 +49,10 @@ _AS_BYTES: dict[str, Any] = (
 )
 
 
-class _Redirected(Exception):  # noqa: N818 - it never leaves this room
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
 def stream_url(base_url: str) -> URL:
     """Give the stream's address, beside the REST API's ``/v1``."""
     url = URL(f"{base_url.removesuffix('/v1')}/socket.io/", encoded=True)
     return url.with_query({"EIO": "4", "transport": "websocket"})
-
-
-def open_session(config: Config, lent: aiohttp.ClientSession | None) -> aiohttp.ClientSession:
-    """Open the session of a stream. It follows no redirect: one would take the key to another host."""
-    trace = aiohttp.TraceConfig()
-    trace.on_request_redirect.append(_refuse_redirect)
-    return open_stream_session(config, lent, trace)
-
-
-async def _refuse_redirect(
-    _: aiohttp.ClientSession, __: SimpleNamespace, params: aiohttp.TraceRequestRedirectParams
-) -> None:
-    raise _Redirected(params.response.status)
 
 
 class Link:
@@ -131,7 +110,7 @@ class Link:
         hello: Hello | None = None
         missed: list[Event | Broken] = []
         while True:
-            packet, _ = await _receive(socket)
+            packet = decode(_frame(socket, await socket.receive()))
             if packet is Sign.PING:
                 await socket.send_str(PONG)
             elif isinstance(packet, Hello):
@@ -162,13 +141,14 @@ class Link:
             async with asyncio.timeout(self._patience + 1) as silence:
                 set_at = loop.time()
                 while True:
-                    packet, size = await _receive(self._socket)
+                    frame = _frame(self._socket, await self._socket.receive())
+                    packet = decode(frame)
                     heard()
                     if (now := loop.time()) - set_at > 1:
                         silence.reschedule(now + self._patience + 1)
                         set_at = now
                     if isinstance(packet, _CONTENT):
-                        take(packet, size)
+                        take(packet, len(frame))
                     elif packet is Sign.PING:
                         await self._socket.send_str(PONG)
                     elif packet is Sign.GOODBYE:
@@ -185,15 +165,13 @@ class Link:
         await _close(self._socket)
 
 
-async def _receive(socket: Websocket) -> tuple[Packet | None, int]:
-    """Read one frame, and give its size too. Raises ConnectError if the connection has ended."""
-    message = await socket.receive()
+def _frame(socket: Websocket, message: Any) -> bytes:
+    """Give a frame's text; nothing for one of binary parts. Raises ConnectError where the connection has ended."""
     if message.type is aiohttp.WSMsgType.TEXT:
         data = message.data
-        frame: bytes = data if isinstance(data, bytes) else data.encode()
-        return decode(frame), len(frame)
+        return data if isinstance(data, bytes) else data.encode()
     if message.type is aiohttp.WSMsgType.BINARY:
-        return None, 0
+        return b""
     raise ConnectError(f"{_WHAT}: the connection ended (code {socket.close_code})")
 
 
@@ -217,7 +195,7 @@ async def _upgrade(session: aiohttp.ClientSession, config: Config, *, heartbeat:
             **proxy_arguments(config),
             **_AS_BYTES,
         )
-    except _Redirected as redirected:
+    except Redirected as redirected:
         failure: PeriskopeError = APIError(
             f"{_WHAT}: the server redirects the stream, which is not followed; check base_url",
             status=redirected.status,

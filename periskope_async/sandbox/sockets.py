@@ -40,7 +40,9 @@ class SocketFaults:
     location: str | None = None
     """Target of a redirected upgrade."""
     refuse: str | None = None
-    """The words of the server's middleware for a refusal."""
+    """What the server's middleware says no with."""
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    """Further headers of the upgrade's answer, such as a gateway's."""
     hello_delay: float = 0.0
     """Seconds before the first frame; ``float("inf")`` never sends one."""
     connect_delay: float = 0.0
@@ -130,6 +132,7 @@ class Sockets:
         header = request.headers.get("x-phone")
         phone = None if header is None else phone_of(header)
         socket = web.WebSocketResponse(autoping=True, max_msg_size=1 << 20)
+        socket.headers.update(faults.headers)
         await socket.prepare(request)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - for the type checker: a handler runs in one

@@ -9,6 +9,7 @@ import pytest
 
 from periskope_async.cli.export import export_app
 from periskope_async.client.lists import LISTS
+from periskope_async.sandbox import Sandbox
 from tests.cli.running import periskope
 
 if TYPE_CHECKING:
@@ -27,6 +28,16 @@ def test_a_list_is_exported_whole(tmp_path: Path, name: str) -> None:
     assert ran.returncode == 0, ran.stderr
     account = json.loads(ran.stdout)
     assert account["rows"] == len(out.read_bytes().splitlines())
+
+
+def test_the_messages_of_one_chat(tmp_path: Path) -> None:
+    with Sandbox(chats=20) as same:
+        chat = same.chat_ids()[0]
+        expected = same.ids("messages", chat_id=chat)
+    out = tmp_path / "out.jsonl"
+    ran = periskope("export", "messages", str(out), "--chat-id", chat, "--sandbox", "--sandbox-chats", "20")
+    assert ran.returncode == 0, ran.stderr
+    assert [json.loads(row)["message_id"] for row in out.read_bytes().splitlines()] == expected
 
 
 def test_a_filter_that_a_list_has_not_is_refused(tmp_path: Path) -> None:

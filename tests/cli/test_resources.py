@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from periskope_async.sandbox import PHONES, Sandbox
 from tests.cli.running import periskope
 
 SANDBOX = ("--sandbox", "--sandbox-chats", "60")
@@ -43,6 +44,17 @@ def test_send_and_wait() -> None:
     ran = periskope("send", "919876543210", "Hello", *SANDBOX, "--wait", "sent", "--json")
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)["status"] in {"sent", "delivered", "read"}
+
+
+def test_status_follows_what_was_sent() -> None:
+    with Sandbox(chats=20, pace=0.01) as sandbox:
+        environ = {"PERISKOPE_API_KEY": sandbox.api_key, "PERISKOPE_BASE_URL": sandbox.base_url}
+        phone = ("--phone", PHONES[0].phone_id)
+        unique_id = periskope("send", "919876543210", "Hello", *phone, **environ).stdout.strip()
+        ran = periskope("status", unique_id, *phone, "--json", **environ)
+        assert ran.returncode == 0, ran.stderr
+        assert json.loads(ran.stdout)["unique_id"] == unique_id
+        assert unique_id in periskope("status", unique_id, *phone, **environ).stdout
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import pytest
 from rich.console import Console
 
 from periskope_async.cli.live import Board, event_json, event_line, gap_text
+from periskope_async.cli.names import ChatNames
 from periskope_async.live_event import LiveEvent, read_event
 from periskope_async.realtime import Gap
 from periskope_async.sandbox import Sandbox
@@ -88,8 +89,13 @@ def test_watch_on_a_terminal(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) 
     os.close(theirs)
     until_connected(sandbox)
     sandbox.emit("message.created", NASTY)
+    chat = sandbox.chat_ids(sort_by="latest_message_timestamp")[-1]
+    sandbox.wake(chat)
+    row = sandbox._org.world.whole(chat)
+    assert row is not None
+    name: str = row["chat_name"]
     shown = b""
-    while b"1 events" not in shown:
+    while b"2 events" not in shown or name.encode() not in shown:
         shown += os.read(ours, 65_536)
     process.send_signal(STOP)
     assert process.wait(timeout=40) == 130
@@ -188,7 +194,7 @@ def test_gaps_in_words(gap: dict[str, object], said: str) -> None:
 
 def test_the_board_shows_the_chats_heard_of_last() -> None:
     connected = True
-    board = Board(lambda: connected)
+    board = Board(lambda: connected, ChatNames())
     for number in range(12):
         board.add(_event("message.created", message_id=f"m{number}", chat_id=f"{number}@c.us", body=f"text {number}"))
     board.add(_event("message.created", message_id="again", chat_id="5@c.us", message_type="image"))

@@ -18,7 +18,6 @@ from periskope_async import (
     SendError,
     TimeoutError_,
 )
-from periskope_async.client.lists import LISTS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,20 +37,6 @@ def small(opened: Opened, **more: Any) -> AbstractAsyncContextManager[tuple[Sand
 async def a_chat(client: PeriskopeClient, *, is_group: bool = False) -> str:
     kind = "group" if is_group else "user"
     return (await client.list_chats(chat_type=kind, limit=1)).items[0].chat_id  # type: ignore[arg-type] # one of its words
-
-
-@pytest.mark.parametrize("name", [name for name in LISTS if name != "occurrences"])
-async def test_lists_are_walks(name: str, opened: Opened) -> None:
-    """A page, the whole walk and its raw rows agree, and nothing in them is unreadable."""
-    async with small(opened) as (_, client):
-        page = await getattr(client, f"list_{name}")(limit=7)
-        pager = getattr(client, f"iter_{name}")(page_size=50, max_items=120)
-        rows = [row async for row in pager]
-        assert rows[:7] == page.items
-        assert len({getattr(row, LISTS[name].identity[0]) for row in rows}) == len(rows) > 7
-        assert not any(row.undecoded for row in rows)
-        raw = [row async for row in getattr(client, f"iter_{name}")(page_size=50, max_items=120).raw()]
-        assert len(raw) == len(rows)
 
 
 async def test_chats(opened: Opened) -> None:

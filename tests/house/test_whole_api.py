@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 import pytest
 
@@ -120,9 +121,16 @@ def test_each_official_method_has_ours() -> None:
 
 @pytest.mark.parametrize("name", sorted(EVERY))
 def test_how_methods_are_made(name: str) -> None:
-    """Each says what it does; only ids and texts come by position; only walks are no coroutines."""
+    """Each says what it does, what it raises, and its source.
+
+    Only ids and texts come by position; only walks are no coroutines.
+    """
     method = getattr(PeriskopeClient, name)
+    home = next(kind for kind in PeriskopeClient.__mro__ if name in vars(kind))
+    said = f"{home.__doc__} {method.__doc__}"
     assert method.__doc__
+    assert re.search(r"[Rr]aised?\b|[Rr]aises\b", said), "which errors?"
+    assert re.search(r"docs\.periskope\.app|@periskope/periskope-client", said), "what is the source?"
     assert inspect.iscoroutinefunction(method) is not name.startswith("iter_")
     parameters = list(inspect.signature(method).parameters.values())[1:]
     by_position = [parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]

@@ -28,7 +28,7 @@ from periskope_async.sandbox import Sandbox
 if TYPE_CHECKING:
     from periskope_async.sandbox.world import PageAsked
 
-_EXAMPLES = int(os.environ.get("MIRROR_EXAMPLES", "40"))
+_EXAMPLES = int(os.environ.get("PERISKOPE_MIRROR_EXAMPLES", "40"))
 _CHATS = 8
 
 

@@ -1,4 +1,4 @@
-"""A mirror kept true by the real stream of live events, and by syncs where that broke."""
+"""A mirror kept true by real webhooks or the real stream of live events, and by syncs where that broke."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest
 
 from periskope_async import PeriskopeClient
 from periskope_async.mirror import Mirror, SyncResult
-from periskope_async.sandbox import Sandbox
+from periskope_async.sandbox import PHONES, Sandbox
 from periskope_async.testing import no_waiting
+from periskope_async.webhooks import Receiver
+from tests.sandbox.test_webhooks import served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -22,12 +24,13 @@ if TYPE_CHECKING:
     from periskope_async.realtime import EventStream, Gap
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
+NUMBER = PHONES[0].org_phone.removesuffix("@c.us")
 
 
-def keys(path: Path, table: str, column: str) -> list[str]:
+def keys(path: Path, table: str, column: str, *, where: str = "deleted_at IS NULL") -> list[Any]:
     """Ask the mirror as its users do: from another connection, while it is written."""
     with closing(sqlite3.connect(path)) as connection:
-        rows = connection.execute(f"SELECT {column} FROM {table} WHERE deleted_at IS NULL ORDER BY 1")  # noqa: S608 - the test's own names
+        rows = connection.execute(f"SELECT {column} FROM {table} WHERE {where} ORDER BY 1")  # noqa: S608 - the test's own names
         return [key for (key,) in rows]
 
 
@@ -103,6 +106,62 @@ async def test_a_stream_that_overflows_has_a_sync_follow(tmp_path: Path) -> None
         go_on.set()
         await results.get()
         assert keys(path, "chats", "chat_id") == sorted(sandbox.chat_ids())
+        watching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watching
+
+
+@pytest.mark.parametrize("phone", [NUMBER, PHONES[0].phone_id])
+async def test_webhooks_keep_a_mirror_true(tmp_path: Path, phone: str) -> None:
+    """They come twice and in disorder, for every phone of the organisation; the mirror keeps those of its own."""
+    path = tmp_path / "live.sqlite"
+    inserted: set[str] = set()
+    async with (
+        Sandbox(chats=40, sizes={"messages": 60, "tickets": 5}, limit=10_000, pace=0.01) as sandbox,
+        PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url, phone=phone) as client,
+        Mirror(client, path, lists=["chats", "messages", "tickets"], history=True) as mirror,
+    ):
+        await mirror.sync()
+        receiver = Receiver(mirror.apply, keys=sandbox.signing_key)
+        async with served(receiver.aiohttp_handler) as url:
+            sandbox.webhooks.subscribe(url)
+            sandbox.webhooks.faults.copies, sandbox.webhooks.faults.shuffle = 2, 16
+            for _ in range(6):
+                sandbox.wake()
+                inserted.add(sandbox.insert())
+            chat = sandbox.chat_ids(phone=NUMBER)[-1]
+            await client.update_chat(chat, labels=["vip"])
+            sent = await client.send_message(chat, "hello")
+            await sent.wait("read", timeout=20)
+            await sandbox.webhooks.flush()
+            await receiver.drain()
+        assert keys(path, "chats", "chat_id") == sorted(sandbox.chat_ids(phone=NUMBER))
+        # The sandbox tells of the first message of a new chat by that chat alone.
+        said = {key for key in sandbox.ids("messages", phone=PHONES[0].org_phone) if key.split("_")[1] not in inserted}
+        assert said <= set(keys(path, "messages", "message_id"))
+        assert keys(path, "messages", "ack", where="body = 'hello'") == [4]
+        result = await mirror.sync()
+        assert {each.deleted for each in result.lists} == {0}
+        assert keys(path, "messages", "message_id") == sorted(sandbox.ids("messages", phone=PHONES[0].org_phone))
+    # An event brings the whole chat, a list leaves some fields out: that is no change.
+    assert {"labels", "members"}.isdisjoint(keys(path, "mirror_history", "field", where="TRUE"))
+
+
+async def test_a_ticket_is_read_after_its_event(tmp_path: Path) -> None:
+    """What the event brings is no row of the list, so the next look at what is new reads the list."""
+    path = tmp_path / "live.sqlite"
+    results: asyncio.Queue[SyncResult] = asyncio.Queue()
+    async with (
+        Sandbox(chats=10, sizes={"tickets": 5}, limit=10_000) as sandbox,
+        PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url, phone=NUMBER) as client,
+        Mirror(client, path, lists=["tickets", "chats"]) as mirror,
+        client.events("ticket.created") as stream,
+    ):
+        watching = asyncio.ensure_future(mirror.watch(every=0.05, events=stream, on_sync=results.put_nowait))
+        await results.get()
+        assert [each.name for each in (await results.get()).lists] == ["chats"]
+        await client.create_ticket(sandbox.chat_ids(phone=NUMBER)[0], subject="No sound")
+        await until(lambda: "No sound" in keys(path, "tickets", "subject"))
         watching.cancel()
         with pytest.raises(asyncio.CancelledError):
             await watching

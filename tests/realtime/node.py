@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from typing import TYPE_CHECKING, Any, Self
 
@@ -92,6 +93,14 @@ class Node:
         self._process.stdin.write(json.dumps([command, argument]) + "\n")
         self._process.stdin.flush()
         return self.read()
+
+    def stop(self) -> None:
+        """Have it do nothing until :meth:`go_on`."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Have it run again."""
+        self._process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Self:
         return self

@@ -51,7 +51,9 @@ def test_signs_and_answers(frame: bytes, packet: object) -> None:
         (b'42["a"]', "a", None, None),
         (b'42["a","off"]', "a", "off", "off"),
         (b'4217["a",{}]', "a", {}, None),
-        (b'42["a",{"x":"\\ud83d"}]', "a", {"x": "\ufffd"}, None),
+        (b'42["a",{"x":"\\ud83d"}]', "a", {"x": "\ud83d"}, None),
+        (b'42["\\ud83d",1,"\\ude00"]', "\ufffd", 1, "\ufffd"),
+        (b'42["\\ud83d"]', "\ufffd", None, None),
         (b'42[ "\\u0061" , [] ]', "a", [], None),
     ],
 )

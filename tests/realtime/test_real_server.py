@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from periskope_async import Message, PeriskopeClient, RetryPolicy, StreamRefusedError, TimeoutError_
+from periskope_async import ConnectError, Message, PeriskopeClient, RetryPolicy, StreamRefusedError, TimeoutError_
 from periskope_async.realtime import Gap, LiveEvent
 from periskope_async.testing import no_waiting
 from tests.realtime.node import SERVER, Node
-from tests.webhooks.bodies import message
+from tests.webhooks.bodies import envelope, message
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -57,6 +60,7 @@ async def test_events_come_with_key_and_phone(node: Node) -> None:
         assert isinstance(event, LiveEvent)
         assert isinstance(event.data, Message)
         assert event.data.body == "👋 \ufffd"
+        assert rb'"body":"' + "👋 ".encode() + rb'\ud83d"' in event.raw
         node.ask("emit", ["message.created", message(message_id="m1"), "another", {"argument": 1}])
         assert await names(stream, 1) == ["m1"]
         assert node.ask("seen") == [{"authorization": f"Bearer {KEY}", "phone": "918527184400"}]
@@ -135,6 +139,44 @@ async def test_a_slow_middleware(node: Node) -> None:
         async with client.events() as stream:
             node.ask("emit", ["message.created", message(message_id="m0")])
             assert await names(stream, 1) == ["m0"]
+
+
+async def test_an_envelope(node: Node) -> None:
+    async with stream_of(node) as stream:
+        whole = json.loads(envelope("message.created", message(message_id="m0")))
+        node.ask("emit", ["message.created", whole])
+        event = await anext(stream)
+        assert isinstance(event, LiveEvent)
+        assert (event.object_id, event.org_id) == ("m0", whole["org_id"])
+        assert event.timestamp == datetime.fromisoformat(whole["timestamp"])
+
+
+async def test_an_early_close(node: Node) -> None:
+    port = node.ask("start", {})
+    node.ask("set", {"delay": 5_000})
+    async with client_of(port) as client:
+        opening = asyncio.ensure_future(client.events().__aenter__())
+        while not node.ask("seen"):  # noqa: ASYNC110 - it is another process
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(node.ask, "close")
+        with pytest.raises(ConnectError):
+            await opening
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process can be stopped there")
+async def test_a_silent_address(node: Node) -> None:
+    """The kernel still takes connections, and nobody answers."""
+    async with stream_of(node, heartbeat=0.5, open_timeout=0.3) as stream:
+        node.stop()
+        while stream.is_connected:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.4)
+        node.go_on()
+        gap = await anext(stream)
+        assert isinstance(gap, Gap)
+        assert not gap.recovered
+        node.ask("emit", ["message.created", message(message_id="m0")])
+        assert await names(stream, 1) == ["m0"]
 
 
 async def test_pings_are_answered(node: Node) -> None:

@@ -25,6 +25,7 @@ from periskope_async import (
 from periskope_async.realtime import Gap, LiveEvent
 from periskope_async.sandbox import PHONES
 from periskope_async.testing import no_waiting
+from tests.flow.test_own_limiter import BookingLimiter
 from tests.webhooks.bodies import message
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ async def test_odd_frames_do_no_harm(opened: Opened) -> None:
         assert no_object.error is not None
         assert no_object.raw == b"[1]"
         assert isinstance(half, LiveEvent)
-        assert half.object_id == "\ufffd"
+        assert (half.object_id, half.raw) == ("\ufffd", b'{"message_id":"\\ud83d"}')
 
 
 async def test_five_megabytes_in_one_event(opened: Opened) -> None:
@@ -308,6 +309,19 @@ async def test_a_slow_middleware_is_waited_for(opened: Opened) -> None:
         async with client.events() as stream:
             sandbox.sockets.drop()
             assert ids(await take(stream, 1)) == ["gap"]
+
+
+async def test_handshakes_are_counted_where_their_answer_says_so(opened: Opened) -> None:
+    limiter = BookingLimiter()
+    async with opened(limiter=limiter) as (sandbox, client), client.events() as stream:
+        sandbox.sockets.drop()
+        assert ids(await take(stream, 1)) == ["gap"]
+        assert limiter.told == []
+        sandbox.sockets.faults.headers = {"X-RateLimit-Limit": "1000", "X-RateLimit-Remaining": "6"}
+        for _ in range(3):
+            sandbox.sockets.drop()
+            assert ids(await take(stream, 1)) == ["gap"]
+        assert limiter.told == [("sent", 1), ("answered 101", 1), ("sent", 2), ("answered 101", 2)]
 
 
 async def test_no_redirect_is_followed(opened: Opened) -> None:

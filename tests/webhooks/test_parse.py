@@ -92,12 +92,14 @@ def test_the_name_may_stand_under_event_type() -> None:
     assert isinstance(parse(bare).data, Message)
 
 
-def test_half_an_emoji_is_mended() -> None:
-    body = envelope("message.created", message(body="@@")).replace(b"@@", rb"cut \ud83d")
-    event = parse(body)
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize(("blemish", "read"), [(rb"cut \ud83d", "cut \ufffd"), (b"caf\xe9", "caf\ufffd")])
+def test_blemishes_are_mended_in_data_and_kept_in_raw(blemish: bytes, read: str, mark: bytes) -> None:
+    sent = json.dumps(message(body="@@")).encode().replace(b"@@", blemish)
+    event = parse(mark + envelope("message.created", {}).replace(b"{}", sent))
     assert isinstance(event.data, Message)
-    assert event.data.body == "cut \ufffd"
-    assert event.error is None
+    assert event.data.body == read
+    assert (event.raw, event.error) == (sent, None)
 
 
 @pytest.mark.parametrize(
