@@ -32,7 +32,7 @@ def test_every_row_once_and_in_order(
     walk = Walk(page_size=10, consistency=consistency)
     assert drive(walk, moving, depth=depth, moves=[]) == [row.key for row in moving.order(is_descending=True)]
     assert walk.report.rows_placed == size
-    # Without a count nothing tells whether all were met, but of no row. The count of a page of one row may be the list's.
+    # An empty list needs no count. The count of a page of one row may be that of the list.
     is_told = counts == "total" or size == 0 or (counts == "page" and size == 1)
     assert walk.report.complete is (True if is_told and consistency == "exact" else None)
 
