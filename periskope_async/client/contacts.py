@@ -27,7 +27,7 @@ class ContactMethods(BaseClient):
     def iter_contacts(self, **walk: Unpack[WalkParams]) -> Pager[Contact]:
         """Walk over all contacts. Their order is not documented.
 
-        Options and errors are as in :meth:`iter_chats`.
+        Options and raised errors are as in :meth:`iter_chats`.
         """
         return self._walk(CONTACTS.query(), **walk)
 

@@ -43,7 +43,7 @@ class KnowledgeBaseMethods(BaseClient):
     ) -> Pager[KnowledgeBaseItem]:
         """Walk over all questions and all chunks of documents, or over one kind. Their order is not documented.
 
-        Options and errors are as in :meth:`iter_chats`.
+        Options and raised errors are as in :meth:`iter_chats`.
         """
         return self._walk(_query(type), **walk)
 

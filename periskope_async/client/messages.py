@@ -52,7 +52,7 @@ class MessageMethods(QueueMethods):
     ) -> Pager[Message]:
         """Walk over the messages of one chat, or of all, newest first. Reactions are not in a list.
 
-        The server has no filter by time for one chat. Options and errors are as in :meth:`iter_chats`.
+        The server has no filter by time for one chat. Options and raised errors are as in :meth:`iter_chats`.
         """
         return self._walk(_query(chat_id, start_time, end_time, self._phone(phone)), **walk)
 

@@ -34,7 +34,7 @@ class NotificationMethods(BaseClient):
     ) -> Pager[Notification]:
         """Walk over the notifications of one chat, or of all, newest first.
 
-        The server has no filter by time for one chat. Options and errors are as in :meth:`iter_chats`.
+        The server has no filter by time for one chat. Options and raised errors are as in :meth:`iter_chats`.
         """
         return self._walk(_query(chat_id, start_time, end_time, self._phone(phone)), **walk)
 

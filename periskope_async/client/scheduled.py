@@ -79,7 +79,7 @@ class ScheduledMethods(BaseClient):
     ) -> Pager[ScheduledMessage]:
         """Walk over all scheduled messages. Their order is not documented.
 
-        Options and errors are as in :meth:`iter_chats`.
+        Options and raised errors are as in :meth:`iter_chats`.
         """
         return self._walk(SCHEDULED_MESSAGES.query(phone=self._phone(phone)), **walk)
 
@@ -96,7 +96,7 @@ class ScheduledMethods(BaseClient):
     def iter_occurrences(self, scheduled_id: str, **walk: Unpack[WalkParams]) -> Pager[Occurrence]:
         """Walk over the occurrences of a scheduled message, newest first; also of a deleted one.
 
-        Options and errors are as in :meth:`iter_chats`.
+        Options and raised errors are as in :meth:`iter_chats`.
         """
         return self._walk(_occurrences(scheduled_id), **walk)
 

@@ -37,7 +37,7 @@ class TaskMethods(BaseClient):
     def iter_tasks(self, **walk: Unpack[WalkParams]) -> Pager[Task]:
         """Walk over all tasks. Their order is not documented.
 
-        Options and errors are as in :meth:`iter_chats`.
+        Options and raised errors are as in :meth:`iter_chats`.
         """
         return self._walk(TASKS.query(), **walk)
 

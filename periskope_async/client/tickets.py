@@ -35,7 +35,7 @@ class TicketMethods(BaseClient):
     def iter_tickets(self, **walk: Unpack[WalkParams]) -> Pager[Ticket]:
         """Walk over all tickets, as flat rows. Their order is not documented.
 
-        Options and errors are as in :meth:`iter_chats`.
+        Options and raised errors are as in :meth:`iter_chats`.
         """
         return self._walk(TICKETS.query(), **walk)
 
