@@ -41,7 +41,7 @@ class NoteMethods(BaseClient):
     ) -> Pager[Note]:
         """Walk over the notes of one chat, or of all, newest first.
 
-        Times, options and errors are as in :meth:`iter_chats`.
+        Times, options and raised errors are as in :meth:`iter_chats`.
         """
         return self._walk(_query(chat_id, start_time, end_time, self._phone(phone)), **walk)
 

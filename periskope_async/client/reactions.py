@@ -38,7 +38,7 @@ class ReactionMethods(BaseClient):
     ) -> Pager[Reaction]:
         """Walk over the reactions to one message, in one chat, or to all. Their order is not documented.
 
-        Times, options and errors are as in :meth:`iter_chats`.
+        Times, options and raised errors are as in :meth:`iter_chats`.
         """
         return self._walk(_query(chat_id, message_id, start_time, end_time, self._phone(phone)), **walk)
 
