@@ -17,6 +17,7 @@ from periskope_async.cli.console import check_stdout, say, write_out
 from periskope_async.cli.durations import read_duration, say_duration
 from periskope_async.cli.export_all import export_all
 from periskope_async.cli.options import Exit, Server, Walking, open_client
+from periskope_async.cli.phones_hint import hinting_at_phones
 from periskope_async.cli.progress import ExportProgress
 from periskope_async.client.lists import LISTS
 from periskope_async.errors import ConfigError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from periskope_async.cli.console import Sign
     from periskope_async.client import PeriskopeClient
-    from periskope_async.export import ExportResult, Manifest
+    from periskope_async.export import ExportResult, IfExists, Manifest
     from periskope_async.paging.pager import Pager
     from periskope_async.paging.report import WalkReport
 
@@ -105,6 +106,26 @@ class Writing:
     "Throw away what an earlier run left, instead of going on with it."
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Existing:
+    """What becomes of a file at OUT. By default an older export is replaced once the new one is whole."""
+
+    update: _Switch = False
+    "Ask only for what is new, newest first until known ground, and write it over its older rows."
+    sweep: _Switch = False
+    "Update by reading all rows instead, and mark those that are gone from the list (gone_at)."
+    overwrite: _Switch = False
+    "Replace the file even where it is no export of this list."
+
+    @property
+    def if_exists(self) -> IfExists:
+        """The plan's word for it. Raises ConfigError where two exclude each other."""
+        if self.overwrite and (self.update or self.sweep):
+            raise ConfigError("--overwrite and an update exclude each other; leave one out", parameter="overwrite")
+        return "sweep" if self.sweep else "update" if self.update else "overwrite" if self.overwrite else "replace"
+
+
 def _refuse_options(_type: type, out: str) -> None:
     """Take a lone dash for stdout; what else begins with one is a slip in an option's name."""
     if out.startswith("-") and out != "-":
@@ -123,6 +144,7 @@ async def chats(
     sources: Sources = Sources(),
     walking: Walking = Walking(),  # noqa: B008
     writing: Writing = Writing(),
+    existing: Existing = Existing(),
     showing: Showing = Showing(),
 ) -> int:
     """Write every chat to OUT, whole or not at all. A run that was broken off goes on where it was.
@@ -133,7 +155,7 @@ async def chats(
         The file to write: .jsonl, .jsonl.gz, .jsonl.zst, .csv, .parquet, .sqlite or .duckdb; - writes JSON lines to
         stdout.
     """
-    return await _export("chats", out, server, sources, walking, writing, showing)
+    return await _export("chats", out, server, sources, walking, writing, existing, showing)
 
 
 def _command(name: str) -> Callable[..., Awaitable[int]]:
@@ -147,9 +169,10 @@ def _command(name: str) -> Callable[..., Awaitable[int]]:
         narrowing: Narrowing = Narrowing(),
         walking: Walking = Walking(),  # noqa: B008
         writing: Writing = Writing(),
+        existing: Existing = Existing(),
         showing: Showing = Showing(),
     ) -> int:
-        return await _export(name, out, server, narrowing, walking, writing, showing)
+        return await _export(name, out, server, narrowing, walking, writing, existing, showing)
 
     command.__doc__ = f"Write the whole list of {_words(name)} to OUT, as `chats` does."
     return command
@@ -167,9 +190,20 @@ export_app.command(export_all, name="all")
 
 
 async def _export(
-    name: str, out: str, server: Server, sources: Narrowing, walking: Walking, writing: Writing, showing: Showing
+    name: str,
+    out: str,
+    server: Server,
+    sources: Narrowing,
+    walking: Walking,
+    writing: Writing,
+    existing: Existing,
+    showing: Showing,
 ) -> int:
     is_to_stdout = out == "-"
+    if_exists = existing.if_exists
+    if if_exists == "update" and (is_to_stdout or showing.dry_run):
+        option = "--dry-run" if showing.dry_run else "- for stdout"
+        raise ConfigError(f"--update and {option} exclude each other; leave one out", parameter="update")
     if is_to_stdout and showing.json:
         raise ConfigError(
             "the rows go to stdout, so --json cannot print the account there; give a file", parameter="json"
@@ -183,7 +217,8 @@ async def _export(
         if sources.all_phones:
             sources = replace(sources, phone=await _phones(client, sources))
         filters = _filters(sources)
-        progress.sources = len(filters)
+        # How much is new is not known before.
+        progress.sources = 0 if if_exists == "update" else len(filters)
         pagers = {source: _pager(client, name, sources, walking, chosen) for source, chosen in filters.items()}
         if showing.dry_run:
             return await _estimate(client, pagers, walking.page_size, what=what, is_json=showing.json)
@@ -199,9 +234,11 @@ async def _export(
                 csv_escape=writing.csv_escape,
                 patience=_patience(writing.patience),
                 restart=writing.restart,
+                if_exists=if_exists,
                 query=_query(sources, walking),
             )
-            result = await run_plan(plan, out, progress=progress)
+            with hinting_at_phones():
+                result = await run_plan(plan, out, progress=progress)
     if showing.json:
         _print_account(result)
     elif not showing.quiet:
@@ -348,6 +385,8 @@ def _summarise(result: ExportResult, what: str) -> None:
     path, here = Path(result.path), Path.cwd()
     shown = path.relative_to(here) if path.is_relative_to(here) else path
     say(sign, f"{result.rows:,} {what}, {result.bytes / 1e6:,.1f} MB → {shown}")
+    if (update := manifest.update) is not None:
+        say(None, f"{update.added:,} new, {update.replaced:,} written anew, {update.gone:,} gone since the last time")
     if result.resumed_rows:
         say(None, f"{result.resumed_rows:,} of them an earlier run had fetched", style="dim")
     for name, source in manifest.sources.items():

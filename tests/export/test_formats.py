@@ -190,13 +190,14 @@ async def test_a_conversion_that_fails_keeps_the_rows(tmp_path: Path, monkeypatc
         raise OSError(28, "No space left on device")
 
     out = tmp_path / "out.sqlite"
-    out.write_text("of yesterday")
     async with connected() as (sandbox, client):
+        await export(client.iter_chats(max_items=3), out)
+        older = out.read_bytes()
         with monkeypatch.context() as patched:
             patched.setattr("periskope_async.export.sqlite_file.write", fail)
             with pytest.raises(ExportError, match="No space left"):
                 await export(client.iter_chats(), out)
-        assert out.read_text() == "of yesterday"
+        assert out.read_bytes() == older
         before = len(sandbox.requests)
         assert (await export(client.iter_chats(), out)).rows == 700
         assert len(sandbox.requests) == before

@@ -129,15 +129,19 @@ async def test_a_walk_that_fails_is_gone_on_with(
     tmp_path: Path, fault: Any, error: type[Exception], ending: str
 ) -> None:
     out = tmp_path / f"out.{ending}"
-    out.write_text("of yesterday")
     async with connected() as (sandbox, client):
+        await export(client.iter_chats(max_items=3), out)
+        older = out.read_bytes()
         pager = client.iter_chats(page_size=100, prefetch=1)
         sandbox.script(Pass(), Pass(), Pass(), fault)
         with pytest.raises(error) as raised:
             await export(pager, out, patience=0)
         assert "rows are kept in" in raised.value.__notes__[0]
-        assert out.read_text() == "of yesterday"
-        assert names_in(tmp_path) == [out.name, f"{out.name}.partial", f"{out.name}.partial.log"]
+        assert out.read_bytes() == older
+        assert set(names_in(tmp_path)) - {out.name, f"{out.name}.manifest.json"} == {
+            f"{out.name}.partial",
+            f"{out.name}.partial.log",
+        }
         before = len(sandbox.requests)
         result = await export(client.iter_chats(page_size=100), out)
         assert len(sandbox.requests) - before <= 7
@@ -273,11 +277,11 @@ async def test_a_full_disk_is_told_and_gone_on_with(tmp_path: Path, monkeypatch:
 
 
 def end_before_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("periskope_async.export.runner.put_in_place", stop)
+    monkeypatch.setattr("periskope_async.export.finish.put_in_place", stop)
 
 
 def end_before_the_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("periskope_async.export.runner._write_manifest", stop)
+    monkeypatch.setattr("periskope_async.export.finish._write_manifest", stop)
 
 
 def end_before_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,8 +334,9 @@ async def test_each_row_says_where_it_is_from(tmp_path: Path) -> None:
 @pytest.mark.parametrize("is_there", [True, False])
 async def test_one_that_fails_stops_no_other(tmp_path: Path, *, is_there: bool) -> None:
     out = tmp_path / "out.jsonl"
+    older = '{"chat_id":"of yesterday@c.us"}\n'
     if is_there:
-        out.write_text("of yesterday")
+        out.write_text(older)
     async with connected() as (_, client):
         sources = {"all": client.iter_chats(), "of another": client.with_phone("12025550123").iter_chats()}
         result = await export(sources, out)
@@ -340,7 +345,7 @@ async def test_one_that_fails_stops_no_other(tmp_path: Path, *, is_there: bool) 
         assert len(place.read_bytes().splitlines()) == 700
         assert result.path == place
         if is_there:
-            assert out.read_text() == "of yesterday"
+            assert out.read_text() == older
         again = await export(sources, out)
         assert (again.rows, again.resumed_rows) == (700, 700)
 
