@@ -38,7 +38,7 @@ class RowKeys:
             values = msgspec.structs.astuple(self._decoder.decode(mend_escapes(row)))
         except (msgspec.MsgspecError, ValueError):
             return None
-        identity = [str(value) if value not in {None, ""} else None for value in values]
+        identity = [None if value is None or value == "" else str(value) for value in values]
         return self.of_identity(source, identity) if identity[0] is not None else None
 
 
@@ -49,7 +49,10 @@ def time_reader(paths: Sequence[str]) -> Callable[[bytes], bool]:
     decoder: msgspec.json.Decoder[Struct] = msgspec.json.Decoder(msgspec.defstruct("Times", fields))
 
     def has_time(row: bytes) -> bool:
-        times = decoder.decode(mend_escapes(row))
+        try:
+            times = decoder.decode(mend_escapes(row))
+        except (msgspec.MsgspecError, ValueError):
+            return False
         for path in paths:
             first, *rest = path.split(".")
             value: Any = getattr(times, first)

@@ -82,6 +82,8 @@ def older_export(plan: ExportPlan, form: Format, table: Table, target: Path) -> 
     if plan.if_exists == "overwrite" or not size:
         return None
     if not plan.is_update:
+        if manifest is not None and manifest.list != plan.listing.key:
+            raise ExportError(f"{str(target)!r} is an export of {manifest.list}. {_OVERWRITE}")
         _refuse_foreign(plan, form, table, target)
         return None
     if manifest is None:
