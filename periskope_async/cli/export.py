@@ -13,11 +13,11 @@ import msgspec
 from cyclopts import App, Parameter
 
 from periskope_async.cli.chats import print_rows
-from periskope_async.cli.console import check_stdout, say, write_out
-from periskope_async.cli.durations import read_duration, say_duration
+from periskope_async.cli.console import SIGNS, check_stdout, say, write_out
+from periskope_async.cli.durations import say_duration
+from periskope_async.cli.existing import Existing, hinting_at_phones, read_patience
 from periskope_async.cli.export_all import export_all
 from periskope_async.cli.options import Exit, Server, Walking, open_client
-from periskope_async.cli.phones_hint import hinting_at_phones
 from periskope_async.cli.progress import ExportProgress
 from periskope_async.client.lists import LISTS
 from periskope_async.errors import ConfigError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from periskope_async.cli.console import Sign
     from periskope_async.client import PeriskopeClient
-    from periskope_async.export import ExportResult, IfExists, Manifest
+    from periskope_async.export import ExportResult, Manifest
     from periskope_async.paging.pager import Pager
     from periskope_async.paging.report import WalkReport
 
@@ -106,26 +106,6 @@ class Writing:
     "Throw away what an earlier run left, instead of going on with it."
 
 
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Existing:
-    """What becomes of a file at OUT. By default an older export is replaced once the new one is whole."""
-
-    update: _Switch = False
-    "Ask only for what is new, newest first until known ground, and write it over its older rows."
-    sweep: _Switch = False
-    "Update by reading all rows instead, and mark those that are gone from the list (gone_at)."
-    overwrite: _Switch = False
-    "Replace the file even where it is no export of this list."
-
-    @property
-    def if_exists(self) -> IfExists:
-        """The plan's word for it. Raises ConfigError where two exclude each other."""
-        if self.overwrite and (self.update or self.sweep):
-            raise ConfigError("--overwrite and an update exclude each other; leave one out", parameter="overwrite")
-        return "sweep" if self.sweep else "update" if self.update else "overwrite" if self.overwrite else "replace"
-
-
 def _refuse_options(_type: type, out: str) -> None:
     """Take a lone dash for stdout; what else begins with one is a slip in an option's name."""
     if out.startswith("-") and out != "-":
@@ -144,7 +124,7 @@ async def chats(
     sources: Sources = Sources(),
     walking: Walking = Walking(),  # noqa: B008
     writing: Writing = Writing(),
-    existing: Existing = Existing(),
+    existing: Existing = Existing(),  # noqa: B008
     showing: Showing = Showing(),
 ) -> int:
     """Write every chat to OUT, whole or not at all. A run that was broken off goes on where it was.
@@ -169,7 +149,7 @@ def _command(name: str) -> Callable[..., Awaitable[int]]:
         narrowing: Narrowing = Narrowing(),
         walking: Walking = Walking(),  # noqa: B008
         writing: Writing = Writing(),
-        existing: Existing = Existing(),
+        existing: Existing = Existing(),  # noqa: B008
         showing: Showing = Showing(),
     ) -> int:
         return await _export(name, out, server, narrowing, walking, writing, existing, showing)
@@ -232,7 +212,7 @@ async def _export(
                 merge=writing.merge,
                 repair_text=writing.repair_text,
                 csv_escape=writing.csv_escape,
-                patience=_patience(writing.patience),
+                patience=read_patience(writing.patience),
                 restart=writing.restart,
                 if_exists=if_exists,
                 query=_query(sources, walking),
@@ -312,13 +292,6 @@ def _query(sources: Narrowing, walking: Walking) -> dict[str, str]:
     }
 
 
-def _patience(text: str) -> float:
-    try:
-        return read_duration(text)
-    except ValueError as error:
-        raise ConfigError(f"--patience: {error}", parameter="patience") from None
-
-
 async def _print(pagers: dict[str, Pager[Any]], *, what: str, is_quiet: bool) -> int:
     reports = [await print_rows(pager) for pager in pagers.values()]
     is_partial = False
@@ -381,7 +354,7 @@ def _print_account(result: ExportResult) -> None:
 
 def _summarise(result: ExportResult, what: str) -> None:
     manifest: Manifest = result.manifest
-    sign: Sign = {"whole": "✓", "unknown": "?", "partial": "!"}[manifest.state]  # type: ignore[assignment]
+    sign = SIGNS[manifest.state]
     path, here = Path(result.path), Path.cwd()
     shown = path.relative_to(here) if path.is_relative_to(here) else path
     say(sign, f"{result.rows:,} {what}, {result.bytes / 1e6:,.1f} MB → {shown}")
