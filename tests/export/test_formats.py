@@ -256,7 +256,9 @@ def test_a_killed_export_ends_as_an_undisturbed_one(
             process.wait()
             names = [name.removeprefix(out.name) or "OUT" for name in names_in(tmp_path) if name.startswith(out.name)]
             left["it had ended" if is_done else " ".join(names) or "nothing"] += 1
+            began = time.monotonic()
             assert begun(out).wait(timeout=50) == 0
+            life = time.monotonic() - began
             assert ids_in(out) == expected
             assert out.stat().st_mode & 0o777 == 0o600
     record_property("left", dict(left))
