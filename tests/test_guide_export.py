@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -35,12 +36,13 @@ async def test_tables(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip(package, reason=f"{package} has no wheel for every Python")
     defined = guide("arrow")
     async with sandbox(monkeypatch, chats=60), PeriskopeClient() as client:
-        rows = [json.loads(row) async for row in client.iter_chats().raw()]
+        rows: list[dict[str, Any]] = [json.loads(row) async for row in client.iter_chats().raw()]
         days = await defined["busiest_day"](client)
         labels = await defined["by_label"](client)
         unread = await defined["unread"](client)
     assert days.columns == ["day", "len"]
     assert len(days) == 1
-    named = [label for row in rows for label, is_on in (row["label_ids"] or {}).items() if is_on]
-    assert labels == sorted((label, named.count(label)) for label in set(named))
+    marked: list[dict[str, bool]] = [row["label_ids"] or {} for row in rows]
+    named = Counter(label for labels_of in marked for label, is_on in labels_of.items() if is_on)
+    assert labels == sorted(named.items())
     assert unread == sum(row["message_unread_count"] or 0 for row in rows)

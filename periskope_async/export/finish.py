@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from periskope_async.export.compression import compressor, decompressed
 from periskope_async.export.files import beside, failed, open_private, put_in_place, remove, sync, write_all
 from periskope_async.export.jsonl import untagged
 from periskope_async.export.keys import RowKeys
-from periskope_async.export.manifest import Manifest, SourceResult, UpdateResult, manifest_path, state_of
+from periskope_async.export.manifest import Manifest, SourceResult, UpdateResult, manifest_path, read_manifest, state_of
 from periskope_async.export.older import Older, sha256
 from periskope_async.export.plan import Converted, ExportPlan
 from periskope_async.export.threads import in_thread
@@ -201,6 +202,7 @@ class Finish:
         if product is not None:
             put_in_place(product, target)
         _write_manifest(target, manifest)
+        _remove_incomplete(target)
         self._spool.discard()
         return target, manifest
 
@@ -209,7 +211,7 @@ class Finish:
         target = self._spool.target
         place = target
         if target.exists():
-            place = beside(target, ".incomplete")
+            place = _incomplete(target)
         put_in_place(product, place)
         _write_manifest(place, manifest)
         self._spool.close()
@@ -249,6 +251,7 @@ class Finish:
     def _result_of(self, source: str, failure: Exception | None) -> SourceResult:
         spool, older, changes = self._spool, self._job.older, self._changes
         names = self._walks_of(source)
+        is_cut_short = self._job.plan.pagers[source].max_items is not None
         report = spool.kept[names[-1]].report
         state = self._state_of_walks(source)
         if older is not None and state != "partial" and self._job.walks[names[-1]].until is not None:
@@ -260,6 +263,9 @@ class Finish:
                 state = "unknown" if state == "whole" else state
                 why = f"the server counts {max(counts):,} rows and the file has {there:,}: a full sweep tells why"
                 report = replace(report, why=why)
+        elif state == "whole" and report is not None and report.complete is None and not is_cut_short:
+            # The last run's walk knows nothing of what earlier runs read.
+            report = replace(report, why="as many rows came, over all runs, as the server counts")
         return SourceResult(
             rows=sum(spool.kept[name].rows for name in names) if older is None else changes.rows[source],
             state=state,
@@ -316,6 +322,19 @@ def _sync_file(path: Path) -> None:
         sync(fd)
     finally:
         os.close(fd)
+
+
+def _incomplete(target: Path) -> Path:
+    """Name the file of what came where a source failed and an older file is there."""
+    return beside(target, ".incomplete")
+
+
+def _remove_incomplete(target: Path) -> None:
+    """Take away what an earlier run showed in place of a whole file."""
+    with suppress(ExportError):
+        if read_manifest(_incomplete(target)) is not None:
+            remove(_incomplete(target))
+            remove(manifest_path(_incomplete(target)))
 
 
 def _write_manifest(target: Path, manifest: Manifest) -> None:

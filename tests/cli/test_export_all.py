@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMES = sorted(LISTS.keys() - {"occurrences"})
-SIZES = dict.fromkeys(("contacts", "messages", "tickets", "tasks", "notes", "notifications", "reactions"), 30)
+SIZES: dict[str, int] = dict.fromkeys(
+    ("contacts", "messages", "tickets", "tasks", "notes", "notifications", "reactions"), 30
+)
 
 
 @asynccontextmanager

@@ -127,6 +127,16 @@ async def test_sqlite_is_readable_where_nothing_can_be_written(tmp_path: Path) -
     assert [row[1] for row in read] == [f"{chat.updated_at:%Y-%m-%dT%H:%M:%S.%fZ}" for chat in chats]
 
 
+async def test_older_versions_of_duckdb_open_the_file(tmp_path: Path) -> None:
+    needs("duckdb")
+    out = tmp_path / "out.duckdb"
+    async with connected(chats=3) as (_, client):
+        await export(client.iter_chats(), out)
+    with closing(pytest.importorskip("duckdb").connect(str(out), read_only=True)) as database:
+        tags = database.execute("SELECT tags FROM duckdb_databases() WHERE database_name = 'out'").fetchone()
+    assert tags == ({"storage_version": "v1.0.0+"},)
+
+
 @pytest.mark.parametrize("is_escaped", [True, False])
 async def test_csv_runs_nothing_in_a_spreadsheet(tmp_path: Path, *, is_escaped: bool) -> None:
     from periskope_async.sandbox import Body
@@ -235,30 +245,30 @@ def test_a_killed_export_ends_as_an_undisturbed_one(
     with Sandbox(chats=1_500, limit=10_000, latency=0.002) as sandbox:
         expected = sandbox.chat_ids()
 
-        def begun(out: Path) -> subprocess.Popen[bytes]:
-            return subprocess.Popen([sys.executable, "-c", PROGRAM, sandbox.base_url, str(out)])
+        def begun(out: Path, *, requests: int) -> subprocess.Popen[bytes]:
+            """Start an export, and wait until it has asked for so many pages."""
+            before = len(sandbox.requests)
+            process = subprocess.Popen([sys.executable, "-c", PROGRAM, sandbox.base_url, str(out)])
+            while len(sandbox.requests) < before + requests and process.poll() is None:
+                time.sleep(0.001)
+            return process
 
-        began = time.monotonic()
-        if KILLS > 1:
-            assert begun(tmp_path / f"undisturbed.{ending}").wait(timeout=50) == 0
-        life = time.monotonic() - began
+        def seconds_to_the_end(process: subprocess.Popen[bytes]) -> float:
+            began = time.monotonic()
+            assert process.wait(timeout=50) == 0
+            return time.monotonic() - began
+
+        life = seconds_to_the_end(begun(tmp_path / f"undisturbed.{ending}", requests=1)) if KILLS > 1 else 0.0
         for number in range(KILLS):
             out = tmp_path / f"{number}.{ending}"
-            before = len(sandbox.requests)
-            process = begun(out)
-            if KILLS > 1:
-                time.sleep(rng.uniform(0.2, 1.0) * life)
-            else:
-                while len(sandbox.requests) < before + 10:
-                    time.sleep(0.001)
+            process = begun(out, requests=10 if KILLS == 1 else 1)
+            time.sleep(rng.uniform(0, life))
             is_done = process.poll() is not None
             process.kill()
             process.wait()
             names = [name.removeprefix(out.name) or "OUT" for name in names_in(tmp_path) if name.startswith(out.name)]
             left["it had ended" if is_done else " ".join(names) or "nothing"] += 1
-            began = time.monotonic()
-            assert begun(out).wait(timeout=50) == 0
-            life = time.monotonic() - began
+            seconds_to_the_end(begun(out, requests=0))
             assert ids_in(out) == expected
             assert out.stat().st_mode & 0o777 == 0o600
     record_property("left", dict(left))

@@ -148,6 +148,8 @@ async def test_a_walk_that_fails_is_gone_on_with(
         rows = await truth(client)
     assert 200 < result.resumed_rows < 400
     assert result.manifest.state == "whole"
+    assert result.report is not None
+    assert result.report.why == "as many rows came, over all runs, as the server counts"
     content = gzip.decompress(out.read_bytes()) if ending.endswith("gz") else out.read_bytes()
     assert content.splitlines() == rows
     assert names_in(tmp_path) == [out.name, f"{out.name}.manifest.json"]
@@ -348,6 +350,17 @@ async def test_one_that_fails_stops_no_other(tmp_path: Path, *, is_there: bool) 
             assert out.read_text() == older
         again = await export(sources, out)
         assert (again.rows, again.resumed_rows) == (700, 700)
+
+
+async def test_what_came_of_a_part_goes_with_the_whole_file(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_text('{"chat_id":"of yesterday@c.us"}\n')
+    async with connected() as (sandbox, client):
+        sources = {label: client.iter_chats(label=label) for label in ("vip", "lead")}
+        sandbox.script(Status(401))
+        assert (await export(sources, out)).path == tmp_path / "out.jsonl.incomplete"
+        assert (await export(sources, out)).path == out
+    assert names_in(tmp_path) == ["out.jsonl", "out.jsonl.manifest.json"]
 
 
 async def test_where_all_fail_the_first_error_is_raised(tmp_path: Path) -> None:
