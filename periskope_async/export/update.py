@@ -71,7 +71,9 @@ def _narrow(walks: dict[str, Walk], plan: ExportPlan, older: Older) -> None:
         undated = older.without_time(sort) if sort.can_move_anywhere else Counter[str]()
         for source, pager in plan.pagers.items():
             walk = walks.get(f"{source} newest by {sort.times[0]}".lstrip())
-            if walk is None or not isinstance(pager, ListPager):
+            # What was never read has no known ground.
+            is_known = source in older.manifest.sources and older.manifest.sources[source].state != "partial"
+            if walk is None or not is_known or not isinstance(pager, ListPager):
                 continue
             walk.until = known.timestamp() - _OVERLAP_SECONDS
             if (offset := undated[source] - _UNDATED_MARGIN) > 0:

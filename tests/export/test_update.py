@@ -230,6 +230,20 @@ async def test_each_source_is_brought_up_to_date(tmp_path: Path, *, is_merged: b
         }
 
 
+async def test_a_source_that_had_failed_is_read_whole(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    async with connected(chats=400) as (sandbox, client):
+        sources = {label: client.iter_chats(label=label) for label in ("vip", "lead")}
+        sandbox.script(Status(401))
+        assert (await export(sources, out)).manifest.state == "partial"
+        for left in (".partial", ".partial.log"):
+            (tmp_path / f"out.jsonl{left}").unlink()
+        result = await export(sources, out, if_exists="update")
+        expected = {label: len(sandbox.chat_ids(label=label)) for label in sources}
+    assert {name: source.rows for name, source in result.manifest.sources.items()} == expected
+    assert result.manifest.state == "whole"
+
+
 # What breaks off, and goes on
 
 
