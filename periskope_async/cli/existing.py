@@ -1,9 +1,10 @@
-"""What the commands that export share: what becomes of an older file, patience, and a hint where a phone is missing."""
+"""What the commands around exports share: what becomes of an older file, hints, and how paths are shown."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from periskope_async.export import IfExists
 
-__all__ = ["Existing", "hinting_at_phones", "read_patience"]
+__all__ = ["Existing", "hinting_at_phones", "read_patience", "shown_path"]
 
 _Switch = Annotated[bool, Parameter(negative=())]
 
@@ -58,3 +59,9 @@ def read_patience(text: str) -> float:
         return read_duration(text)
     except ValueError as error:
         raise ConfigError(f"--patience: {error}", parameter="patience") from None
+
+
+def shown_path(path: Path) -> Path:
+    """Give a path as short as it can be: from the present folder on where it is below that."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -6,7 +6,6 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from inspect import signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import msgspec
@@ -15,7 +14,7 @@ from cyclopts import App, Parameter
 from periskope_async.cli.chats import print_rows
 from periskope_async.cli.console import SIGNS, check_stdout, say, write_out
 from periskope_async.cli.durations import say_duration
-from periskope_async.cli.existing import Existing, hinting_at_phones, read_patience
+from periskope_async.cli.existing import Existing, hinting_at_phones, read_patience, shown_path
 from periskope_async.cli.export_all import export_all
 from periskope_async.cli.options import Exit, Server, Walking, open_client
 from periskope_async.cli.progress import ExportProgress
@@ -181,9 +180,12 @@ async def _export(
 ) -> int:
     is_to_stdout = out == "-"
     if_exists = existing.if_exists
-    if if_exists == "update" and (is_to_stdout or showing.dry_run):
-        option = "--dry-run" if showing.dry_run else "- for stdout"
-        raise ConfigError(f"--update and {option} exclude each other; leave one out", parameter="update")
+    if is_to_stdout and if_exists != "replace":
+        raise ConfigError(
+            f"--{if_exists} is for files; leave it out, or give a file in place of -", parameter=if_exists
+        )
+    if showing.dry_run and if_exists == "update":
+        raise ConfigError("how much is new is not known before; leave out --dry-run or --update", parameter="dry_run")
     if is_to_stdout and showing.json:
         raise ConfigError(
             "the rows go to stdout, so --json cannot print the account there; give a file", parameter="json"
@@ -193,31 +195,31 @@ async def _export(
     what = _words(name)
     is_drawn = not (showing.quiet or showing.json or showing.dry_run or (is_to_stdout and sys.stdout.isatty()))
     progress = ExportProgress(what, max_items=walking.max_items, is_quiet=not is_drawn)
-    async with open_client(server, hooks=(progress,), is_quiet=showing.quiet) as client:
-        if sources.all_phones:
-            sources = replace(sources, phone=await _phones(client, sources))
-        filters = _filters(sources)
-        # How much is new is not known before.
-        progress.sources = 0 if if_exists == "update" else len(filters)
-        pagers = {source: _pager(client, name, sources, walking, chosen) for source, chosen in filters.items()}
-        if showing.dry_run:
-            return await _estimate(client, pagers, walking.page_size, what=what, is_json=showing.json)
-        with progress:
-            if is_to_stdout:
-                return await _print(pagers, what=what, is_quiet=showing.quiet)
-            plan = ExportPlan(
-                sources=pagers,
-                listing=LISTS[name],
-                format=writing.format,
-                merge=writing.merge,
-                repair_text=writing.repair_text,
-                csv_escape=writing.csv_escape,
-                patience=read_patience(writing.patience),
-                restart=writing.restart,
-                if_exists=if_exists,
-                query=_query(sources, walking),
-            )
-            with hinting_at_phones():
+    with hinting_at_phones():
+        async with open_client(server, hooks=(progress,), is_quiet=showing.quiet) as client:
+            if sources.all_phones:
+                sources = replace(sources, phone=await _phones(client, sources))
+            filters = _filters(sources)
+            # How much is new is not known before.
+            progress.sources = 0 if if_exists == "update" else len(filters)
+            pagers = {source: _pager(client, name, sources, walking, chosen) for source, chosen in filters.items()}
+            if showing.dry_run:
+                return await _estimate(client, pagers, walking.page_size, what=what, is_json=showing.json)
+            with progress:
+                if is_to_stdout:
+                    return await _print(pagers, what=what, is_quiet=showing.quiet)
+                plan = ExportPlan(
+                    sources=pagers,
+                    listing=LISTS[name],
+                    format=writing.format,
+                    merge=writing.merge,
+                    repair_text=writing.repair_text,
+                    csv_escape=writing.csv_escape,
+                    patience=read_patience(writing.patience),
+                    restart=writing.restart,
+                    if_exists=if_exists,
+                    query=_query(sources, walking),
+                )
                 result = await run_plan(plan, out, progress=progress)
     if showing.json:
         _print_account(result)
@@ -355,9 +357,7 @@ def _print_account(result: ExportResult) -> None:
 def _summarise(result: ExportResult, what: str) -> None:
     manifest: Manifest = result.manifest
     sign = SIGNS[manifest.state]
-    path, here = Path(result.path), Path.cwd()
-    shown = path.relative_to(here) if path.is_relative_to(here) else path
-    say(sign, f"{result.rows:,} {what}, {result.bytes / 1e6:,.1f} MB → {shown}")
+    say(sign, f"{result.rows:,} {what}, {result.bytes / 1e6:,.1f} MB → {shown_path(result.path)}")
     if (update := manifest.update) is not None:
         say(None, f"{update.added:,} new, {update.replaced:,} written anew, {update.gone:,} gone since the last time")
     if result.resumed_rows:

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from msgspec import Struct
 
 from periskope_async.cli.console import SIGNS, say, write_out
-from periskope_async.cli.existing import Existing, read_patience
+from periskope_async.cli.existing import Existing, read_patience, shown_path
 from periskope_async.cli.options import Exit, Server, open_client
 from periskope_async.cli.progress import ExportProgress
 from periskope_async.client.lists import LISTS
@@ -138,7 +138,7 @@ async def _export(plan: ExportPlan, out: Path, name: str, shown: _Shown, *, is_q
         say("✗", f"{what}: {error}; run the same command again to fetch it")
         return f"{type(error).__name__}: {error}"
     if not is_quiet:
-        say(SIGNS[result.manifest.state], f"{result.rows:,} {what} → {result.path}")
+        say(SIGNS[result.manifest.state], f"{result.rows:,} {what} → {shown_path(result.path)}")
     return result.manifest
 
 

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from periskope_async.cli.console import say
+from periskope_async.cli.existing import shown_path
 from periskope_async.cli.options import Exit
 from periskope_async.export.report import write_report
 
@@ -27,5 +28,5 @@ async def report(file: Path, /, *, out: Path | None = None, format: str | None =
         The format of FILE, where its ending does not tell it.
     """
     path = await asyncio.to_thread(write_report, file, out, format=format)
-    say("✓", f"{path.stat().st_size / 1e6:,.1f} MB → {path}")
+    say("✓", f"{path.stat().st_size / 1e6:,.1f} MB → {shown_path(path)}")
     return Exit.OK

@@ -74,8 +74,8 @@ def test_a_list_that_is_kept_by_phone_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("chats", "-", "--update"), "--update and - for stdout exclude each other"),
-        (("chats", "o.jsonl", "--update", "--dry-run"), "--update and --dry-run exclude each other"),
+        (("chats", "-", "--update"), "--update is for files"),
+        (("chats", "o.jsonl", "--update", "--dry-run"), "how much is new is not known before"),
         (("chats", "o.jsonl", "--sweep", "--overwrite"), "--overwrite and an update exclude each other"),
         (("chats", "o.jsonl", "--update", "--max-items", "3"), "leave out max_items"),
         (("chats", "o.jsonl", "--all-phones", "--phone", "12025550123"), "exclude each other"),
