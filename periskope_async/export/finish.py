@@ -259,7 +259,9 @@ class Finish:
             there = changes.there[source]
             counts = {page.count for page in spool.pages if page.source in names and page.count is not None}
             state = older.manifest.sources[source].state
-            if counts and there not in counts and report is not None:
+            # Of merged sources, a row is counted as that of one of them.
+            is_countable = len(self._job.plan.pagers) == 1 or not self._job.plan.merge
+            if is_countable and counts and there not in counts and report is not None:
                 state = "unknown" if state == "whole" else state
                 why = f"the server counts {max(counts):,} rows and the file has {there:,}: a full sweep tells why"
                 report = replace(report, why=why)

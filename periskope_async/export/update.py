@@ -58,7 +58,7 @@ def walks_of(plan: ExportPlan, older: Older | None, *, is_update: bool) -> dict[
         walks |= {f"{source} newest by {order}".lstrip(): Walk(head, source) for order, head in orders.items()}
         if not orders:
             walks[source] = Walk(pager, source)
-    if older is not None:
+    if is_narrow and older is not None:
         _narrow(walks, plan, older)
     return walks
 

@@ -218,6 +218,7 @@ async def test_each_source_is_brought_up_to_date(tmp_path: Path, *, is_merged: b
         result = await export(sources, out, merge=is_merged, if_exists="update")
         expected = {label: set(sandbox.chat_ids(label=label)) for label in sources}
         latest = json.loads((await said_of(client))[woken])["latest_message"]
+    assert result.manifest.state == "whole"
     rows = [json.loads(line) for line in out.read_bytes().splitlines()]
     assert all(row["latest_message"] == latest for row in rows if row["chat_id"] == woken)
     if is_merged:
