@@ -167,12 +167,6 @@ async def test_the_sandbox_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     assert "message.ack.updated 4" in capsys.readouterr().out
 
 
-async def test_an_export_of_several_labels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    async with sandbox(monkeypatch, chats=200), PeriskopeClient() as client:
-        rows = await guide("export")["save"](client, str(tmp_path / "chats.jsonl"))
-    assert rows == len((tmp_path / "chats.jsonl").read_bytes().splitlines()) > 0
-
-
 async def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     async with sandbox(monkeypatch), PeriskopeClient() as client:
         await run(block_with("async def explain("), "explain")["explain"](client)

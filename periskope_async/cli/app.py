@@ -20,6 +20,7 @@ from periskope_async.cli.console import (
 from periskope_async.cli.doctor import doctor
 from periskope_async.cli.export import export_app
 from periskope_async.cli.options import Exit
+from periskope_async.cli.report import report
 from periskope_async.cli.resources import contacts, messages, phones, queue, tickets
 from periskope_async.cli.sending import send, status
 from periskope_async.cli.serve import sandbox
@@ -45,6 +46,7 @@ app = App(
 for command in (chats, messages, send, status, contacts, tickets, phones, queue):
     app.command(command)
 app.command(export_app)
+app.command(report)
 app.command(sync)
 app.command(watch)
 app.command(webhooks_app)

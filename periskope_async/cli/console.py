@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 __all__ = [
+    "SIGNS",
     "Sign",
     "check_stdout",
     "error_console",
@@ -38,6 +39,8 @@ __all__ = [
 ]
 
 Sign = Literal["✓", "!", "✗", "?"]
+SIGNS: dict[str, Sign] = {"whole": "✓", "unknown": "?", "partial": "!"}
+"""By the state of an export."""
 _STYLES = {"✓": "green", "!": "yellow", "✗": "red", "?": "yellow"}
 _LEAST_WIDTH = 30
 # What our own texts are made of, for encodings that lack it.

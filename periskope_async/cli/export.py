@@ -6,15 +6,15 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from inspect import signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import msgspec
 from cyclopts import App, Parameter
 
 from periskope_async.cli.chats import print_rows
-from periskope_async.cli.console import check_stdout, say, write_out
-from periskope_async.cli.durations import read_duration, say_duration
+from periskope_async.cli.console import SIGNS, check_stdout, say, write_out
+from periskope_async.cli.durations import say_duration
+from periskope_async.cli.existing import Existing, hinting_at_phones, read_patience, shown_path
 from periskope_async.cli.export_all import export_all
 from periskope_async.cli.options import Exit, Server, Walking, open_client
 from periskope_async.cli.progress import ExportProgress
@@ -123,6 +123,7 @@ async def chats(
     sources: Sources = Sources(),
     walking: Walking = Walking(),  # noqa: B008
     writing: Writing = Writing(),
+    existing: Existing = Existing(),  # noqa: B008
     showing: Showing = Showing(),
 ) -> int:
     """Write every chat to OUT, whole or not at all. A run that was broken off goes on where it was.
@@ -133,7 +134,7 @@ async def chats(
         The file to write: .jsonl, .jsonl.gz, .jsonl.zst, .csv, .parquet, .sqlite or .duckdb; - writes JSON lines to
         stdout.
     """
-    return await _export("chats", out, server, sources, walking, writing, showing)
+    return await _export("chats", out, server, sources, walking, writing, existing, showing)
 
 
 def _command(name: str) -> Callable[..., Awaitable[int]]:
@@ -147,9 +148,10 @@ def _command(name: str) -> Callable[..., Awaitable[int]]:
         narrowing: Narrowing = Narrowing(),
         walking: Walking = Walking(),  # noqa: B008
         writing: Writing = Writing(),
+        existing: Existing = Existing(),  # noqa: B008
         showing: Showing = Showing(),
     ) -> int:
-        return await _export(name, out, server, narrowing, walking, writing, showing)
+        return await _export(name, out, server, narrowing, walking, writing, existing, showing)
 
     command.__doc__ = f"Write the whole list of {_words(name)} to OUT, as `chats` does."
     return command
@@ -167,9 +169,23 @@ export_app.command(export_all, name="all")
 
 
 async def _export(
-    name: str, out: str, server: Server, sources: Narrowing, walking: Walking, writing: Writing, showing: Showing
+    name: str,
+    out: str,
+    server: Server,
+    sources: Narrowing,
+    walking: Walking,
+    writing: Writing,
+    existing: Existing,
+    showing: Showing,
 ) -> int:
     is_to_stdout = out == "-"
+    if_exists = existing.if_exists
+    if is_to_stdout and if_exists != "replace":
+        raise ConfigError(
+            f"--{if_exists} is for files; leave it out, or give a file in place of -", parameter=if_exists
+        )
+    if showing.dry_run and if_exists == "update":
+        raise ConfigError("how much is new is not known before; leave out --dry-run or --update", parameter="dry_run")
     if is_to_stdout and showing.json:
         raise ConfigError(
             "the rows go to stdout, so --json cannot print the account there; give a file", parameter="json"
@@ -179,29 +195,32 @@ async def _export(
     what = _words(name)
     is_drawn = not (showing.quiet or showing.json or showing.dry_run or (is_to_stdout and sys.stdout.isatty()))
     progress = ExportProgress(what, max_items=walking.max_items, is_quiet=not is_drawn)
-    async with open_client(server, hooks=(progress,), is_quiet=showing.quiet) as client:
-        if sources.all_phones:
-            sources = replace(sources, phone=await _phones(client, sources))
-        filters = _filters(sources)
-        progress.sources = len(filters)
-        pagers = {source: _pager(client, name, sources, walking, chosen) for source, chosen in filters.items()}
-        if showing.dry_run:
-            return await _estimate(client, pagers, walking.page_size, what=what, is_json=showing.json)
-        with progress:
-            if is_to_stdout:
-                return await _print(pagers, what=what, is_quiet=showing.quiet)
-            plan = ExportPlan(
-                sources=pagers,
-                listing=LISTS[name],
-                format=writing.format,
-                merge=writing.merge,
-                repair_text=writing.repair_text,
-                csv_escape=writing.csv_escape,
-                patience=_patience(writing.patience),
-                restart=writing.restart,
-                query=_query(sources, walking),
-            )
-            result = await run_plan(plan, out, progress=progress)
+    with hinting_at_phones():
+        async with open_client(server, hooks=(progress,), is_quiet=showing.quiet) as client:
+            if sources.all_phones:
+                sources = replace(sources, phone=await _phones(client, sources))
+            filters = _filters(sources)
+            # How much is new is not known before.
+            progress.sources = 0 if if_exists == "update" else len(filters)
+            pagers = {source: _pager(client, name, sources, walking, chosen) for source, chosen in filters.items()}
+            if showing.dry_run:
+                return await _estimate(client, pagers, walking.page_size, what=what, is_json=showing.json)
+            with progress:
+                if is_to_stdout:
+                    return await _print(pagers, what=what, is_quiet=showing.quiet)
+                plan = ExportPlan(
+                    sources=pagers,
+                    listing=LISTS[name],
+                    format=writing.format,
+                    merge=writing.merge,
+                    repair_text=writing.repair_text,
+                    csv_escape=writing.csv_escape,
+                    patience=read_patience(writing.patience),
+                    restart=writing.restart,
+                    if_exists=if_exists,
+                    query=_query(sources, walking),
+                )
+                result = await run_plan(plan, out, progress=progress)
     if showing.json:
         _print_account(result)
     elif not showing.quiet:
@@ -275,13 +294,6 @@ def _query(sources: Narrowing, walking: Walking) -> dict[str, str]:
     }
 
 
-def _patience(text: str) -> float:
-    try:
-        return read_duration(text)
-    except ValueError as error:
-        raise ConfigError(f"--patience: {error}", parameter="patience") from None
-
-
 async def _print(pagers: dict[str, Pager[Any]], *, what: str, is_quiet: bool) -> int:
     reports = [await print_rows(pager) for pager in pagers.values()]
     is_partial = False
@@ -344,10 +356,10 @@ def _print_account(result: ExportResult) -> None:
 
 def _summarise(result: ExportResult, what: str) -> None:
     manifest: Manifest = result.manifest
-    sign: Sign = {"whole": "✓", "unknown": "?", "partial": "!"}[manifest.state]  # type: ignore[assignment]
-    path, here = Path(result.path), Path.cwd()
-    shown = path.relative_to(here) if path.is_relative_to(here) else path
-    say(sign, f"{result.rows:,} {what}, {result.bytes / 1e6:,.1f} MB → {shown}")
+    sign = SIGNS[manifest.state]
+    say(sign, f"{result.rows:,} {what}, {result.bytes / 1e6:,.1f} MB → {shown_path(result.path)}")
+    if (update := manifest.update) is not None:
+        say(None, f"{update.added:,} new, {update.replaced:,} written anew, {update.gone:,} gone since the last time")
     if result.resumed_rows:
         say(None, f"{result.resumed_rows:,} of them an earlier run had fetched", style="dim")
     for name, source in manifest.sources.items():

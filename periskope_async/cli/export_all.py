@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from cyclopts import Parameter
+from msgspec import Struct
 
-from periskope_async.cli.console import say
+from periskope_async.cli.console import SIGNS, say, write_out
+from periskope_async.cli.existing import Existing, read_patience, shown_path
 from periskope_async.cli.options import Exit, Server, open_client
+from periskope_async.cli.progress import ExportProgress
 from periskope_async.client.lists import LISTS
-from periskope_async.errors import AuthenticationError, PeriskopeError
-from periskope_async.export import ExportPlan, run_plan
-from periskope_async.export.files import beside, open_private, put_in_place, remove, sync, write_all
+from periskope_async.errors import AuthenticationError, ExportError, PeriskopeError
+from periskope_async.export import ExportPlan, IfExists, Manifest, run_plan
+from periskope_async.export.files import beside, open_private, put_in_place, reason, remove, sync, write_all
+from periskope_async.export.formats import format_of
+from periskope_async.export.manifest import read_manifest
+from periskope_async.export.threads import in_thread
 
 if TYPE_CHECKING:
-    from periskope_async.export import Manifest
+    from periskope_async.client import PeriskopeClient
 
 __all__ = ["export_all"]
 
 # The server answers 422 where it is asked for these without a phone.
 _OF_A_PHONE = {"notes", "notifications", "reactions", "scheduled_messages"}
+# Occurrences are a list of one scheduled message, and no list of the organisation.
+_NAMES = sorted(LISTS.keys() - {"occurrences"})
+_Switch = Annotated[bool, Parameter(negative=())]
+
+
+class _Round(Struct, kw_only=True):
+    """A run that has not read every list yet, as ``manifest.json.partial`` keeps it."""
+
+    format: str
+    if_exists: IfExists
+    begun: datetime
+    done: dict[str, str] = {}
+    """The lists whose files are finished, and the files' checksums."""
+
+
+class _Shown:
+    """Shows how far the list is that is being read. It is the client's hook."""
+
+    now: ExportProgress | None = None
+
+    def __call__(self, event: Any, /) -> None:
+        if self.now is not None:
+            self.now(event)
 
 
 async def export_all(
@@ -31,10 +60,16 @@ async def export_all(
     /,
     *,
     server: Server = Server(),  # noqa: B008 - frozen
+    existing: Existing = Existing(),  # noqa: B008
     ending: Annotated[str, Parameter(name="--format")] = "jsonl",
-    quiet: Annotated[bool, Parameter(negative=())] = False,
+    patience: str = "5m",
+    restart: _Switch = False,
+    quiet: _Switch = False,
+    json: _Switch = False,
 ) -> int:
     """Write every list to a file of its own in FOLDER, and manifest.json with what came of each.
+
+    A run that was broken off, or in which a list failed, goes on with the lists that are not finished.
 
     Parameters
     ----------
@@ -42,43 +77,115 @@ async def export_all(
         The folder; it is made where there is none.
     ending
         The format of every file: jsonl, jsonl.gz, jsonl.zst, csv, parquet, sqlite or duckdb.
+    patience
+        How long to wait for a server that is gone in mid-run, such as 1h.
+    restart
+        Read every list anew, also those that an earlier run finished.
     quiet
-        No summary.
+        No progress and no summary.
+    json
+        Print manifest.json, too.
     """
-    await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
-    done: dict[str, Manifest | str] = {}
-    is_partial = False
-    async with open_client(server, is_quiet=quiet) as client:
+    seconds, if_exists, is_quiet = read_patience(patience), existing.if_exists, quiet or json
+    await in_thread(format_of("", ending).check)
+    await in_thread(_make_folder, folder)
+    current = None if restart else await in_thread(_read_round, folder, ending, if_exists)
+    current = current or _Round(format=ending, if_exists=if_exists, begun=datetime.now(UTC))
+    if current.done and not is_quiet:
+        say(None, f"going on with the run of {current.begun:%Y-%m-%d %H:%M} UTC; --restart reads all lists anew")
+    accounts: dict[str, Manifest | str] = {}
+    shown = _Shown()
+    async with open_client(server, hooks=(shown,), is_quiet=quiet) as client:
         phones = sorted(phone.phone_id for phone in await client.list_phones() if phone.org_phone)
-        # Occurrences are a list of one scheduled message, and no list of the organisation.
-        for name in sorted(LISTS.keys() - {"occurrences"}):
-            begin = getattr(client, f"iter_{name}")
-            is_split = name in _OF_A_PHONE and bool(phones)
-            sources = {f"phone={phone}": begin(phone=phone) for phone in phones} if is_split else begin()
-            plan = ExportPlan(sources=sources, listing=LISTS[name], format=ending)
-            try:
-                result = await run_plan(plan, folder / f"{name}.{ending}")
-            except AuthenticationError:
-                raise
-            except PeriskopeError as error:
-                is_partial = True
-                done[name] = f"{type(error).__name__}: {error}"
-                say("✗", f"{name}: {error}; run the same command again to fetch it (it reads every list anew)")
+        for name in _NAMES:
+            out = folder / f"{name}.{ending}"
+            if (finished := await in_thread(_finished, current, name, out)) is not None:
+                accounts[name] = finished
                 continue
-            done[name] = result.manifest
-            is_partial = is_partial or result.manifest.state == "partial"
-            if not quiet:
-                say("✓", f"{result.rows:,} {name.replace('_', ' ')} → {result.path}")
-    _write(folder / "manifest.json", msgspec.json.format(msgspec.json.encode(done), indent=2) + b"\n")
-    return Exit.PARTIAL if is_partial else Exit.OK
+            plan = ExportPlan(
+                sources=_sources(client, name, phones),
+                listing=LISTS[name],
+                format=ending,
+                patience=seconds,
+                restart=restart,
+                if_exists=if_exists,
+            )
+            account = accounts[name] = await _export(plan, out, name, shown, is_quiet=is_quiet)
+            if isinstance(account, Manifest) and account.state != "partial":
+                current.done[name] = account.sha256
+            await in_thread(_write, _round_path(folder), current)
+    await in_thread(_write, folder / "manifest.json", accounts)
+    if json:
+        write_out(msgspec.json.encode(accounts) + b"\n")
+    if current.done.keys() < accounts.keys():
+        return Exit.PARTIAL
+    await in_thread(remove, _round_path(folder))
+    return Exit.OK
 
 
-def _write(path: Path, content: bytes) -> None:
+async def _export(plan: ExportPlan, out: Path, name: str, shown: _Shown, *, is_quiet: bool) -> Manifest | str:
+    """Export one list; give its manifest, or why there is none. Raises AuthenticationError."""
+    what = name.replace("_", " ")
+    shown.now = progress = ExportProgress(what, is_quiet=is_quiet)
+    progress.sources = 0 if plan.if_exists == "update" else len(plan.pagers)
+    try:
+        with progress:
+            result = await run_plan(plan, out, progress=progress)
+    except AuthenticationError:
+        # The other lists would be refused as well.
+        raise
+    except PeriskopeError as error:
+        say("✗", f"{what}: {error}; run the same command again to fetch it")
+        return f"{type(error).__name__}: {error}"
+    if not is_quiet:
+        say(SIGNS[result.manifest.state], f"{result.rows:,} {what} → {shown_path(result.path)}")
+    return result.manifest
+
+
+def _sources(client: PeriskopeClient, name: str, phones: list[str]) -> Any:
+    begin = getattr(client, f"iter_{name}")
+    if name in _OF_A_PHONE and phones:
+        return {f"phone={phone}": begin(phone=phone) for phone in phones}
+    return begin()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExportError(f"{str(folder)!r} cannot be the folder of an export: {reason(error)}") from error
+
+
+def _finished(current: _Round, name: str, out: Path) -> Manifest | None:
+    """Give the manifest of a file that this run has finished before; None where it has to be read."""
+    if name not in current.done or not out.exists():
+        return None
+    manifest = read_manifest(out)
+    return manifest if manifest is not None and manifest.sha256 == current.done[name] else None
+
+
+def _round_path(folder: Path) -> Path:
+    return folder / "manifest.json.partial"
+
+
+def _read_round(folder: Path, ending: str, if_exists: IfExists) -> _Round | None:
+    """Read what an earlier run of the same kind has finished; None where there is none to go on with."""
+    path = _round_path(folder)
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=_Round)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        raise ExportError(f"{str(path)!r} is damaged: {error}. Add --restart to read every list anew") from error
+    return found if (found.format, found.if_exists) == (ending, if_exists) else None
+
+
+def _write(path: Path, content: object) -> None:
     new = beside(path, ".new")
     remove(new)
     fd = open_private(new, is_new=True)
     try:
-        write_all(fd, content)
+        write_all(fd, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
         sync(fd)
     finally:
         os.close(fd)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from periskope_async.cache import checked_cache
 from periskope_async.decoding.objects import read_confirmation
@@ -17,19 +18,19 @@ from periskope_async.wire.listing import check_page
 from periskope_async.wire.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from collections.abc import Callable, Sequence
 
     from periskope_async.cache import PageCache
     from periskope_async.config import Config
     from periskope_async.decoding.envelope import Steps
+    from periskope_async.events import Hook
     from periskope_async.meta import ResponseMeta
     from periskope_async.paging.page import Consistency
     from periskope_async.session import SessionManager
     from periskope_async.wire.listing import Listing, ListQuery
     from periskope_async.wire.request import Expects
 
-__all__ = ["BaseClient", "WalkParams"]
+__all__ = ["BaseClient", "ListPager", "WalkParams"]
 
 T = TypeVar("T", bound=Part)
 R = TypeVar("R")
@@ -46,6 +47,32 @@ class WalkParams(TypedDict, total=False):
     consistency: Consistency
     resume: str | None
     cache: PageCache | None
+
+
+class ListPager(Pager[T]):
+    """A pager that knows its query, so that the same rows can be read in another order."""
+
+    def __init__(
+        self,
+        source: ListSource[T],
+        options: WalkOptions,
+        *,
+        hooks: Sequence[Hook],
+        raw: Callable[[], ListSource[bytes]],
+        query: ListQuery[Any],
+        walk: Callable[..., Pager[T]],
+    ) -> None:
+        super().__init__(source, options, hooks=hooks, raw=raw, listing=query.listing)
+        self.query = query
+        self._walk = walk
+
+    def newest_first(self, *, offset: int = 0) -> dict[str, Pager[T]]:
+        """Give the same rows newest first, by each sort key of the list; empty without a documented order.
+
+        Pages come one after another: such a walk is broken off where the rows are known.
+        """
+        queries = self.query.newest_first()
+        return {name: self._walk(query, offset=offset, prefetch=1) for name, query in queries.items()}
 
 
 class BaseClient:
@@ -131,7 +158,7 @@ class BaseClient:
         consistency: Consistency = "exact",
         resume: str | None = None,
         cache: PageCache | None = None,
-    ) -> Pager[T]:
+    ) -> ListPager[T]:
         """Check the options of a walk, and begin none yet. The arguments are those of :class:`WalkParams`."""
         check_page(query.listing, offset=offset, limit=page_size, limit_name="page_size")
         cache = checked_cache(cache)
@@ -145,10 +172,11 @@ class BaseClient:
             fingerprint=query.fingerprint,
             resume=None if resume is None else read_token(resume, query=query.fingerprint),
         )
-        return Pager(
+        return ListPager(
             ListSource(self._manager, query, cache),
             options,
             hooks=self._manager.hooks,
             raw=lambda: ListSource(self._manager, query, cache, is_raw=True),
-            listing=query.listing,
+            query=query,
+            walk=partial(self._walk, page_size=page_size, consistency=consistency),
         )

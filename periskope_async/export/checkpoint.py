@@ -31,6 +31,8 @@ class Begun(Struct, frozen=True, kw_only=True, tag="export", tag_field="record")
     is_repaired: bool = False
     is_tagged: bool = False
     is_merged: bool = False
+    base: str = ""
+    """The checksum of the file that is updated; empty where none is."""
     started: datetime
     """When it was begun."""
 
@@ -51,6 +53,8 @@ class PageWritten(Struct, frozen=True, kw_only=True, tag="page", tag_field="reco
     half_emojis: int = 0
     org_id: str | None = None
     """The organisation that the server took the key for."""
+    date: str | None = None
+    """The server's time of answering, as it was sent."""
 
 
 class Ended(Struct, frozen=True, kw_only=True, tag="end", tag_field="record"):

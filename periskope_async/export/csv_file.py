@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from periskope_async.export.formats import Row
     from periskope_async.tables.columns import Batch, Kind, Table
 
-__all__ = ["write"]
+__all__ = ["read", "write"]
 
 # What spreadsheets take for the beginning of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_OWN = ("source", "gone_at")
+_MOST_CHARACTERS = 1 << 30
 
 
 def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str, str]) -> None:
@@ -25,11 +28,53 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
     escape = _plain if facts.get("csv_escape") == "false" else _safe
     with path.open("r+", encoding="utf-8", errors="replace", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["source", *(column.name for column in table.columns)])
+        rows.writerow([*_OWN, *(column.name for column in table.columns)])
         writers = [_cell(column.kind, escape) for column in table.columns]
         for batch in batches:
             cells = [list(map(writer, values)) for writer, values in zip(writers, batch.values, strict=True)]
-            rows.writerows(zip([escape(batch.source)] * len(batch), *cells, strict=True))
+            gone = ["" if time is None else _time(time) for time in batch.gone_at]
+            rows.writerows(zip([escape(batch.source)] * len(batch), gone, *cells, strict=True))
+
+
+def read(path: Path, table: Table) -> Iterator[Row]:
+    """Give the rows of an older file, made of its cells. Blocks; raises OSError, and ValueError where it is no such."""
+    with path.open(encoding="utf-8", newline="") as file:
+        # A text of WhatsApp may have more than the module's 131,072 characters as JSON.
+        before = csv.field_size_limit(_MOST_CHARACTERS)
+        try:
+            rows = csv.DictReader(file, strict=True)
+            if tuple(rows.fieldnames or ())[: len(_OWN)] != _OWN:
+                raise ValueError("its first columns are not those of an export")
+            for cells in rows:
+                gone_at = cells["gone_at"]
+                yield _row(table, cells), _bare(cells["source"]), datetime.fromisoformat(gone_at) if gone_at else None
+        except csv.Error as error:
+            raise ValueError(str(error)) from error
+        finally:
+            csv.field_size_limit(before)
+
+
+def _row(table: Table, cells: dict[str, str]) -> bytes:
+    """Make the JSON of a row from its cells; what is not in a column is not in them."""
+    row: dict[str, Any] = {}
+    for column in table.columns:
+        if not (cell := cells.get(column.name)):
+            continue
+        value: Any = _bare(cell) if column.kind in {"text", "time"} else msgspec.Raw(_bare(cell).encode())
+        if len(column.path) == 1:
+            row[column.name] = value
+        else:
+            row.setdefault(column.name.removesuffix(f"_{column.path[-1]}"), {})[column.path[-1]] = value
+    return msgspec.json.encode(row)
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _bare(text: str) -> str:
+    """Take away the apostrophe that :func:`_safe` put before a text."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
 
 
 def _plain(text: str) -> str:
@@ -47,8 +92,7 @@ def _cell(kind: Kind, escape: Callable[[str], str]) -> Callable[[Any], str]:
         if value is None:
             return ""
         if kind == "time":
-            moment: datetime = value
-            return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+            return _time(value)
         if kind == "boolean":
             return "true" if value else "false"
         if kind == "texts":

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from periskope_async.export.formats import Row
     from periskope_async.tables.columns import Batch, Table
 
-__all__ = ["write"]
+__all__ = ["read", "write"]
 
 _SETTINGS = ("TimeZone='UTC'", "memory_limit='300MB'", "threads=1", "autoinstall_known_extensions=false")
 
@@ -43,6 +44,20 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
     finally:
         _clear(folder)
         folder.rmdir()
+
+
+def read(path: Path, table: Table) -> Iterator[Row]:
+    """Give the rows of an older file. Blocks; raises ValueError where it is another kind of file."""
+    try:
+        with closing(duckdb.connect(str(path), read_only=True)) as database:
+            for setting in _SETTINGS:
+                database.execute(f"SET {setting}")
+            rows = database.execute(f'SELECT raw_json, source, gone_at FROM "{table.name}" ORDER BY rowid')  # noqa: S608
+            while some := rows.fetchmany(1_000):
+                for raw, source, gone_at in some:
+                    yield raw.encode(), source, gone_at
+    except duckdb.Error as error:
+        raise ValueError(str(error)) from error
 
 
 def _clear(folder: Path) -> None:

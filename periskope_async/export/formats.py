@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from msgspec import Struct
 
 from periskope_async.errors import ConfigError
-from periskope_async.export.compression import Codec, compressor
+from periskope_async.export.compression import Codec, compressor, opened
+from periskope_async.export.jsonl import read as read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
 
     from periskope_async.tables.columns import Batch, Table
 
-__all__ = ["FORMATS", "Format", "Writer", "format_of"]
+__all__ = ["FORMATS", "Format", "Row", "Writer", "format_of"]
+
+Row: TypeAlias = tuple[bytes, str, datetime | None]
+"""A row of a file: as it was sent, which source it is from, and when an update found it gone."""
 
 
 class Writer(Protocol):
@@ -42,8 +47,19 @@ class Format(Struct, frozen=True, kw_only=True):
 
     def writer(self) -> Writer:
         """Load what writes it. Raises ConfigError where its package is missing."""
+        return cast("Writer", self._load().write)
+
+    def rows(self, path: Path, table: Table) -> Iterator[Row]:
+        """Give the rows of an older file. Blocks; raises OSError, ConfigError, and ValueError where it is no such."""
+        if not self.is_lines:
+            yield from self._load().read(path, table)
+            return
+        with opened(path, self.codec) as lines:
+            yield from read_lines(lines)
+
+    def _load(self) -> Any:
         try:
-            return cast("Writer", import_module(f"periskope_async.export.{self.module}").write)
+            return import_module(f"periskope_async.export.{self.module}")
         except ModuleNotFoundError as error:
             raise ConfigError(
                 f"{self.name} needs the package {error.name!r}: pip install 'periskope-async[{self.extra}]'",

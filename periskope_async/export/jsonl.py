@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["json_lines", "tagged"]
+    from periskope_async.export.formats import Row
+
+__all__ = ["json_lines", "read", "tagged", "untagged"]
 
 _STRING_OR_SPACE = re.compile(rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")|[ \t\r\n]++')
 _EMPTY = re.compile(rb"\s*\}")
+_TAGS = re.compile(rb'\{(?:"_source":(?P<source>"(?:[^"\\]|\\.)*+"),?)?+(?:"_gone_at":"(?P<gone>[^"]*)",?)?+(?<!\{)')
 
 
 def json_lines(rows: Iterable[bytes]) -> bytes:
@@ -27,6 +31,24 @@ def tagged(rows: Sequence[bytes], tags: dict[str, str]) -> list[bytes]:
     return [
         head + (b"" if _EMPTY.match(row, row.index(b"{") + 1) else b",") + row[row.index(b"{") + 1 :] for row in rows
     ]
+
+
+def read(lines: Iterable[bytes]) -> Iterator[Row]:
+    """Give the rows of an older file's lines. Raises ValueError where one is none."""
+    for line in lines:
+        yield untagged(line.rstrip(b"\r\n"))
+
+
+def untagged(row: bytes) -> Row:
+    """Give a row without the tags that :func:`tagged` put there, and what they say. Raises ValueError."""
+    if not row.startswith(b"{"):
+        raise ValueError("a line is no JSON object")
+    tags = _TAGS.match(row)
+    if tags is None:
+        return row, "", None
+    source = msgspec.json.decode(tags["source"] or b'""', type=str)
+    gone_at = datetime.fromisoformat(tags["gone"].decode()) if tags["gone"] else None
+    return b"{" + row[tags.end() :], source, gone_at
 
 
 def _one_line(row: bytes) -> bytes:

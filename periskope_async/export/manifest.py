@@ -12,7 +12,7 @@ from periskope_async.errors import ExportError
 from periskope_async.export.files import beside, failed
 from periskope_async.paging.report import WalkReport
 
-__all__ = ["Manifest", "SourceResult", "State", "manifest_path", "read_manifest", "state_of"]
+__all__ = ["Manifest", "SourceResult", "State", "UpdateResult", "manifest_path", "read_manifest", "state_of"]
 
 _VERSION = 1
 _KIND = "periskope-export"
@@ -32,6 +32,18 @@ class SourceResult(Struct, frozen=True, kw_only=True):
     """The account of its walk, of the last run where there were several; None where that failed."""
     error: str | None = None
     """Why it failed; None where it did not."""
+    scope: str = ""
+    """A short hash of its filters, by which an update tells whether it asks for the same rows."""
+
+
+class UpdateResult(Struct, frozen=True, kw_only=True):
+    """What an update did to the rows of a file."""
+
+    added: int
+    replaced: int
+    """Rows that were there, and were written as they are now, changed or not."""
+    gone: int
+    """Rows that a full sweep did not meet, marked for the first time."""
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
@@ -46,14 +58,25 @@ class Manifest(Struct, frozen=True, kw_only=True):
     bytes: int
     sha256: str
     started: datetime
-    """When the first run began. An update asks for what was active since."""
+    """When the first run began."""
     finished: datetime
+    known_since: datetime | None = None
+    """When that was by the server's clock. An update asks for what was active since."""
+    swept: datetime | None = None
+    """When all rows were read last. What has changed since without any activity may be older in the file."""
     query: dict[str, str] = {}
     """The filters that were asked for, where they are known."""
     sources: dict[str, SourceResult]
     half_emojis: int = 0
     """Texts that were cut inside an emoji, so that half of it was sent."""
     is_merged: bool = False
+    csv_escape: bool = True
+    org_id: str | None = None
+    """The organisation that the rows are of, where the server said so."""
+    gone: int = 0
+    """How many of the rows are marked as gone from the list (``gone_at``)."""
+    update: UpdateResult | None = None
+    """What the last run did, where it was an update."""
 
 
 _DECODER = msgspec.json.Decoder(Manifest)

@@ -11,14 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from periskope_async.export.formats import Row
     from periskope_async.tables.columns import Batch, Table
 
-__all__ = ["write"]
+__all__ = ["read", "write"]
 
 # It comes without types.
 pq: Any = import_module("pyarrow.parquet")
 _ROWS_A_GROUP = 20_000
 _ZSTD_LEVEL = 1
+_OWN = ("raw_json", "source", "gone_at")
+# So few at a time: a column of texts takes ten times the room as Python objects.
+_ROWS_A_STEP = 1_000
 # Few values, many times over.
 _DICTIONARIES = {
     "source",
@@ -55,3 +59,11 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
             writer.close()
         except pa.ArrowException as error:
             raise OSError(0, str(error)) from error
+
+
+def read(path: Path, _table: Table) -> Iterator[Row]:
+    """Give the rows of an older file. Blocks; raises OSError, and ValueError where it is another kind of file."""
+    with path.open("rb") as file:
+        for batch in pq.ParquetFile(file).iter_batches(batch_size=_ROWS_A_STEP, columns=list(_OWN)):
+            for raw, source, gone_at in zip(*[batch[name].to_pylist() for name in _OWN], strict=True):
+                yield raw.encode(), source, gone_at

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
+from periskope_async.client.base import ListPager
 from periskope_async.client.lists import CHATS
 from periskope_async.errors import ConfigError
 from periskope_async.export.manifest import Manifest, SourceResult
@@ -15,7 +16,7 @@ from periskope_async.paging.report import WalkReport
 from periskope_async.typed import is_number
 from periskope_async.wire.listing import Listing
 
-__all__ = ["Converted", "ExportPlan", "ExportResult", "Fetched", "Progress"]
+__all__ = ["Converted", "ExportPlan", "ExportResult", "Fetched", "IfExists", "Progress"]
 
 
 class Fetched(Struct, frozen=True):
@@ -36,6 +37,13 @@ class Converted(Struct, frozen=True):
     rows: int
     total: int
 
+
+IfExists: TypeAlias = Literal["replace", "overwrite", "update", "sweep"]
+"""What becomes of a file at OUT. ``replace``: a new one takes its place once it is whole; a file that is no export is
+refused. ``overwrite``: any file is replaced. ``update``: what is new is asked for, newest first until known ground, and
+written over its older rows; a list without a known order is read whole. ``sweep``: all rows are read, and those that
+are gone from the list are marked (``gone_at``), never deleted. Where there is no file, all of them write a new one.
+"""
 
 Progress: TypeAlias = Callable[[Fetched | Converted], object]
 """Is told how far an export is, and must return at once. It is called in a thread beside the event loop."""
@@ -63,6 +71,7 @@ class ExportPlan(Struct, frozen=True, kw_only=True):
     """Seconds to wait for a server that is gone in mid-run, beyond the retries of each request."""
     restart: bool = False
     """Whether to throw away what an earlier run left, instead of going on with it."""
+    if_exists: IfExists = "replace"
     query: Mapping[str, str] = {}
     """The filters, for the manifest only."""
 
@@ -70,6 +79,13 @@ class ExportPlan(Struct, frozen=True, kw_only=True):
         """Check what could not work."""
         if not isinstance(self.sources, Pager) and not self.sources:
             raise ConfigError("sources is empty; give at least one pager", parameter="sources")
+        if self.if_exists not in get_args(IfExists):
+            raise ConfigError(
+                f"if_exists is {self.if_exists!r}; it takes one of {', '.join(get_args(IfExists))}",
+                parameter="if_exists",
+            )
+        if self.is_update and any(pager.max_items is not None for pager in self.pagers.values()):
+            raise ConfigError("an update reads all that is new; leave out max_items", parameter="max_items")
         if not is_number(self.patience) or not 0 <= self.patience < math.inf:
             raise ConfigError(f"patience is {self.patience!r}; give seconds, 0 or more", parameter="patience")
 
@@ -77,6 +93,19 @@ class ExportPlan(Struct, frozen=True, kw_only=True):
     def pagers(self) -> dict[str, Pager[Any]]:
         """The walks by name; a single one has an empty name."""
         return {"": self.sources} if isinstance(self.sources, Pager) else dict(self.sources)
+
+    @property
+    def is_update(self) -> bool:
+        """Whether an older export at OUT is brought up to date."""
+        return self.if_exists in {"update", "sweep"}
+
+    @property
+    def scopes(self) -> dict[str, str]:
+        """Each source's filters as a short hash."""
+        return {
+            name: pager.query.unordered.fingerprint if isinstance(pager, ListPager) else ""
+            for name, pager in self.pagers.items()
+        }
 
 
 class ExportResult(Struct, frozen=True, kw_only=True):

@@ -263,7 +263,7 @@ def _read_log(target: Path, content: bytes, log_fd: int, begun: Begun) -> Spool:
 
 
 def _settings(begun: Begun) -> object:
-    return (begun.list, begun.sources, begun.codec, begun.is_repaired, begun.is_tagged, begun.is_merged)
+    return (begun.list, begun.sources, begun.codec, begun.is_repaired, begun.is_tagged, begun.is_merged, begun.base)
 
 
 def _cut_back(spool: Spool) -> None:

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from periskope_async.export.formats import Row
     from periskope_async.tables.columns import Batch, Column, Kind, Table
 
-__all__ = ["write"]
+__all__ = ["read", "write"]
 
 _TYPES: dict[Kind, str] = {"integer": "INTEGER", "boolean": "INTEGER", "real": "REAL"}
 _INDEXED_TEXTS = {"chat_name", "org_phone"}
@@ -28,6 +29,17 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
             _fill(database, table, batches, facts)
     except sqlite3.OperationalError as error:
         raise OSError(0, str(error)) from error
+
+
+def read(path: Path, table: Table) -> Iterator[Row]:
+    """Give the rows of an older file. Blocks; raises ValueError where it is another kind of file."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            rows = f"SELECT raw_json, source, gone_at FROM {_quoted(table.name)} ORDER BY rowid"  # noqa: S608
+            for raw, source, gone_at in database.execute(rows):
+                yield raw.encode(), source, None if gone_at is None else datetime.fromisoformat(gone_at)
+    except sqlite3.DatabaseError as error:
+        raise ValueError(str(error)) from error
 
 
 def _fill(database: sqlite3.Connection, table: Table, batches: Iterator[Batch], facts: dict[str, str]) -> None:

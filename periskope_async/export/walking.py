@@ -7,7 +7,6 @@ import logging
 import zlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from periskope_async.decoding.body import mend_escapes
@@ -15,20 +14,22 @@ from periskope_async.errors import APIError, ConfigError, ExportError, Periskope
 from periskope_async.export.checkpoint import PageWritten
 from periskope_async.export.compression import compressor, decompressed
 from periskope_async.export.jsonl import json_lines, tagged
+from periskope_async.export.keys import RowKeys
 from periskope_async.export.plan import Fetched
 from periskope_async.export.threads import in_thread
 from periskope_async.retry import RETRYABLE_STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from periskope_async.export.plan import Progress
     from periskope_async.export.spool import Spool
     from periskope_async.paging.page import Page
     from periskope_async.paging.pager import Pager
+    from periskope_async.paging.report import WalkReport
     from periskope_async.wire.listing import Listing
 
-__all__ = ["fill"]
+__all__ = ["Walk", "fill"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,27 +38,40 @@ _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 30.0
 
 
+class Walk(Struct):
+    """One walk of an export."""
+
+    pager: Pager[Any]
+    source: str
+    """The source that its rows are of."""
+    until: float | None = None
+    """Where an older export knows the rows: the walk, newest first, ends at those with an older time (Unix seconds)."""
+    behind_undated: Pager[Any] | None = None
+    """The same walk, begun near the end of the rows that have no time, where those stand first."""
+
+
 async def fill(
     spool: Spool,
-    pagers: Mapping[str, Pager[Any]],
+    walks: Mapping[str, Walk],
     *,
     listing: Listing[Any],
     patience: float,
-    until: float | None = None,
+    org_id: str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Exception]:
-    """Walk over every source that has not ended yet. Give the errors of those that failed.
+    """Walk over every source that has not ended yet. Give the errors of those that failed, by the walk's name.
 
-    A source that fails does not stop the others, but a disk that fails stops them all: raises ExportError.
+    A source that fails does not stop the others, but a disk that fails stops them all: raises ExportError. So does an
+    answer of another organisation than ``org_id``.
     """
-    rows = _Rows(spool, listing, progress)
+    rows = _Rows(spool, walks, listing, progress, org_id)
     await in_thread(rows.recall)
     names = [name for name, kept in spool.kept.items() if kept.report is None]
     failures: dict[str, Exception] = {}
 
     async def walk(name: str) -> None:
         try:
-            await _walk(name, pagers[name], rows, patience=patience, until=until)
+            await _walk(name, walks[name], rows, patience=patience)
         except ExportError:
             raise
         except PeriskopeError as error:
@@ -72,25 +86,49 @@ async def fill(
     return failures
 
 
-async def _walk(name: str, pager: Pager[Any], rows: _Rows, *, patience: float, until: float | None) -> None:
-    spool = rows.spool
-    kept = spool.kept[name]
-    try:
-        raw = (pager.resuming(kept.token) if kept.token != pager.token else pager).raw()
-    except ConfigError as error:
-        raise ExportError(f"the checkpoint of {str(spool.rows_path)!r} is damaged: {error}") from error
-    async with raw:
+async def _walk(name: str, walk: Walk, rows: _Rows, *, patience: float) -> None:
+    kept, pager = rows.spool.kept[name], walk.pager
+    if kept.token != pager.token:
+        try:
+            pager = pager.resuming(kept.token)
+        except ConfigError as error:
+            raise ExportError(f"the checkpoint of {str(rows.spool.rows_path)!r} is damaged: {error}") from error
+    elif walk.behind_undated is not None and await _read(
+        name, walk, walk.behind_undated, rows, patience=patience, is_first_undated=True
+    ):
+        return
+    await _read(name, walk, pager, rows, patience=patience)
+
+
+async def _read(
+    name: str, walk: Walk, pager: Pager[Any], rows: _Rows, *, patience: float, is_first_undated: bool = False
+) -> bool:
+    """Read a walk into the spool. False where its first row should have no time, and has one: nothing is kept then."""
+    async with pager.raw() as raw:
+        report: WalkReport | None = None
         async for page in _patiently(raw.pages(), patience):
+            if is_first_undated and page.sort_time(0) is not None:
+                return False
+            is_first_undated = False
             await rows.append(name, page, raw.token)
-            if until is not None and _is_known_ground(page, until):
+            if walk.until is not None and _is_known_ground(page, walk.until):
+                report = raw.report
+                report.why = "it came to rows that the file has"
                 break
-        await in_thread(spool.end, name, raw.report)
+        await in_thread(rows.spool.end, name, report or raw.report)
+    return True
 
 
 def _is_known_ground(page: Page[bytes], until: float) -> bool:
-    """Whether a list that is newest first has come to rows that an older export has."""
-    time = page.sort_time(len(page.items) - 1) if page.items else None
-    return time is not None and time < until
+    """Whether a list that is newest first has come to rows that an older export has.
+
+    Rows without a time may stand before all others, or behind them.
+    """
+    last = len(page.items) - 1
+    time = page.sort_time(last)
+    if time is None:
+        return any(page.sort_time(index) is not None for index in range(last))
+    return time < until
 
 
 async def _patiently(pages: AsyncIterator[T], patience: float) -> AsyncIterator[T]:
@@ -127,30 +165,36 @@ def _is_passing(error: PeriskopeError) -> bool:
 class _Rows:
     """Puts pages into the spool, without the rows that are in it already."""
 
-    def __init__(self, spool: Spool, listing: Listing[Any], progress: Progress | None) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        walks: Mapping[str, Walk],
+        listing: Listing[Any],
+        progress: Progress | None,
+        org_id: str | None,
+    ) -> None:
         self.spool = spool
-        self._identity = listing.identity
+        self._sources = {name: walk.source for name, walk in walks.items()}
+        self._keys = RowKeys(listing, is_merged=spool.begun.is_merged)
         self._progress = progress
         self._compress = compressor(spool.begun.codec)
         self._lock = asyncio.Lock()
         # A walk gives each row once; what several walks gave has to be remembered.
-        self._known: set[int] | None = None
-        self._org_id = next((page.org_id for page in spool.pages if page.org_id), None)
+        self._known: set[int | None] | None = None
+        self._org_id = next((page.org_id for page in spool.pages if page.org_id), org_id)
 
     def recall(self) -> None:
         """Check what earlier runs wrote, and remember its rows."""
         begun = self.spool.begun
-        if begun.is_merged or self.spool.pages:
-            self._known = set()
-        if self._known is None:
+        if not (begun.is_merged or self.spool.pages or len(set(self._sources.values())) < len(self._sources)):
             return
-        decoder = _identities(self._identity)
+        self._known = set()
         for page, data in self.spool.read():
             for row in decompressed(data, begun.codec).splitlines():
-                self._known.add(self._key(page.source, _identity_of(decoder, row)))
+                self._known.add(self._keys.of_row(self._sources[page.source], row))
 
-    async def append(self, source: str, page: Page[bytes], token: str) -> None:
-        """Put one page into the spool."""
+    async def append(self, name: str, page: Page[bytes], token: str) -> None:
+        """Put one page of a walk into the spool."""
         async with self._lock:
             org_id = page.meta.org_id
             if org_id and self._org_id and org_id != self._org_id:
@@ -159,18 +203,18 @@ class _Rows:
                     f"{org_id}. Use its key again, or add --restart (restart=True) to begin anew"
                 )
             self._org_id = self._org_id or org_id
-            await in_thread(self._write, source, page, token)
+            await in_thread(self._write, name, page, token)
 
-    def _write(self, source: str, page: Page[bytes], token: str) -> None:
+    def _write(self, name: str, page: Page[bytes], token: str) -> None:
         begun = self.spool.begun
-        rows = self._new(source, page)
+        rows = self._new(self._sources[name], page)
         if begun.is_tagged:
-            rows = tagged(rows, {"_source": source})
+            rows = tagged(rows, {"_source": self._sources[name]})
         lines = json_lines(rows)
         mended, half_emojis = _mended(lines)
         data = self._compress(mended if begun.is_repaired else lines) if rows else b""
         written = PageWritten(
-            source=source,
+            source=name,
             rows=len(rows),
             bytes=len(data),
             crc=zlib.crc32(data),
@@ -178,10 +222,11 @@ class _Rows:
             count=page.count,
             half_emojis=half_emojis,
             org_id=page.meta.org_id,
+            date=page.meta.date,
         )
         self.spool.append(written, data)
         if self._progress is not None:
-            self._progress(Fetched(source, self.spool.kept[source].rows, page.count, self.spool.size))
+            self._progress(Fetched(name, self.spool.kept[name].rows, page.count, self.spool.size))
 
     def _new(self, source: str, page: Page[bytes]) -> Sequence[bytes]:
         known = self._known
@@ -189,14 +234,11 @@ class _Rows:
             return page.items
         new: list[bytes] = []
         for index, row in enumerate(page.items):
-            key = self._key(source, page.identity(index))
+            key = self._keys.of_identity(source, page.identity(index))
             if key not in known:
                 known.add(key)
                 new.append(row)
         return new
-
-    def _key(self, source: str, identity: Iterable[str | None]) -> int:
-        return hash((*identity,) if self.spool.begun.is_merged else (source, *identity))
 
 
 def _mended(lines: bytes) -> tuple[bytes, int]:
@@ -205,12 +247,3 @@ def _mended(lines: bytes) -> tuple[bytes, int]:
         return lines, 0
     mended = bytes(mend_escapes(lines))
     return mended, mended.count(b"\\ufffd") - lines.count(b"\\ufffd")
-
-
-def _identities(names: tuple[str, ...]) -> msgspec.json.Decoder[Struct]:
-    return msgspec.json.Decoder(msgspec.defstruct("Identity", [(name, Any, None) for name in names]))
-
-
-def _identity_of(decoder: msgspec.json.Decoder[Struct], row: bytes) -> tuple[str | None, ...]:
-    values = msgspec.structs.astuple(decoder.decode(mend_escapes(row)))
-    return tuple([str(value) if value not in {None, ""} else None for value in values])

@@ -9,6 +9,7 @@ import hashlib
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from periskope_async.errors import ConfigError
 from periskope_async.models.part import Part
@@ -111,6 +112,24 @@ class ListQuery(Struct, Generic[T], frozen=True, kw_only=True):
         """A short hash that binds a resume token to its query; nobody can read the query back from it."""
         text = "\n".join([self.path, *(f"{name}={value}" for name, value in self.params), f"x-phone={self.phone}"])
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+    @property
+    def unordered(self) -> ListQuery[T]:
+        """The same rows in the server's default order. Its fingerprint tells which rows are asked for."""
+        orders = {"sort_by", self.listing.order_param}
+        return replace(self, params=tuple([param for param in self.params if param[0] not in orders]))
+
+    def newest_first(self) -> dict[str, ListQuery[T]]:
+        """Give the same rows newest first by each sort key, by its name. Empty where no order is documented."""
+        if self.is_for_one:
+            return {}
+        rows, order = self.unordered, self.listing.order_param
+        return {
+            sort.times[0]: replace(rows, params=(*rows.params, ("sort_by", sort.name), (order, "desc")))
+            if sort.name and order
+            else rows
+            for sort in self.listing.sorts
+        }
 
     def page(self, *, offset: int, limit: int, is_reversed: bool = False) -> Request:
         """Ask for ``limit`` rows from ``offset`` (counted from 0) on. An irreversible list keeps its order."""

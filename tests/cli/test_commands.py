@@ -74,7 +74,7 @@ def test_export_quiet_and_json(tmp_path: Path) -> None:
 
 def test_a_failed_export_leaves_what_was_there(tmp_path: Path, periskope_sandbox: Sandbox) -> None:
     out = tmp_path / "chats.jsonl"
-    out.write_text("of yesterday\n")
+    out.write_text('{"chat_id":"of yesterday@c.us"}\n')
     ran = periskope(
         "export", "chats", str(out), "--phone", "12025550123",
         PERISKOPE_API_KEY=periskope_sandbox.api_key, PERISKOPE_BASE_URL=periskope_sandbox.base_url,
@@ -82,7 +82,7 @@ def test_a_failed_export_leaves_what_was_there(tmp_path: Path, periskope_sandbox
     assert ran.returncode == 1
     assert "401" in ran.stderr
     assert "Traceback" not in ran.stderr
-    assert out.read_text() == "of yesterday\n"
+    assert out.read_text() == '{"chat_id":"of yesterday@c.us"}\n'
     assert [path.name for path in tmp_path.iterdir()] == ["chats.jsonl"]
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import TYPE_CHECKING
+import re
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from periskope_async.cli.export import export_app
 from periskope_async.client.lists import LISTS
+from periskope_async.errors import ConfigError, ValidationError
 from periskope_async.sandbox import Sandbox
 from tests.cli.running import periskope
 
@@ -16,17 +21,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+
 def test_each_list_has_a_command() -> None:
-    names = {name.replace("_", "-") for name in LISTS.keys() - {"occurrences"}}
+    names = {name.replace("_", "-") for name in LISTS.keys() - {"occurrences"}} | {"all"}
     assert names <= set(export_app)
 
 
 @pytest.mark.parametrize("name", ["contacts", "messages", "knowledge-base"])
 def test_a_list_is_exported_whole(tmp_path: Path, name: str) -> None:
     out = tmp_path / "out.jsonl"
-    ran = periskope("export", name, str(out), "--sandbox", "--sandbox-chats", "20", "--max-items", "300", "--json")
-    assert ran.returncode == 0, ran.stderr
-    account = json.loads(ran.stdout)
+    done = periskope("export", name, str(out), "--sandbox", "--sandbox-chats", "20", "--max-items", "300", "--json")
+    assert done.returncode == 0, done.stderr
+    account = json.loads(done.stdout)
     assert account["rows"] == len(out.read_bytes().splitlines())
 
 
@@ -40,32 +46,61 @@ def test_the_messages_of_one_chat(tmp_path: Path) -> None:
     assert [json.loads(row)["message_id"] for row in out.read_bytes().splitlines()] == expected
 
 
-def test_a_filter_that_a_list_has_not_is_refused(tmp_path: Path) -> None:
-    ran = periskope("export", "contacts", str(tmp_path / "out.jsonl"), "--sandbox", "--since", "2025-04-25")
-    assert ran.returncode == 2
-    assert "the list of contacts has no filter for --since" in ran.stderr
-    assert not list(tmp_path.iterdir())
-
-
 def test_every_phone_has_its_walk(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    ran = periskope("export", "chats", str(out), "--sandbox", "--sandbox-chats", "30", "--all-phones", "--json")
-    assert ran.returncode == 0, ran.stderr
-    manifest = json.loads(ran.stdout)["manifest"]
+    done = periskope("export", "chats", str(out), "--sandbox", "--sandbox-chats", "30", "--all-phones", "--json")
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads(done.stdout)["manifest"]
     assert manifest["query"]["phone"].startswith("phone-")
     assert manifest["rows"] == sum(source["rows"] for source in manifest["sources"].values())
 
 
-def test_all_phones_and_one_exclude_each_other(tmp_path: Path) -> None:
-    ran = periskope("export", "chats", str(tmp_path / "o.jsonl"), "--sandbox", "--all-phones", "--phone", "12025550123")
-    assert ran.returncode == 2
-    assert "exclude each other" in ran.stderr
+@pytest.mark.periskope_sandbox(chats=60)
+def test_an_export_is_brought_up_to_date(tmp_path: Path, periskope_sandbox: Sandbox) -> None:
+    environ = {"PERISKOPE_API_KEY": periskope_sandbox.api_key, "PERISKOPE_BASE_URL": periskope_sandbox.base_url}
+    out = tmp_path / "chats.sqlite"
+    assert periskope("export", "chats", "--update", str(out), **environ).returncode == 0
+    periskope_sandbox.insert()
+    gone = periskope_sandbox.remove(5)
+    done = periskope("export", "chats", "--sweep", str(out), **environ)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"1 new, [0-9,]+ written anew, 1 gone since the last time", done.stderr)
+    with closing(sqlite3.connect(out)) as database:
+        assert database.execute("SELECT chat_id FROM chats WHERE gone_at IS NOT NULL").fetchall() == [(gone,)]
 
 
-def test_all_lists_are_in_one_folder(tmp_path: Path) -> None:
-    ran = periskope("export", "all", str(tmp_path / "all"), "--sandbox", "--sandbox-chats", "10")
-    assert ran.returncode == 0, ran.stderr
-    manifest = json.loads((tmp_path / "all" / "manifest.json").read_bytes())
-    assert manifest.keys() == LISTS.keys() - {"occurrences"}
-    for name, account in manifest.items():
-        assert len((tmp_path / "all" / f"{name}.jsonl").read_bytes().splitlines()) == account["rows"]
+def ran(*arguments: str) -> Any:
+    """Run a command in this process."""
+    return asyncio.run(export_app.run_async(arguments, exit_on_error=False, print_error=False))
+
+
+def test_a_list_that_is_kept_by_phone_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError) as raised:
+        ran("notes", str(tmp_path / "o.jsonl"), "--sandbox", "--sandbox-chats", "10", "--quiet")
+    assert raised.value.__notes__ == ["this list is kept phone by phone: add --phone NUMBER, or --all-phones"]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("chats", "-", "--update"), "--update is for files"),
+        (("chats", "o.jsonl", "--update", "--dry-run"), "how much is new is not known before"),
+        (("chats", "o.jsonl", "--sweep", "--overwrite"), "--overwrite and an update exclude each other"),
+        (("chats", "o.jsonl", "--update", "--max-items", "3"), "leave out max_items"),
+        (("chats", "o.jsonl", "--all-phones", "--phone", "12025550123"), "exclude each other"),
+        (("chats", "o.jsonl", "--patience", "long"), "--patience: 'long' is no length of time"),
+        (("chats", "o.docx"), "names no format"),
+        (("contacts", "o.jsonl", "--since", "2025-04-25"), "the list of contacts has no filter for --since"),
+    ],
+    ids=["stdout", "dry-run", "overwrite", "max-items", "phones", "patience", "ending", "filter"],
+)
+def test_what_cannot_be_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PERISKOPE_API_KEY", "key")
+    monkeypatch.setenv("PERISKOPE_BASE_URL", "http://127.0.0.1:9")
+    with pytest.raises(ConfigError, match=said):
+        ran(*arguments)
+    assert not list(tmp_path.iterdir())

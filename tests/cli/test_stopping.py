@@ -71,13 +71,13 @@ def begun_export(monkeypatch: pytest.MonkeyPatch, out: Path, sandbox: Sandbox) -
 def test_a_signal_keeps_what_came(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: Sandbox, number: signal.Signals, code: int
 ) -> None:
-    (tmp_path / "out.jsonl").write_text("of yesterday\n")
+    (tmp_path / "out.jsonl").write_text('{"chat_id":"of yesterday@c.us"}\n')
     process = begun_export(monkeypatch, tmp_path / "out.jsonl", slow)
     process.send_signal(number)
     _, said = process.communicate(timeout=40)
     assert (process.returncode, said) == (code, "! stopped\n")
     assert names_in(tmp_path) == ["out.jsonl", "out.jsonl.partial", "out.jsonl.partial.log"]
-    assert (tmp_path / "out.jsonl").read_text() == "of yesterday\n"
+    assert (tmp_path / "out.jsonl").read_text() == '{"chat_id":"of yesterday@c.us"}\n'
 
 
 def test_a_killed_export_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: Sandbox) -> None:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import csv
 import json
 import os
-import signal
+import random
 import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from periskope_async.client.lists import CHATS
 from periskope_async.errors import ConfigError, ExportError
 from periskope_async.export import export
+from periskope_async.export.compression import opened
+from periskope_async.export.formats import format_of
 from periskope_async.sandbox import Sandbox
 from periskope_async.tables.columns import batches_of, table_of
 from tests.export.test_runner import connected, names_in, truth
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 # Heavier runs say how often each format is killed.
@@ -49,7 +53,8 @@ def ids_in(path: Path) -> list[str]:
     if path.name.endswith("duckdb"):
         with closing(pytest.importorskip("duckdb").connect(str(path), read_only=True)) as database:
             return [row[0] for row in database.execute("SELECT chat_id FROM chats ORDER BY rowid").fetchall()]
-    return [json.loads(line)["chat_id"] for line in path.read_bytes().splitlines()]
+    with opened(path, format_of(path.name).codec) as lines:
+        return [json.loads(line)["chat_id"] for line in lines]
 
 
 @pytest.mark.parametrize("chats", [0, 700])
@@ -122,6 +127,16 @@ async def test_sqlite_is_readable_where_nothing_can_be_written(tmp_path: Path) -
     assert [row[1] for row in read] == [f"{chat.updated_at:%Y-%m-%dT%H:%M:%S.%fZ}" for chat in chats]
 
 
+async def test_older_versions_of_duckdb_open_the_file(tmp_path: Path) -> None:
+    needs("duckdb")
+    out = tmp_path / "out.duckdb"
+    async with connected(chats=3) as (_, client):
+        await export(client.iter_chats(), out)
+    with closing(pytest.importorskip("duckdb").connect(str(out), read_only=True)) as database:
+        tags = database.execute("SELECT tags FROM duckdb_databases() WHERE database_name = 'out'").fetchone()
+    assert tags == ({"storage_version": "v1.0.0+"},)
+
+
 @pytest.mark.parametrize("is_escaped", [True, False])
 async def test_csv_runs_nothing_in_a_spreadsheet(tmp_path: Path, *, is_escaped: bool) -> None:
     from periskope_async.sandbox import Body
@@ -191,13 +206,14 @@ async def test_a_conversion_that_fails_keeps_the_rows(tmp_path: Path, monkeypatc
         raise OSError(28, "No space left on device")
 
     out = tmp_path / "out.sqlite"
-    out.write_text("of yesterday")
     async with connected() as (sandbox, client):
+        await export(client.iter_chats(max_items=3), out)
+        older = out.read_bytes()
         with monkeypatch.context() as patched:
             patched.setattr("periskope_async.export.sqlite_file.write", fail)
             with pytest.raises(ExportError, match="No space left"):
                 await export(client.iter_chats(), out)
-        assert out.read_text() == "of yesterday"
+        assert out.read_bytes() == older
         before = len(sandbox.requests)
         assert (await export(client.iter_chats(), out)).rows == 700
         assert len(sandbox.requests) == before
@@ -207,6 +223,8 @@ PROGRAM = """
 import asyncio, sys
 from periskope_async import PeriskopeClient
 from periskope_async.export import export
+from periskope_async.export.compression import opened
+from periskope_async.export.formats import format_of
 
 async def main():
     async with PeriskopeClient("key", base_url=sys.argv[1]) as client:
@@ -217,21 +235,43 @@ asyncio.run(main())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-@pytest.mark.parametrize("ending", FORMATS)
-def test_a_killed_export_ends_as_an_undisturbed_one(tmp_path: Path, ending: str) -> None:
-    """It is killed at moments spread over its life, and run again until it is whole."""
+@pytest.mark.parametrize("ending", FORMATS if KILLS == 1 else [*FORMATS, "jsonl.gz", "jsonl.zst"])
+def test_a_killed_export_ends_as_an_undisturbed_one(
+    tmp_path: Path, ending: str, record_property: Callable[[str, object], None]
+) -> None:
+    """It is killed while pages come, or at random moments of its life, and run again until it is whole."""
     needs(ending)
+    rng = random.Random(ending)
+    left = Counter[str]()
     with Sandbox(chats=1_500, limit=10_000, latency=0.002) as sandbox:
         expected = sandbox.chat_ids()
+
+        def begun(out: Path, *, requests: int) -> subprocess.Popen[bytes]:
+            """Start an export, and wait until it has asked for so many pages."""
+            before = len(sandbox.requests)
+            process = subprocess.Popen([sys.executable, "-c", PROGRAM, sandbox.base_url, str(out)])
+            while len(sandbox.requests) < before + requests and process.poll() is None:
+                time.sleep(0.001)
+            return process
+
+        def seconds_to_the_end(process: subprocess.Popen[bytes]) -> float:
+            began = time.monotonic()
+            assert process.wait(timeout=50) == 0
+            return time.monotonic() - began
+
+        life = seconds_to_the_end(begun(tmp_path / f"undisturbed.{ending}", requests=1)) if KILLS > 1 else 0.0
         for number in range(KILLS):
             out = tmp_path / f"{number}.{ending}"
-            arguments: list[Any] = [sys.executable, "-c", PROGRAM, sandbox.base_url, str(out)]
-            process = subprocess.Popen(arguments)
-            try:
-                process.wait(timeout=0.5 + number * 0.97 % 0.9)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-            subprocess.run(arguments, check=True, timeout=50)
+            process = begun(out, requests=10 if KILLS == 1 else 1)
+            time.sleep(rng.uniform(0, life))
+            is_done = process.poll() is not None
+            process.kill()
+            process.wait()
+            names = [name.removeprefix(out.name) or "OUT" for name in names_in(tmp_path) if name.startswith(out.name)]
+            left["it had ended" if is_done else " ".join(names) or "nothing"] += 1
+            seconds_to_the_end(begun(out, requests=0))
             assert ids_in(out) == expected
-    assert len(names_in(tmp_path)) == 2 * KILLS
+            assert out.stat().st_mode & 0o777 == 0o600
+    record_property("left", dict(left))
+    assert left["it had ended"] <= KILLS / 2
+    assert len(names_in(tmp_path)) == 2 * (KILLS + (KILLS > 1))

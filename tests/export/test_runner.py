@@ -129,21 +129,27 @@ async def test_a_walk_that_fails_is_gone_on_with(
     tmp_path: Path, fault: Any, error: type[Exception], ending: str
 ) -> None:
     out = tmp_path / f"out.{ending}"
-    out.write_text("of yesterday")
     async with connected() as (sandbox, client):
+        await export(client.iter_chats(max_items=3), out)
+        older = out.read_bytes()
         pager = client.iter_chats(page_size=100, prefetch=1)
         sandbox.script(Pass(), Pass(), Pass(), fault)
         with pytest.raises(error) as raised:
             await export(pager, out, patience=0)
         assert "rows are kept in" in raised.value.__notes__[0]
-        assert out.read_text() == "of yesterday"
-        assert names_in(tmp_path) == [out.name, f"{out.name}.partial", f"{out.name}.partial.log"]
+        assert out.read_bytes() == older
+        assert set(names_in(tmp_path)) - {out.name, f"{out.name}.manifest.json"} == {
+            f"{out.name}.partial",
+            f"{out.name}.partial.log",
+        }
         before = len(sandbox.requests)
         result = await export(client.iter_chats(page_size=100), out)
         assert len(sandbox.requests) - before <= 7
         rows = await truth(client)
     assert 200 < result.resumed_rows < 400
     assert result.manifest.state == "whole"
+    assert result.report is not None
+    assert result.report.why == "as many rows came, over all runs, as the server counts"
     content = gzip.decompress(out.read_bytes()) if ending.endswith("gz") else out.read_bytes()
     assert content.splitlines() == rows
     assert names_in(tmp_path) == [out.name, f"{out.name}.manifest.json"]
@@ -273,11 +279,11 @@ async def test_a_full_disk_is_told_and_gone_on_with(tmp_path: Path, monkeypatch:
 
 
 def end_before_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("periskope_async.export.runner.put_in_place", stop)
+    monkeypatch.setattr("periskope_async.export.finish.put_in_place", stop)
 
 
 def end_before_the_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("periskope_async.export.runner._write_manifest", stop)
+    monkeypatch.setattr("periskope_async.export.finish._write_manifest", stop)
 
 
 def end_before_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,8 +336,9 @@ async def test_each_row_says_where_it_is_from(tmp_path: Path) -> None:
 @pytest.mark.parametrize("is_there", [True, False])
 async def test_one_that_fails_stops_no_other(tmp_path: Path, *, is_there: bool) -> None:
     out = tmp_path / "out.jsonl"
+    older = '{"chat_id":"of yesterday@c.us"}\n'
     if is_there:
-        out.write_text("of yesterday")
+        out.write_text(older)
     async with connected() as (_, client):
         sources = {"all": client.iter_chats(), "of another": client.with_phone("12025550123").iter_chats()}
         result = await export(sources, out)
@@ -340,9 +347,20 @@ async def test_one_that_fails_stops_no_other(tmp_path: Path, *, is_there: bool) 
         assert len(place.read_bytes().splitlines()) == 700
         assert result.path == place
         if is_there:
-            assert out.read_text() == "of yesterday"
+            assert out.read_text() == older
         again = await export(sources, out)
         assert (again.rows, again.resumed_rows) == (700, 700)
+
+
+async def test_what_came_of_a_part_goes_with_the_whole_file(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_text('{"chat_id":"of yesterday@c.us"}\n')
+    async with connected() as (sandbox, client):
+        sources = {label: client.iter_chats(label=label) for label in ("vip", "lead")}
+        sandbox.script(Status(401))
+        assert (await export(sources, out)).path == tmp_path / "out.jsonl.incomplete"
+        assert (await export(sources, out)).path == out
+    assert names_in(tmp_path) == ["out.jsonl", "out.jsonl.manifest.json"]
 
 
 async def test_where_all_fail_the_first_error_is_raised(tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""What the commands around exports share: what becomes of an older file, hints, and how paths are shown."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from periskope_async.cli.durations import read_duration
+from periskope_async.errors import ConfigError, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from periskope_async.export import IfExists
+
+__all__ = ["Existing", "hinting_at_phones", "read_patience", "shown_path"]
+
+_Switch = Annotated[bool, Parameter(negative=())]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Existing:
+    """What becomes of a file at OUT. By default an older export is replaced once the new one is whole."""
+
+    update: _Switch = False
+    "Ask only for what is new, newest first until known ground, and write it over its older rows."
+    sweep: _Switch = False
+    "Update by reading all rows instead, and mark those that are gone from the list (gone_at)."
+    overwrite: _Switch = False
+    "Replace the file even where it is no export of this list."
+
+    @property
+    def if_exists(self) -> IfExists:
+        """The plan's word for it. Raises ConfigError where two exclude each other."""
+        if self.overwrite and (self.update or self.sweep):
+            raise ConfigError("--overwrite and an update exclude each other; leave one out", parameter="overwrite")
+        return "sweep" if self.sweep else "update" if self.update else "overwrite" if self.overwrite else "replace"
+
+
+@contextmanager
+def hinting_at_phones() -> Generator[None]:
+    """Add a hint to the server's refusal of a list that has to be asked for phone by phone."""
+    try:
+        yield
+    except ValidationError as error:
+        if any(name.lower() == "x-phone" for name in error.fields):
+            error.add_note("this list is kept phone by phone: add --phone NUMBER, or --all-phones")
+        raise
+
+
+def read_patience(text: str) -> float:
+    """Read an option's length of time. Raises ConfigError."""
+    try:
+        return read_duration(text)
+    except ValueError as error:
+        raise ConfigError(f"--patience: {error}", parameter="patience") from None
+
+
+def shown_path(path: Path) -> Path:
+    """Give a path as short as it can be: from the present folder on where it is below that."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -1,0 +1,352 @@
+"""The end of an export: the new file is made from the spool, accounted for, and put in OUT's place."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from periskope_async.errors import ExportError
+from periskope_async.export.checkpoint import PageWritten
+from periskope_async.export.compression import compressor, decompressed
+from periskope_async.export.files import beside, failed, open_private, put_in_place, remove, sync, write_all
+from periskope_async.export.jsonl import untagged
+from periskope_async.export.keys import RowKeys
+from periskope_async.export.manifest import Manifest, SourceResult, UpdateResult, manifest_path, read_manifest, state_of
+from periskope_async.export.older import Older, sha256
+from periskope_async.export.plan import Converted, ExportPlan
+from periskope_async.export.threads import in_thread
+from periskope_async.export.update import Changes, batches, line_blocks, updated
+from periskope_async.tables.columns import Table, batches_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from periskope_async.export.checkpoint import Begun
+    from periskope_async.export.formats import Format, Row
+    from periskope_async.export.manifest import State
+    from periskope_async.export.plan import Progress
+    from periskope_async.export.spool import Spool
+    from periskope_async.export.walking import Walk
+    from periskope_async.tables.columns import Batch
+
+__all__ = ["Finish", "Job"]
+
+_ROWS_A_TURN = 1_000
+
+
+class Job(Struct, frozen=True):
+    """What an export has to do, once it is known what is at OUT."""
+
+    plan: ExportPlan
+    form: Format
+    table: Table
+    older: Older | None
+    """The export that is updated."""
+    walks: dict[str, Walk]
+    begun: Begun
+
+
+class _Stopped(Exception):  # noqa: N818 - it says what happened
+    """The conversion was cancelled."""
+
+
+class Finish:
+    """Makes the new file from the spool, and puts it in place."""
+
+    def __init__(self, job: Job, spool: Spool, progress: Progress | None) -> None:
+        self._job = job
+        self._spool = spool
+        self._progress = progress
+        self._stop = threading.Event()
+        self._new = beside(spool.target, ".partial.new")
+        self._changes = Changes()
+
+    async def run(self, failures: Mapping[str, Exception]) -> tuple[Path, Manifest]:
+        """Convert and put in place; a cancel stops the conversion between two batches.
+
+        ``failures`` are the errors of the sources that failed.
+        """
+        running = asyncio.ensure_future(in_thread(self._finish, failures))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self._stop.set()
+            await asyncio.wait([running])
+            running.exception()
+            raise
+
+    def _finish(self, failures: Mapping[str, Exception]) -> tuple[Path, Manifest]:
+        spool = self._spool
+        target = spool.target
+        try:
+            if spool.made is not None:
+                return self._put_in_place(spool.made, self._product_of_made(spool.made))
+            product = self._product(is_copy=bool(failures))
+            manifest = self._manifest(product, failures)
+            if not failures:
+                spool.make(manifest)
+                return self._put_in_place(manifest, product)
+            return self._place_partial(manifest, product)
+        except OSError as error:
+            remove(self._new)
+            raise failed(target, error) from error
+
+    # -- the new file ----------------------------------------------------------------------------------------------
+
+    def _product(self, *, is_copy: bool) -> Path:
+        """Make the new file, and wait until it is on the disk."""
+        job, spool = self._job, self._spool
+        if job.form.is_lines and job.older is None and not is_copy:
+            if not spool.size and job.form.codec:
+                self._write_empty_frame()
+            return spool.rows_path
+        remove(self._new)
+        os.close(open_private(self._new, is_new=True))
+        if not job.form.is_lines:
+            self._convert()
+        elif job.older is not None:
+            self._write_lines(self._updated_rows(job.older))
+        else:
+            with self._new.open("r+b") as copy, spool.rows_path.open("rb") as rows:
+                shutil.copyfileobj(rows, copy)
+        _sync_file(self._new)
+        return self._new
+
+    def _convert(self) -> None:
+        job = self._job
+        facts = {
+            "list": job.plan.listing.key,
+            "started": self._spool.begun.started.isoformat(),
+            "csv_escape": "true" if job.plan.csv_escape else "false",
+        }
+        some = self._fresh_batches() if job.older is None else batches(job.table, self._updated_rows(job.older))
+        job.form.writer()(self._new, job.table, some, facts=facts)
+
+    def _fresh_batches(self) -> Iterator[Batch]:
+        done, total = 0, self._spool.rows
+        for page, data in self._spool.read():
+            for batch in batches_of(self._job.table, data.splitlines(), source=page.source):
+                if self._stop.is_set():
+                    raise _Stopped
+                yield batch
+                done += len(batch)
+            if self._progress is not None:
+                self._progress(Converted(done, total))
+
+    def _write_lines(self, rows: Iterator[Row]) -> None:
+        begun = self._spool.begun
+        with self._new.open("r+b", buffering=0) as file:
+            for block in line_blocks(rows, is_tagged=begun.is_tagged, compress=compressor(begun.codec)):
+                write_all(file.fileno(), block)
+
+    def _updated_rows(self, older: Older) -> Iterator[Row]:
+        """Give the rows of the updated file."""
+        spool, plan = self._spool, self._job.plan
+        states = {source: self._state_of_walks(source) for source in plan.pagers}
+        swept = {source for source, state in states.items() if plan.if_exists == "sweep" and state == "whole"}
+        if plan.merge and len(swept) < len(states):
+            # A row that one source does not have may be one of another.
+            swept.clear()
+        keys = RowKeys(plan.listing, is_merged=plan.merge)
+        total = spool.rows + older.manifest.rows
+        merged = updated(
+            self._fresh_rows(), older.rows(), keys, self._changes, swept=swept, now=self._spool.begun.started
+        )
+        for number, row in enumerate(merged):
+            if self._stop.is_set():
+                raise _Stopped
+            if self._progress is not None and number % _ROWS_A_TURN == 0:
+                self._progress(Converted(number, total))
+            yield row
+
+    def _fresh_rows(self) -> Iterator[Row]:
+        begun = self._spool.begun
+        for page, data in self._spool.read():
+            source = self._job.walks[page.source].source
+            for line in decompressed(data, begun.codec).splitlines():
+                yield (untagged(line)[0] if begun.is_tagged else line), source, None
+
+    def _write_empty_frame(self) -> None:
+        """Let a file without rows be one that every reader takes."""
+        spool = self._spool
+        name, kept = next(iter(spool.kept.items()))
+        frame = compressor(self._job.form.codec)(b"")
+        spool.append(PageWritten(source=name, rows=0, bytes=len(frame), crc=0, token=kept.token), frame)
+
+    # -- in OUT's place --------------------------------------------------------------------------------------------
+
+    def _product_of_made(self, manifest: Manifest) -> Path | None:
+        """Find the file that an earlier run made; None where it is in OUT's place already."""
+        target = self._spool.target
+        for path in (self._new, self._spool.rows_path, target):
+            if path.exists() and path.stat().st_size == manifest.bytes and sha256(path) == manifest.sha256:
+                return None if path == target else path
+        raise ExportError(
+            f"what an earlier run made for {str(target)!r} was changed or is gone. Add --restart (restart=True) to "
+            "begin anew"
+        )
+
+    def _put_in_place(self, manifest: Manifest, product: Path | None) -> tuple[Path, Manifest]:
+        target = self._spool.target
+        if product is not None:
+            put_in_place(product, target)
+        _write_manifest(target, manifest)
+        _remove_incomplete(target)
+        self._spool.discard()
+        return target, manifest
+
+    def _place_partial(self, manifest: Manifest, product: Path) -> tuple[Path, Manifest]:
+        """Show what came although a source failed. An older file stays; the same command goes on."""
+        target = self._spool.target
+        place = target
+        if target.exists():
+            place = _incomplete(target)
+        put_in_place(product, place)
+        _write_manifest(place, manifest)
+        self._spool.close()
+        return place, manifest
+
+    # -- the account -----------------------------------------------------------------------------------------------
+
+    def _manifest(self, product: Path, failures: Mapping[str, Exception]) -> Manifest:
+        job, spool, changes = self._job, self._spool, self._changes
+        older = job.older.manifest if job.older is not None else None
+        sources = {source: self._result_of(source, failures.get(source)) for source in job.plan.pagers}
+        states = {source.state for source in sources.values()}
+        is_read_whole = all(walk.until is None for walk in job.walks.values())
+        return Manifest(
+            list=job.plan.listing.key,
+            format=job.form.name,
+            state="partial" if "partial" in states else "unknown" if "unknown" in states else "whole",
+            rows=sum(source.rows for source in sources.values()),
+            bytes=product.stat().st_size,
+            sha256=sha256(product),
+            started=spool.begun.started,
+            finished=datetime.now(UTC),
+            known_since=_first_date(spool) or (older.known_since if older is not None else None),
+            swept=spool.begun.started if older is None or is_read_whole else older.swept,
+            query=dict(job.plan.query),
+            sources=sources,
+            half_emojis=sum(page.half_emojis for page in spool.pages),
+            is_merged=spool.begun.is_merged,
+            csv_escape=job.plan.csv_escape,
+            org_id=_org_id(spool) or (older.org_id if older is not None else None),
+            gone=changes.rows.total() - changes.there.total(),
+            update=None
+            if older is None
+            else UpdateResult(added=spool.rows - changes.replaced, replaced=changes.replaced, gone=changes.gone),
+        )
+
+    def _result_of(self, source: str, failure: Exception | None) -> SourceResult:
+        spool, older, changes = self._spool, self._job.older, self._changes
+        names = self._walks_of(source)
+        is_cut_short = self._job.plan.pagers[source].max_items is not None
+        report = spool.kept[names[-1]].report
+        state = self._state_of_walks(source)
+        if older is not None and state != "partial" and self._job.walks[names[-1]].until is not None:
+            # Rows that left, and such as no order shows, are not met; the server's count tells of some of them.
+            there = changes.there[source]
+            counts = {page.count for page in spool.pages if page.source in names and page.count is not None}
+            state = older.manifest.sources[source].state
+            # Of merged sources, a row is counted as that of one of them.
+            is_countable = len(self._job.plan.pagers) == 1 or not self._job.plan.merge
+            if is_countable and counts and there not in counts and report is not None:
+                state = "unknown" if state == "whole" else state
+                why = f"the server counts {max(counts):,} rows and the file has {there:,}: a full sweep tells why"
+                report = replace(report, why=why)
+        elif state == "whole" and report is not None and report.complete is None and not is_cut_short:
+            # The last run's walk knows nothing of what earlier runs read.
+            report = replace(report, why="as many rows came, over all runs, as the server counts")
+        return SourceResult(
+            rows=sum(spool.kept[name].rows for name in names) if older is None else changes.rows[source],
+            state=state,
+            report=report,
+            error=None if failure is None else f"{type(failure).__name__}: {failure}",
+            scope=self._job.plan.scopes[source],
+        )
+
+    def _walks_of(self, source: str) -> list[str]:
+        return [name for name, walk in self._job.walks.items() if walk.source == source]
+
+    def _state_of_walks(self, source: str) -> State:
+        max_items = self._job.plan.pagers[source].max_items
+        return state_of(_complete(self._spool, name, max_items=max_items) for name in self._walks_of(source))
+
+
+def _complete(spool: Spool, name: str, *, max_items: int | None) -> bool | None:
+    """Tell whether all rows that were asked for are there, also where several runs fetched them."""
+    kept = spool.kept[name]
+    report = kept.report
+    if report is None:
+        return False
+    if max_items is not None and kept.rows >= max_items:
+        return True
+    if report.complete is None:
+        # A resumed walk knows nothing of what lies before the cut. The spool does: as many different rows as the server
+        # counted from the first page to the last one.
+        counts = {page.count for page in spool.pages if page.source == name} | {report.count_at_end}
+        return True if counts == {kept.rows} else None
+    return report.complete
+
+
+def _org_id(spool: Spool) -> str | None:
+    return next((page.org_id for page in spool.pages if page.org_id), None)
+
+
+def _first_date(spool: Spool) -> datetime | None:
+    """Give when the server gave the first page of the walk that began first, by its clock; None where it is not known.
+
+    A walk that read nothing saw nothing new, whenever it began.
+    """
+    first: dict[str, str | None] = {}
+    for page in spool.pages:
+        first.setdefault(page.source, page.date)
+    try:
+        return min([parsedate_to_datetime(date or "") for date in first.values()], default=None)
+    except ValueError:
+        return None
+
+
+def _sync_file(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        sync(fd)
+    finally:
+        os.close(fd)
+
+
+def _incomplete(target: Path) -> Path:
+    """Name the file of what came where a source failed and an older file is there."""
+    return beside(target, ".incomplete")
+
+
+def _remove_incomplete(target: Path) -> None:
+    """Take away what an earlier run showed in place of a whole file."""
+    with suppress(ExportError):
+        if read_manifest(_incomplete(target)) is not None:
+            remove(_incomplete(target))
+            remove(manifest_path(_incomplete(target)))
+
+
+def _write_manifest(target: Path, manifest: Manifest) -> None:
+    path = manifest_path(target)
+    new = beside(path, ".new")
+    remove(new)
+    fd = open_private(new, is_new=True)
+    try:
+        write_all(fd, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+        sync(fd)
+    finally:
+        os.close(fd)
+    put_in_place(new, path)

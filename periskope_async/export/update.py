@@ -1,0 +1,135 @@
+"""Updates: what to ask for, and how new rows and those of an older file make the next file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+
+from periskope_async.client.base import ListPager
+from periskope_async.export.jsonl import json_lines, tagged
+from periskope_async.export.walking import Walk
+from periskope_async.tables.columns import ROWS_A_STEP, batches_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from periskope_async.export.formats import Row
+    from periskope_async.export.keys import RowKeys
+    from periskope_async.export.older import Older
+    from periskope_async.export.plan import ExportPlan
+    from periskope_async.tables.columns import Batch, Table
+
+__all__ = ["Changes", "batches", "line_blocks", "updated", "walks_of"]
+
+# How far before the last export's beginning rows are read again: what happened then may have been listed late.
+_OVERLAP_SECONDS = 60.0
+# How many more rows without a sort time than there were may have got one, before that costs a further request.
+_UNDATED_MARGIN = 300
+_LINES_A_BLOCK = 1_000
+
+
+class Changes(Struct):
+    """What an update did to the rows of a file."""
+
+    replaced: int = 0
+    """Rows that were there, and were written as they are now."""
+    gone: int = 0
+    """Rows that a full sweep did not meet, marked for the first time."""
+    rows: Counter[str] = field(default_factory=Counter[str])
+    """Rows in the file by source, those that are gone among them."""
+    there: Counter[str] = field(default_factory=Counter[str])
+    """Those that are not gone."""
+
+
+def walks_of(plan: ExportPlan, older: Older | None, *, is_update: bool) -> dict[str, Walk]:
+    """Give the walks of an export by name. ``older`` may be None in an update that only has to be put in place.
+
+    An update reads each order of a list from its head, and a list without any order whole.
+    """
+    is_narrow = is_update and plan.if_exists == "update"
+    walks: dict[str, Walk] = {}
+    for source, pager in plan.pagers.items():
+        orders = pager.newest_first() if is_narrow and isinstance(pager, ListPager) else {}
+        walks |= {f"{source} newest by {order}".lstrip(): Walk(head, source) for order, head in orders.items()}
+        if not orders:
+            walks[source] = Walk(pager, source)
+    if is_narrow and older is not None:
+        _narrow(walks, plan, older)
+    return walks
+
+
+def _narrow(walks: dict[str, Walk], plan: ExportPlan, older: Older) -> None:
+    """Let walks that are newest first begin and end at what an older export has."""
+    known = older.manifest.known_since or older.manifest.started
+    for sort in plan.listing.sorts:
+        # Rows without a time may stand before all others: four of five chats may have no message.
+        undated = older.without_time(sort) if sort.can_move_anywhere else Counter[str]()
+        for source, pager in plan.pagers.items():
+            walk = walks.get(f"{source} newest by {sort.times[0]}".lstrip())
+            # What was never read has no known ground.
+            is_known = source in older.manifest.sources and older.manifest.sources[source].state != "partial"
+            if walk is None or not is_known or not isinstance(pager, ListPager):
+                continue
+            walk.until = known.timestamp() - _OVERLAP_SECONDS
+            if (offset := undated[source] - _UNDATED_MARGIN) > 0:
+                walk.behind_undated = pager.newest_first(offset=offset)[sort.times[0]]
+
+
+def updated(
+    fresh: Iterable[Row], older: Iterable[Row], keys: RowKeys, changes: Changes, *, swept: set[str], now: datetime
+) -> Iterator[Row]:
+    """Give the fresh rows, and behind them the older ones that have no fresh one.
+
+    Of a source that was ``swept``, those are gone. A row that tells no key is kept as it is.
+    """
+    met: set[int | None] = set()
+    for row in fresh:
+        met.add(keys.of_row(row[1], row[0]))
+        yield _counted(row, changes)
+    met.discard(None)
+    for raw, source, known_gone_at in older:
+        key = keys.of_row(source, raw)
+        if key in met:
+            changes.replaced += 1
+            continue
+        gone_at = known_gone_at
+        if gone_at is None and key is not None and source in swept:
+            gone_at = now
+            changes.gone += 1
+        yield _counted((raw, source, gone_at), changes)
+
+
+def _counted(row: Row, changes: Changes) -> Row:
+    _, source, gone_at = row
+    changes.rows[source] += 1
+    changes.there[source] += gone_at is None
+    return row
+
+
+def batches(table: Table, rows: Iterable[Row]) -> Iterator[Batch]:
+    """Turn rows into batches of columns."""
+    for source, group in groupby(rows, key=itemgetter(1)):
+        while some := list(islice(group, ROWS_A_STEP)):
+            yield from batches_of(
+                table, [raw for raw, *_ in some], source=source, gone_at=[gone_at for *_, gone_at in some]
+            )
+
+
+def line_blocks(rows: Iterable[Row], *, is_tagged: bool, compress: Callable[[bytes], bytes]) -> Iterator[bytes]:
+    """Turn rows into lines, some at a time."""
+    rows = iter(rows)
+    while some := list(islice(rows, _LINES_A_BLOCK)):
+        yield compress(json_lines([_tagged(row, is_tagged=is_tagged) for row in some]))
+
+
+def _tagged(row: Row, *, is_tagged: bool) -> bytes:
+    raw, source, gone_at = row
+    tags: dict[str, Any] = {"_source": source} if is_tagged else {}
+    if gone_at is not None:
+        tags["_gone_at"] = gone_at.isoformat()
+    return tagged([raw], tags)[0] if tags else raw

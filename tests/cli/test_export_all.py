@@ -1,0 +1,119 @@
+"""All lists in one folder: a run that was broken off, or in which a list failed, reads only what is not finished."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from periskope_async import AuthenticationError, ConfigError
+from periskope_async.cli.existing import Existing
+from periskope_async.cli.export_all import export_all
+from periskope_async.cli.options import Server
+from periskope_async.client.lists import LISTS
+from periskope_async.errors import ExportError
+from periskope_async.sandbox import Sandbox, Status
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+NAMES = sorted(LISTS.keys() - {"occurrences"})
+SIZES: dict[str, int] = dict.fromkeys(
+    ("contacts", "messages", "tickets", "tasks", "notes", "notifications", "reactions"), 30
+)
+
+
+@asynccontextmanager
+async def served(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Sandbox]:
+    async with Sandbox(chats=10, limit=10_000, sizes=SIZES) as sandbox:
+        monkeypatch.setenv("PERISKOPE_API_KEY", sandbox.api_key)
+        yield sandbox
+
+
+async def run(sandbox: Sandbox, folder: Path, **options: Any) -> tuple[int, set[str]]:
+    """Give the exit code, and the paths that were asked for."""
+    before = len(sandbox.requests)
+    code = await export_all(folder, server=Server(base_url=sandbox.base_url), **options)
+    return code, {request.path.removeprefix("/v1") for request in sandbox.requests[before:]}
+
+
+def account_in(folder: Path) -> dict[str, Any]:
+    account: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
+    return account
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if ".partial" in path.name or ".new" in path.name]
+
+
+async def test_a_list_that_failed_is_read_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(monkeypatch) as sandbox:
+        sandbox.script(Status(422), path="/v1/tickets")
+        code, asked = await run(sandbox, tmp_path)
+        assert (code, "/tickets" in asked, "/tasks" in asked) == (3, True, True)
+        assert account_in(tmp_path)["tickets"].startswith("ValidationError: 422")
+        assert leftovers(tmp_path) == ["manifest.json.partial"]
+        code, asked = await run(sandbox, tmp_path)
+        assert (code, asked) == (0, {"/phones/all", "/tickets"})
+        account = account_in(tmp_path)
+        assert sorted(account) == NAMES
+        assert all(
+            len((tmp_path / f"{name}.jsonl").read_bytes().splitlines()) == account[name]["rows"] for name in NAMES
+        )
+        assert leftovers(tmp_path) == []
+        code, asked = await run(sandbox, tmp_path)
+        assert (code, "/chats" in asked) == (0, True)
+
+
+async def test_a_run_that_was_broken_off_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(monkeypatch) as sandbox:
+        sandbox.script(Status(401), path="/v1/tasks")
+        with pytest.raises(AuthenticationError):
+            await run(sandbox, tmp_path)
+        assert not (tmp_path / "manifest.json").exists()
+        # What was finished and is gone again, or another one now, is read again.
+        (tmp_path / "chats.jsonl").unlink()
+        code, asked = await run(sandbox, tmp_path)
+        assert (code, asked) == (0, {"/phones/all", "/chats", "/tasks", "/tickets"})
+
+
+async def test_another_kind_of_run_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(monkeypatch) as sandbox:
+        sandbox.script(Status(422), path="/v1/tickets")
+        await run(sandbox, tmp_path)
+        for options in ({"restart": True}, {"existing": Existing(update=True)}, {"ending": "csv"}):
+            _, asked = await run(sandbox, tmp_path, **options)
+            assert "/chats" in asked
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"format":7}'])
+async def test_a_damaged_account_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+    (tmp_path / "manifest.json.partial").write_text(content)
+    async with served(monkeypatch) as sandbox:
+        with pytest.raises(ExportError, match=r"manifest\.json\.partial' is damaged.*--restart"):
+            await run(sandbox, tmp_path)
+        assert not sandbox.requests
+        assert (await run(sandbox, tmp_path, restart=True))[0] == 0
+
+
+async def test_what_cannot_be_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    async with served(monkeypatch) as sandbox:
+        with pytest.raises(ExportError, match="cannot be the folder of an export: File exists"):
+            await run(sandbox, tmp_path / "file")
+        with pytest.raises(ConfigError, match="takes one of jsonl"):
+            await run(sandbox, tmp_path / "new", ending="xml")
+        assert not sandbox.requests
+
+
+async def test_all_lists_are_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(monkeypatch) as sandbox:
+        await run(sandbox, tmp_path)
+        gone, new = sandbox.remove(3), sandbox.add("messages")
+        assert (await run(sandbox, tmp_path, existing=Existing(sweep=True)))[0] == 0
+    assert new in (tmp_path / "messages.jsonl").read_text()
+    (marked,) = [line for line in (tmp_path / "chats.jsonl").read_bytes().splitlines() if b'"_gone_at"' in line]
+    assert json.loads(marked)["chat_id"] == gone
