@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-
 def test_each_list_has_a_command() -> None:
     names = {name.replace("_", "-") for name in LISTS.keys() - {"occurrences"}} | {"all"}
     assert names <= set(export_app)
