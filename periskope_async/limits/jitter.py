@@ -69,7 +69,7 @@ class JitterEstimate:
         """Give the margin where it costs nothing to be careful."""
         return max(min(_QUICK_SHARE * window, _MOST_FLOOR_SECONDS), self._variation) * self._factor
 
-    def observe_answer(self, seconds: float, window: float, *, burst: int) -> None:
+    def observe_answer(self, seconds: float, window: float, *, burst: int = 5) -> None:
         """Take the seconds from sending to an answer's headers."""
         if self._answers % _ANSWERS_REMEMBERED == 0:
             self._least_before, self._least = self._least, math.inf
