@@ -7,6 +7,7 @@ counts fewer, it has forgotten the oldest of them. That holds for fixed windows,
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import TYPE_CHECKING
 
 from periskope_async.limits.failures import FailedRequests
@@ -22,10 +23,11 @@ __all__ = ["SLACK_SHARE", "ServerCount"]
 
 SLACK_SHARE = 0.02
 """Of a window: what was sent so shortly after a request may have been counted before it."""
+_FAILURES_REMEMBERED = 256
 # Of the time that a bucket takes to refill: less is too short for it, though the length be a little off.
 _SURELY = 0.9
 # So short after the counting, Date has seldom ticked on.
-_SELDOM = 0.1
+_SELDOM = 0.3
 
 
 class ServerCount:
@@ -37,7 +39,9 @@ class ServerCount:
         self._window = window
         self._told = told
         self._stamp = DateStamp()
-        self._is_fixed = False
+        self._taken_back: deque[float] = deque(maxlen=_FAILURES_REMEMBERED)
+        """When failed requests were answered that the server counts no more."""
+        self.is_fixed = False
         """Whether the server was seen to forget at once what a log or a bucket still counts."""
 
     def book_failure(self, token: Token) -> None:
@@ -45,11 +49,16 @@ class ServerCount:
         if self.failed is FailedRequests.UNSEEN:
             self.failed = FailedRequests.OPEN
         elif self.failed is FailedRequests.NOT_COUNTED:
+            self._taken_back.append(token.ended_at)
             self._tokens.give_back(token)
+
+    def taken_back_since(self, moment: float) -> int:
+        """Count the failed requests that the server may have counted still when it counted one sent at a moment."""
+        return sum(ended_at >= moment for ended_at in self._taken_back)
 
     def book_refusal(self) -> None:
         """Take a refusal: what was thought to be forgotten or not counted may have been."""
-        self._is_fixed = False
+        self.is_fixed = False
         if self.failed is FailedRequests.NOT_COUNTED:
             self.failed = FailedRequests.COUNTED
 
@@ -59,8 +68,13 @@ class ServerCount:
         ``slack`` is that of :meth:`~periskope_async.limits.stamp.DateStamp.observe`.
         """
         if headers.resets_in is not None:
-            self._window.observe_reset(headers.resets_in, token.ended_at, rounded_by=headers.rounded_by)
-        if headers.server_time is not None:
+            late_by = 0 if headers.window is not None else _late_by(token)
+            self._window.observe_reset(
+                headers.resets_in, token.ended_at, rounded_by=headers.rounded_by, late_by=late_by
+            )
+        if headers.window is not None:
+            self._window.trust_hints(are_exact=True)
+        elif headers.server_time is not None:
             self._stamp.observe(
                 headers.server_time,
                 sent_at=token.sent_at,
@@ -70,7 +84,7 @@ class ServerCount:
             )
             self._window.trust_hints(are_exact=self._stamp.is_of_count)
 
-    def compare(self, token: Token, headers: LimitHeaders, *, used: int, is_alone: bool) -> None:
+    def compare(self, token: Token, headers: LimitHeaders, *, used: int, slack: float, is_alone: bool) -> None:
         """Compare what the server counts with what it must have counted before, if it had forgotten nothing.
 
         ``is_alone`` tells that nobody else was seen to use the key.
@@ -88,12 +102,9 @@ class ServerCount:
         if self.failed is FailedRequests.OPEN and used > 1 and self._count_with(token) == before + 1:
             failed = self._tokens.failed_before(token.sent_at)
             self.failed = self.failed.after(failed=failed, missing=before - used + 1)
-        if before >= used:
-            kept = used - 1
-            if self._is_fixed:
-                # A window forgets all at once: what it counts besides is of others, or may be in this one.
-                kept = min(kept, self._tokens.present_before(token.sent_at))
-            self._tokens.forget(before - kept, token.sent_at)
+        surely = self._tokens.counted_before(token.sent_at - slack) if slack else before
+        if surely >= used:
+            self._tokens.forget(surely - used + 1, token.sent_at)
             if is_later:
                 # It is the oldest, and forgotten first.
                 self._told.opened = None
@@ -116,7 +127,7 @@ class ServerCount:
         proven = self._window.seconds if self._window.is_proven else None
         self._window.ended(after, at_most=after * max(1.0, limit / since_opened))
         if self._window.seconds == proven and not self._may_have_refilled(token, limit):
-            self._is_fixed = True
+            self.is_fixed = True
 
     def _may_have_refilled(self, token: Token, limit: int) -> bool:
         """Whether a bucket that refills evenly can be full again when it counts ``token``."""
@@ -133,9 +144,8 @@ class ServerCount:
         if headers.window is not None:
             self._window.hint(headers.window, late_by=0, ends_by=ends_by)
         elif headers.resets_in is not None:
-            late_by = max(0, math.ceil(token.ended_at - token.sent_at - _SELDOM))
             length = math.floor(headers.resets_in - (headers.rounded_by - 1))
-            self._window.hint(length, late_by=late_by, ends_by=ends_by)
+            self._window.hint(length, late_by=_late_by(token), ends_by=ends_by)
 
     def _learn_lasting(self, token: Token, used: int, *, since_opened: float) -> None:
         """Learn that a window is still open, if an answer counts all that may have been counted with it."""
@@ -146,3 +156,8 @@ class ServerCount:
     def _count_with(self, token: Token) -> int:
         slack = self._window.seconds * SLACK_SHARE
         return sum(1 for _ in self._tokens.counted_with(token, math.inf, slack=slack))
+
+
+def _late_by(token: Token) -> int:
+    """Give the seconds by which an answer's ``Date`` may be later than the counting."""
+    return max(0, math.ceil(token.ended_at - token.sent_at - _SELDOM))

@@ -11,10 +11,6 @@ __all__ = ["ForeignUse"]
 # Of what others are expected to do, what is still expected a window later in which less of it was seen. An answer shows
 # only what came before it, so part of it goes unseen; and what has ended must not be waited for much longer.
 _MEMORY = 0.91
-# So long others are thought to spend all through a window, after they were seen to.
-_WINDOWS_OF_GROWTH = 5
-# Of a window: what is seen so much later than the first is no part of it.
-_LATER_SHARE = 0.3
 # So much of a request is expected too seldom to leave room for it.
 _SELDOM = 0.3
 
@@ -37,20 +33,11 @@ class ForeignUse:
         """Whether nobody else was seen lately. Every request asks this first."""
         self._spent = 0
         self._expected = 0.0
-        self._until = self._seen_at = self._growing_until = -math.inf
+        self._until = -math.inf
 
-    def seen(self, count: int, now: float, window: float, *, is_full: bool = False) -> None:
-        """Take what an answer showed; it can only add to what is known of this window.
-
-        ``is_full`` tells that nothing is left of the window. Others who spend all through it are refused from now on.
-        """
+    def seen(self, count: int, now: float, window: float) -> None:
+        """Take what an answer showed; it can only add to what is known of this window."""
         self.missed(count, now, window)
-        if self._spent == 0:
-            self._seen_at = now
-        elif count > self._spent and now > self._seen_at + _LATER_SHARE * window:
-            self._growing_until = now + _WINDOWS_OF_GROWTH * window
-        if is_full and now < self._growing_until:
-            self.missed(count + 1, now, window)
         self._spent = max(self._spent, count)
 
     def missed(self, count: int, now: float, window: float) -> None:
@@ -92,7 +79,6 @@ class ForeignUse:
             return self._expected
         passed = 1 + (now - self._until) // window
         faded: float = self._expected * _MEMORY**passed
-        # What was seen again is no less expected than before, with one more that may come behind the last answer.
-        seen = self._spent + (self._until < self._growing_until)
-        repeated: float = min(self._expected, seen) * _MEMORY ** (passed - 1)
+        # What was seen again is no less expected than before.
+        repeated: float = min(self._expected, self._spent) * _MEMORY ** (passed - 1)
         return max(faded, repeated)

@@ -28,7 +28,11 @@ _QUICK_SHARE = 0.085
 _TURN_SECONDS = 0.001
 # Of each new measurement, as TCP itself weighs them.
 _WEIGHT = 0.25
-_SLOW_WEIGHT = 0.05
+# Of a window: an answer that takes longer shows the server's work, and less of the way.
+_SLOW_SHARE = 0.12
+_SLOW_SECONDS = 0.4
+# Most answers of so many windows tell: a burst makes its own answers slow.
+_WINDOWS_WEIGHED = 4
 _ANSWERS_REMEMBERED = 64
 _ANSWERS_TO_BE_SURE = 20
 _LEAST_SLACK_SECONDS = 0.005
@@ -58,10 +62,14 @@ class JitterEstimate:
         if self._answers < _ANSWERS_TO_BE_SURE:
             floor = max(floor, min(_TURN_SECONDS * burst, _QUICK_SHARE * window))
         if self._slow_share < 0.5:  # noqa: PLR2004 - most are quick
-            floor = _QUICK_SHARE * window
+            return self.most(window)
         return max(floor, self._variation) * self._factor
 
-    def observe_answer(self, seconds: float, window: float) -> None:
+    def most(self, window: float) -> float:
+        """Give the margin where it costs nothing to be careful."""
+        return max(min(_QUICK_SHARE * window, _MOST_FLOOR_SECONDS), self._variation) * self._factor
+
+    def observe_answer(self, seconds: float, window: float, *, burst: int = 5) -> None:
         """Take the seconds from sending to an answer's headers."""
         if self._answers % _ANSWERS_REMEMBERED == 0:
             self._least_before, self._least = self._least, math.inf
@@ -69,9 +77,9 @@ class JitterEstimate:
         off = seconds - self._mean
         self._mean += off if not self._answers else off / 8
         self._deviation += (abs(off) - self._deviation) / 4 if self._answers else 0.0
-        is_slow = seconds > _QUICK_SHARE * window
+        is_slow = seconds > min(_SLOW_SHARE * window, _SLOW_SECONDS)
         self._answers += 1
-        self._slow_share += max(1 / self._answers, _SLOW_WEIGHT) * (is_slow - self._slow_share)
+        self._slow_share += max(1 / self._answers, 1 / (_WINDOWS_WEIGHED * burst)) * (is_slow - self._slow_share)
 
     def head_start(self) -> float:
         """Give the seconds of the fastest answer; 0 where answers are not steady enough to tell."""

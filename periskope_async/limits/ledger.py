@@ -9,6 +9,8 @@ earlier: ``upper(i)``. Its token is back as soon as one of these proves that the
 2. **The server's own count**: an answer counts ``used`` requests, its own among them. Where more of ours were surely
    counted before it, the server has forgotten the oldest of them: its window is over, or they were never counted. That
    holds for fixed windows, sliding logs and token buckets alike.
+3. **The opening**: a fixed window of known length that one of ours opened is over at ``upper(i) + window``, and with it
+   all that it counted.
 
 The first needs a length that is sure (:mod:`periskope_async.limits.window`), the second needs no clock. So where it is
 not sure, or somebody else opened the window, one request goes alone when it may be over, and its answer tells. What is
@@ -134,7 +136,7 @@ class Ledger:
         if self._pace.is_on:
             return 1
         spread_over = self._spread_over
-        return min(free, self._spread.free(now, self.limit, spread_over)) if spread_over else free
+        return min(free, self._spread.free(now, self._allowed(now), spread_over)) if spread_over else free
 
     def wait_for(self, place: int, now: float) -> float:
         """Estimate the seconds until the ``place``-th request from now (1 is the next one) may go."""
@@ -147,7 +149,7 @@ class Ledger:
             if not self._told.is_any:
                 return closed
         if spread_over := self._spread_over:
-            closed = max(closed, self._spread.next_at(self.limit, spread_over) - now)
+            closed = max(closed, self._spread.next_at(self._allowed(now), spread_over) - now)
         if place <= (free := self._free(now)):
             return closed
         allowed = max(1, self._allowed(now))
@@ -155,6 +157,8 @@ class Ledger:
         # Where there is less to spend than is out, as many tokens more must be back before the next may go.
         back_at = self._tokens.back_at(position + max(0, -free), self._horizon)
         moment = self._window.next_moment(self._opened_by, now, self.limit, spare=free)
+        if self._count.is_fixed and (opened := self._opened_by) is not None and opened + self._horizon > now:
+            back_at = min(back_at, opened + self._horizon)
         back_at = min(back_at, max(now, self._question_at(now)), moment)
         if back_at == math.inf:
             back_at = now + self.margin + self._window.seconds
@@ -167,9 +171,9 @@ class Ledger:
         """Count the tokens that are free; below 0 where the budget has shrunk under those that are out."""
         if not self._told.is_any and self._pace.is_on:
             return 1
-        free = self._allowed(now) - self._tokens.out(now, self._horizon)
+        free = self._allowed(now) - self._out(now)
         if not self._window.is_settled:
-            free -= self._window.held(self._opened_by, now, self.limit)
+            free -= self._window.held(self._opened_by, now, self.limit, free=free, asked_at=self._tokens.last_sent_at)
         if not self._window.is_sure:
             # Nothing but the server's word tells what is left of a window of no known length.
             free = min(free, self._told.remaining - (self._tokens.taken - self._told.number))
@@ -177,6 +181,20 @@ class Ledger:
             # One is kept, to see by its answer whether the failed ones were counted.
             free -= 1
         return free
+
+    def _ended(self, now: float) -> float:
+        """Give the moment at which our newest window had surely not ended; minus infinity where it may be open still.
+
+        What the server had counted by that moment it has forgotten by now, if its windows are fixed.
+        """
+        opened = self._told.opened
+        is_known = self._count.is_fixed and self._window.is_settled
+        is_over = opened is not None and is_known and opened.upper + self._horizon <= now
+        return opened.sent_at + self._horizon if opened is not None and is_over else -math.inf
+
+    def _out(self, now: float) -> int:
+        """Count the tokens that are out."""
+        return self._tokens.out(max(now - self._horizon, self._ended(now)))
 
     @property
     def _spread_over(self) -> float:
@@ -198,7 +216,7 @@ class Ledger:
     def _question_at(self, now: float) -> float:
         """When a request may go alone to ask whether the window is over; infinity where there is no need to ask."""
         told = self._told
-        if self._lone.question is not None:
+        if self._lone.question is not None and not self._window.is_sure:
             return math.inf
         if told.opened is None and told.ends_by < math.inf:
             # What is under way may be in a later window than the one that the latest answer speaks of.
@@ -207,19 +225,20 @@ class Ledger:
             ends_by = min(told.ends_by, told.at + _MOST_UNCONFIRMED_SECONDS)
             # So may be what was lost, until a window has passed since.
             lost_by = self._tokens.lost_by
-            return max(ends_by, lost_by + self._window.seconds) if lost_by > told.sent_at else ends_by
-        if self._window.is_sure and self._window.is_settled:
+            passed_by = lost_by + min(self._window.seconds, _MOST_UNCONFIRMED_SECONDS)
+            return max(ends_by, passed_by) if lost_by > told.sent_at else ends_by
+        if (self._window.is_sure and self._window.is_settled) or self._tokens.unsent:
             return math.inf
-        spare = self._allowed(now) - self._tokens.out(now, self._horizon)
+        spare = self._allowed(now) - self._out(now)
         # Some are kept, fewer than there are moments to ask at.
         after, moment = self._tokens.last_sent_at, math.inf
         if spare > 0:
             moment = self._window.next_moment(self._opened_by, after, self.limit, spare=spare)
         if moment < math.inf or self._window.is_sure:
             return moment
-        back_at = self._tokens.back_at(max(0, -spare), self._window.seconds)
+        back_at = self._tokens.back_at(max(0, -spare), self._window.asks_after(self.limit))
         # Where nothing is out, the latest answer's window is over by then.
-        return back_at if back_at < math.inf else told.at + self._window.seconds
+        return min(back_at if back_at < math.inf else told.at + self._window.seconds, self._lone.over_by)
 
     @property
     def _opened_by(self) -> float | None:
@@ -240,7 +259,9 @@ class Ledger:
             self._judge_refusal(self._closing.first, now)
         if not self._foreign.is_quiet:
             self._foreign.pass_windows(now, self._window.seconds)
-        self._tokens.expire(now, self._horizon)
+        if (ended := self._ended(now)) > self._tokens.forgotten_at:
+            self._tokens.forget(self._tokens.counted_before(ended), ended)
+        self._tokens.expire(now - self._horizon)
         remaining = self.remaining(now)
         if not (remaining and wanted):
             return []
@@ -251,7 +272,7 @@ class Ledger:
         if is_question:
             self._lone.question = taken[0]
         if spread_over := self._spread_over:
-            self._spread.take(len(taken), now, self.limit, spread_over)
+            self._spread.take(len(taken), now, self._allowed(now), spread_over)
         return taken
 
     def sent(self, token: Token, now: float) -> None:
@@ -290,6 +311,7 @@ class Ledger:
         if is_refusal:
             self._refuse(token, now, headers, jitter, was_question=was_question)
         else:
+            self._lone.over_by = math.inf if was_question else self._lone.over_by
             self._let_pass(token, now)
         self._follow_window()
         # An answer that names no limit ends the probe too: waiting for headers that never come would be for ever.
@@ -320,7 +342,7 @@ class Ledger:
         head_start = self._jitter.head_start() if is_answered else 0.0
         self._tokens.end(token, now, window=self._window.seconds, head_start=head_start)
         if is_answered and is_seen:
-            self._jitter.observe_answer(now - token.sent_at, self._window.seconds)
+            self._jitter.observe_answer(now - token.sent_at, self._window.seconds, burst=self.limit)
         self._lone.end(token)
 
     def _let_pass(self, token: Token, now: float) -> None:
@@ -344,13 +366,15 @@ class Ledger:
             self._count.watch_clock(token, headers, slack=self.margin)
         used = headers.limit - headers.remaining
         if not token.is_refused and not self._told.is_older(token, headers):
-            self._count.compare(token, headers, used=used, is_alone=self._foreign.is_quiet)
+            slack = self._jitter.most(self._window.seconds) - self.margin
+            self._count.compare(token, headers, used=used, slack=max(0.0, slack), is_alone=self._foreign.is_quiet)
         self._told.window(token, now, headers)
         # All that is out was counted in this window or will be in a later one, so it is cheap to see that all is well.
-        if used > self._tokens.out(now, self._horizon) and token.sent_at >= self._tokens.forgotten_at:
+        if used > self._out(now) and token.sent_at >= self._tokens.forgotten_at:
             ours = sum(1 for _ in self._counted_with(token, self._horizon)) + self._tokens.unsent
+            ours += self._count.taken_back_since(token.sent_at)
             if used > ours:
-                self._foreign.seen(used - ours, now, self._window.seconds, is_full=not headers.remaining)
+                self._foreign.seen(used - ours, now, self._window.seconds)
 
     def _follow_window(self) -> None:
         """Take the window's length as it is thought to be now."""
@@ -366,20 +390,33 @@ class Ledger:
         self._closing.refusals += 1
         self._count.book_refusal()
         if headers:
-            if was_question:
-                # It was not over. Where only a reset tells of it, nothing tells how long it has lasted.
-                opened = self._opened_by
-                if opened is not None or self._told.ends_by == math.inf:
-                    lasted = self._window.seconds if opened is None else token.sent_at - opened
-                    self._window.lasted(min(lasted, _MOST_ASKED_SECONDS))
+            if was_question and (self._told.opened is None or not self._window.is_sure):
+                self._learn_refused_question(token)
             elif self._closing.first is None and self._closing.is_over(now):
                 self._closing.first = token
         else:
             self._slow_down(token, now)
-        wait = max(headers.retry_after or 0.0, self._left(headers))
+        asked, left = headers.retry_after or 0.0, headers.resets_in or 0.0
+        # Two clocks may have made a reset. A window whose length is known ends by then, and Retry-After needs no clock.
+        wait = max(asked, min(left, self._window.seconds)) if self._window.is_sure else asked or left
         if not wait:
             wait = 1 / self._pace.rate if self._pace.is_on else self._window.seconds
         self._closing.extend(now + wait + jitter)
+        if was_question:
+            self._lone.over_by = now + wait + jitter
+        if asked:
+            self._told.ends_by = now + asked
+
+    def _learn_refused_question(self, token: Token) -> None:
+        """Learn that the window was not over when a request asked whether it was."""
+        opened = self._told.opened
+        if opened is not None and token.sent_at > self._lone.over_by:
+            # It should have been, by what the question before was told. So somebody else has opened another one.
+            self._told.opened = None
+        elif opened is not None or self._told.ends_by == math.inf:
+            # Where only a reset tells of it, nothing tells how long it has lasted.
+            lasted = self._window.seconds if opened is None else token.sent_at - opened.upper
+            self._window.lasted(min(lasted, _MOST_ASKED_SECONDS))
 
     def _slow_down(self, token: Token, now: float) -> None:
         """Take a refusal that no header explains."""
@@ -387,15 +424,6 @@ class Ledger:
             passed = sum(not other.is_refused for other in self._counted_with(token, 1.0))
             self._pace.start(max(1.0, passed), sent_at=self._tokens.last_sent_at)
         self._pace.refused(token.sent_at, now)
-
-    def _left(self, headers: LimitHeaders) -> float:
-        """Tell how long a refusal's window may last: its reset was rounded, and no window outlasts its length.
-
-        Where there is a Retry-After, that is what was asked for, and the length, if only likely, is believed beside it.
-        """
-        left = headers.resets_in or 0.0
-        is_believed = self._window.is_sure or headers.retry_after is not None
-        return min(left, self._window.seconds) if is_believed else left
 
     def _judge_refusal(self, token: Token, now: float) -> None:
         """Find out whether the window is longer, we were closer together than we thought, or somebody else was there.

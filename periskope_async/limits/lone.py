@@ -23,6 +23,8 @@ class LoneRequests:
         """Whether an answer, or the caller's word, has told the limit. Until then one request goes ahead as a probe."""
         self.question: Token | None = None
         """The request that asks whether the window is over; not answered yet."""
+        self.over_by = math.inf
+        """When the window is over, by what the latest question was told if it was refused."""
         self._probe_until = -math.inf
 
     def begin_probe(self, now: float) -> None:

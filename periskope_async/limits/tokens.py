@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,6 @@ __all__ = ["Token", "Tokens"]
 _WINDOWS_REMEMBERED = 2.0
 # The past is cut off in blocks: to move thousands of tokens up for each request takes longer than all else.
 _BLOCK = 256
-_LAST = 1 << 62
 
 
 class Token(Struct, order=True, gc=False):
@@ -69,10 +68,10 @@ class Tokens:
         self._forgotten: int = 0
         self._next: int = 0
 
-    def out(self, now: float, window: float) -> int:
-        """Count the tokens that are out."""
+    def out(self, forgotten_by: float) -> int:
+        """Count the tokens that are out, where the server has forgotten all that it had counted by a moment."""
         sent, place = self._sent, self._next
-        while place < len(sent) and sent[place].upper + window <= now:
+        while place < len(sent) and sent[place].upper <= forgotten_by:
             place += 1
         return len(sent) - place + self.unsent
 
@@ -88,15 +87,6 @@ class Tokens:
     def latest_before(self, moment: float) -> Iterator[Token]:
         """Give those of :meth:`counted_before`, the latest first."""
         return (self._sent[place] for place in range(self._end_of(moment) - 1, self._forgotten - 1, -1))
-
-    def present_before(self, moment: float) -> int:
-        """Count those of :meth:`counted_before` that may be in the window now open.
-
-        Their answers did not tell in which one they were counted, or they were sent after the latest was known to be
-        open.
-        """
-        before = islice(self._sent, self._forgotten, self._end_of(moment))
-        return sum(not token.is_told or token.sent_at >= self.forgotten_at for token in before)
 
     def has_failed_before(self, moment: float) -> bool:
         """Whether any of :meth:`counted_before` has failed by now."""
@@ -120,10 +110,10 @@ class Tokens:
             if other.sent_at <= until:
                 yield other
 
-    def expire(self, now: float, window: float) -> None:
-        """Let go of the tokens whose window has passed."""
+    def expire(self, forgotten_by: float) -> None:
+        """Let go of the tokens that were counted by a moment: their window has passed."""
         sent, place = self._sent, self._next
-        while place < len(sent) and sent[place].upper + window <= now:
+        while place < len(sent) and sent[place].upper <= forgotten_by:
             place += 1
         self._next = place
 
@@ -190,9 +180,9 @@ class Tokens:
             self._next -= place < self._next
 
     def _end_of(self, moment: float, first: int | None = None) -> int:
-        """Find the place behind the last that was surely counted by a moment."""
-        # A token as the key is compared at the speed of C.
-        return bisect_right(self._sent, Token(moment, _LAST, moment), self._forgotten if first is None else first)
+        """Find the place behind the last that was surely counted before a moment."""
+        # A token as the key is compared at the speed of C. One that is sent at that moment is not before itself.
+        return bisect_left(self._sent, Token(moment, 0, moment), self._forgotten if first is None else first)
 
     def _put(self, token: Token) -> None:
         if not self._sent or self._sent[-1] < token:

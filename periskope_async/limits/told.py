@@ -13,6 +13,8 @@ __all__ = ["Told"]
 
 # An answer whose Date is older by more than this than one before it was not made for its request.
 _STALE_SECONDS = 1.0
+# Nearer than this, another window's end looks the same.
+_FAR_SECONDS = 2.0
 
 
 class Told:
@@ -61,7 +63,10 @@ class Told:
             self.number, self.sent_at = token.number, token.sent_at
             self.at = now
             self.remaining = headers.remaining or 0
-            self.ends_by = math.inf if headers.resets_in is None else now + headers.resets_in
+            ends_by = math.inf if headers.resets_in is None else now + headers.resets_in
+            # Far off, the same mark is told with each Date, which is rounded down: the earliest moment is the truest.
+            is_same = now + _FAR_SECONDS < self.ends_by <= ends_by < self.ends_by + 1
+            self.ends_by = self.ends_by if is_same else ends_by
         if headers.server_time is not None and headers.server_time > self._date:
             self._date, self._date_since = headers.server_time, now
 

@@ -31,6 +31,8 @@ _SHARE_HELD = 4
 _LONGEST_HALVED_SECONDS = 3.0
 # Of the length: to learn less more often is not worth a look at all requests of a window.
 _NEWS_SHARE = 0.1
+# A hint of so much may be made by two clocks that differ, where nothing else has told of longer windows.
+_DOUBTFUL_SECONDS = 3.0
 # The resets of one window differ by what rounding and latency do to them, and not by more.
 _RESETS_DIFFER_SECONDS = 4.0
 
@@ -75,11 +77,11 @@ class WindowEstimate:
         """Whether counts or exact headers have shown the length, or the caller has told it."""
         return self._standing is _Standing.PROVEN or self._standing is _Standing.CONFIRMED
 
-    def observe_reset(self, resets_in: float, now: float, *, rounded_by: float) -> None:
-        """Take the seconds that any answer names to the window's end."""
+    def observe_reset(self, resets_in: float, now: float, *, rounded_by: float, late_by: int) -> None:
+        """Take the seconds that any answer names to the window's end; ``late_by`` is that of :meth:`hint`."""
         if resets_in - rounded_by >= self._assumed:
             self.doubt()
-        self._longest_reset = max(self._longest_reset, resets_in)
+        self._longest_reset = max(self._longest_reset, resets_in + late_by)
         if self._hints and now + resets_in < self._hinted_end - _RESETS_DIFFER_SECONDS:
             # The one that the latest hint came from is contradicted in its own window.
             self._hints.pop()
@@ -104,7 +106,8 @@ class WindowEstimate:
         ``ends_by`` is when that window is over then.
         """
         self._hinted_end = ends_by
-        if seconds != self._shortest_hint and self._passed < _WINDOWS_TO_BE_SURE:
+        is_other = seconds != self._shortest_hint and not seconds <= self.seconds <= seconds + late_by
+        if is_other and self._passed < _WINDOWS_TO_BE_SURE:
             self._passed = 0
         self._hints.append((seconds, seconds + late_by))
         if seconds >= self._assumed + 1:
@@ -128,7 +131,9 @@ class WindowEstimate:
 
     def is_news(self, after: float) -> bool:
         """Whether it would tell anything that a window was still open so many seconds after it had opened."""
-        return after > self._shortest + _NEWS_SHARE * self.seconds
+        # The answer to a question is news, however little it adds.
+        asked = self._likely_lengths() + self._possible_lengths(_SHARE_HELD)
+        return after >= min(self._shortest + _NEWS_SHARE * self.seconds, *asked, math.inf)
 
     def lasted(self, after: float) -> None:
         """Take that the same window was still open so many seconds after it had opened."""
@@ -142,19 +147,34 @@ class WindowEstimate:
             self._passed = 0
         self._choose()
 
-    def held(self, opened: float | None, now: float, limit: int) -> int:
-        """Count the requests to keep for the moments, not yet there, at which a shorter window would be over.
+    def held(self, opened: float | None, now: float, limit: int, *, free: int, asked_at: float) -> int:
+        """Count the requests to keep for the moments, not yet used, at which a shorter window would be over.
 
-        ``opened`` is when the window opened, and None where no answer has told.
+        ``opened`` is when the window opened, and None where no answer has told. ``free`` is how many there are, and
+        the last of them went at ``asked_at``.
         """
         if opened is None:
             is_new = self._standing is _Standing.DOUBTED and self._longest == math.inf and not self._shortest
             return min(limit // _SHARE_HELD, bisect_left(_USUAL_SECONDS, self._longest_reset - 1)) if is_new else 0
         lengths = self._likely_lengths() + self._possible_lengths(limit)
-        # The next window may be about to open: then all of its moments are to come.
-        is_over = self.is_sure and now >= opened + self.seconds
-        ahead = len(lengths) if is_over else sum(opened + length > now for length in lengths)
+        if self.is_sure and now >= opened + self.seconds:
+            # One opens the next window. All of its moments are to come.
+            ahead = min(len(lengths), max(0, free - 1))
+        else:
+            ahead = sum(opened + length > asked_at for length in lengths)
         return min(limit // _SHARE_HELD, ahead)
+
+    def asks_after(self, limit: int) -> float:
+        """Give the seconds after a window's opening at which a request is to ask though it may be refused.
+
+        Two clocks that differ make every hint too long, and so do slow answers. One refusal tells how long the wait is.
+        """
+        if self._is_exact or self._longest < math.inf:
+            return self.seconds
+        lengths = self._likely_lengths() if limit < _SHARE_HELD else []
+        if self._shortest_hint >= _DOUBTFUL_SECONDS:
+            lengths += [length for length in _USUAL_SECONDS if length > self._shortest]
+        return min(self.seconds, *lengths, math.inf)
 
     def next_moment(self, opened: float | None, after: float, limit: int, *, spare: int) -> float:
         """Give the first of these moments that is later than ``after``; infinity where there is none.
@@ -172,6 +192,11 @@ class WindowEstimate:
     def _shortest_hint(self) -> float:
         return max((shortest for shortest, _ in self._hints), default=0.0)
 
+    @property
+    def _is_exact(self) -> bool:
+        """Whether the hints are to be taken at their word."""
+        return self._are_hints_exact and len({hint for hint, _ in self._hints}) == 1
+
     def _drop_assumption(self) -> None:
         if self._standing in {_Standing.ASSUMED, _Standing.CONFIRMED}:
             self._standing = _Standing.DOUBTED
@@ -185,8 +210,7 @@ class WindowEstimate:
 
     def _choose_likeliest(self) -> None:
         shortest = self._shortest_hint
-        is_exact = self._are_hints_exact and len({hint for hint, _ in self._hints}) == 1
-        longest = shortest if is_exact else max((longest for _, longest in self._hints), default=0.0)
+        longest = shortest if self._is_exact else max((longest for _, longest in self._hints), default=0.0)
         # Below a second the rounding leaves nothing to read.
         if longest >= 1 and self._shortest < longest <= self._longest:
             self.seconds = longest
@@ -199,7 +223,7 @@ class WindowEstimate:
         # A hint of longer windows may be true: those that follow the clock are cut short where we come in.
         wanted = 1 if is_hinted else _WINDOWS_TO_BE_SURE if shortest > self.seconds else _WINDOWS_TO_BE_SURE - 1
         is_passed = self._longest < self.seconds + 1 and self._passed >= wanted
-        self._standing = _Standing.PROVEN if is_passed or (is_hinted and is_exact) else _Standing.DOUBTED
+        self._standing = _Standing.PROVEN if is_passed or (is_hinted and self._is_exact) else _Standing.DOUBTED
 
     def _rounded_down(self, seconds: float) -> float:
         """Give the likely length: whole seconds, else half ones."""
@@ -215,11 +239,13 @@ class WindowEstimate:
 
     def _possible_lengths(self, limit: int) -> list[float]:
         """Give the other lengths below the present one, as many as the limit has requests for."""
+        below = min(self.seconds, self._shortest_hint or self.seconds)
+        usual = () if self._is_exact else (length for length in _USUAL_SECONDS if self._shortest < length < below)
+        lengths = list(islice(usual, limit // _SHARE_HELD))
         if not self.is_sure:
-            usual = (length for length in _USUAL_SECONDS if length < (self._shortest_hint or self.seconds))
-            return [length for length in islice(usual, limit // _SHARE_HELD) if length > self._shortest]
+            return lengths
         # Once, in a job of several windows. Slow answers would come too late to be of use.
         is_quick = all(shortest == longest for shortest, longest in self._hints)
         half = self.seconds - 0.5
         is_short = self._shortest < half < _LONGEST_HALVED_SECONDS
-        return [half] if self._passed and is_quick and is_short else []
+        return [*lengths, half] if self._passed and is_quick and is_short else lengths

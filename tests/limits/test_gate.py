@@ -129,7 +129,7 @@ async def test_before_the_limit_is_known_one_probe_goes_alone() -> None:
     first.answered(LimitHeaders(limit=3, remaining=2, resets_in=2.0), status=200)
     (await second).unused()
     view = gate.snapshot()
-    assert (view.limit, view.window, view.is_known, view.is_window_sure) == (3, 2.0, True, False)
+    assert (view.limit, view.window, view.is_known, view.is_window_sure) == (3, 1.0, True, False)
 
 
 async def test_a_probe_that_is_not_answered_soon_holds_nobody_up_for_long() -> None:

@@ -231,10 +231,10 @@ def test_a_limit_that_nothing_could_pass_is_refused(limit: int, window: float) -
 def test_the_first_burst_is_given_time_to_be_taken_up_until_answers_tell() -> None:
     jitter = JitterEstimate()
     # A probe that took a second says nothing of how a hundred requests on new connections are taken up.
-    jitter.observe_answer(1.0, 1.0)
+    jitter.observe_answer(1.0, 1.0, burst=10)
     assert jitter.margin(1.0, burst=100) == pytest.approx(0.085)
     assert jitter.margin(1.0, burst=50) == pytest.approx(0.05)
     assert jitter.margin(1.0, burst=10) == pytest.approx(0.02)
     for _ in range(20):
-        jitter.observe_answer(1.0, 1.0)
+        jitter.observe_answer(1.0, 1.0, burst=10)
     assert jitter.margin(1.0, burst=100) == pytest.approx(0.02)

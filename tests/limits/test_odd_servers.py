@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SEEDS = range(6)
 FAST = Network()
 SLOW = Network(work=(0.7, 1.3))
+MEDIUM = Network(work=(0.2, 0.6))
 AT_COUNT = Habits(stamps_count=True)
 AT_ANSWER = Habits()
 
@@ -79,15 +80,22 @@ def ratio(outcome: Outcome, limit: int, window: float, network: Network) -> floa
 @pytest.mark.parametrize(
     ("limit", "window", "network", "habits", "tamper", "most", "refusals"),
     [
-        pytest.param(23, 2.0, SLOW, AT_COUNT, as_it_is, 1.06, 1, id="2 s, slow"),
-        pytest.param(17, 3.0, SLOW, AT_COUNT, as_it_is, 1.06, 1, id="3 s, slow"),
-        pytest.param(25, 5.0, SLOW, AT_COUNT, as_it_is, 1.05, 1, id="5 s, slow"),
-        pytest.param(34, 10.0, SLOW, AT_COUNT, as_it_is, 1.05, 1, id="10 s, slow"),
-        pytest.param(23, 2.0, SLOW, AT_ANSWER, as_it_is, 1.10, 3, id="Date of a proxy, slow"),
+        pytest.param(23, 2.0, SLOW, AT_COUNT, as_it_is, 1.06, 0, id="2 s, slow"),
+        pytest.param(17, 3.0, SLOW, AT_COUNT, as_it_is, 1.05, 0, id="3 s, slow"),
+        pytest.param(25, 5.0, SLOW, AT_COUNT, as_it_is, 1.05, 0, id="5 s, slow"),
+        pytest.param(34, 10.0, SLOW, AT_COUNT, as_it_is, 1.05, 0, id="10 s, slow"),
+        pytest.param(23, 2.0, SLOW, AT_ANSWER, as_it_is, 1.06, 3, id="Date of a proxy, slow"),
+        pytest.param(17, 3.0, SLOW, AT_ANSWER, as_it_is, 1.06, 3, id="Date of a proxy, 3 s, slow"),
         pytest.param(10, 1.0, FAST, AT_ANSWER, clock_ahead(2), 1.06, 3, id="1 s, 2 s ahead"),
         pytest.param(23, 2.0, FAST, AT_ANSWER, clock_ahead(2), 1.06, 3, id="2 s, 2 s ahead"),
         pytest.param(10, 1.0, FAST, AT_ANSWER, clock_ahead(30), 1.06, 3, id="1 s, 30 s ahead"),
         pytest.param(23, 2.0, FAST, AT_ANSWER, clock_ahead(30), 1.06, 3, id="2 s, 30 s ahead"),
+        pytest.param(10, 1.0, MEDIUM, AT_ANSWER, clock_ahead(30), 1.10, 3, id="1 s, 30 s ahead, medium"),
+        pytest.param(17, 3.0, SLOW, AT_ANSWER, clock_ahead(30), 1.15, 3, id="3 s, 30 s ahead, slow"),
+        pytest.param(3, 1.0, FAST, AT_ANSWER, clock_ahead(30), 1.06, 3, id="3 in 1 s, 30 s ahead"),
+        pytest.param(1, 1.0, FAST, AT_ANSWER, clock_ahead(2), 1.06, 3, id="1 in 1 s, 2 s ahead"),
+        pytest.param(2, 5.0, FAST, AT_ANSWER, clock_ahead(30), 1.06, 3, id="2 in 5 s, 30 s ahead"),
+        pytest.param(3, 1.0, MEDIUM, AT_COUNT, as_it_is, 1.15, 7, id="3 in 1 s, medium"),
         pytest.param(10, 1.0, FAST, AT_ANSWER, clock_ahead(-2), 1.06, 3, id="1 s, 2 s behind"),
         pytest.param(23, 2.0, FAST, AT_ANSWER, clock_ahead(-2), 1.06, 3, id="2 s, 2 s behind"),
         pytest.param(10, 1.0, FAST, AT_ANSWER, clock_ahead(-30), 1.06, 3, id="1 s, 30 s behind"),
@@ -185,7 +193,27 @@ def test_a_window_that_somebody_else_opened_ends_when_it_says(
         assert outcome.seconds <= window - before + 1.1
 
 
-@pytest.mark.parametrize("work", [(0.0, 0.001), (0.1, 0.2)])
+@pytest.mark.parametrize(
+    ("limit", "network", "most"),
+    [
+        (10, Network(there=(0.005, 0.08), work=(0.02, 0.02)), 1.08),
+        (10, Network(there=(0.005, 0.1), work=(0.02, 0.02), back=(0.0, 0.02)), 1.15),
+        (100, Network(there=(0.01, 0.06), work=(0.02, 0.02), back=(0.01, 0.06)), 1.08),
+        (10, Network(work=(0.0, 0.4)), 1.05),
+    ],
+    ids=["way", "way and loop", "burst of 100", "work"],
+)
+def test_a_busy_machine_costs_few_refusals(limit: int, network: Network, most: float) -> None:
+    """Answers become slow as the way there does; the margin must not shrink for that."""
+    outcomes = [
+        run(Ledger(), FixedWindow(limit, 1.0), requests=10 * limit + 1, rng=random.Random(seed), network=network)
+        for seed in SEEDS
+    ]
+    assert max(len(outcome.refused_at) for outcome in outcomes) <= 1
+    assert mean(ratio(outcome, limit, 1.0, network) for outcome in outcomes) <= most
+
+
+@pytest.mark.parametrize("work", [(0.0, 0.001), (0.1, 0.2), (0.3, 0.6)])
 def test_failures_that_are_taken_back_are_made_good(work: tuple[float, float]) -> None:
     """Three requests in ten fail, and the server counts them no more."""
     network = Network(work=work)
@@ -223,7 +251,7 @@ def test_bursts_with_rests_are_served_at_once() -> None:
     assert mean(ratios) <= 1.10
 
 
-@pytest.mark.parametrize("rate", [2, 5])
+@pytest.mark.parametrize("rate", [2, 3, 5])
 def test_a_second_program_that_sends_evenly_is_not_crowded_out(rate: int) -> None:
     """It gets its share after two windows, and few requests of ours are refused."""
     for seed in SEEDS:
@@ -242,7 +270,7 @@ def test_a_second_program_that_sends_evenly_is_not_crowded_out(rate: int) -> Non
         # Those of the first burst, before anything of the other's is seen, and some two in a hundred.
         assert len(outcome.refused_at) <= 4 + 0.025 * outcome.sent
         later = sum(2.0 <= at < outcome.seconds for at in theirs)
-        assert sum(at >= 2.0 for at in outcome.foreign_refused_at) <= 0.15 * later
+        assert sum(at >= 2.0 for at in outcome.foreign_refused_at) <= 0.02 * later
 
 
 @pytest.mark.parametrize("others", [0, 3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
@@ -80,3 +81,40 @@ def test_no_run_stalls() -> None:
             sees_sending=rng.random() < 0.7,
         )
         assert outcome.seconds <= 5 * (4 * window + requests * network.work[1]) + 60.0, seed
+
+
+@pytest.mark.parametrize("kind", [FixedWindow, SlidingLog, TokenBucket])
+@pytest.mark.parametrize("ahead", [-30.0, 2.0, 30.0, 800.0])
+def test_no_wrong_clock_stalls_a_low_limit(kind: type[FixedWindow | SlidingLog | TokenBucket], ahead: float) -> None:
+    """No request is left to ask with. No wait is longer than a minute, however far ahead the clock is."""
+
+    def tamper(_: int, headers: LimitHeaders) -> LimitHeaders:
+        return replace(headers, resets_in=max(0.0, (headers.resets_in or 0.0) + ahead))
+
+    for limit in (1, 2, 3):
+        for work in [(0.0, 0.001), (0.3, 0.6)]:
+            network, rng = Network(work=work), random.Random(limit)
+            outcome = run(
+                Ledger(), kind(limit, 1.0), requests=6 * limit + 1, rng=rng, network=network, tasks=3, tamper=tamper
+            )
+            passed = [0.0, *sorted(outcome.passed_at)]
+            assert max(later - earlier for earlier, later in pairwise(passed)) <= 62.0
+
+
+def test_a_refused_question_is_asked_again_when_the_server_says() -> None:
+    """Others who come in bursts open windows of their own; that teaches no longer window."""
+    for seed in range(10):
+        rng = random.Random(seed)
+        foreign = [2.5 * index + rng.random() for index in range(400) for _ in range(3)]
+        outcome = run(
+            Ledger(),
+            FixedWindow(1, 0.5),
+            requests=12,
+            rng=rng,
+            network=Network(work=(0.0, 3.0)),
+            tasks=30,
+            tamper=lambda _, headers: replace(headers, resets_in=max(0.0, (headers.resets_in or 0.0) - 2)),
+            foreign=foreign,
+        )
+        passed = [0.0, *sorted(outcome.passed_at)]
+        assert max(later - earlier for earlier, later in pairwise(passed)) <= 30.0

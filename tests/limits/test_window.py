@@ -37,7 +37,7 @@ def tell(window: WindowEstimate, events: Sequence[Event]) -> None:
             case "exact":
                 window.trust_hints(are_exact=value)
             case "reset":
-                window.observe_reset(value, 0.0, rounded_by=2.0)
+                window.observe_reset(value, 0.0, rounded_by=2.0, late_by=0)
             case _:
                 window.doubt()
 
@@ -112,26 +112,53 @@ def test_few_are_kept_to_ask_with(limit: int) -> None:
     """Not more than a quarter of a window for lengths that are only possible, with one or two for those hinted at."""
     window = estimate(DOUBT, ("reset", 61.0), ("hint", 60))
     for now in (0.0, 0.5, 7.0, 59.0, 61.0):
-        assert 0 <= window.held(0.0, now, limit) <= limit // 4
+        assert 0 <= window.held(0.0, now, limit, free=limit, asked_at=now) <= limit // 4
 
 
 def test_none_are_kept_once_the_length_is_proven() -> None:
-    window = estimate(("hint", 10), ("ended", 10.02))
-    assert [window.held(0.0, now, 100) for now in (0.0, 5.0, 9.9, 10.0)] == [0, 0, 0, 0]
+    window = estimate(("exact", True), ("hint", 10), ("ended", 10.02))
+    assert [window.held(0.0, now, 100, free=100, asked_at=now) for now in (0.0, 5.0, 9.9, 10.0)] == [0, 0, 0, 0]
     assert window.next_moment(0.0, 0.0, 100, spare=9) == math.inf
+
+
+def test_a_length_that_two_clocks_may_have_made_is_asked_about() -> None:
+    """A window that was found where its hint has it may have ended long before."""
+    window = estimate(("hint", 10), ("ended", 10.02))
+    for asked in (1.0, 2.0, 3.0, 5.0):
+        assert window.next_moment(0.0, 0.0, 4, spare=1) == asked
+        assert window.is_news(asked)
+        window.lasted(asked)
+    assert window.held(0.0, 0.0, 4, free=4, asked_at=0.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("events", "after"),
+    [
+        ([("hint", 31)], 1.0),
+        ([("hint", 31), ("lasted", 1.0)], 2.0),
+        ([("hint", 31), ("lasted", 30.5)], 31.0),
+        ([("hint", 31), ("ended", 31.1)], 31.0),
+        ([("exact", True), ("hint", 31)], 31.0),
+        ([("hint", 2)], 2.0),
+    ],
+    ids=["once", "refused", "to the end", "ended", "one clock", "short"],
+)
+def test_a_long_hint_is_tried_before_it_is_waited_for(events: list[Event], after: float) -> None:
+    """Where no request is left to ask with: one may be refused, and says how long the wait is."""
+    assert estimate(*events).asks_after(10) == after
 
 
 def test_those_kept_go_one_by_one() -> None:
     """At each moment at which a shorter window would be over, one."""
     window = estimate(DOUBT, ("lasted", 4.0), ("hint", 60))
-    now, kept = 0.0, window.held(0.0, 0.0, 40)
+    now, kept = 0.0, window.held(0.0, 0.0, 40, free=40, asked_at=0.0)
     assert kept > 0
     while (moment := window.next_moment(0.0, now, 40, spare=kept + 1)) < math.inf:
         assert now < moment < 60.0
         assert moment > 4.0
         now = moment
-        assert window.held(0.0, now, 40) < kept
-        kept = window.held(0.0, now, 40)
+        assert window.held(0.0, now, 40, free=40, asked_at=now) < kept
+        kept = window.held(0.0, now, 40, free=40, asked_at=now)
     assert kept == 0
 
 
@@ -161,7 +188,7 @@ def test_it_stands_whatever_is_told(events: list[Event], assumed: float, limit: 
         assert window.is_sure or not window.is_proven
         for opened in (None, 100.0):
             for now in (100.0, 101.7, 500.0, 1e5):
-                assert 0 <= window.held(opened, now, limit) <= limit // 4
+                assert 0 <= window.held(opened, now, limit, free=limit, asked_at=now) <= limit // 4
                 assert window.next_moment(opened, now, limit, spare=3) > now
 
 
