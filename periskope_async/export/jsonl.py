@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from periskope_async.decoding.raw_rows import RawRows
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["json_lines", "tagged"]
+__all__ = ["json_lines", "line_blocks", "tagged"]
 
 _STRING_OR_SPACE = re.compile(rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")|[ \t\r\n]++')
 _EMPTY = re.compile(rb"\s*\}")
@@ -18,7 +20,14 @@ _EMPTY = re.compile(rb"\s*\}")
 
 def json_lines(rows: Iterable[bytes]) -> bytes:
     """Give each row as a line of its own; what a row says stays as it was sent."""
-    return b"".join([line for row in rows for line in (_one_line(row), b"\n")])
+    return b"".join(line_blocks(rows))
+
+
+def line_blocks(rows: Iterable[bytes]) -> Sequence[bytes]:
+    """Give the same in a few blocks: of rows that came as lines, those."""
+    if isinstance(rows, RawRows):
+        return rows.blocks
+    return [b"".join([line for row in rows for line in (_one_line(row), b"\n")])]
 
 
 def tagged(rows: Sequence[bytes], tags: dict[str, str]) -> list[bytes]:

@@ -219,7 +219,7 @@ class _Finish:
         spool = self._spool
         name, kept = next(iter(spool.kept.items()))
         frame = compressor(self._form.codec)(b"")
-        spool.append(PageWritten(source=name, rows=0, bytes=len(frame), crc=0, token=kept.token), frame)
+        spool.append(PageWritten(source=name, rows=0, bytes=len(frame), token=kept.token), [frame])
 
     def _product_of_made(self, manifest: Manifest) -> Path | None:
         """Find the file that an earlier run made; None where it is in OUT's place already."""
@@ -268,7 +268,8 @@ class _Finish:
             state="partial" if "partial" in states else "unknown" if "unknown" in states else "whole",
             rows=spool.rows,
             bytes=product.stat().st_size,
-            sha256=_sha256(product),
+            # The rows were hashed while they were written.
+            sha256=spool.digest.hexdigest() if self._form.is_lines else _sha256(product),
             started=spool.begun.started,
             finished=datetime.now(UTC),
             query=dict(self._plan.query),
