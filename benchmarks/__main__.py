@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import import_time, main_job, mirror, waiting
 from benchmarks.compare import command as compare
+from benchmarks.export import command as export
 from benchmarks.limiter import command as limiter
 from benchmarks.realtime import command as realtime
 from benchmarks.shared import command as shared
@@ -21,6 +22,9 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], None]] = {
     "queue": lambda arguments: waiting.run(is_smoke=arguments.smoke),
     "compare": lambda arguments: compare.run(
         is_smoke=arguments.smoke, path=arguments.json if arguments.names == ["compare"] else None
+    ),
+    "export": lambda arguments: export.run(
+        is_smoke=arguments.smoke, path=arguments.json if arguments.names == ["export"] else None
     ),
     "mirror": lambda arguments: mirror.run(is_smoke=arguments.smoke),
     "walk": lambda arguments: walk.run(is_smoke=arguments.smoke),

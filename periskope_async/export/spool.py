@@ -27,8 +27,8 @@ from periskope_async.export.files import (
 )
 
 if TYPE_CHECKING:
+    from _hashlib import HASH
     from collections.abc import Iterator, Sequence
-    from hashlib import _Hash
     from pathlib import Path
 
     from periskope_async.export.checkpoint import Record
@@ -61,7 +61,7 @@ class Spool(Struct):
     pages: list[PageWritten] = field(default_factory=list[PageWritten])
     size: int = 0
     """Bytes of the rows' file that are accounted for."""
-    digest: _Hash = field(default_factory=hashlib.sha256)
+    digest: HASH = field(default_factory=hashlib.sha256)
     """SHA-256 of these bytes."""
     made: Manifest | None = None
     """Set where the new file was whole already, and only had to take OUT's place."""
