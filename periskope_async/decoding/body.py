@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from msgspec import Raw
 
-__all__ = ["Text", "mend", "mend_escapes", "without_mark"]
+__all__ = ["Text", "has_surrogate", "mend", "mend_escapes", "without_mark"]
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PIECE = 1 << 14
@@ -27,6 +27,11 @@ _ESCAPES = re.compile(
     .replace(b"LONE", _LONE)
     .replace(b"X", b"[0-9a-fA-F]")
 )
+
+_SURROGATE = re.compile(rb"\\u[dD]")
+_SURROGATES = (b"ud", b"uD")
+# Where more than one byte of so many is a backslash, the search for three bytes is faster.
+_BYTES_AN_ESCAPE = 512
 
 Text: TypeAlias = bytes | Raw
 """JSON as it came: a whole body, or a part of one."""
@@ -64,6 +69,19 @@ def mend_escapes(body: Text) -> Text:
             mended = bytearray(body) if mended is None else mended
             mended[found.start() : found.end()] = rb"\ufffd" * ((len(lone) + 1) // 6)
     return body if mended is None else bytes(mended)
+
+
+def has_surrogate(text: bytes) -> bool:
+    """Whether JSON may hold the escape of a surrogate, half of a pair or both."""
+    # Most texts have few backslashes, and the search for one byte is twenty times as fast as that for three.
+    at = -2
+    for _ in range(len(text) // _BYTES_AN_ESCAPE):
+        at = text.find(b"\\", at + 2)
+        if at < 0:
+            return False
+        if text[at + 1 : at + 3] in _SURROGATES:
+            return True
+    return _SURROGATE.search(text, at + 2) is not None
 
 
 def without_mark(body: Text) -> Text:

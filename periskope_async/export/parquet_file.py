@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from periskope_async.tables.arrow import pa, record_batches, schema_of
+from periskope_async.tables.arrow import pa, row_groups, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,8 +49,8 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
             write_statistics=measured,
         )
         try:
-            for batch in record_batches(table, batches, rows=_ROWS_A_GROUP):
-                writer.write_batch(batch, row_group_size=_ROWS_A_GROUP)
+            for group in row_groups(table, batches, rows=_ROWS_A_GROUP):
+                writer.write_table(pa.Table.from_batches(group), row_group_size=_ROWS_A_GROUP)
             writer.add_key_value_metadata({"complete": "true", **facts})
             writer.close()
         except pa.ArrowException as error:

@@ -55,7 +55,8 @@ def _fill(database: sqlite3.Connection, table: Table, batches: Iterator[Batch], 
             for reader, values in zip(readers, batch.values, strict=True)
         ]
         gone = [None if time is None else _time(time) for time in batch.gone_at]
-        database.executemany(insert, zip(*values, [batch.source] * len(batch), gone, batch.raw, strict=True))
+        raw = [str(row, "utf-8", "replace") for row in batch.raw]
+        database.executemany(insert, zip(*values, [batch.source] * len(batch), gone, raw, strict=True))
     for column in table.columns:
         if _is_indexed(column):
             index = _quoted(f"{table.name}_{column.name}")

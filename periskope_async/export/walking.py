@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from periskope_async.decoding.body import mend_escapes
+from periskope_async.decoding.body import has_surrogate, mend_escapes
 from periskope_async.errors import APIError, ConfigError, ExportError, PeriskopeError, TransportError
 from periskope_async.export.checkpoint import PageWritten
 from periskope_async.export.compression import compressor, decompressed
@@ -35,10 +34,6 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 30.0
-_SURROGATE = re.compile(rb"\\u[dD]")
-_SURROGATES = (b"ud", b"uD")
-# Where more of the text than a byte in 2 ** 9 is a backslash, the search for three bytes is faster.
-_BYTES_AN_ESCAPE = 9
 
 
 async def fill(
@@ -208,23 +203,10 @@ class _Rows:
 
 def _mended(lines: bytes) -> tuple[bytes, int]:
     """Replace half emojis by U+FFFD; give how many there were."""
-    if not _has_surrogate(lines):
+    if not has_surrogate(lines):
         return lines, 0
     mended = bytes(mend_escapes(lines))
     return mended, mended.count(b"\\ufffd") - lines.count(b"\\ufffd")
-
-
-def _has_surrogate(lines: bytes) -> bool:
-    """Whether a text may hold the escape of a surrogate."""
-    # Backslashes are rare in most texts, and a search for one byte is twenty times as fast as one for three.
-    at = -2
-    for _ in range(len(lines) >> _BYTES_AN_ESCAPE):
-        at = lines.find(b"\\", at + 2)
-        if at < 0:
-            return False
-        if lines[at + 1 : at + 3] in _SURROGATES:
-            return True
-    return _SURROGATE.search(lines, at + 2) is not None
 
 
 def _identities(names: tuple[str, ...]) -> msgspec.json.Decoder[Struct]:
