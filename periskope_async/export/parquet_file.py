@@ -17,7 +17,7 @@ __all__ = ["write"]
 
 # It comes without types.
 pq: Any = import_module("pyarrow.parquet")
-_ROWS_A_GROUP = 20_000
+_ROWS_A_GROUP = 10_000
 _ZSTD_LEVEL = 1
 # Few values, many times over.
 _DICTIONARIES = {
