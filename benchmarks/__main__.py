@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import decoding, import_time, main_job, mirror, waiting
 from benchmarks.compare import command as compare
+from benchmarks.export import command as export
 from benchmarks.limiter import command as limiter
 from benchmarks.realtime import command as realtime
 from benchmarks.shared import command as shared
@@ -23,6 +24,9 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], None]] = {
         is_smoke=arguments.smoke, path=arguments.json if arguments.names == ["compare"] else None
     ),
     "decoding": lambda arguments: decoding.run(is_smoke=arguments.smoke),
+    "export": lambda arguments: export.run(
+        is_smoke=arguments.smoke, path=arguments.json if arguments.names == ["export"] else None
+    ),
     "mirror": lambda arguments: mirror.run(is_smoke=arguments.smoke),
     "walk": lambda arguments: walk.run(is_smoke=arguments.smoke),
     "shared": lambda arguments: shared.run(is_smoke=arguments.smoke),

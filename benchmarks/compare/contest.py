@@ -33,6 +33,7 @@ __all__ = [
     "STDLIB",
     "Contender",
     "Contest",
+    "apart",
     "contenders",
     "serve",
 ]
@@ -134,7 +135,7 @@ class Contest:
         """Have a server with so many rows; where the official client's port is taken, that one is left out."""
         ports = (0, _OFFICIAL_PORT) if self.can_run(OFFICIAL) else (0,)
         serving = Serving(distinct, copies=copies, key_order=key_order, ports=ports)
-        with _apart() as cpu, serve(replace(serving, cpu=cpu)) as started:
+        with apart() as cpu, serve(replace(serving, cpu=cpu)) as started:
             if None in started.ports:
                 self.absent[OFFICIAL.name] = f"port {_OFFICIAL_PORT} is taken, and it knows no other"
             yield started
@@ -158,7 +159,7 @@ def serve(serving: Serving) -> Generator[Started]:
 
 
 @contextlib.contextmanager
-def _apart() -> Generator[int | None]:
+def apart() -> Generator[int | None]:
     """Keep this process, and so the contenders that it starts, off one CPU, and give that one, for the server.
 
     Else the two push each other off their CPUs, and how often is chance. None where it cannot be done.

@@ -26,6 +26,7 @@ __all__ = [
     "machine",
     "read_results",
     "read_table",
+    "table_of",
     "to_text",
     "versions",
 ]
@@ -195,13 +196,17 @@ class Results(Struct, frozen=True, kw_only=True):
 HEADING = ("question", "ours", "beside it", "ratio", "to reach", "reached")
 
 
-def to_text(results: Results) -> str:
-    """Give the table and what it rests on."""
-    cells = [HEADING, *(line.cells for line in results.lines)]
+def table_of(lines: Sequence[Line]) -> list[str]:
+    """Give the lines of the table, its heading first."""
+    cells = [HEADING, *(line.cells for line in lines)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(HEADING))]
     table = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-    table.insert(1, "-" * len(table[0]))
-    parts = [results.machine, results.versions, results.row, "", *table]
+    return [table[0], "-" * len(table[0]), *table[1:]]
+
+
+def to_text(results: Results) -> str:
+    """Give the table and what it rests on."""
+    parts = [results.machine, results.versions, results.row, "", *table_of(results.lines)]
     parts += ["", *(f"missed: {line.question} ({line.figure}): {why}" for line, why in results.misses)]
     if results.account:
         parts += ["", "from the physical limit to our client, CPU for 1,000 chats:"]

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from msgspec import Raw
 
-__all__ = ["Text", "as_sent", "mend", "mend_escapes", "without_mark"]
+__all__ = ["Text", "as_sent", "has_surrogate", "mend", "mend_escapes", "without_mark"]
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PIECE = 1 << 14
@@ -27,6 +27,11 @@ _ESCAPES = re.compile(
     .replace(b"LONE", _LONE)
     .replace(b"X", b"[0-9a-fA-F]")
 )
+
+_SURROGATE = re.compile(rb"\\u[dD]")
+_SURROGATES = (b"ud", b"uD")
+# Where more than one byte of so many is a backslash, the search for three bytes is faster.
+_BYTES_AN_ESCAPE = 512
 
 Text: TypeAlias = bytes | Raw
 """JSON as received: a whole body, or a part of one."""
@@ -71,6 +76,19 @@ def as_sent(sent: bytes, mended: bytes, part: Raw) -> bytes:
     # Where its text is there twice, both were the same but for which half of a pair was cut.
     start = mended.index(part)
     return sent[start : start + len(memoryview(part))]
+
+
+def has_surrogate(text: bytes) -> bool:
+    """Whether JSON may hold the escape of a surrogate, half of a pair or both."""
+    # Most texts have few backslashes, and the search for one byte is twenty times as fast as that for three.
+    at = -2
+    for _ in range(len(text) // _BYTES_AN_ESCAPE):
+        at = text.find(b"\\", at + 2)
+        if at < 0:
+            return False
+        if text[at + 1 : at + 3] in _SURROGATES:
+            return True
+    return _SURROGATE.search(text, at + 2) is not None
 
 
 def without_mark(body: Text) -> Text:

@@ -16,7 +16,7 @@ from periskope_async.paging.report import WalkReport
 
 __all__ = ["VERSION", "Begun", "Damaged", "Ended", "Made", "PageWritten", "Record", "line_of", "read_records"]
 
-VERSION = 1
+VERSION = 2
 
 
 class Begun(Struct, frozen=True, kw_only=True, tag="export", tag_field="record"):
@@ -44,8 +44,6 @@ class PageWritten(Struct, frozen=True, kw_only=True, tag="page", tag_field="reco
     rows: int
     bytes: int
     """How many bytes it takes in the file."""
-    crc: int
-    """CRC-32 of these bytes."""
     token: str
     """Goes on behind this page."""
     count: int | None = None
@@ -55,6 +53,8 @@ class PageWritten(Struct, frozen=True, kw_only=True, tag="page", tag_field="reco
     """The organisation that the server took the key for."""
     date: str | None = None
     """The server's time of answering, as it was sent."""
+    sha256: str = ""
+    """SHA-256 of all rows up to the end of this page. The spool fills it in."""
 
 
 class Ended(Struct, frozen=True, kw_only=True, tag="end", tag_field="record"):

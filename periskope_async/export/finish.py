@@ -182,7 +182,7 @@ class Finish:
         spool = self._spool
         name, kept = next(iter(spool.kept.items()))
         frame = compressor(self._job.form.codec)(b"")
-        spool.append(PageWritten(source=name, rows=0, bytes=len(frame), crc=0, token=kept.token), frame)
+        spool.append(PageWritten(source=name, rows=0, bytes=len(frame), token=kept.token), [frame])
 
     # -- in OUT's place --------------------------------------------------------------------------------------------
 
@@ -231,7 +231,8 @@ class Finish:
             state="partial" if "partial" in states else "unknown" if "unknown" in states else "whole",
             rows=sum(source.rows for source in sources.values()),
             bytes=product.stat().st_size,
-            sha256=sha256(product),
+            # The rows of the spool were hashed while they were written.
+            sha256=spool.digest.hexdigest() if product == spool.rows_path else sha256(product),
             started=spool.begun.started,
             finished=datetime.now(UTC),
             known_since=_first_date(spool) or (older.known_since if older is not None else None),

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from periskope_async.decoding.raw_rows import RawRows
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from periskope_async.export.formats import Row
 
-__all__ = ["json_lines", "read", "tagged", "untagged"]
+__all__ = ["json_lines", "line_blocks", "read", "tagged", "untagged"]
 
 _STRING_OR_SPACE = re.compile(rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")|[ \t\r\n]++')
 _EMPTY = re.compile(rb"\s*\}")
@@ -22,7 +24,14 @@ _TAGS = re.compile(rb'\{(?:"_source":(?P<source>"(?:[^"\\]|\\.)*+"),?)?+(?:"_gon
 
 def json_lines(rows: Iterable[bytes]) -> bytes:
     """Give each row as a line of its own; what a row says stays as it was sent."""
-    return b"".join([line for row in rows for line in (_one_line(row), b"\n")])
+    return b"".join(line_blocks(rows))
+
+
+def line_blocks(rows: Iterable[bytes]) -> Sequence[bytes]:
+    """Give the same in a few blocks: of rows that came as lines, those."""
+    if isinstance(rows, RawRows):
+        return rows.blocks
+    return [b"".join([line for row in rows for line in (_one_line(row), b"\n")])]
 
 
 def tagged(rows: Sequence[bytes], tags: dict[str, str]) -> list[bytes]:

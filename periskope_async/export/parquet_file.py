@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from periskope_async.tables.arrow import pa, record_batches, schema_of
+from periskope_async.tables.arrow import pa, row_groups, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ __all__ = ["read", "write"]
 
 # It comes without types.
 pq: Any = import_module("pyarrow.parquet")
-_ROWS_A_GROUP = 20_000
+_ROWS_A_GROUP = 10_000
 _ZSTD_LEVEL = 1
 _OWN = ("raw_json", "source", "gone_at")
 # So few at a time: a column of texts takes ten times the room as Python objects.
@@ -53,8 +53,8 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
             write_statistics=measured,
         )
         try:
-            for batch in record_batches(table, batches, rows=_ROWS_A_GROUP):
-                writer.write_batch(batch, row_group_size=_ROWS_A_GROUP)
+            for group in row_groups(table, batches, rows=_ROWS_A_GROUP):
+                writer.write_table(pa.Table.from_batches(group), row_group_size=_ROWS_A_GROUP)
             writer.add_key_value_metadata({"complete": "true", **facts})
             writer.close()
         except pa.ArrowException as error:

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from periskope_async.errors import ExportBusyError, ExportError
 from periskope_async.export.checkpoint import Begun, Damaged, Ended, Made, PageWritten, line_of, read_records
@@ -26,7 +27,8 @@ from periskope_async.export.files import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from _hashlib import HASH
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from periskope_async.export.checkpoint import Record
@@ -59,6 +61,8 @@ class Spool(Struct):
     pages: list[PageWritten] = field(default_factory=list[PageWritten])
     size: int = 0
     """Bytes of the rows' file that are accounted for."""
+    digest: HASH = field(default_factory=hashlib.sha256)
+    """SHA-256 of these bytes."""
     made: Manifest | None = None
     """Set where the new file was whole already, and only had to take OUT's place."""
 
@@ -77,19 +81,25 @@ class Spool(Struct):
         """Whether an earlier run left anything to go on with."""
         return bool(self.pages) or self.made is not None or any(kept.report for kept in self.kept.values())
 
-    def append(self, page: PageWritten, data: bytes) -> None:
+    def append(self, page: PageWritten, blocks: Sequence[bytes]) -> None:
         """Keep one page: on the disk first, then in the checkpoint. Raises ExportError; what was kept before stays."""
+        digest = self.digest.copy()
         try:
-            write_all(self.rows_fd, data)
+            for block in blocks:
+                digest.update(block)
+                write_all(self.rows_fd, block)
             sync(self.rows_fd)
-            self._note(page)
+            page = replace(page, sha256=digest.hexdigest())
+            # Without waiting for the disk: a record that is lost costs its page, which comes anew.
+            self._note(page, is_awaited=False)
         except OSError as error:
             # Room for others: what is not accounted for would be cut off anyway.
             with suppress(OSError):
                 os.ftruncate(self.rows_fd, self.size)
                 os.lseek(self.rows_fd, self.size, os.SEEK_SET)
             raise failed(self.rows_path, error) from error
-        self.size += len(data)
+        self.digest = digest
+        self.size += page.bytes
         self.pages.append(page)
         kept = self.kept[page.source]
         kept.token = page.token
@@ -112,13 +122,10 @@ class Spool(Struct):
         self.made = manifest
 
     def read(self) -> Iterator[tuple[PageWritten, bytes]]:
-        """Give each page with its bytes. Raises ExportError where they are not those that were written."""
+        """Give each page with its bytes."""
         with self.rows_path.open("rb") as file:
             for page in self.pages:
-                data = file.read(page.bytes)
-                if len(data) != page.bytes or zlib.crc32(data) != page.crc:
-                    raise _damaged(self, "its bytes are not those that were written")
-                yield page, data
+                yield page, file.read(page.bytes)
 
     def close(self) -> None:
         """Let go of the files; they stay."""
@@ -136,11 +143,12 @@ class Spool(Struct):
         remove(log_path(self.target))
         self.close()
 
-    def _note(self, record: Record) -> None:
+    def _note(self, record: Record, *, is_awaited: bool = True) -> None:
         end = os.lseek(self.log_fd, 0, os.SEEK_END)
         try:
             write_all(self.log_fd, line_of(record))
-            sync(self.log_fd)
+            if is_awaited:
+                sync(self.log_fd)
         except OSError:
             with suppress(OSError):
                 os.ftruncate(self.log_fd, end)
@@ -272,4 +280,8 @@ def _cut_back(spool: Spool) -> None:
     if size < spool.size:
         raise _damaged(spool, f"it has {size:,} bytes, and {spool.size:,} were written")
     os.ftruncate(spool.rows_fd, spool.size)
+    for page, data in spool.read():
+        spool.digest.update(data)
+        if spool.digest.hexdigest() != page.sha256:
+            raise _damaged(spool, "its bytes are not those that were written")
     os.lseek(spool.rows_fd, spool.size, os.SEEK_SET)

@@ -44,7 +44,7 @@ def read(path: Path, table: Table) -> Iterator[Row]:
 
 def _fill(database: sqlite3.Connection, table: Table, batches: Iterator[Batch], facts: dict[str, str]) -> None:
     # Larger pages write a quarter faster. No journal: a crash costs this file only, which is made anew.
-    for pragma in ("page_size=16384", "journal_mode=OFF", "synchronous=OFF", "cache_size=-32000"):
+    for pragma in ("page_size=16384", "journal_mode=OFF", "synchronous=OFF", "cache_size=-16000"):
         database.execute(f"PRAGMA {pragma}")
     name = _quoted(table.name)
     texts = [f"{_quoted(column.name)} {_TYPES.get(column.kind, 'TEXT')}" for column in table.columns]
@@ -67,7 +67,8 @@ def _fill(database: sqlite3.Connection, table: Table, batches: Iterator[Batch], 
             for reader, values in zip(readers, batch.values, strict=True)
         ]
         gone = [None if time is None else _time(time) for time in batch.gone_at]
-        database.executemany(insert, zip(*values, [batch.source] * len(batch), gone, batch.raw, strict=True))
+        raw = [str(row, "utf-8", "replace") for row in batch.raw]
+        database.executemany(insert, zip(*values, [batch.source] * len(batch), gone, raw, strict=True))
     for column in table.columns:
         if _is_indexed(column):
             index = _quoted(f"{table.name}_{column.name}")

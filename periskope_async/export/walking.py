@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import zlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
-from periskope_async.decoding.body import mend_escapes
+from periskope_async.decoding.body import has_surrogate, mend_escapes
 from periskope_async.errors import APIError, ConfigError, ExportError, PeriskopeError, TransportError
 from periskope_async.export.checkpoint import PageWritten
 from periskope_async.export.compression import compressor, decompressed
-from periskope_async.export.jsonl import json_lines, tagged
+from periskope_async.export.jsonl import line_blocks, tagged
 from periskope_async.export.keys import RowKeys
 from periskope_async.export.plan import Fetched
 from periskope_async.export.threads import in_thread
@@ -210,21 +209,24 @@ class _Rows:
         rows = self._new(self._sources[name], page)
         if begun.is_tagged:
             rows = tagged(rows, {"_source": self._sources[name]})
-        lines = json_lines(rows)
-        mended, half_emojis = _mended(lines)
-        data = self._compress(mended if begun.is_repaired else lines) if rows else b""
+        blocks = line_blocks(rows)
+        mended = [_mended(block) for block in blocks]
+        half_emojis = sum(count for _, count in mended)
+        if begun.is_repaired:
+            blocks = [block for block, _ in mended]
+        if begun.codec and rows:
+            blocks = [self._compress(b"".join(blocks))]
         written = PageWritten(
             source=name,
             rows=len(rows),
-            bytes=len(data),
-            crc=zlib.crc32(data),
+            bytes=sum(map(len, blocks)),
             token=token,
             count=page.count,
             half_emojis=half_emojis,
             org_id=page.meta.org_id,
             date=page.meta.date,
         )
-        self.spool.append(written, data)
+        self.spool.append(written, blocks)
         if self._progress is not None:
             self._progress(Fetched(name, self.spool.kept[name].rows, page.count, self.spool.size))
 
@@ -243,7 +245,7 @@ class _Rows:
 
 def _mended(lines: bytes) -> tuple[bytes, int]:
     """Replace half emojis by U+FFFD; give how many there were."""
-    if b"\\ud" not in lines and b"\\uD" not in lines:
+    if not has_surrogate(lines):
         return lines, 0
     mended = bytes(mend_escapes(lines))
     return mended, mended.count(b"\\ufffd") - lines.count(b"\\ufffd")

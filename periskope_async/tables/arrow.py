@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from importlib import import_module
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from periskope_async.tables.columns import batches_of, table_of
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from periskope_async.tables.columns import Batch, Kind, Table
     from periskope_async.wire.listing import Listing
 
-__all__ = ["arrow_batches", "pa", "record_batches", "schema_of", "table"]
+__all__ = ["arrow_batches", "pa", "record_batches", "row_groups", "schema_of", "table"]
 
 # It comes without types.
 pa: Any = import_module("pyarrow")
@@ -39,6 +41,12 @@ def schema_of(table: Table) -> Any:
 
 def record_batches(table: Table, batches: Iterable[Batch], *, rows: int) -> Iterator[Any]:
     """Give record batches of ``rows`` rows, the last one of fewer."""
+    for group in row_groups(table, batches, rows=rows):
+        yield pa.concat_batches(group)
+
+
+def row_groups(table: Table, batches: Iterable[Batch], *, rows: int) -> Iterator[list[Any]]:
+    """Give the same, each in the small record batches that it is made of: to join them would take a copy."""
     schema = schema_of(table)
     pending: list[Any] = []
     held = 0
@@ -47,13 +55,13 @@ def record_batches(table: Table, batches: Iterable[Batch], *, rows: int) -> Iter
         while held + len(some) >= rows:
             pending.append(some.slice(0, rows - held))
             some = some.slice(rows - held)
-            yield pa.concat_batches(pending)
+            yield pending
             pending, held = [], 0
         if len(some):
             pending.append(some)
             held += len(some)
     if pending:
-        yield pa.concat_batches(pending)
+        yield pending
 
 
 async def arrow_batches(
@@ -99,6 +107,22 @@ def _last_rows(batches: list[Batch], rows: int) -> list[Batch]:
 
 
 def _record_batch(schema: Any, batch: Batch) -> Any:
-    columns: list[Any] = [*batch.values, [batch.source] * len(batch), batch.gone_at, batch.raw]
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    columns: list[Any] = [*batch.values, [batch.source] * len(batch), batch.gone_at]
+    arrays = [_array(column, field.type) for column, field in zip(columns, schema, strict=False)]
+    return pa.RecordBatch.from_arrays([*arrays, _texts(batch.raw)], schema=schema)
+
+
+def _array(values: list[Any], kind: Any) -> Any:
+    return pa.nulls(len(values), kind) if values.count(None) == len(values) else pa.array(values, kind)
+
+
+def _texts(rows: Sequence[bytes]) -> Any:
+    """Make an array of texts from their bytes, which are copied once and never decoded."""
+    ends = array("i", accumulate(map(len, rows), initial=0))
+    texts = pa.StringArray.from_buffers(len(rows), pa.py_buffer(ends), pa.py_buffer(b"".join(rows)))
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        # Some of it is no UTF-8.
+        return pa.array([str(row, "utf-8", "replace") for row in rows], pa.string())
+    return texts

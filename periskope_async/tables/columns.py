@@ -9,12 +9,12 @@ from datetime import datetime
 from functools import cache
 from operator import attrgetter
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Raw, Struct
 
-from periskope_async.decoding.body import mend
+from periskope_async.decoding.body import has_surrogate, mend
 from periskope_async.decoding.repair import Unreadable, repair
 from periskope_async.models.message import Message
 from periskope_async.models.part import Part, read_custom
@@ -22,11 +22,13 @@ from periskope_async.models.times import FlexTime
 from periskope_async.models.unset import UNSET, UnsetType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from periskope_async.wire.listing import Listing
 
 __all__ = ["ROWS_A_STEP", "Batch", "Column", "Kind", "Table", "batches_of", "table_of"]
+
+P = TypeVar("P", bound=Part)
 
 Kind: TypeAlias = Literal["text", "integer", "real", "boolean", "time", "texts", "json"]
 """``texts`` is a list of texts, ``json`` a map or an object as its JSON text."""
@@ -35,6 +37,7 @@ Kind: TypeAlias = Literal["text", "integer", "real", "boolean", "time", "texts",
 ROWS_A_STEP = 250
 _INT = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _WORDS: Any = Annotated[tuple[str, ...], msgspec.Meta(extra={"comma_separated": True})]
+_NULL = Raw(b"null")
 _UNREAD = (ValueError, msgspec.MsgspecError, RecursionError)
 # Of an object inside a row, these fields become columns of their own; any other object is JSON text.
 _FLATTENED: dict[type, tuple[str, ...]] = {
@@ -60,6 +63,8 @@ class Table(Struct, frozen=True, kw_only=True):
     """The columns that together tell a row from the others."""
     row: type[Part]
     """What a row is decoded as: its columns and no more."""
+    inner: dict[str, Part]
+    """For each field whose own fields are columns, what stands for one that a row has not."""
     has_sources: bool = False
     """Whether the column ``source`` is a part of the key."""
 
@@ -69,8 +74,8 @@ class Batch(Struct, frozen=True):
 
     values: list[list[Any]]
     """A list for each column, None where nothing is known."""
-    raw: list[str]
-    """Each row as it was sent."""
+    raw: Sequence[bytes]
+    """Each row as it was sent: JSON in UTF-8, as far as the server kept to it."""
     source: str
     gone_at: list[datetime | None]
     """When an update found a row gone from the list."""
@@ -81,29 +86,32 @@ class Batch(Struct, frozen=True):
 
 def table_of(listing: Listing[Any], *, has_sources: bool = False) -> Table:
     """Tell the columns of a list."""
-    columns, row = _columns_of(cast("Any", listing.row))
-    return Table(name=listing.key, columns=columns, key=listing.identity, row=row, has_sources=has_sources)
+    columns, row, inner = _columns_of(cast("Any", listing.row))
+    return Table(name=listing.key, columns=columns, key=listing.identity, row=row, inner=inner, has_sources=has_sources)
 
 
 def batches_of(
     table: Table, rows: Sequence[bytes], *, source: str = "", gone_at: Sequence[datetime | None] | None = None
 ) -> Iterator[Batch]:
     """Turn rows into batches of columns."""
-    readers = [_reader(column) for column in table.columns]
     for start in range(0, len(rows), ROWS_A_STEP):
         some = rows[start : start + ROWS_A_STEP]
-        read = _decoded(table.row, some)
-        raw = [str(row, "utf-8", "replace") for row in some]
+        text = b"[" + b",".join(some) + b"]"
+        read = _decoded(table.row, some, text)
+        parts = {name: [part or empty for part in map(attrgetter(name), read)] for name, empty in table.inner.items()}
+        values = [_values(column, parts.get(column.path[0], read)) for column in table.columns]
+        if has_surrogate(text):
+            _mend(table, values)
         gone: list[datetime | None] = (
             [None] * len(some) if gone_at is None else list(gone_at[start : start + ROWS_A_STEP])
         )
-        yield Batch([reader(read) for reader in readers], raw, source, gone)
+        yield Batch(values, some, source, gone)
 
 
-def _decoded(row: type[Part], rows: Sequence[bytes]) -> list[Part]:
+def _decoded(row: type[Part], rows: Sequence[bytes], text: bytes) -> list[Part]:
     many, one = _decoders(row)
     try:
-        return many.decode(b"[" + b",".join(rows) + b"]")
+        return many.decode(text)
     except _UNREAD:
         return [_decoded_one(row, one, text) for text in rows]
 
@@ -114,10 +122,22 @@ def _decoded_one(row: type[Part], decoder: msgspec.json.Decoder[Part], text: byt
     except _UNREAD:
         pass
     try:
-        return repair(row, mend(text), "$")
+        return _without_unset(repair(row, mend(text), "$"))
     except Unreadable:
         # Only raw_json can hold it.
         return row()
+
+
+def _without_unset(part: P) -> P:
+    """Give None for UNSET, which a row that was repaired may have, as the decoders do."""
+    return msgspec.structs.replace(
+        part,
+        **{
+            field.name: _without_unset(value) if isinstance(value, Part) else field.default
+            for field in msgspec.structs.fields(part)
+            if isinstance(value := getattr(part, field.name), Part) or value is UNSET
+        },
+    )
 
 
 @cache
@@ -130,10 +150,11 @@ def _decoders(row: type[Part]) -> tuple[msgspec.json.Decoder[list[Part]], msgspe
 
 
 @cache
-def _columns_of(row: type[Part]) -> tuple[tuple[Column, ...], type[Part]]:
+def _columns_of(row: type[Part]) -> tuple[tuple[Column, ...], type[Part], dict[str, Part]]:
     columns: list[Column] = []
     fields: list[tuple[str, Any, Any]] = []
     names: dict[str, str] = {}
+    empty: dict[str, Part] = {}
     for field in msgspec.structs.fields(row):
         if field.name == "undecoded":
             continue
@@ -143,6 +164,7 @@ def _columns_of(row: type[Part]) -> tuple[tuple[Column, ...], type[Part]]:
         if inner is not None:
             nested, part = _flattened(field.encode_name, field.name, options[0], inner)
             columns += nested
+            empty[field.name] = part()
             fields.append((field.name, part | None, None))
             continue
         kind, read_as = _kind_of(options)
@@ -154,7 +176,7 @@ def _columns_of(row: type[Part]) -> tuple[tuple[Column, ...], type[Part]]:
     slim: Any = msgspec.defstruct(
         f"{row.__name__}Columns", fields, bases=(Part,), frozen=True, kw_only=True, gc=False, rename=names
     )
-    return tuple(columns), slim
+    return tuple(columns), slim, empty
 
 
 def _flattened(prefix: str, field: str, kind: type, names: tuple[str, ...]) -> tuple[list[Column], Any]:
@@ -201,45 +223,26 @@ def _kind_of(options: tuple[Any, ...]) -> tuple[Kind, Any]:
     return "json", Raw | UnsetType
 
 
-def _reader(column: Column) -> Callable[[Sequence[Part]], list[Any]]:
-    """Give what reads a column's values from decoded rows."""
-    get = attrgetter(column.path[0])
-    inner = attrgetter(column.path[-1])
-
-    def flattened(rows: Sequence[Part]) -> list[Any]:
-        return [_known(inner(part)) if (part := get(row)) else None for row in rows]
-
-    def json_texts(rows: Sequence[Part]) -> list[Any]:
-        return [_json_text(get(row)) for row in rows]
-
-    def lists(rows: Sequence[Part]) -> list[Any]:
-        return [_texts(get(row)) for row in rows]
-
-    def plain(rows: Sequence[Part]) -> list[Any]:
-        return [_known(value) for value in map(get, rows)]
-
-    if len(column.path) > 1:
-        return flattened
-    return json_texts if column.kind == "json" else lists if column.kind == "texts" else plain
+def _values(column: Column, rows: Sequence[Part]) -> list[Any]:
+    """Give a column's values, of decoded rows or of the objects inside them."""
+    values = list(map(attrgetter(column.path[-1]), rows))
+    if column.kind == "json":
+        return [None if raw is UNSET or raw == _NULL else str(raw, "utf-8", "replace") for raw in values]
+    if column.kind == "texts":
+        return [None if value is None else _texts(value) for value in values]
+    return values
 
 
-def _known(value: Any) -> Any:
-    """Give None for UNSET, which a row that was repaired may have."""
-    return None if value is UNSET else value
+def _mend(table: Table, values: list[list[Any]]) -> None:
+    """Replace half emojis in columns of JSON text; in the others the decoder has met them."""
+    for column, texts in zip(table.columns, values, strict=True):
+        if column.kind == "json":
+            texts[:] = [text and str(mend(text.encode()), "utf-8") for text in texts]
 
 
-def _json_text(raw: Any) -> str | None:
-    if raw is UNSET:
-        return None
-    text = str(raw if isinstance(raw, bytes) else memoryview(raw), "utf-8", "replace")
-    if text == "null":
-        return None
-    return str(mend(text.encode()), "utf-8") if "\\ud" in text or "\\uD" in text else text
-
-
-def _texts(value: Any) -> list[str] | None:
+def _texts(value: Any) -> list[str]:
     """Give a list; of a map, the keys whose value is true."""
     if isinstance(value, dict):
         labels = cast("dict[str, bool]", value)
         return [name for name, is_on in labels.items() if is_on]
-    return None if value is None or value is UNSET else list(value)
+    return list(value)

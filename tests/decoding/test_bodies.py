@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from periskope_async.decoding.body import mend
+from periskope_async.decoding.body import has_surrogate, mend
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.meta import ResponseMeta
 from periskope_async.models import Chat, ChatPage
@@ -155,6 +155,17 @@ JSON = st.recursive(
     ),
     max_leaves=12,
 )
+
+
+@given(st.lists(st.sampled_from([b"x" * 40, b"\\", b"\\n", b"\\\\", b"u", b"ud83d", b"uDe00", b"u00d8"]), max_size=60))
+def test_a_surrogate_is_found_wherever_it_may_be(parts: list[bytes]) -> None:
+    """In texts with few backslashes and with many; more may be found where a backslash is escaped, never less."""
+    text = b"".join(parts)
+    unescaped = text.replace(b"\\\\", b"")
+    if b"\\ud" in unescaped or b"\\uD" in unescaped:
+        assert has_surrogate(text)
+    if b"\\ud" not in text and b"\\uD" not in text:
+        assert not has_surrogate(text)
 
 
 @READERS

@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 from periskope_async.decoding import page as page_module
 from periskope_async.decoding.late_rows import LateRows, next_batch
 from periskope_async.decoding.repair import Unreadable
-from periskope_async.decoding.slices import cut_rows
+from periskope_async.decoding.slices import cut_lines, cut_rows
 from periskope_async.meta import ResponseMeta
 from tests.reading import READER, chat_page_steps, raw_page_steps, read_chat_page, read_raw_page
 
@@ -29,8 +29,10 @@ READERS: list[tuple[Any, Any]] = [(read_chat_page, chat_page_steps), (read_raw_p
 
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_module._Typed, "slice_bytes", 300)
     monkeypatch.setattr(page_module._Typed, "min_bytes", 600)
+    for kind in (page_module._Typed, page_module._Lines):
+        monkeypatch.setattr(kind, "slice_bytes", 300)
+        monkeypatch.setattr(kind, "slices_a_step", 2)
 
 
 def page_of(rows: list[dict[str, Any]], **more: Any) -> bytes:
@@ -53,7 +55,8 @@ def drained(steps: Generator[None, None, Any]) -> tuple[int, Any]:
 
 def whole(monkeypatch: pytest.MonkeyPatch, reader: Any, body: bytes) -> Any:
     with monkeypatch.context() as patch:
-        patch.setattr(page_module._Typed, "min_bytes", 1 << 40)
+        for kind in (page_module._Typed, page_module._Lines):
+            patch.setattr(kind, "min_bytes", 1 << 40)
         return reader(body, META)
 
 
@@ -64,7 +67,7 @@ def test_a_large_page_is_read_in_turns_and_is_the_same(
 ) -> None:
     body = page_of([row(number) for number in range(100)])
     turns, page = drained(steps(body, META))
-    assert turns > 10
+    assert turns > 5
     assert page == whole(monkeypatch, reader, body)
     assert len(page) == 100
 
@@ -101,11 +104,8 @@ def test_whatever_rows_hold_slices_give_the_same_page(reader: Any, steps: Any, d
     if data.draw(st.booleans()):
         body = body.replace(b",", b", ")
     _, page = drained(steps(body, META))
-    limit, page_module._Typed.min_bytes = page_module._Typed.min_bytes, 1 << 40
-    try:
-        assert page == reader(body, META)
-    finally:
-        page_module._Typed.min_bytes = limit
+    with pytest.MonkeyPatch.context() as patch:
+        assert page == whole(patch, reader, body)
     assert [item.chat_id for item in page] == [item["chat_id"] for item in rows]
 
 
@@ -214,11 +214,13 @@ def test_a_page_with_a_row_that_nothing_tells_apart_is_an_error_before_any_row_i
     assert caught.value.path.startswith("$.chats[50]")
 
 
-def test_what_is_cut_is_exactly_the_rows() -> None:
+@pytest.mark.parametrize("is_lines", [True, False])
+def test_what_is_cut_is_exactly_the_rows(*, is_lines: bool) -> None:
     body = page_of([row(number) for number in range(40_000)])
-    cut = cut_rows(body, "chats", slice_bytes=512 * 1024, min_bytes=1024 * 1024)
+    cut = (cut_lines if is_lines else cut_rows)(body, "chats", slice_bytes=512 * 1024, min_bytes=1024 * 1024)
     assert cut is not None
     envelope, parts = cut
     assert msgspec.json.decode(envelope)["chats"] == []
-    found = [one for part in parts for one in msgspec.json.decode(part)]
+    read: Any = msgspec.json.Decoder().decode_lines if is_lines else msgspec.json.decode
+    found = [one for part in parts for one in read(part)]
     assert found == msgspec.json.decode(body)["chats"]

@@ -175,7 +175,20 @@ def test_what_cannot_be_read_is_null_and_kept_raw() -> None:
     assert columns["latest_message_timestamp"] == [None, None, None, None]
     assert columns["member_add_mode"] == [None, None, True, None]
     assert columns["created_at"][2].isoformat() == "2024-05-13T11:19:34+00:00"
-    assert [text.encode() for text in batch.raw] == rows
+    assert batch.raw == rows
+
+
+def test_raw_json_that_is_no_utf_8_is_a_text_all_the_same() -> None:
+    arrow = pytest.importorskip("periskope_async.tables.arrow", reason="pyarrow has no wheel for every Python")
+    table = table_of(CHATS)
+    rows = [
+        b'{"chat_id":"1@c.us"}',
+        b'{"chat_id":"2@c.us","chat_name":"\xff"}',
+        '{"chat_id":"3@c.us","x":"é"}'.encode(),
+    ]
+    (batch,) = arrow.record_batches(table, batches_of(table, rows), rows=10)
+    assert batch["raw_json"].to_pylist() == [row.decode(errors="replace") for row in rows]
+    assert batch["chat_id"].to_pylist() == ["1@c.us", "2@c.us", "3@c.us"]
 
 
 async def test_arrow_without_a_file() -> None:

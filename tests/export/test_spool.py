@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
-import zlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,7 @@ BEGUN = Begun(list="chats", sources={"": "token 0"}, started=NOW)
 
 def append(spool: Spool, number: int) -> bytes:
     data = b'{"chat_id":"%d"}\n' % number
-    page = PageWritten(source="", rows=1, bytes=len(data), crc=zlib.crc32(data), token=f"token {number}")
-    spool.append(page, data)
+    spool.append(PageWritten(source="", rows=1, bytes=len(data), token=f"token {number}"), [data[:5], data[5:]])
     return data
 
 
@@ -123,9 +122,9 @@ def test_other_settings_are_refused(tmp_path: Path, other: Begun) -> None:
     [
         (b"not ours\n", "line 1 is damaged"),
         (b"{}\n", "version none"),
-        (b'{"record":"export","version":2}\n', "of version 2"),
-        (b'{"record":"export","version":1}\n', "line 1 is damaged"),
-        (b'{"record":"page","version":1,"source":"","rows":1,"bytes":1,"crc":1,"token":""}\n', "does not begin"),
+        (b'{"record":"export","version":1}\n', "of version 1"),
+        (b'{"record":"export","version":2}\n', "line 1 is damaged"),
+        (b'{"record":"page","version":2,"source":"","rows":1,"bytes":1,"token":""}\n', "does not begin"),
     ],
 )
 def test_a_checkpoint_that_is_not_ours_is_left_alone(tmp_path: Path, content: bytes, said: str) -> None:
@@ -151,10 +150,19 @@ def test_rows_that_are_missing_or_changed_are_told(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"bytes, and .* were written"):
         open_spool(tmp_path / "out", BEGUN)
     rows_path(tmp_path / "out").write_bytes(rows.replace(b"2", b"7"))
-    spool = open_spool(tmp_path / "out", BEGUN)
     with pytest.raises(ExportError, match="not those that were written"):
-        list(spool.read())
+        open_spool(tmp_path / "out", BEGUN)
+    assert rows_path(tmp_path / "out").read_bytes() == rows.replace(b"2", b"7")
+
+
+def test_the_digest_is_that_of_the_rows_file(tmp_path: Path) -> None:
+    """Also after a run that was gone on with, and a page that could not be kept."""
+    filled(tmp_path / "out")
+    spool = open_spool(tmp_path / "out", BEGUN)
+    append(spool, 4)
     spool.close()
+    content = rows_path(tmp_path / "out").read_bytes()
+    assert spool.digest.hexdigest() == hashlib.sha256(content).hexdigest()
 
 
 def test_files_are_private(tmp_path: Path) -> None:
