@@ -1,4 +1,4 @@
-"""Whole listings into files that one can trust: everything, once, also after a crash in mid-run."""
+"""Writes whole listings into files that one can trust: everything, once, even after a crash in mid-run."""
 
 from periskope_async.export.manifest import Manifest, SourceResult, UpdateResult
 from periskope_async.export.parts import PartsManifest, sum_up

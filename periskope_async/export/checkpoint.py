@@ -1,7 +1,7 @@
-"""The checkpoint of an export: a file of small records that tells how far the rows beside it can be trusted.
+"""The checkpoint of an export: a file of small records. It tells how far the rows beside it can be trusted.
 
-The first record says what is exported. Each further one is written after the bytes that it speaks of are on the disk,
-so a process may be killed at any moment: what lies behind the last record is cut off, and fetched again.
+The first record names the export. Every other record is written after its bytes are on the disk, so a process may be
+killed at any moment. The bytes behind the last record are cut off, and fetched again.
 """
 
 from datetime import datetime
@@ -20,19 +20,19 @@ VERSION = 2
 
 
 class Begun(Struct, frozen=True, kw_only=True, tag="export", tag_field="record"):
-    """What is exported, and how the rows are written. A run with other settings cannot go on here."""
+    """Names the rows that are exported, and how they are written. A run with other settings cannot go on here."""
 
     version: int = VERSION
     list: str
     """The list's name, such as ``chats``."""
     sources: dict[str, str]
-    """Each source's name to the token of its very beginning, which holds its query's fingerprint."""
+    """Each source's name to its first token. The token holds the fingerprint of the source's query."""
     codec: Codec = ""
     is_repaired: bool = False
     is_tagged: bool = False
     is_merged: bool = False
     base: str = ""
-    """The checksum of the file that is updated; empty where none is."""
+    """The checksum of the updated file; empty if no file is updated."""
     started: datetime
     """When it was begun."""
 
@@ -45,12 +45,12 @@ class PageWritten(Struct, frozen=True, kw_only=True, tag="page", tag_field="reco
     bytes: int
     """How many bytes it takes in the file."""
     token: str
-    """Goes on behind this page."""
+    """The walk goes on behind this page from here."""
     count: int | None = None
     """The server's count of all rows of the source."""
     half_emojis: int = 0
     org_id: str | None = None
-    """The organisation that the server took the key for."""
+    """The organisation of the key, as the server said."""
     date: str | None = None
     """The server's time of answering, as it was sent."""
     sha256: str = ""
@@ -77,7 +77,7 @@ _VERSION = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Damaged(ValueError):  # noqa: N818 - it says what happened
-    """A checkpoint that cannot be read; the text says why."""
+    """A checkpoint is unreadable; the text says why."""
 
 
 def line_of(record: Record) -> bytes:
@@ -86,7 +86,7 @@ def line_of(record: Record) -> bytes:
 
 
 def read_records(content: bytes) -> tuple[list[Record], int]:
-    """Give the records, and how many bytes of ``content`` they take: the last line may be torn. Raises Damaged."""
+    """Give the records and their length in bytes. The last line of ``content`` may be torn. Raises Damaged."""
     records: list[Record] = []
     lines = content.split(b"\n")
     end = len(content) - len(lines.pop())

@@ -1,4 +1,4 @@
-"""What a file of JSON lines is compressed with: a frame or member a page, so that it can be cut back to any page."""
+"""The compression of JSON lines: one frame or member a page, so a file can be cut back to any page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ZSTD_LEVEL = 3
 
 
 def compressor(codec: Codec) -> Callable[[bytes], bytes]:
-    """Give what compresses one page. Raises ConfigError where the package for it is missing."""
+    """Give the function to compress one page. Raises ConfigError if its package is missing."""
     if codec == "gz":
         return _gzip
     if codec == "zst":
@@ -35,7 +35,7 @@ def compressor(codec: Codec) -> Callable[[bytes], bytes]:
 
 
 def decompressed(data: bytes, codec: Codec) -> bytes:
-    """Give what one page was compressed from."""
+    """Decompress the bytes of one page."""
     if not data:
         return data
     if codec == "gz":

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["read", "write"]
 
-# What spreadsheets take for the beginning of a formula.
+# Spreadsheets take these for the beginning of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _OWN = ("source", "gone_at")
 _MOST_CHARACTERS = 1 << 30
 
 
 def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str, str]) -> None:
-    """Write all batches; null and an empty text are both an empty cell. Blocks; raises OSError."""
+    """Write all batches; null and an empty text both become an empty cell. Blocks; raises OSError."""
     escape = _plain if facts.get("csv_escape") == "false" else _safe
     with path.open("r+", encoding="utf-8", errors="replace", newline="") as file:
         rows = csv.writer(file)
@@ -37,9 +37,9 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
 
 
 def read(path: Path, table: Table) -> Iterator[Row]:
-    """Give the rows of an older file, made of its cells. Blocks; raises OSError, and ValueError where it is no such."""
+    """Rebuild the rows of an older file from its cells. Blocks; raises OSError, and ValueError if it is no export."""
     with path.open(encoding="utf-8", newline="") as file:
-        # A text of WhatsApp may have more than the module's 131,072 characters as JSON.
+        # A text of WhatsApp as JSON may have more than the module's 131,072 characters.
         before = csv.field_size_limit(_MOST_CHARACTERS)
         try:
             rows = csv.DictReader(file, strict=True)
@@ -55,7 +55,7 @@ def read(path: Path, table: Table) -> Iterator[Row]:
 
 
 def _row(table: Table, cells: dict[str, str]) -> bytes:
-    """Make the JSON of a row from its cells; what is not in a column is not in them."""
+    """Make the JSON of a row from its cells. Fields without a column are lost."""
     row: dict[str, Any] = {}
     for column in table.columns:
         if not (cell := cells.get(column.name)):
@@ -73,7 +73,7 @@ def _time(moment: datetime) -> str:
 
 
 def _bare(text: str) -> str:
-    """Take away the apostrophe that :func:`_safe` put before a text."""
+    """Remove the apostrophe of :func:`_safe`."""
     return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
 
 
@@ -82,7 +82,7 @@ def _plain(text: str) -> str:
 
 
 def _safe(text: str) -> str:
-    """Put an apostrophe before what a spreadsheet would run."""
+    """Put an apostrophe before a text if a spreadsheet would run it."""
     text = _plain(text)
     return f"'{text}" if text.startswith(_FORMULA) else text
 

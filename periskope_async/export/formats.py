@@ -1,4 +1,4 @@
-"""The formats of an export, by the ending of its name or by their own."""
+"""The formats of an export, chosen by name or by the ending of the file."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "Format", "Row", "Writer", "format_of"]
 
 Row: TypeAlias = tuple[bytes, str, datetime | None]
-"""A row of a file: as it was sent, which source it is from, and when an update found it gone."""
+"""A row of a file: its bytes as they were sent, its source, and the time at which an update found it gone."""
 
 
 class Writer(Protocol):
     """Writes a table to a new file of one format."""
 
     def __call__(self, path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str, str]) -> None:
-        """Write all batches. ``facts`` go into the file's own metadata, where it has any. Blocks; raises OSError."""
+        """Write all batches. ``facts`` go into the file's own metadata, if it has any. Blocks; raises OSError."""
         ...
 
 
@@ -38,19 +38,19 @@ class Format(Struct, frozen=True, kw_only=True):
     name: str
     endings: tuple[str, ...]
     is_lines: bool = False
-    """Whether the file is the rows' own JSON, so that the spool becomes the file."""
+    """Whether the file is the rows' own JSON. Then the spool becomes the file."""
     codec: Codec = ""
     module: str | None = None
-    """Where its ``write`` is."""
+    """The module of its ``write``."""
     extra: str | None = None
-    """The extra of this package that brings what it needs."""
+    """The extra of this package for its dependencies."""
 
     def writer(self) -> Writer:
-        """Load what writes it. Raises ConfigError where its package is missing."""
+        """Load its writer. Raises ConfigError if its package is missing."""
         return cast("Writer", self._load().write)
 
     def rows(self, path: Path, table: Table) -> Iterator[Row]:
-        """Give the rows of an older file. Blocks; raises OSError, ConfigError, and ValueError where it is no such."""
+        """Give the rows of an older file. Blocks; raises OSError, ConfigError, and ValueError if it is no such file."""
         if not self.is_lines:
             yield from self._load().read(path, table)
             return
@@ -67,7 +67,7 @@ class Format(Struct, frozen=True, kw_only=True):
             ) from None
 
     def check(self) -> None:
-        """Raise ConfigError where its package is missing."""
+        """Raise ConfigError if its package is missing."""
         compressor(self.codec)
         if self.module is not None:
             self.writer()

@@ -23,12 +23,12 @@ _TAGS = re.compile(rb'\{(?:"_source":(?P<source>"(?:[^"\\]|\\.)*+"),?)?+(?:"_gon
 
 
 def json_lines(rows: Iterable[bytes]) -> bytes:
-    """Give each row as a line of its own; what a row says stays as it was sent."""
+    """Give each row as a line of its own, with its content as it was sent."""
     return b"".join(line_blocks(rows))
 
 
 def line_blocks(rows: Iterable[bytes]) -> Sequence[bytes]:
-    """Give the same in a few blocks: of rows that came as lines, those."""
+    """Give the same in a few blocks. Rows that came as lines keep their blocks."""
     if isinstance(rows, RawRows):
         return rows.blocks
     return [b"".join([line for row in rows for line in (_one_line(row), b"\n")])]
@@ -43,13 +43,13 @@ def tagged(rows: Sequence[bytes], tags: dict[str, str]) -> list[bytes]:
 
 
 def read(lines: Iterable[bytes]) -> Iterator[Row]:
-    """Give the rows of an older file's lines. Raises ValueError where one is none."""
+    """Give the rows of an older file's lines. Raises ValueError if a line is no row."""
     for line in lines:
         yield untagged(line.rstrip(b"\r\n"))
 
 
 def untagged(row: bytes) -> Row:
-    """Give a row without the tags that :func:`tagged` put there, and what they say. Raises ValueError."""
+    """Give a row without the tags of :func:`tagged`, and their values. Raises ValueError."""
     if not row.startswith(b"{"):
         raise ValueError("a line is no JSON object")
     tags = _TAGS.match(row)
@@ -61,6 +61,6 @@ def untagged(row: bytes) -> Row:
 
 
 def _one_line(row: bytes) -> bytes:
-    """Drop the whitespace between tokens where a row holds line breaks; a string holds them as escapes only."""
-    # Tokens are not decoded: that would change numbers, and fail at half an emoji.
+    """Drop the whitespace between tokens if a row holds line breaks. A string holds them as escapes only."""
+    # Tokens are not decoded: decoding would change numbers, and fail at half an emoji.
     return _STRING_OR_SPACE.sub(rb"\1", row) if b"\n" in row or b"\r" in row else row

@@ -1,4 +1,4 @@
-"""What tells the rows of an export from each other (pure)."""
+"""Keys tell the rows of an export from each other (pure)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["RowKeys", "time_reader"]
 
 
 class RowKeys:
-    """Gives each row a number that tells it from the others. It holds in this process only.
+    """Gives each row a number as its key. The number holds in this process only.
 
-    Where an export is not merged, a row that two sources have is two rows.
+    An export that is not merged counts a row of two sources as two rows.
     """
 
     def __init__(self, listing: Listing[Any], *, is_merged: bool) -> None:
@@ -33,7 +33,7 @@ class RowKeys:
         return hash((*identity,) if self._is_merged else (source, *identity))
 
     def of_row(self, source: str, row: bytes) -> int | None:
-        """Give the key of a row; None where it tells none."""
+        """Give the key of a row; None if its identity cannot be read."""
         try:
             values = msgspec.structs.astuple(self._decoder.decode(mend_escapes(row)))
         except (msgspec.MsgspecError, ValueError):
@@ -43,7 +43,7 @@ class RowKeys:
 
 
 def time_reader(paths: Sequence[str]) -> Callable[[bytes], bool]:
-    """Give what tells whether a row has one of the times, such as ``latest_message.timestamp``."""
+    """Give a function to tell whether a row has one of the times, such as ``latest_message.timestamp``."""
     names = {path.split(".", maxsplit=1)[0]: Any for path in paths}
     fields = [(name, kind, None) for name, kind in names.items()]
     decoder: msgspec.json.Decoder[Struct] = msgspec.json.Decoder(msgspec.defstruct("Times", fields))

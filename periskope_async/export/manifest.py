@@ -1,4 +1,4 @@
-"""The manifest beside an export: what was asked for, what came, and whether it is all there was."""
+"""The manifest beside an export: what was asked for, what came, and whether anything is missing."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -19,35 +19,35 @@ _KIND = "periskope-export"
 _MOST_BYTES = 16 << 20
 
 State: TypeAlias = Literal["whole", "unknown", "partial"]
-"""``whole``: every row that was there during the whole walk is in the file. ``partial``: some are known to be missing.
-``unknown``: the list moved in ways that leave it open."""
+"""``whole``: the file has every row that was there during the whole walk. ``partial``: some rows are known to be
+missing. ``unknown``: the list moved too much to tell."""
 
 
 class SourceResult(Struct, frozen=True, kw_only=True):
-    """What came of one query of an export."""
+    """The result of one query of an export."""
 
     rows: int
     state: State
     report: WalkReport | None = None
-    """The account of its walk, of the last run where there were several; None where that failed."""
+    """The report of its last walk; None if that walk failed."""
     error: str | None = None
-    """Why it failed; None where it did not."""
+    """Why it failed; None if it did not."""
     scope: str = ""
-    """A short hash of its filters, by which an update tells whether it asks for the same rows."""
+    """A short hash of its filters. An update compares it to tell whether it asks for the same rows."""
 
 
 class UpdateResult(Struct, frozen=True, kw_only=True):
-    """What an update did to the rows of a file."""
+    """The effect of an update on the rows of a file."""
 
     added: int
     replaced: int
-    """Rows that were there, and were written as they are now, changed or not."""
+    """Older rows, written as they are now, changed or not."""
     gone: int
-    """Rows that a full sweep did not meet, marked for the first time."""
+    """Rows that a full sweep missed, marked for the first time."""
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """What ``OUT.manifest.json`` holds."""
+    """The content of ``OUT.manifest.json``."""
 
     kind: str = _KIND
     version: int = _VERSION
@@ -61,22 +61,22 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """When the first run began."""
     finished: datetime
     known_since: datetime | None = None
-    """When that was by the server's clock. An update asks for what was active since."""
+    """The same moment by the server's clock. An update asks for rows with activity since then."""
     swept: datetime | None = None
-    """When all rows were read last. What has changed since without any activity may be older in the file."""
+    """When all rows were last read. A row that has changed since without activity may be older in the file."""
     query: dict[str, str] = {}
-    """The filters that were asked for, where they are known."""
+    """The filters of the request, if they are known."""
     sources: dict[str, SourceResult]
     half_emojis: int = 0
-    """Texts that were cut inside an emoji, so that half of it was sent."""
+    """Texts with half an emoji: they were cut inside it."""
     is_merged: bool = False
     csv_escape: bool = True
     org_id: str | None = None
-    """The organisation that the rows are of, where the server said so."""
+    """The organisation of the rows, if the server named it."""
     gone: int = 0
     """How many of the rows are marked as gone from the list (``gone_at``)."""
     update: UpdateResult | None = None
-    """What the last run did, where it was an update."""
+    """The effect of the last run, if it was an update."""
 
 
 _DECODER = msgspec.json.Decoder(Manifest)
@@ -88,13 +88,13 @@ def manifest_path(target: Path) -> Path:
 
 
 def state_of(completes: Iterable[bool | None]) -> State:
-    """Sum up the walks: known to be partial if one is, whole if all are."""
+    """Sum up the walks: partial if one is known to be, whole if all are."""
     states = list(completes)
     return "partial" if False in states else "unknown" if None in states else "whole"
 
 
 def read_manifest(target: Path) -> Manifest | None:
-    """Read the manifest of an older export; None where there is none. Raises ExportError where it is not ours."""
+    """Read the manifest of an older export; None if there is none. Raises ExportError if it is not ours."""
     path = manifest_path(target)
     try:
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What an export of chats holds, in numbers: for a report (pure)."""
+"""The numbers of an export of chats, for a report (pure)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _COUNTS = msgspec.json.Decoder(dict[str, int | None])
 
 
 class ChatLine(Struct, frozen=True, array_like=True):
-    """What a report shows of a chat."""
+    """One chat of a report."""
 
     name: str
     chat_id: str
@@ -54,7 +54,7 @@ class Overview(Struct):
     """The numbers of a report."""
 
     chats: int = 0
-    """Chats that are there; those that are gone are counted in ``gone`` only."""
+    """Chats in the list. Chats gone from it are counted in ``gone`` only."""
     gone: int = 0
     groups: int = 0
     with_unread: int = 0
@@ -64,11 +64,11 @@ class Overview(Struct):
     days: Counter[date] = field(default_factory=Counter[date])
     """How many chats had their latest message on a day (UTC)."""
     listed: list[ChatLine] = field(default_factory=list[ChatLine])
-    """The chats with the latest activity, newest first, 20,000 at most."""
+    """The chats with the latest activity, newest first, max 20,000."""
     most_unread: list[ChatLine] = field(default_factory=list[ChatLine])
 
     def activity(self) -> list[tuple[date, int]]:
-        """Give the chats by the day of their latest message, by the month where there are more than 92 days."""
+        """Count the chats by the day of their latest message, or by the month if there are more than 92 days."""
         if not self.days:
             return []
         if (max(self.days) - min(self.days)).days <= _MOST_DAYS:
@@ -79,7 +79,7 @@ class Overview(Struct):
         return sorted(months.items())
 
     def busiest_groups(self, count: int) -> list[ChatLine]:
-        """Give the groups that were active in the last week of the data, those with the most members first."""
+        """Give the groups with activity in the last week of the data, those with the most members first."""
         newest = next((line.latest for line in self.listed if line.latest), None)
         if newest is None:
             return []
@@ -89,7 +89,7 @@ class Overview(Struct):
 
 
 def overview(table: Table, batches: Iterable[Batch]) -> Overview:
-    """Count what is in some rows."""
+    """Count some rows."""
     found = Overview()
     for line in _lines(table, batches):
         found.listed.append(line)
@@ -131,7 +131,7 @@ def _lines(table: Table, batches: Iterable[Batch]) -> Iterator[ChatLine]:
 
 
 def _most(counts: str | None) -> int:
-    """Give the largest of the counts that each member has of a chat; 0 where none can be read."""
+    """Give the max of the members' counts of a chat; 0 if none can be read."""
     try:
         return max([count or 0 for count in _COUNTS.decode(counts or "{}").values()], default=0)
     except msgspec.MsgspecError:

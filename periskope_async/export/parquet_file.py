@@ -1,4 +1,4 @@
-"""Parquet: an explicit schema, real times, the rows as they were sent, and a footer that says that it is whole."""
+"""Parquet: an explicit schema, real times, the rows as they were sent, and a footer to mark the file as whole."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["read", "write"]
 
-# It comes without types.
+# pyarrow comes without types.
 pq: Any = import_module("pyarrow.parquet")
 _ROWS_A_GROUP = 10_000
 _ZSTD_LEVEL = 1
 _OWN = ("raw_json", "source", "gone_at")
-# So few at a time: a column of texts takes ten times the room as Python objects.
+# A small step: a column of texts takes ten times the memory as Python objects.
 _ROWS_A_STEP = 1_000
-# Few values, many times over.
+# Columns with few values, many times over.
 _DICTIONARIES = {
     "source",
     "chat_type",
@@ -43,7 +43,7 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
         column.name for column in table.columns if column.kind in {"time", "integer"} or column.name in table.key
     ]
     with path.open("r+b") as file:
-        # Not as a context manager: that would finish a shorter file where a batch fails.
+        # A context manager would finish a shorter file if a batch fails.
         writer = pq.ParquetWriter(
             file,
             schema,
@@ -62,7 +62,7 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
 
 
 def read(path: Path, _table: Table) -> Iterator[Row]:
-    """Give the rows of an older file. Blocks; raises OSError, and ValueError where it is another kind of file."""
+    """Give the rows of an older file. Blocks; raises OSError, and ValueError if it is another kind of file."""
     with path.open("rb") as file:
         for batch in pq.ParquetFile(file).iter_batches(batch_size=_ROWS_A_STEP, columns=list(_OWN)):
             for raw, source, gone_at in zip(*[batch[name].to_pylist() for name in _OWN], strict=True):

@@ -1,4 +1,4 @@
-"""One manifest for an export in many files, such as one that several workers write."""
+"""One manifest for an export in many files, such as one written by several workers."""
 
 import os
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _COMPLETE = {"whole": True, "unknown": None, "partial": False}
 
 
 class PartsManifest(Struct, frozen=True, kw_only=True):
-    """What ``manifest.json`` in the folder holds, once all parts are there."""
+    """The content of ``manifest.json`` in the folder. It is written once all parts are there."""
 
     kind: str = "periskope-export-parts"
     version: int = 1
@@ -28,13 +28,13 @@ class PartsManifest(Struct, frozen=True, kw_only=True):
     started: datetime
     finished: datetime
     parts: dict[str, Manifest]
-    """By the file's path below the folder."""
+    """The key is the file's path below the folder."""
 
 
 def sum_up(folder: Path, paths: Sequence[Path]) -> PartsManifest | None:
-    """Write ``manifest.json``, once all ``paths`` below ``folder`` are whole files of exports; None before.
+    """Write ``manifest.json`` if all ``paths`` below ``folder`` are whole files of exports; None before that.
 
-    It blocks, and several processes may do so at once. Raises ExportError.
+    It blocks, and several processes may call it at once. Raises ExportError.
     """
     parts = [part for path in paths if (part := read_manifest(path)) is not None]
     if len(parts) < len(paths):

@@ -1,4 +1,4 @@
-"""An export as data: what to read, where to, and how."""
+"""An export as data: what to read, where to write it, and how."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -32,51 +32,51 @@ class Fetched(Struct, frozen=True):
 
 
 class Converted(Struct, frozen=True):
-    """So many rows of the fetched ones are in the new file."""
+    """The new file holds ``rows`` of the ``total`` rows."""
 
     rows: int
     total: int
 
 
 IfExists: TypeAlias = Literal["replace", "overwrite", "update", "sweep"]
-"""What becomes of a file at OUT. ``replace``: a new one takes its place once it is whole; a file that is no export is
-refused. ``overwrite``: any file is replaced. ``update``: what is new is asked for, newest first until known ground, and
-written over its older rows; a list without a known order is read whole. ``sweep``: all rows are read, and those that
-are gone from the list are marked (``gone_at``), never deleted. Where there is no file, all of them write a new one.
+"""How to treat a file at OUT. ``replace``: a new file takes its place once it is whole; any file but an export is
+refused. ``overwrite``: any file is replaced. ``update``: new rows are read, newest first until known ground, and
+written over the older ones; a list without a known order is read whole. ``sweep``: all rows are read, and rows gone
+from the list are marked (``gone_at``), never deleted. Each of them writes a new file if there is none.
 """
 
 Progress: TypeAlias = Callable[[Fetched | Converted], object]
-"""Is told how far an export is, and must return at once. It is called in a thread beside the event loop."""
+"""Is told the progress of an export, and must return at once. It is called in a thread beside the event loop."""
 
 
 class ExportPlan(Struct, frozen=True, kw_only=True):
     """What to export, and how. ``sources`` are the walks: one pager, or several by name, side by side.
 
-    Raises ConfigError where a setting cannot be right.
+    Raises ConfigError if a setting cannot be right.
     """
 
     sources: Pager[Any] | Mapping[str, Pager[Any]]
     listing: Listing[Any] = CHATS
-    """The list that the pagers read."""
+    """The list of the pagers."""
     format: str | None = None
     """``jsonl``, ``jsonl.gz``, ``jsonl.zst``, ``csv``, ``parquet``, ``sqlite`` or ``duckdb``; None goes by
     the ending."""
     merge: bool = False
-    """Whether a row that several sources have is written once. Else each row says which source it is from."""
+    """Whether a row of several sources is written once. Else each row names its source."""
     repair_text: bool = False
     """Whether JSON lines get U+FFFD for half an emoji too. Typed columns always do; ``raw_json`` never does."""
     csv_escape: bool = True
-    """Whether cells that a spreadsheet would run as formulas get a leading apostrophe."""
+    """Whether a cell gets a leading apostrophe if a spreadsheet would run it as a formula."""
     patience: float = 300.0
-    """Seconds to wait for a server that is gone in mid-run, beyond the retries of each request."""
+    """Seconds to wait if the server is gone in mid-run, beyond the retries of each request."""
     restart: bool = False
-    """Whether to throw away what an earlier run left, instead of going on with it."""
+    """Whether to throw away the spool of an earlier run, instead of going on with it."""
     if_exists: IfExists = "replace"
     query: Mapping[str, str] = {}
     """The filters, for the manifest only."""
 
     def __post_init__(self) -> None:
-        """Check what could not work."""
+        """Check for settings that cannot work."""
         if not isinstance(self.sources, Pager) and not self.sources:
             raise ConfigError("sources is empty; give at least one pager", parameter="sources")
         if self.if_exists not in get_args(IfExists):
@@ -109,12 +109,12 @@ class ExportPlan(Struct, frozen=True, kw_only=True):
 
 
 class ExportResult(Struct, frozen=True, kw_only=True):
-    """What an export wrote."""
+    """The result of an export."""
 
     path: Path
     manifest: Manifest
     resumed_rows: int = 0
-    """How many of the rows an earlier run had fetched."""
+    """How many of the rows were fetched by an earlier run."""
 
     @property
     def rows(self) -> int:
@@ -128,7 +128,7 @@ class ExportResult(Struct, frozen=True, kw_only=True):
 
     @property
     def report(self) -> WalkReport | None:
-        """The account of the walk, where there was one only."""
+        """The report of the walk; None if there were several."""
         reports = [source.report for source in self.manifest.sources.values()]
         return reports[0] if len(reports) == 1 else None
 
