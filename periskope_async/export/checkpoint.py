@@ -45,7 +45,7 @@ class PageWritten(Struct, frozen=True, kw_only=True, tag="page", tag_field="reco
     bytes: int
     """How many bytes it takes in the file."""
     token: str
-    """The walk goes on behind this page from here."""
+    """Continues the walk behind this page."""
     count: int | None = None
     """The server's count of all rows of the source."""
     half_emojis: int = 0

@@ -1,4 +1,4 @@
-"""A DuckDB database, in the storage format that 1.x opens too."""
+"""A DuckDB database, in a storage format for every 1.x."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _SETTINGS = ("TimeZone='UTC'", "memory_limit='300MB'", "threads=1", "autoinstall
 
 def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str, str]) -> None:
     """Write all batches. Blocks; raises OSError."""
-    # It takes no file that is empty, and makes its own with the rights that the umask leaves: so it works in a folder
-    # that nobody else may enter.
+    # DuckDB refuses an empty file, and makes its own file with the rights of the umask. So it works in a folder closed
+    # to everybody else.
     folder = path.with_name(f"{path.name}.d")
     folder.mkdir(mode=0o700, exist_ok=True)
-    # A run that was killed has left a database that is not whole.
+    # A killed run left a database that is not whole.
     _clear(folder)
     inside = folder / "new.duckdb"
     try:
@@ -47,7 +47,7 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
 
 
 def read(path: Path, table: Table) -> Iterator[Row]:
-    """Give the rows of an older file. Blocks; raises ValueError where it is another kind of file."""
+    """Give the rows of an older file. Blocks; raises ValueError if it is another kind of file."""
     try:
         with closing(duckdb.connect(str(path), read_only=True)) as database:
             for setting in _SETTINGS:

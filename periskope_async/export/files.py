@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: where one may be put, and how it takes an older one's place."""
+"""Files are there whole or not at all. Checks targets, and puts a new file in an older one's place."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-# Names for what a process has open; the file behind one may be open for appending.
+# Names for the open files of a process. The file behind one may be open for appending.
 _OPEN_FILES = ("/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/")
 _STREAMS = "an export puts a whole file in place. For a stream, `periskope export chats -` writes to stdout"
 _NO_FSYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
@@ -43,15 +43,15 @@ _COPY_BYTES = 1 << 20
 
 
 def checked_target(path: str | os.PathLike[str]) -> Path:
-    """Give the file that ``path`` leads to through links. Raises ExportError where no whole file can be put."""
-    # A Path would drop the slash that tells a folder's name, and the file get the folder's name.
+    """Give the target of ``path`` behind all links. Raises ExportError if no whole file can be put there."""
+    # A Path would drop the slash of a folder's name, and the file would get the folder's name.
     if os.path.basename(path) in {"", "."}:  # noqa: PTH119
         raise ExportError(f"{os.fspath(path)!r} names a folder; give the name of a file")
     target = Path(path)
     try:
         absolute = os.path.abspath(target)  # noqa: PTH100 - links must stay as they are
         older = _stat(target)
-        # Unlike Path.resolve, it gives no RuntimeError for links that run in a circle.
+        # Path.resolve would raise RuntimeError for links in a circle.
         file = Path(os.path.realpath(target))
     except (OSError, ValueError) as error:
         raise failed(target, error) from error
@@ -72,7 +72,7 @@ def beside(target: Path, ending: str) -> Path:
 
 
 def open_private(path: Path, *, is_new: bool = False) -> int:
-    """Open a file to read and write, made readable by its owner only. Raises ExportError, FileExistsError if new."""
+    """Open a file to read and write, readable by its owner only. Raises ExportError, and FileExistsError if new."""
     flags = os.O_RDWR | os.O_CREAT | (os.O_EXCL if is_new else 0) | getattr(os, "O_BINARY", 0)
     try:
         return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
@@ -85,10 +85,10 @@ def open_private(path: Path, *, is_new: bool = False) -> int:
 
 
 def put_in_place(part: Path, target: Path) -> None:
-    """Let a synced file take the target's place. An older file's mode and owner are kept.
+    """Put a synced file in the target's place. An older file's mode and owner are kept.
 
-    Where it cannot take the place (a file mounted into a container), the target is written over as it is. Where that
-    fails too, ExportError says so, and the part stays.
+    The target itself is overwritten if that fails (a file mounted into a container). If that fails too, ExportError
+    says so, and the part stays.
     """
     try:
         older = _stat(target)
@@ -108,13 +108,13 @@ def put_in_place(part: Path, target: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Take a file away, if it is there and may be."""
+    """Remove a file, if it is there and may be removed."""
     with suppress(OSError):
         path.unlink()
 
 
 def lock(fd: int) -> bool:
-    """Lock a file until it is closed. False where another has it; True also where the disk knows no locks."""
+    """Lock a file until it is closed. False if another process has the lock. True also if the disk knows no locks."""
     if sys.platform == "win32":
         return True
     try:
@@ -128,7 +128,7 @@ def lock(fd: int) -> bool:
 
 def write_all(fd: int, data: bytes) -> None:
     """Write all of ``data``; a short write goes on with the rest."""
-    # Not buffered: what a buffer could not write, it would try again when it is closed.
+    # Unbuffered: a buffer would try to write again when it is closed.
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
@@ -145,7 +145,7 @@ def sync(fd: int) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Wait until the folder's names are on the disk."""
-    # Where a folder cannot be opened or synced, no more can be had.
+    # No more can be done if a folder cannot be opened or synced.
     with suppress(OSError):
         fd = os.open(folder, os.O_RDONLY)
         try:
@@ -155,7 +155,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def failed(target: Path, error: OSError | ValueError) -> ExportError:
-    """Make the error of a file that could not be written."""
+    """Make the error of an unwritable file."""
     return ExportError(f"cannot write {str(target)!r}: {reason(error)}")
 
 
@@ -165,7 +165,7 @@ def reason(error: OSError | ValueError) -> str:
 
 
 def _take_rights_of(older: os.stat_result, part: Path) -> None:
-    """Give a file the mode and owner of an older one; never more rights than that one gives."""
+    """Give a file the mode and owner of an older one, and never more rights."""
     if sys.platform == "win32":
         return
     mode = stat.S_IMODE(older.st_mode) & 0o777
@@ -174,7 +174,7 @@ def _take_rights_of(older: os.stat_result, part: Path) -> None:
             os.chown(part, owner, older.st_gid)
             break
     if part.stat().st_gid != older.st_gid:
-        # Another group reads this: it may do what everybody may.
+        # The file has another group, so the group may do only what everybody may.
         mode &= 0o707 | (mode & 0o007) << 3
     with suppress(OSError):
         part.chmod(mode)

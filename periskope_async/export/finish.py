@@ -1,4 +1,4 @@
-"""The end of an export: the new file is made from the spool, accounted for, and put in OUT's place."""
+"""The end of an export: makes the new file from the spool, writes its manifest, and puts it in OUT's place."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ _ROWS_A_TURN = 1_000
 
 
 class Job(Struct, frozen=True):
-    """What an export has to do, once it is known what is at OUT."""
+    """The job of an export, once the file at OUT is known."""
 
     plan: ExportPlan
     form: Format
     table: Table
     older: Older | None
-    """The export that is updated."""
+    """The export to update."""
     walks: dict[str, Walk]
     begun: Begun
 
@@ -75,7 +75,7 @@ class Finish:
     async def run(self, failures: Mapping[str, Exception]) -> tuple[Path, Manifest]:
         """Convert and put in place; a cancel stops the conversion between two batches.
 
-        ``failures`` are the errors of the sources that failed.
+        ``failures`` are the errors of the failed sources.
         """
         running = asyncio.ensure_future(in_thread(self._finish, failures))
         try:
@@ -156,7 +156,7 @@ class Finish:
         states = {source: self._state_of_walks(source) for source in plan.pagers}
         swept = {source for source, state in states.items() if plan.if_exists == "sweep" and state == "whole"}
         if plan.merge and len(swept) < len(states):
-            # A row that one source does not have may be one of another.
+            # A row missing from one source may belong to another.
             swept.clear()
         keys = RowKeys(plan.listing, is_merged=plan.merge)
         total = spool.rows + older.manifest.rows
@@ -178,7 +178,7 @@ class Finish:
                 yield (untagged(line)[0] if begun.is_tagged else line), source, None
 
     def _write_empty_frame(self) -> None:
-        """Let a file without rows be one that every reader takes."""
+        """Write an empty frame, so that every reader takes a file without rows."""
         spool = self._spool
         name, kept = next(iter(spool.kept.items()))
         frame = compressor(self._job.form.codec)(b"")
@@ -187,7 +187,7 @@ class Finish:
     # -- in OUT's place --------------------------------------------------------------------------------------------
 
     def _product_of_made(self, manifest: Manifest) -> Path | None:
-        """Find the file that an earlier run made; None where it is in OUT's place already."""
+        """Find the file made by an earlier run; None if it is in OUT's place already."""
         target = self._spool.target
         for path in (self._new, self._spool.rows_path, target):
             if path.exists() and path.stat().st_size == manifest.bytes and sha256(path) == manifest.sha256:
@@ -207,7 +207,7 @@ class Finish:
         return target, manifest
 
     def _place_partial(self, manifest: Manifest, product: Path) -> tuple[Path, Manifest]:
-        """Show what came although a source failed. An older file stays; the same command goes on."""
+        """Keep the rows of the other sources if one failed. An older file stays; the same command goes on."""
         target = self._spool.target
         place = target
         if target.exists():
@@ -256,18 +256,18 @@ class Finish:
         report = spool.kept[names[-1]].report
         state = self._state_of_walks(source)
         if older is not None and state != "partial" and self._job.walks[names[-1]].until is not None:
-            # Rows that left, and such as no order shows, are not met; the server's count tells of some of them.
+            # An update does not meet rows that left or that no order shows. The server's count tells of some of them.
             there = changes.there[source]
             counts = {page.count for page in spool.pages if page.source in names and page.count is not None}
             state = older.manifest.sources[source].state
-            # Of merged sources, a row is counted as that of one of them.
+            # A row of merged sources is counted for one of them only.
             is_countable = len(self._job.plan.pagers) == 1 or not self._job.plan.merge
             if is_countable and counts and there not in counts and report is not None:
                 state = "unknown" if state == "whole" else state
                 why = f"the server counts {max(counts):,} rows and the file has {there:,}: a full sweep tells why"
                 report = replace(report, why=why)
         elif state == "whole" and report is not None and report.complete is None and not is_cut_short:
-            # The last run's walk knows nothing of what earlier runs read.
+            # The last run's walk does not know the rows of earlier runs.
             report = replace(report, why="as many rows came, over all runs, as the server counts")
         return SourceResult(
             rows=sum(spool.kept[name].rows for name in names) if older is None else changes.rows[source],
@@ -286,7 +286,7 @@ class Finish:
 
 
 def _complete(spool: Spool, name: str, *, max_items: int | None) -> bool | None:
-    """Tell whether all rows that were asked for are there, also where several runs fetched them."""
+    """Tell whether all requested rows are there, even if several runs fetched them."""
     kept = spool.kept[name]
     report = kept.report
     if report is None:
@@ -294,8 +294,8 @@ def _complete(spool: Spool, name: str, *, max_items: int | None) -> bool | None:
     if max_items is not None and kept.rows >= max_items:
         return True
     if report.complete is None:
-        # A resumed walk knows nothing of what lies before the cut. The spool does: as many different rows as the server
-        # counted from the first page to the last one.
+        # A resumed walk does not know the rows of earlier runs. The spool does: it holds as many different rows as the
+        # server counted from the first page to the last one.
         counts = {page.count for page in spool.pages if page.source == name} | {report.count_at_end}
         return True if counts == {kept.rows} else None
     return report.complete
@@ -306,7 +306,7 @@ def _org_id(spool: Spool) -> str | None:
 
 
 def _first_date(spool: Spool) -> datetime | None:
-    """Give when the server gave the first page of the walk that began first, by its clock; None where it is not known.
+    """Give the server's time of the earliest walk's first page; None if it is unknown.
 
     A walk that read nothing saw nothing new, whenever it began.
     """
@@ -328,12 +328,12 @@ def _sync_file(path: Path) -> None:
 
 
 def _incomplete(target: Path) -> Path:
-    """Name the file of what came where a source failed and an older file is there."""
+    """Name the file for an incomplete export beside an older file."""
     return beside(target, ".incomplete")
 
 
 def _remove_incomplete(target: Path) -> None:
-    """Take away what an earlier run showed in place of a whole file."""
+    """Remove the incomplete file of an earlier run."""
     with suppress(ExportError):
         if read_manifest(_incomplete(target)) is not None:
             remove(_incomplete(target))

@@ -29,7 +29,7 @@ class SourceResult(Struct, frozen=True, kw_only=True):
     rows: int
     state: State
     report: WalkReport | None = None
-    """The report of its last walk; None if that walk failed."""
+    """The last run's report of its walk; None if the walk failed."""
     error: str | None = None
     """Why it failed; None if it did not."""
     scope: str = ""
@@ -61,7 +61,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """When the first run began."""
     finished: datetime
     known_since: datetime | None = None
-    """The same moment by the server's clock. An update asks for rows with activity since then."""
+    """The first run's beginning by the server's clock. An update asks for rows with activity since then."""
     swept: datetime | None = None
     """When all rows were last read. A row that has changed since without activity may be older in the file."""
     query: dict[str, str] = {}

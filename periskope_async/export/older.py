@@ -1,4 +1,4 @@
-"""The file that is at OUT already: whether it may be replaced, and what is in it. All functions block on the disk."""
+"""The older file at OUT: reads it, and checks whether it may be replaced. All functions block on the disk."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _UNREADABLE = (ValueError, KeyError, EOFError, zlib.error)
 
 
 class Older(Struct, frozen=True):
-    """An export that is to be updated."""
+    """The export to update."""
 
     path: Path
     form: Format
@@ -45,7 +45,7 @@ class Older(Struct, frozen=True):
         return rows_of(self.path, self.form, self.table)
 
     def without_time(self, sort: Sort) -> Counter[str]:
-        """Count the rows of each source that are there and have no sort time."""
+        """Count the rows of each source that are not gone and have no sort time."""
         has_time = time_reader(sort.times)
         return Counter(source for raw, source, gone_at in self.rows() if gone_at is None and not has_time(raw))
 
@@ -61,17 +61,17 @@ def rows_of(path: Path, form: Format, table: Table) -> Iterator[Row]:
 
 
 def whole_one(target: Path) -> Begun | None:
-    """Give what an earlier run was about that had all of its file, and did not come to the last step; else None."""
+    """Give the export of an earlier run if its file is whole but not in place yet; else None."""
     try:
         records, _ = read_records(beside(target, ".partial.log").read_bytes())
     except (OSError, Damaged):
-        # Who opens it for the export says what is wrong.
+        # The opening of the spool reports the error.
         return None
     return records[0] if records and isinstance(records[-1], Made) else None  # type: ignore[return-value]
 
 
 def older_export(plan: ExportPlan, form: Format, table: Table, target: Path) -> Older | None:
-    """Give the export that is to be updated; None where a new file takes its place. Raises ExportError."""
+    """Give the export to update; None if a new file takes its place. Raises ExportError."""
     manifest = read_manifest(target)
     try:
         size = target.stat().st_size
@@ -98,7 +98,7 @@ def older_export(plan: ExportPlan, form: Format, table: Table, target: Path) -> 
 
 
 def _refuse_foreign(plan: ExportPlan, form: Format, table: Table, target: Path) -> None:
-    """Raise ExportError where a file is no export of this list and format: who had it would miss it."""
+    """Raise ExportError if a file is no export of this list and format: its owner would miss it."""
     try:
         first = next(rows_of(target, form, table), None)
     except ExportError as error:
@@ -108,7 +108,7 @@ def _refuse_foreign(plan: ExportPlan, form: Format, table: Table, target: Path) 
 
 
 def _check_same(plan: ExportPlan, form: Format, manifest: Manifest, target: Path) -> None:
-    """Raise ExportError where a file holds something else than the plan asks for."""
+    """Raise ExportError if a file holds something other than the plan asks for."""
     sources = manifest.sources
     asked: dict[str, tuple[object, object]] = {
         "list": (manifest.list, plan.listing.key),

@@ -62,7 +62,7 @@ class ExportPlan(Struct, frozen=True, kw_only=True):
     """``jsonl``, ``jsonl.gz``, ``jsonl.zst``, ``csv``, ``parquet``, ``sqlite`` or ``duckdb``; None goes by
     the ending."""
     merge: bool = False
-    """Whether a row of several sources is written once. Else each row names its source."""
+    """Whether a row of several sources is written once. Each row names its source otherwise."""
     repair_text: bool = False
     """Whether JSON lines get U+FFFD for half an emoji too. Typed columns always do; ``raw_json`` never does."""
     csv_escape: bool = True

@@ -51,9 +51,9 @@ def write_report(
 ) -> Path:
     """Draw the page of an export, and give its path: by default the export's with ``.html`` behind it.
 
-    It opens offline, loads nothing, and is readable by its owner only. An older report is replaced, no other file is.
-    Blocks. Raises ConfigError where plotly is missing or the format is not known, ExportError where the file cannot be
-    read, is no export of chats, or the page cannot be written.
+    It opens offline, loads nothing, and is readable by its owner only. Only an older report is replaced. Blocks. Raises
+    ConfigError if plotly is missing or the format is unknown. Raises ExportError if the file cannot be read or is no
+    export of chats, or if the page cannot be written.
     """
     source = Path(export)
     target = checked_target(beside(source, ".html") if page is None else page)
@@ -157,7 +157,7 @@ def _columns(graphs: Any, counts: Sequence[tuple[str, int]]) -> msgspec.Raw:
 def _bars(graphs: Any, counts: Sequence[tuple[str, int]]) -> msgspec.Raw | None:
     if not counts:
         return None
-    # By place, not by name: two chats may have the same one, and one such as "2024" would be a number.
+    # The axis has positions, not names: two chats may have the same name, and "2024" would be read as a number.
     places = list(range(len(counts)))
     names = [_plain(name) for name, _ in counts]
     trace = graphs.Bar(
@@ -184,13 +184,13 @@ def _chart(graphs: Any, trace: Any, *, height: int, xaxis: dict[str, Any], yaxis
 
 
 def _plain(name: str) -> str:
-    """Give a text of the server as plotly shows it: it would take tags in it for markup."""
+    """Escape a text of the server, because plotly takes tags in it for markup."""
     cut = name if len(name) <= _MOST_LABEL else f"{name[: _MOST_LABEL - 1]}…"
     return html.escape(cut, quote=False)
 
 
 def _refuse_foreign(target: Path) -> None:
-    """Raise ExportError where the page would take the place of a file that is no report."""
+    """Raise ExportError if the page would replace a file other than a report."""
     try:
         with target.open("rb") as file:
             start = file.read(1_000)

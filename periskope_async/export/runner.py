@@ -38,14 +38,14 @@ async def export(
     progress: Progress | None = None,
     **settings: Any,
 ) -> ExportResult:
-    """Write every row of ``sources`` to ``path``, in the format that its ending names; see :class:`ExportPlan`.
+    """Write every row of ``sources`` to ``path``, in the format of its ending; see :class:`ExportPlan`.
 
-    The file is there when it is whole. Until then ``path.partial`` and ``path.partial.log`` hold what was fetched.
-    After a crash, a cancel or an error the same call goes on where it was. All files are readable by their owner only.
-    An older file stays until the new one is whole, and keeps its rights. ``path.manifest.json`` tells what the file is.
+    The file is there once it is whole. Until then ``path.partial`` and ``path.partial.log`` hold the fetched rows.
+    The same call goes on from there after a crash, a cancel or an error. All files are readable by their owner only.
+    An older file stays until the new one is whole, and keeps its rights. ``path.manifest.json`` describes the file.
 
-    Raises ExportError, ConfigError, and what iterating the pager raises. A target that cannot be written is refused
-    before the first request. Where one of several sources fails, the others go on, and ``result.failed`` has it.
+    Raises ExportError, ConfigError, and the errors of iterating the pager. An unwritable target is refused before the
+    first request. The others go on if one of several sources fails, and ``result.failed`` names it.
     """
     return await run_plan(ExportPlan(sources=sources, **settings), path, progress=progress)
 
@@ -54,7 +54,7 @@ export_chats = export
 
 
 async def run_plan(plan: ExportPlan, path: str | os.PathLike[str], *, progress: Progress | None = None) -> ExportResult:
-    """Do what :func:`export` does, for a plan."""
+    """Do the work of :func:`export`, for a plan."""
     target = checked_target(path)
     job = await in_thread(_job_of, plan, target)
     spool = await _opened(target, job.begun, restart=plan.restart)
@@ -74,11 +74,11 @@ async def run_plan(plan: ExportPlan, path: str | os.PathLike[str], *, progress: 
 
 
 def _job_of(plan: ExportPlan, target: Path) -> Job:
-    """Find out what has to be done. Raises ConfigError, and ExportError where OUT holds what must not be lost."""
+    """Find out the job. Raises ConfigError, and ExportError if the file at OUT must not be lost."""
     form = format_of(target.name, plan.format)
     form.check()
     table = table_of(plan.listing, has_sources=len(plan.pagers) > 1 and not plan.merge)
-    # A new file that is whole only has to be put in place: what is there now may be that one.
+    # A whole new file only has to be put in place. The file at OUT may be that one.
     whole = None if plan.restart else whole_one(target)
     older = older_export(plan, form, table, target) if whole is None else None
     base = whole.base if whole is not None else older.manifest.sha256 if older is not None else ""
@@ -97,7 +97,7 @@ def _job_of(plan: ExportPlan, target: Path) -> Job:
 
 
 async def _fetch(spool: Spool, job: Job, progress: Progress | None) -> dict[str, Exception]:
-    """Fetch what is not in the spool yet. Give the errors by source; raises the first where every source failed."""
+    """Fetch the rows missing from the spool. Give the errors by source; raises the first if every source failed."""
     if spool.made is not None:
         return {}
     failures = await fill(
@@ -127,7 +127,7 @@ async def _opened(target: Path, begun: Begun, *, restart: bool) -> Spool:
 
 
 def _let_go(spool: Spool) -> None:
-    """Close a spool; one that holds nothing is taken away."""
+    """Close a spool; an empty one is removed."""
     if spool.is_resumed or spool.pages:
         spool.close()
     else:

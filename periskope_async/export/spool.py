@@ -1,4 +1,4 @@
-"""The spool: pages of rows as they came, on the disk before anything counts on them, and where each walk goes on.
+"""The spool: pages of rows as they came, on the disk before anything counts on them, and each walk's position.
 
 ``OUT.partial`` holds the rows as JSON lines, ``OUT.partial.log`` the checkpoint. All methods block on the disk.
 """
@@ -41,13 +41,13 @@ _START_ANEW = "Nothing was changed. To throw away what it fetched and begin anew
 
 
 class Kept(Struct):
-    """What a spool holds of one source."""
+    """The state of one source in a spool."""
 
     token: str
-    """Where its walk goes on."""
+    """Continues its walk."""
     rows: int = 0
     report: WalkReport | None = None
-    """Set when the walk has ended."""
+    """Set once the walk has ended."""
 
 
 class Spool(Struct):
@@ -60,15 +60,15 @@ class Spool(Struct):
     log_fd: int
     pages: list[PageWritten] = field(default_factory=list[PageWritten])
     size: int = 0
-    """Bytes of the rows' file that are accounted for."""
+    """Bytes of the rows' file in the checkpoint."""
     digest: HASH = field(default_factory=hashlib.sha256)
     """SHA-256 of these bytes."""
     made: Manifest | None = None
-    """Set where the new file was whole already, and only had to take OUT's place."""
+    """Set if the new file was whole already, and only had to take OUT's place."""
 
     @property
     def rows_path(self) -> Path:
-        """Where the rows are."""
+        """The path of the rows."""
         return rows_path(self.target)
 
     @property
@@ -78,11 +78,11 @@ class Spool(Struct):
 
     @property
     def is_resumed(self) -> bool:
-        """Whether an earlier run left anything to go on with."""
+        """Whether there is an earlier run to go on with."""
         return bool(self.pages) or self.made is not None or any(kept.report for kept in self.kept.values())
 
     def append(self, page: PageWritten, blocks: Sequence[bytes]) -> None:
-        """Keep one page: on the disk first, then in the checkpoint. Raises ExportError; what was kept before stays."""
+        """Keep one page: first on the disk, then in the checkpoint. Raises ExportError; earlier pages stay."""
         digest = self.digest.copy()
         try:
             for block in blocks:
@@ -90,10 +90,10 @@ class Spool(Struct):
                 write_all(self.rows_fd, block)
             sync(self.rows_fd)
             page = replace(page, sha256=digest.hexdigest())
-            # Without waiting for the disk: a record that is lost costs its page, which comes anew.
+            # The record is not synced: a lost record costs its page only, and the page comes anew.
             self._note(page, is_awaited=False)
         except OSError as error:
-            # Room for others: what is not accounted for would be cut off anyway.
+            # Free the space. Bytes missing from the checkpoint would be cut off anyway.
             with suppress(OSError):
                 os.ftruncate(self.rows_fd, self.size)
                 os.lseek(self.rows_fd, self.size, os.SEEK_SET)
@@ -128,7 +128,7 @@ class Spool(Struct):
                 yield page, file.read(page.bytes)
 
     def close(self) -> None:
-        """Let go of the files; they stay."""
+        """Close the files; they stay."""
         for fd in (self.rows_fd, self.log_fd):
             if fd >= 0:
                 with suppress(OSError):
@@ -136,10 +136,10 @@ class Spool(Struct):
         self.rows_fd = self.log_fd = -1
 
     def discard(self) -> None:
-        """Let go of the files and take them away; the rows' file may have another name by now."""
+        """Close and remove the files; the rows' file may have another name by now."""
         remove(self.rows_path)
         remove(beside(self.target, ".partial.new"))
-        # Last, and before the lock goes: the checkpoint is what makes the others ours.
+        # Removed last, and before the lock goes: the checkpoint marks the other files as ours.
         remove(log_path(self.target))
         self.close()
 
@@ -166,10 +166,10 @@ def log_path(target: Path) -> Path:
 
 
 def open_spool(target: Path, begun: Begun, *, restart: bool = False) -> Spool:
-    """Begin a spool, or go on with the one that an earlier run left.
+    """Begin a spool, or go on with the one of an earlier run.
 
-    Raises ExportError: where another export to this file runs, where what is there is of other filters or settings, is
-    damaged, or is not ours.
+    Raises ExportError if another export to this file runs. Raises it too if the spool there has other filters or
+    settings, is damaged, or is not ours.
     """
     log_fd = _locked_log(target)
     rows_fd = -1
@@ -220,7 +220,7 @@ def _locked_log(target: Path) -> int:
                 f"another export to {str(target)!r} is running; wait for its end, or give another OUT"
             )
         try:
-            # Between the opening and the lock the other run may have ended, and taken its file away.
+            # The other run may have ended between the opening and the lock, and removed its file.
             if os.path.samestat(os.fstat(fd), path.stat()):
                 return fd
         except FileNotFoundError:
@@ -244,7 +244,7 @@ def _read_log(target: Path, content: bytes, log_fd: int, begun: Begun) -> Spool:
     except Damaged as error:
         raise ExportError(f"the checkpoint {str(path)!r} cannot be gone on with: {error}. {_START_ANEW}") from error
     if not records:
-        # It was killed while it wrote its first line.
+        # The run was killed in its first line.
         records, end = [begun], 0
     first, *others = records
     if not isinstance(first, Begun) or _settings(first) != _settings(begun):
@@ -275,7 +275,7 @@ def _settings(begun: Begun) -> object:
 
 
 def _cut_back(spool: Spool) -> None:
-    """Cut off what the checkpoint does not know, and check the rest."""
+    """Cut off the bytes missing from the checkpoint, and check the rest."""
     size = os.fstat(spool.rows_fd).st_size
     if size < spool.size:
         raise _damaged(spool, f"it has {size:,} bytes, and {spool.size:,} were written")

@@ -1,4 +1,4 @@
-"""A SQLite database: one strict table, rows upserted by their key, and the rows as they were sent."""
+"""A SQLite database: one strict table of rows, upserted by their key, and each row as it was sent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INDEXED_TEXTS = {"chat_name", "org_phone"}
 
 
 def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str, str]) -> None:
-    """Write all batches. Times are UTC text of one spelling, so that they sort. Blocks; raises OSError."""
+    """Write all batches. Times are UTC text of one spelling, so they sort. Blocks; raises OSError."""
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
             _fill(database, table, batches, facts)
@@ -32,7 +32,7 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
 
 
 def read(path: Path, table: Table) -> Iterator[Row]:
-    """Give the rows of an older file. Blocks; raises ValueError where it is another kind of file."""
+    """Give the rows of an older file. Blocks; raises ValueError if it is another kind of file."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             rows = f"SELECT raw_json, source, gone_at FROM {_quoted(table.name)} ORDER BY rowid"  # noqa: S608
@@ -43,7 +43,7 @@ def read(path: Path, table: Table) -> Iterator[Row]:
 
 
 def _fill(database: sqlite3.Connection, table: Table, batches: Iterator[Batch], facts: dict[str, str]) -> None:
-    # Larger pages write a quarter faster. No journal: a crash costs this file only, which is made anew.
+    # Larger pages write a quarter faster. There is no journal: a crash costs this file only, and it is made anew.
     for pragma in ("page_size=16384", "journal_mode=OFF", "synchronous=OFF", "cache_size=-16000"):
         database.execute(f"PRAGMA {pragma}")
     name = _quoted(table.name)
@@ -76,7 +76,7 @@ def _fill(database: sqlite3.Connection, table: Table, batches: Iterator[Batch], 
     database.execute("CREATE TABLE export (key TEXT PRIMARY KEY, value TEXT) STRICT")
     database.executemany("INSERT INTO export VALUES (?, ?)", facts.items())
     database.execute("COMMIT")
-    # Else a folder that is read-only would hold a database that nobody can open.
+    # Nobody could open the database in a read-only folder otherwise.
     database.execute("PRAGMA journal_mode=DELETE")
 
 

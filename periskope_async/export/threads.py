@@ -1,4 +1,4 @@
-"""Calls that block on the disk, beside the event loop."""
+"""Calls that block on the disk run beside the event loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call ``function`` in a thread. A cancel waits for its end: nothing else may touch the file until then."""
+    """Call ``function`` in a thread. A cancel waits for its end: until then nothing else may touch the file."""
     running = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
     cancelled: asyncio.CancelledError | None = None
     while not running.done():

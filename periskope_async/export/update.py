@@ -1,4 +1,4 @@
-"""Updates: what to ask for, and how new rows and those of an older file make the next file."""
+"""Updates: plan the walks, and merge fresh rows with those of an older file."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ if TYPE_CHECKING:
 
 __all__ = ["Changes", "batches", "line_blocks", "updated", "walks_of"]
 
-# How far before the last export's beginning rows are read again: what happened then may have been listed late.
+# Rows this far before the last export's beginning are read again: the server may have listed them late.
 _OVERLAP_SECONDS = 60.0
-# How many more rows without a sort time than there were may have got one, before that costs a further request.
+# This many of the rows without a sort time may have got one before that costs a further request.
 _UNDATED_MARGIN = 300
 _LINES_A_BLOCK = 1_000
 
 
 class Changes(Struct):
-    """What an update did to the rows of a file."""
+    """The effect of an update on the rows of a file."""
 
     replaced: int = 0
-    """Rows that were there, and were written as they are now."""
+    """Older rows, written as they are now."""
     gone: int = 0
-    """Rows that a full sweep did not meet, marked for the first time."""
+    """Rows that a full sweep missed, marked for the first time."""
     rows: Counter[str] = field(default_factory=Counter[str])
-    """Rows in the file by source, those that are gone among them."""
+    """Rows in the file by source, gone ones included."""
     there: Counter[str] = field(default_factory=Counter[str])
-    """Those that are not gone."""
+    """Rows by source, gone ones excluded."""
 
 
 def walks_of(plan: ExportPlan, older: Older | None, *, is_update: bool) -> dict[str, Walk]:
-    """Give the walks of an export by name. ``older`` may be None in an update that only has to be put in place.
+    """Give the walks of an export by name. ``older`` may be None in an update with a whole file to put in place.
 
-    An update reads each order of a list from its head, and a list without any order whole.
+    An update reads each order of a list from its head. It reads a list without any order whole.
     """
     is_narrow = is_update and plan.if_exists == "update"
     walks: dict[str, Walk] = {}
@@ -64,14 +64,14 @@ def walks_of(plan: ExportPlan, older: Older | None, *, is_update: bool) -> dict[
 
 
 def _narrow(walks: dict[str, Walk], plan: ExportPlan, older: Older) -> None:
-    """Let walks that are newest first begin and end at what an older export has."""
+    """Limit walks, newest first, to the rows that an older export may lack."""
     known = older.manifest.known_since or older.manifest.started
     for sort in plan.listing.sorts:
         # Rows without a time may stand before all others: four of five chats may have no message.
         undated = older.without_time(sort) if sort.can_move_anywhere else Counter[str]()
         for source, pager in plan.pagers.items():
             walk = walks.get(f"{source} newest by {sort.times[0]}".lstrip())
-            # What was never read has no known ground.
+            # A source that was never read has no known ground.
             is_known = source in older.manifest.sources and older.manifest.sources[source].state != "partial"
             if walk is None or not is_known or not isinstance(pager, ListPager):
                 continue
@@ -83,9 +83,9 @@ def _narrow(walks: dict[str, Walk], plan: ExportPlan, older: Older) -> None:
 def updated(
     fresh: Iterable[Row], older: Iterable[Row], keys: RowKeys, changes: Changes, *, swept: set[str], now: datetime
 ) -> Iterator[Row]:
-    """Give the fresh rows, and behind them the older ones that have no fresh one.
+    """Give the fresh rows, then each older row without a fresh one.
 
-    Of a source that was ``swept``, those are gone. A row that tells no key is kept as it is.
+    Such older rows are gone if their source was ``swept``. A row without a key is kept as it is.
     """
     met: set[int | None] = set()
     for row in fresh:

@@ -42,11 +42,11 @@ class Walk(Struct):
 
     pager: Pager[Any]
     source: str
-    """The source that its rows are of."""
+    """The source of its rows."""
     until: float | None = None
-    """Where an older export knows the rows: the walk, newest first, ends at those with an older time (Unix seconds)."""
+    """The sort time (Unix seconds) up to which an older export has the rows. The walk, newest first, ends there."""
     behind_undated: Pager[Any] | None = None
-    """The same walk, begun near the end of the rows that have no time, where those stand first."""
+    """The same walk from near the end of the rows without a time, if they stand first."""
 
 
 async def fill(
@@ -58,10 +58,10 @@ async def fill(
     org_id: str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Exception]:
-    """Walk over every source that has not ended yet. Give the errors of those that failed, by the walk's name.
+    """Walk over every unfinished source. Give the errors of the failed ones, by the walk's name.
 
-    A source that fails does not stop the others, but a disk that fails stops them all: raises ExportError. So does an
-    answer of another organisation than ``org_id``.
+    A failed source does not stop the others. A failed disk stops them all: raises ExportError. So does an answer of
+    another organisation than ``org_id``.
     """
     rows = _Rows(spool, walks, listing, progress, org_id)
     await in_thread(rows.recall)
@@ -102,7 +102,7 @@ async def _walk(name: str, walk: Walk, rows: _Rows, *, patience: float) -> None:
 async def _read(
     name: str, walk: Walk, pager: Pager[Any], rows: _Rows, *, patience: float, is_first_undated: bool = False
 ) -> bool:
-    """Read a walk into the spool. False where its first row should have no time, and has one: nothing is kept then."""
+    """Read a walk into the spool. False, with nothing kept, if its first row should have no time but has one."""
     async with pager.raw() as raw:
         report: WalkReport | None = None
         async for page in _patiently(raw.pages(), patience):
@@ -119,7 +119,7 @@ async def _read(
 
 
 def _is_known_ground(page: Page[bytes], until: float) -> bool:
-    """Whether a list that is newest first has come to rows that an older export has.
+    """Whether a walk, newest first, has come to known rows of an older export.
 
     Rows without a time may stand before all others, or behind them.
     """
@@ -131,7 +131,7 @@ def _is_known_ground(page: Page[bytes], until: float) -> bool:
 
 
 async def _patiently(pages: AsyncIterator[T], patience: float) -> AsyncIterator[T]:
-    """Give the pages. Once there was one, a server that is gone is waited for, ``patience`` seconds at most."""
+    """Give the pages. A lost server is awaited for max ``patience`` seconds after the first page."""
     loop = asyncio.get_running_loop()
     gone_since: float | None = None
     wait = _FIRST_WAIT
@@ -162,7 +162,7 @@ def _is_passing(error: PeriskopeError) -> bool:
 
 
 class _Rows:
-    """Puts pages into the spool, without the rows that are in it already."""
+    """Puts pages into the spool, without the rows in it already."""
 
     def __init__(
         self,
@@ -178,12 +178,12 @@ class _Rows:
         self._progress = progress
         self._compress = compressor(spool.begun.codec)
         self._lock = asyncio.Lock()
-        # A walk gives each row once; what several walks gave has to be remembered.
+        # A walk gives each row once. Several walks may repeat rows, so their rows are remembered.
         self._known: set[int | None] | None = None
         self._org_id = next((page.org_id for page in spool.pages if page.org_id), org_id)
 
     def recall(self) -> None:
-        """Check what earlier runs wrote, and remember its rows."""
+        """Check the spool of earlier runs, and remember its rows."""
         begun = self.spool.begun
         if not (begun.is_merged or self.spool.pages or len(set(self._sources.values())) < len(self._sources)):
             return
@@ -244,7 +244,7 @@ class _Rows:
 
 
 def _mended(lines: bytes) -> tuple[bytes, int]:
-    """Replace half emojis by U+FFFD; give how many there were."""
+    """Replace half emojis by U+FFFD, and count them."""
     if not has_surrogate(lines):
         return lines, 0
     mended = bytes(mend_escapes(lines))
