@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 
 class AsyncStore:
-    """Calls a :class:`Store`, and remembers how far each list has been read."""
+    """Calls a :class:`Store`, and remembers the state of each list."""
 
     def __init__(self, store: Store, *, clock: Callable[[], datetime]) -> None:
         self.store = store
@@ -56,31 +56,31 @@ class AsyncStore:
         return self._clock()
 
     def state(self, mirrored: MirroredList) -> ListState:
-        """Give how far a list has been read, as it was written last."""
+        """Give the state of a list, as it was last written."""
         self._check_open()
         return self._states[mirrored.name]
 
     async def save_state(self, mirrored: MirroredList, state: ListState) -> None:
-        """Write down how far a list has been read."""
+        """Write the state of a list."""
         await self.call(self.store.save_state, mirrored, state)
         self._states[mirrored.name] = state
 
     async def begin_sweep(self, mirrored: MirroredList) -> None:
-        """Forget what an earlier full sweep has met."""
+        """Forget the rows met by an earlier full sweep."""
         await self.call(self.store.begin_sweep, mirrored)
 
     async def finish_sweep(self, mirrored: MirroredList, state: ListState, *, complete: bool | None) -> int:
-        """Mark as deleted what a full sweep did not meet; give how many rows that are."""
+        """Mark the rows missed by a full sweep as deleted, and count them."""
         gone = await self.call(self.store.finish_sweep, mirrored, complete=complete, now=self.now(), state=state)
         self._states[mirrored.name] = state
         return gone
 
     async def drop_missed(self, mirrored: MirroredList, *, expected: int) -> int:
-        """Mark as deleted what the last full sweep missed, where that is as many rows as expected; give how many."""
+        """Mark the rows missed by the last full sweep as deleted, if they are as many as expected; give how many."""
         return await self.call(self.store.drop_missed, mirrored, expected=expected, now=self.now())
 
     async def count(self, mirrored: MirroredList, *, without: str | None = None) -> int:
-        """Count the rows that are there; with ``without``, those of them whose column of this name is empty."""
+        """Count the rows that are not deleted; with ``without``, only those with no value in this column."""
         return await self.call(self.store.count, mirrored, without=without)
 
     async def merge(
@@ -92,7 +92,7 @@ class AsyncStore:
         as_of: datetime,
         state: ListState | None = None,
     ) -> list[Outcome]:
-        """Merge rows and, with a ``state``, write down that the list has been read so far, both or neither."""
+        """Merge rows and, with a ``state``, write the list's state too: both or neither."""
         outcomes = await self.call(
             self.store.merge,
             mirrored,
@@ -101,7 +101,7 @@ class AsyncStore:
             as_of=as_of,
             now=self.now(),
             state=state,
-            # What an event brings during a sweep is there, whether the sweep meets it or not.
+            # A row of an event during a sweep is there, even if the sweep misses it.
             is_sweeping=(state or self.state(mirrored)).sweep is not None,
         )
         if state is not None:
@@ -109,7 +109,7 @@ class AsyncStore:
         return outcomes
 
     async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call ``function`` in the thread. A cancel waits for its end: nothing goes on behind the caller."""
+        """Call ``function`` in the thread. A cancel waits for its end, so nothing runs on behind the caller."""
         thread = self._check_open()
         running = asyncio.get_running_loop().run_in_executor(thread, lambda: function(*args, **kwargs))
         cancelled: asyncio.CancelledError | None = None

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["arrow_batches", "pa", "record_batches", "row_groups", "schema_of", "table"]
 
-# It comes without types.
+# pyarrow comes without types.
 pa: Any = import_module("pyarrow")
 
-# Microseconds in UTC are read as such by every reader; nanoseconds lose the zone in some.
+# Every reader takes microseconds in UTC as such; some lose the zone of nanoseconds.
 _TYPES: dict[Kind, Any] = {
     "text": pa.string(),
     "integer": pa.int64(),
@@ -35,18 +35,18 @@ _TYPES: dict[Kind, Any] = {
 def schema_of(table: Table) -> Any:
     """Give the schema: the table's columns, then ``source``, ``gone_at`` and ``raw_json``."""
     fields = [(column.name, _TYPES[column.kind]) for column in table.columns]
-    # raw_json is plain text: as the type JSON, some readers refuse a column for one half emoji.
+    # raw_json is plain text: some readers refuse a column of type JSON for one half emoji.
     return pa.schema([*fields, ("source", pa.string()), ("gone_at", _TYPES["time"]), ("raw_json", pa.string())])
 
 
 def record_batches(table: Table, batches: Iterable[Batch], *, rows: int) -> Iterator[Any]:
-    """Give record batches of ``rows`` rows, the last one of fewer."""
+    """Give record batches of ``rows`` rows; the last one may be shorter."""
     for group in row_groups(table, batches, rows=rows):
         yield pa.concat_batches(group)
 
 
 def row_groups(table: Table, batches: Iterable[Batch], *, rows: int) -> Iterator[list[Any]]:
-    """Give the same, each in the small record batches that it is made of: to join them would take a copy."""
+    """Give each batch as a list of its small record batches, because joining them would take a copy."""
     schema = schema_of(table)
     pending: list[Any] = []
     held = 0
@@ -67,7 +67,7 @@ def row_groups(table: Table, batches: Iterable[Batch], *, rows: int) -> Iterator
 async def arrow_batches(
     listing: Listing[Any], pages: AsyncIterator[Sequence[bytes]], rows: int = 20_000
 ) -> AsyncIterator[Any]:
-    """Turn pages of original bytes into record batches of ``rows`` rows, the last one of fewer."""
+    """Turn pages of original bytes into record batches of ``rows`` rows; the last one may be shorter."""
     table = table_of(listing)
     pending: list[Batch] = []
     async for page in pages:
@@ -86,7 +86,7 @@ async def arrow_batches(
 
 
 def table(listing: Listing[Any], batches: Sequence[Any]) -> Any:
-    """Give record batches, which may be none, as one table."""
+    """Join record batches into one table. There may be none."""
     return pa.Table.from_batches(batches, schema_of(table_of(listing)))
 
 
@@ -117,7 +117,7 @@ def _array(values: list[Any], kind: Any) -> Any:
 
 
 def _texts(rows: Sequence[bytes]) -> Any:
-    """Make an array of texts from their bytes, which are copied once and never decoded."""
+    """Make an array of texts from their bytes. The bytes are copied once and never decoded."""
     ends = array("i", accumulate(map(len, rows), initial=0))
     texts = pa.StringArray.from_buffers(len(rows), pa.py_buffer(ends), pa.py_buffer(b"".join(rows)))
     try:

@@ -1,6 +1,6 @@
-"""Rows as columns: the same for every typed format, told by the fields of the list's row type.
+"""Rows as columns. Every typed format has the same ones, derived from the fields of the list's row type.
 
-Nothing is dropped: beside the columns each row is kept as it was sent, in ``raw_json``.
+Nothing is dropped: each row is also kept as it was sent, in ``raw_json``.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ P = TypeVar("P", bound=Part)
 Kind: TypeAlias = Literal["text", "integer", "real", "boolean", "time", "texts", "json"]
 """``texts`` is a list of texts, ``json`` a map or an object as its JSON text."""
 
-# Decoded this many at a time, the objects stay in the processor's cache: a third faster than 2,000 at a time.
+# Steps of this size keep the objects in the processor's cache: a third faster than steps of 2,000.
 ROWS_A_STEP = 250
 _INT = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _WORDS: Any = Annotated[tuple[str, ...], msgspec.Meta(extra={"comma_separated": True})]
 _NULL = Raw(b"null")
 _UNREAD = (ValueError, msgspec.MsgspecError, RecursionError)
-# Of an object inside a row, these fields become columns of their own; any other object is JSON text.
+# These fields of an object inside a row become columns of their own; any other object is JSON text.
 _FLATTENED: dict[type, tuple[str, ...]] = {
     Message: ("message_id", "timestamp", "message_type", "from_me", "sender_phone", "body", "ack", "is_deleted"),
 }
@@ -51,7 +51,7 @@ class Column(Struct, frozen=True):
     name: str
     kind: Kind
     path: tuple[str, ...]
-    """The fields that lead to its value."""
+    """The path of fields to its value."""
 
 
 class Table(Struct, frozen=True, kw_only=True):
@@ -60,11 +60,11 @@ class Table(Struct, frozen=True, kw_only=True):
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
-    """The columns that together tell a row from the others."""
+    """The columns that identify a row together."""
     row: type[Part]
-    """What a row is decoded as: its columns and no more."""
+    """The struct for decoding a row: its columns and no more."""
     inner: dict[str, Part]
-    """For each field whose own fields are columns, what stands for one that a row has not."""
+    """Stands for a missing object, by the field. Each such field has columns for its own fields."""
     has_sources: bool = False
     """Whether the column ``source`` is a part of the key."""
 
@@ -73,19 +73,19 @@ class Batch(Struct, frozen=True):
     """Some rows."""
 
     values: list[list[Any]]
-    """A list for each column, None where nothing is known."""
+    """One list for each column; None stands for an unknown value."""
     raw: Sequence[bytes]
-    """Each row as it was sent: JSON in UTF-8, as far as the server kept to it."""
+    """Each row as it was sent: JSON, in UTF-8 unless the server broke it."""
     source: str
     gone_at: list[datetime | None]
-    """When an update found a row gone from the list."""
+    """The time at which an update found a row gone from the list."""
 
     def __len__(self) -> int:
         return len(self.raw)
 
 
 def table_of(listing: Listing[Any], *, has_sources: bool = False) -> Table:
-    """Tell the columns of a list."""
+    """Give the columns of a list."""
     columns, row, inner = _columns_of(cast("Any", listing.row))
     return Table(name=listing.key, columns=columns, key=listing.identity, row=row, inner=inner, has_sources=has_sources)
 
@@ -124,12 +124,12 @@ def _decoded_one(row: type[Part], decoder: msgspec.json.Decoder[Part], text: byt
     try:
         return _without_unset(repair(row, mend(text), "$"))
     except Unreadable:
-        # Only raw_json can hold it.
+        # Only raw_json can hold this row.
         return row()
 
 
 def _without_unset(part: P) -> P:
-    """Give None for UNSET, which a row that was repaired may have, as the decoders do."""
+    """Replace UNSET in a repaired row by None, as the decoders do."""
     return msgspec.structs.replace(
         part,
         **{
@@ -170,7 +170,7 @@ def _columns_of(row: type[Part]) -> tuple[tuple[Column, ...], type[Part], dict[s
         kind, read_as = _kind_of(options)
         columns.append(Column(field.encode_name, kind, (field.name,)))
         fields.append((field.name, read_as, UNSET if kind == "json" else None))
-    # The value inside the object is there in the lists; a column of the same name beside it would be empty.
+    # Lists hold the value inside the object; a column of the same name beside it would be empty.
     flat = {column.name for column in columns if len(column.path) > 1}
     columns = [column for column in columns if len(column.path) > 1 or column.name not in flat]
     slim: Any = msgspec.defstruct(
@@ -207,7 +207,7 @@ _SCALARS: dict[Any, tuple[Kind, Any]] = {
 
 
 def _kind_of(options: tuple[Any, ...]) -> tuple[Kind, Any]:
-    """Give a column's kind, and the type that its values are read as."""
+    """Give a column's kind, and the type to read its values as."""
     if set(options) == {dict[str, bool], tuple[str, ...]}:
         return "texts", dict[str, bool] | tuple[str, ...] | None
     if len(options) == 1:
@@ -234,14 +234,14 @@ def _values(column: Column, rows: Sequence[Part]) -> list[Any]:
 
 
 def _mend(table: Table, values: list[list[Any]]) -> None:
-    """Replace half emojis in columns of JSON text; in the others the decoder has met them."""
+    """Replace half emojis in columns of JSON text. The decoder has replaced them in the others."""
     for column, texts in zip(table.columns, values, strict=True):
         if column.kind == "json":
             texts[:] = [text and str(mend(text.encode()), "utf-8") for text in texts]
 
 
 def _texts(value: Any) -> list[str]:
-    """Give a list; of a map, the keys whose value is true."""
+    """Give a list; a map becomes the list of its keys with a true value."""
     if isinstance(value, dict):
         labels = cast("dict[str, bool]", value)
         return [name for name, is_on in labels.items() if is_on]

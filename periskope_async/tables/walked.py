@@ -1,4 +1,4 @@
-"""Arrow tables of a walk: without a file, for programs."""
+"""Arrow tables of a walk, without a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BATCH_ROWS = 20_000
 async def arrow_batches(
     listing: Listing[Any] | None, raw: Callable[[], Any], rows: int = _BATCH_ROWS
 ) -> AsyncGenerator[Any]:
-    """Walk the pager of raw rows that ``raw`` gives, and give record batches of ``rows`` rows."""
+    """Walk the raw pager of ``raw``, and give record batches of ``rows`` rows."""
     if not is_whole(rows, least=1):
         raise ConfigError(f"rows is {rows!r}; give a whole number from 1 up", parameter="rows")
     arrow, listing = _arrow_for(listing)
@@ -39,7 +39,7 @@ async def arrow_table(listing: Listing[Any] | None, raw: Callable[[], Any]) -> A
 
 
 def _arrow_for(listing: Listing[Any] | None) -> tuple[Any, Listing[Any]]:
-    """Load what makes Arrow tables. Raises ConfigError where that cannot be."""
+    """Load the module for Arrow tables. Raises ConfigError if that is impossible."""
     if listing is None:
         raise ConfigError("this pager gives raw rows, which have no columns; ask the one that raw() was called on")
     try:
