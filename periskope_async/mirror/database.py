@@ -1,7 +1,7 @@
-"""The databases that a mirror can be kept in, behind one Protocol: SQLite, DuckDB and PostgreSQL.
+"""The databases of a mirror, behind one Protocol: SQLite, DuckDB and PostgreSQL.
 
-All methods block, and are called from one thread. Statements are written with ``?`` for a parameter and with what the
-three dialects share; what they do not share is a method here. Times go in as ISO 8601 texts in UTC.
+All methods block, and are called from one thread. Statements are written in the common part of the three dialects, with
+``?`` for a parameter; each difference is a method here. Times go in as ISO 8601 texts in UTC.
 """
 
 from __future__ import annotations
@@ -52,24 +52,24 @@ class Table(Struct, frozen=True):
 
     name: str
     key: tuple[str, ...]
-    """The columns of its primary key; none where rows are only added."""
+    """The columns of its primary key; none if rows are only added."""
     columns: tuple[Column, ...]
     indexed: tuple[str, ...] = ()
-    """Columns whose nulls are counted, among the rows that are not deleted."""
+    """Columns with an index for counting the nulls of rows that are not deleted."""
 
 
 class Database(Protocol):
-    """A database that one mirror writes to at a time, and others may read."""
+    """A database for one writing mirror at a time, and any readers."""
 
     name: str
-    """What errors call it. It holds no password."""
+    """Its name in errors. It holds no password."""
 
     def connect(self) -> None:
-        """Open the database and lock it for writing. Raises MirrorError where another mirror writes to it."""
+        """Open the database and lock it for writing. Raises MirrorError if another mirror writes to it."""
         ...
 
     def create(self, table: Table) -> None:
-        """Make a table where there is none."""
+        """Make a table if there is none."""
         ...
 
     def execute(self, statement: str, parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
@@ -77,17 +77,17 @@ class Database(Protocol):
         ...
 
     def select(self, table: Table, columns: Sequence[str], keys: Sequence[str]) -> list[tuple[Any, ...]]:
-        """Give columns of the rows whose first key column is among ``keys``."""
+        """Give columns of the rows with a first key column among ``keys``."""
         ...
 
     def upsert(self, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
-        """Write whole rows, each in the place of the one with the same key if there is one."""
+        """Upsert whole rows."""
         ...
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Give a context manager: all that is written in it is there at once, or not at all.
+        """Give a context manager: all its writes are committed together, or none is.
 
-        What the database raises in it becomes a MirrorError.
+        An error of the database in it becomes a MirrorError.
         """
         ...
 
@@ -97,7 +97,7 @@ class Database(Protocol):
 
 
 def database_for(target: str | os.PathLike[str]) -> Database:
-    """Choose by the target: a ``postgresql://`` URL, a file that ends in ``.duckdb``, or any other file for SQLite."""
+    """Choose by the target: a ``postgresql://`` URL, a ``.duckdb`` file, or any other file for SQLite."""
     text = os.fspath(target)
     if text.startswith(_SCHEMES):
         return PostgreSQL(text)
@@ -111,7 +111,7 @@ def database_for(target: str | os.PathLike[str]) -> Database:
 
 
 class _Base:
-    """What the three share: their connections know ``execute`` alike."""
+    """The common part of the three: their connections all have ``execute``."""
 
     _types: ClassVar[Mapping[Kind, str]]
     _errors: tuple[type[Exception], ...]
@@ -141,7 +141,7 @@ class _Base:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """Begin; then commit, or roll back what failed."""
+        """Begin; then commit, or roll back after an error."""
         try:
             self.execute(self._begin)
             try:
@@ -162,7 +162,7 @@ class _Base:
                 connection.close()
 
     def _index(self, table: str, column: str) -> None:
-        # Both columns, so that counting never reads the rows.
+        # The index has both columns, so counting never reads the rows.
         self.execute(f"CREATE INDEX IF NOT EXISTS {table}_by_{column} ON {table} (deleted_at, {column})")
 
     def _failed(self, error: Exception) -> MirrorError:
@@ -185,7 +185,7 @@ class SQLite(_Base):
 
     _types: ClassVar[Mapping[Kind, str]] = {"text": "TEXT", "integer": "INTEGER", "boolean": "INTEGER", "time": "TEXT"}
     _errors = (OSError, sqlite3.Error)
-    # Without STRICT a column may change what it is given: "+91…" becomes a number in some.
+    # A column without STRICT may change its values: some turn "+91…" into a number.
     _table_options = " STRICT"
     _begin = "BEGIN IMMEDIATE"
 
@@ -198,14 +198,14 @@ class SQLite(_Base):
         """Open and lock the database."""
         self._lock.take()
         try:
-            # SQLite would give it the mode that the umask says.
+            # SQLite would create it with the mode of the umask.
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            # The thread that opens it may be another one than the one that closes it.
+            # One thread may open it and another one close it.
             self._connection = sqlite3.connect(
                 self._path, isolation_level=None, check_same_thread=False, timeout=30, cached_statements=64
             )
-            # Of these the page size has to come first. It suits rows of 2 kB; a lost power supply costs the last
-            # transactions and never the file.
+            # The page size has to come first. It suits rows of 2 kB; a lost power supply costs the last transactions
+            # and never the file.
             for pragma in ("page_size=16384", "journal_mode=WAL", "synchronous=NORMAL"):
                 self._connection.execute(f"PRAGMA {pragma}")
         except self._errors as error:
@@ -236,7 +236,7 @@ class SQLite(_Base):
 
 
 class DuckDB(_Base):
-    """A file of DuckDB's. While a mirror has it open, no other process can open it."""
+    """A DuckDB file. No other process can open it while a mirror has it open."""
 
     _types: ClassVar[Mapping[Kind, str]] = {
         "text": "VARCHAR",
@@ -268,7 +268,7 @@ class DuckDB(_Base):
                 "autoinstall_known_extensions": False,
             }
             self._connection = self._duckdb.connect(self._path, config=config)
-            # A new file has the mode that the umask says, and cannot be made before.
+            # A new file has the mode of the umask, and cannot be made before.
             self._path.chmod(0o600)
             self.execute("SET TimeZone = 'UTC'")
         except self._errors as error:
@@ -352,9 +352,9 @@ class PostgreSQL(_Base):
 
 
 class _FileLock:
-    """A lock that the system takes away with its process, on a file beside the database.
+    """A lock on a file beside the database. The system releases it when its process ends.
 
-    The databases' own locks would keep readers out, or let two writers take turns.
+    The databases' own locks would keep readers out, or let two writers alternate.
     """
 
     def __init__(self, database: Path) -> None:
@@ -363,7 +363,7 @@ class _FileLock:
         self._fd = -1
 
     def take(self) -> None:
-        """Lock. Raises MirrorError where another process, or another mirror of this one, holds the lock."""
+        """Lock. Raises MirrorError if another process, or another mirror of this one, holds the lock."""
         try:
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
             if sys.platform == "win32":
@@ -382,7 +382,7 @@ class _FileLock:
 
     def release(self) -> None:
         """Unlock. May be called twice."""
-        # The file stays: taking it away would let two processes lock two files of one name.
+        # The file stays: two processes could otherwise lock two files of one name.
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
             os.close(fd)

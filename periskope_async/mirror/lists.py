@@ -1,4 +1,4 @@
-"""The lists that a mirror keeps, an entry each: what is read of a row, and how news of it is found."""
+"""The lists of a mirror, an entry each: the fields to read of a row, and the ways to find its changes."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ _CAME = frozenset({Outcome.INSERTED, Outcome.RESTORED})
 
 
 class Field(Struct, frozen=True):
-    """A column that is filled from a row."""
+    """A column with a value from a row."""
 
     name: str
     kind: Kind
     paths: tuple[str, ...] = ()
-    """Where the value is, such as ``latest_message.timestamp``: the first that is set counts. By default its name."""
+    """Paths of the value, such as ``latest_message.timestamp``: the first value counts. The default is the name."""
 
 
 class Order(Struct, frozen=True):
-    """An order in which the newest rows come first, so that a walk finds what is new and may stop at known ground."""
+    """An order with the newest rows first, so that a walk finds what is new and may stop at known ground."""
 
     name: str
     arguments: dict[str, str]
-    """What the list's method is called with for it."""
+    """The arguments of the list's method for it."""
     column: str
-    """The column that holds the sort time. Rows without one may stand before all others, or behind them."""
+    """The column of the sort time. Rows without one may stand before all others, or behind them."""
     news: frozenset[Outcome]
-    """What tells that a row was not at its place when the mirror last read it."""
+    """These outcomes show that a row came or moved since the mirror last read the order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,15 +66,15 @@ class MirroredList:
 
     listing: Listing[Any]
     walk: Callable[..., Pager[Any]]
-    """The client's method that gives a pager, called with the client."""
+    """The client's method for a pager, called with the client."""
     fields: tuple[Field, ...]
-    """A sort time of the listing has a field with the same paths."""
+    """Each sort time of the listing needs a field with the same paths."""
     version: str = "updated_at"
     """The field with the time of a row's last change."""
     events: tuple[str, ...] = ()
-    """The names of the events that bring a row of this list."""
+    """The names of the events with a row of this list."""
     told_by: tuple[str, ...] = ()
-    """The names of the events after which it has to be read."""
+    """The names of the events that call for a read of the list."""
 
     @property
     def name(self) -> str:
@@ -83,7 +83,7 @@ class MirroredList:
 
     @cached_property
     def orders(self) -> tuple[Order, ...]:
-        """The orders at whose heads changes are found; none where the list has no known order."""
+        """The orders to find changes with, at their heads; none if the list has no known order."""
         columns = {field.paths or (field.name,): field.name for field in self.fields}
         return tuple(
             Order(
@@ -100,7 +100,7 @@ class MirroredList:
         return reader_of(self.listing).row(row)
 
     def identity(self, row: bytes) -> dict[str, str | None]:
-        """Give the fields that tell a row from the others. Raises Unreadable."""
+        """Give the fields that identify a row. Raises Unreadable."""
         reader = reader_of(self.listing)
         mark = reader.row(row, reader.marks)
         return {name: getattr(mark, name) or None for name in self.listing.identity}
@@ -124,22 +124,22 @@ class MirroredList:
         )
 
     def values(self, row: Any) -> tuple[Value, ...]:
-        """Give what the fields' columns hold for a row."""
+        """Give the values of the fields' columns for a row."""
         return tuple(_as_kind(_first(row, field.paths or (field.name,)), field.kind) for field in self.fields)
 
 
 def key_of(identity: Iterable[str | None]) -> str:
-    """Give the one text that stands for a row's identity."""
+    """Give a row's identity as one text."""
     return json.encode(list(identity)).decode()
 
 
 def micros(moment: datetime) -> int:
-    """Give a time in microseconds since 1970, with no rounding by a float."""
+    """Give a time in microseconds since 1970, without rounding by a float."""
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def to_text(moment: datetime) -> str:
-    """Give a time in the one spelling that sorts rightly: UTC, with microseconds."""
+    """Give a time in the one spelling that sorts correctly: UTC, with microseconds."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
@@ -150,7 +150,7 @@ def _first(row: Any, paths: Sequence[str]) -> Any:
     for path in paths:
         value = row
         for name in path.split("."):
-            # An absent part is UNSET or None, which has no such attribute.
+            # An absent part is UNSET or None, without such an attribute.
             value = getattr(value, name, None)
         if value is not None and value is not False and not value:
             continue  # UNSET is falsy, as an empty text is.
@@ -160,7 +160,7 @@ def _first(row: Any, paths: Sequence[str]) -> Any:
 
 
 def _as_kind(value: Any, kind: Kind) -> Value:
-    """Give a value in the one form its kind of column takes; None where it is something else."""
+    """Give a value in the one form for its kind of column; None if it is of another kind."""
     if kind == "text":
         # PostgreSQL takes no NUL, and SQLite's functions stop at one.
         return value.replace("\0", "\ufffd") if isinstance(value, str) else None
@@ -192,7 +192,7 @@ CHATS = MirroredList(
     events=("chat.created", "chat.updated", "chat.custom_properties.updated"),
 )
 
-# An event for each change of a message, so that those of older ones are not missed until all are read.
+# Each change of a message sends an event, so changes of older ones are not missed until all are read.
 MESSAGES = MirroredList(
     listing=lists.MESSAGES,
     walk=PeriskopeClient.iter_messages,
@@ -233,7 +233,7 @@ CONTACTS = MirroredList(
     ),
 )
 
-# What ticket events bring is no row of the list: the parts have other names, and some are missing.
+# A ticket event brings no row of the list: the parts have other names, and some are missing.
 TICKETS = MirroredList(
     listing=lists.TICKETS,
     walk=PeriskopeClient.iter_tickets,
@@ -255,4 +255,4 @@ TICKETS = MirroredList(
 )
 
 LISTS = {each.name: each for each in (CHATS, MESSAGES, CONTACTS, TICKETS)}
-"""Every list that a mirror can keep, by its name."""
+"""All lists that a mirror can keep, by name."""

@@ -1,7 +1,7 @@
-"""What becomes of a stored row when news of it arrives: from a walk, from an event, or by its absence (pure).
+"""Decides how a row from a walk or an event, or its absence, changes the stored row (pure).
 
-Each row has a version, which grows with each change on the server. It is the time of its last change where the list
-says that. An older version never takes the place of a newer one. All times are microseconds since 1970.
+Each row has a version that grows with each change on the server: the time of its last change, if the list gives it. An
+older version never replaces a newer one. All times are microseconds since 1970.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ _FIELDS = json.Decoder(dict[str, Raw])
 
 
 class Outcome(Enum):
-    """What was done with a row."""
+    """The result of merging a row."""
 
     INSERTED = "inserted"
     UPDATED = "updated"
     RESTORED = "restored"
-    """It was marked as deleted, and is there again."""
+    """The row was marked as deleted, and is there again."""
     DELETED = "deleted"
-    """No full sweep meets it any more."""
+    """Full sweeps no longer meet the row."""
     UNCHANGED = "unchanged"
     OUTDATED = "outdated"
-    """The news was older than what is stored, or could not be told to be newer."""
+    """The row was older than the stored one, or could not be proven newer."""
 
     @property
     def is_change(self) -> bool:
-        """Whether the stored row is another one now."""
+        """Whether the stored row has changed."""
         return self not in {Outcome.UNCHANGED, Outcome.OUTDATED}
 
 
 class Stored(Struct, frozen=True, gc=False):
-    """What the mirror holds of a row."""
+    """The stored state of a row."""
 
     raw: str
     version: int | None
-    """None where the row does not say when it was changed."""
+    """None if the row does not give the time of its last change."""
     said_at: int
-    """When the server had said so: the time of the event, or when the walk's page was read."""
+    """The time of the server's word on it: the time of the event, or of reading the walk's page."""
     deleted_at: int | None = None
-    """When the mirror learned that the row is gone. None where it is there."""
+    """The time at which the mirror found the row gone. None if it is there."""
 
 
 class FieldChange(Struct, frozen=True, gc=False):
@@ -61,11 +61,11 @@ class FieldChange(Struct, frozen=True, gc=False):
 
 
 def judge(stored: Stored | None, raw: str, version: int | None, *, source: Source, as_of: int) -> Outcome:
-    """Decide what a row means for what is stored.
+    """Decide whether a row replaces the stored one.
 
-    ``as_of`` is the earliest moment at which the server may have said so: when the row's walk began, or the event's own
-    time. A walk has read the row from the server, so it wins where versions are equal or unknown. An event may be late,
-    so there it has to be of a later moment than what is stored.
+    ``as_of`` is the earliest moment at which the server may have sent the row: the beginning of its walk, or the
+    event's own time. A walk has read the row from the server, so it wins if versions are equal or unknown. An event may
+    be late, so its moment has to be later than that of the stored row.
     """
     if stored is None:
         return Outcome.INSERTED
@@ -83,7 +83,7 @@ def judge(stored: Stored | None, raw: str, version: int | None, *, source: Sourc
 def misses_needed(*, is_proven: bool) -> int:
     """Give how many full sweeps in a row have to miss a row until it is gone.
 
-    One is enough where the last sweep is proven to have met all rows. Else a row may have moved past the reader.
+    One is enough if the last sweep is proven to have met all rows. A row may have moved past the reader otherwise.
     """
     return 1 if is_proven else 2
 
@@ -91,8 +91,8 @@ def misses_needed(*, is_proven: bool) -> int:
 def changed_fields(old: str, new: str) -> list[FieldChange]:
     """Compare two versions of a row, field by field on the top level, in the order of the newer one.
 
-    A field that is absent in one of them is passed over: an event brings fields that a list leaves out, such as
-    ``members``, so that they would come and go.
+    A field absent in one of them is skipped. Events bring fields that lists leave out, such as ``members``, and these
+    would come and go.
     """
     before, after = _fields(old), _fields(new)
     pairs = [(name, bytes(before[name]).decode(), bytes(after[name]).decode()) for name in after if name in before]
@@ -110,5 +110,5 @@ def _fields(row: str) -> dict[str, Raw]:
     try:
         return _FIELDS.decode(row)
     except UNREAD:
-        # msgspec refuses half an emoji, which JavaScript writes where it cuts a text.
+        # msgspec refuses half an emoji. JavaScript writes one if it cuts a text there.
         return _FIELDS.decode(mend_escapes(row.encode()))

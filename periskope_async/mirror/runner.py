@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ListResult", "Mirror", "MirrorEvent", "SyncResult"]
 
-# What may be over when a watching mirror asks again.
+# These errors may be over when a watching mirror asks again.
 _PASSING = (TransportError, ServerError, RateLimitError)
-# How often a watching mirror reads a list that it has to read whole.
+# A watching mirror reads a list without an order this often.
 _UNORDERED_SECONDS = 600.0
 
 
 class MirrorEvent(Protocol):
-    """What :meth:`Mirror.apply` reads of an event: events of webhooks and of the realtime stream are such."""
+    """The parts of an event for :meth:`Mirror.apply`. Events of webhooks and of the realtime stream have them."""
 
     @property
     def name(self) -> str:
@@ -51,30 +51,30 @@ class MirrorEvent(Protocol):
 
 
 class SyncResult(Struct, frozen=True, kw_only=True):
-    """What a sync did."""
+    """The result of a sync."""
 
     lists: tuple[ListResult, ...]
     seconds: float
 
     @property
     def changes(self) -> int:
-        """Rows that are other ones now."""
+        """The number of changed rows."""
         return sum(each.changes for each in self.lists)
 
 
 class Mirror:
     """A copy of lists of the API in a database: ``async with Mirror(client, "chats.sqlite") as mirror:``.
 
-    ``target`` is a file for SQLite, a file that ends in ``.duckdb``, or a ``postgresql://`` URL. The database is bound
-    to the client's phone and organisation. One mirror may write to it at a time.
+    ``target`` is a file for SQLite, a ``.duckdb`` file, or a ``postgresql://`` URL. The database is bound to the
+    client's phone and organisation. One mirror may write to it at a time.
 
     Each list has a table of its name. Its rows hold a few typed columns, ``raw_json`` as the server sent it, and
-    ``deleted_at``, which is null while the row is there. With ``history`` each change of a field is kept in
-    ``mirror_history``. ``full_every`` is the age at which a list is read whole again: only that finds a change that
-    moves no row to the head of an order, such as another label.
+    ``deleted_at``. The latter is null while the row is there. ``history`` keeps each change of a field in
+    ``mirror_history``. A list is read whole again at the age of ``full_every``. Only that finds some changes: another
+    label, for example, moves no row to the head of an order.
 
-    A mirror that is killed loses nothing: it goes on where it was. Its tasks may call :meth:`sync` and :meth:`apply` at
-    the same time. Raises ConfigError where an argument is wrong, MirrorError where the database cannot be written.
+    A killed mirror loses nothing: it goes on from there. Its tasks may call :meth:`sync` and :meth:`apply` at the same
+    time. Raises ConfigError if an argument is wrong, MirrorError if the database cannot be written.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Mirror:
             raise
 
     async def close(self) -> None:
-        """Close the database and let go of it. May be called twice."""
+        """Close and unlock the database. May be called twice."""
         await self._store.close()
 
     async def __aenter__(self) -> Self:
@@ -123,19 +123,19 @@ class Mirror:
         await self.close()
 
     async def sync(self, *, full: bool = False) -> SyncResult:
-        """Bring every list up to date: read what is new, or with ``full`` all of it.
+        """Bring every list up to date: read new rows, or with ``full`` all rows.
 
-        Raises what iterating a pager raises, and MirrorError. What was read before stays, and the next sync goes on.
+        Raises the errors of iterating a pager, and MirrorError. Rows read before stay, and the next sync goes on.
         """
         return await self._sync(self._lists, is_full=full)
 
     async def apply(self, event: MirrorEvent) -> Outcome | None:
-        """Merge the row that an event brings; None where the event brings none of a list that is kept.
+        """Merge the row of an event; None if the event brings no row of a mirrored list.
 
-        An event may come late, twice, or before the row it is about. Its ``timestamp``, where it has one, is when the
-        server sent it; without one it counts as sent now. Rows of other phones than the mirror's are left out: webhooks
-        bring those of all. Raises MirrorError, and DecodeError where what it brings is no row; where the client names
-        its phone by an id, once what a call does.
+        An event may come late, twice, or before its row. Its ``timestamp``, if any, is when the server sent it; an
+        event without one counts as sent now. Rows of phones other than the mirror's are left out: webhooks bring rows
+        of all phones. Raises MirrorError, and DecodeError if the event's object is no row. The first call also raises
+        the errors of an API call if the client names its phone by an id.
         """
         for each in self._lists:
             if event.name in each.told_by:
@@ -164,15 +164,15 @@ class Mirror:
     ) -> None:
         """Sync now and every so many seconds, and apply events as they come, until cancelled.
 
-        ``full`` is that of :meth:`sync`, for the first one. An item of ``events`` that has no ``raw``, such as a gap in
-        the stream, or that cannot be read, has a sync follow at once. ``on_sync`` is told of each sync, ``on_error`` of
-        each that failed by what may pass (a TransportError, ServerError or RateLimitError). Any other error is raised,
-        and any of ``events``. A list with no known order is read whole every ten minutes, and that of tickets after an
-        event of one.
+        ``full`` is that of :meth:`sync`, for the first one. An item of ``events`` without ``raw``, such as a gap in the
+        stream, or an unreadable one, makes a sync follow at once. ``on_sync`` gets each sync. ``on_error`` gets each
+        passing error (TransportError, ServerError or RateLimitError) of a failed sync. Any other error is raised, and
+        any error of ``events``. A list with no known order is read whole every ten minutes, and the list of tickets
+        after an event of one.
         """
         following = asyncio.ensure_future(self._follow(events)) if events is not None else None
         if following is not None:
-            # What came after their end is in no event.
+            # No event brings later changes.
             following.add_done_callback(lambda _: self._is_sync_wanted.set())
         loop = asyncio.get_running_loop()
         read_at = -math.inf
@@ -197,7 +197,7 @@ class Mirror:
             if following is not None:
                 following.cancel()
                 await asyncio.wait([following])
-                # Else asyncio would say that nobody looked at its error.
+                # asyncio would otherwise report an unread error.
                 _ = following.cancelled() or following.exception()
 
     async def _sync(self, lists: Sequence[MirroredList], *, is_full: bool) -> SyncResult:
@@ -223,15 +223,15 @@ class Mirror:
                 self._is_sync_wanted.set()
 
     async def _phone_of_rows(self) -> str | None:
-        """Give the ``org_phone`` that all rows have; None where they may be of any phone."""
+        """Give the ``org_phone`` of all rows; None if they may be of any phone."""
         phone = self._client.phone
         if self._org_phone is None and phone is not None:
-            # A phone id is in no row.
+            # No row has a phone id.
             self._org_phone = f"{phone}@c.us" if phone.isdigit() else (await self._client.get_phone()).org_phone or None
         return self._org_phone
 
     async def _bind(self, org_id: str | None) -> None:
-        """Tie the database to the client's phone, and to the organisation once an answer has told it."""
+        """Tie the database to the client's phone, and to the organisation once an answer has named it."""
         scope = Scope(phone=self._client.phone, org_id=org_id)
         if scope != self._scope:
             await self._store.call(self._store.store.bind, scope)

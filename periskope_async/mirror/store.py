@@ -1,7 +1,7 @@
-"""What a mirror holds: rows, how far each list has been read, and the history of fields, in any of the databases.
+"""The content of a mirror, in any of the databases: rows, the state of each list, and the history of fields.
 
-All methods block, and are called from one thread. Each writes in one transaction, so that a mirror that is killed has
-either done a step or not begun it.
+All methods block, and are called from one thread. Each writes in one transaction, so a killed mirror has either done
+a step or not begun it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["ListState", "Scope", "Store", "Sweep"]
 S = TypeVar("S", bound=Struct)
 
 _FORMAT = 1
-# What the history calls a row's deletion and its return.
+# The history's name for a row's deletion and its return.
 _IS_DELETED = "(is deleted)"
 
 _STATE = Table(
@@ -37,7 +37,7 @@ _STATE = Table(
     key=("name",),
     columns=(Column("name", "text", is_required=True), Column("value", "text", is_required=True)),
 )
-# The keys that a full sweep has met so far. To mark the rows themselves would take as long as to write them anew.
+# The keys met by a full sweep so far. Marking the rows themselves would take as long as writing them anew.
 _MET = Table(
     name="mirror_met",
     key=("mirror_key", "list"),
@@ -58,7 +58,7 @@ _HISTORY = Table(
 
 
 class Scope(Struct, frozen=True, kw_only=True):
-    """Whose rows these are. Rows of another organisation or phone would look like rows that have gone."""
+    """The owner of the rows. Rows of another organisation or phone would look like deleted rows."""
 
     format: int = _FORMAT
     phone: str | None = None
@@ -66,32 +66,32 @@ class Scope(Struct, frozen=True, kw_only=True):
 
 
 class Sweep(Struct, frozen=True, kw_only=True):
-    """A full sweep that has begun and not ended."""
+    """An unfinished full sweep."""
 
     token: str
-    """Where it goes on: a pager's token."""
+    """A pager's token to go on from."""
     began: datetime
-    """By the mirror's clock."""
+    """The time of its beginning, by the mirror's clock."""
     head: float
     """The server's time at its beginning, in Unix seconds."""
 
 
 class ListState(Struct, frozen=True, kw_only=True):
-    """How far a list has been read."""
+    """The state of a list."""
 
     sweep: Sweep | None = None
     swept_at: datetime | None = None
-    """When the last full sweep began, by the mirror's clock."""
+    """The beginning of the last full sweep, by the mirror's clock."""
     watermarks: dict[str, float] = {}
-    """By order: all changes up to this sort time, in Unix seconds, have been read."""
+    """The watermark of each order: all changes up to this sort time, in Unix seconds, have been read."""
     undated_first: dict[str, bool] = {}
-    """By order: whether rows without a sort time stand before all others."""
+    """Whether rows without a sort time stand before all others, for each order."""
     counts_all: bool = False
-    """Whether the server has counted more rows than a page holds, so that it counts all."""
+    """Whether the server has counted more rows than a page holds. Then it counts all."""
     difference: int | None = None
-    """By how much the server's count exceeded the rows that are here, after the last full sweep."""
+    """The server's count minus the rows here, after the last full sweep."""
     is_difference_usual: bool = False
-    """Whether it was the same after the sweep before."""
+    """Whether the difference was the same after the sweep before."""
 
 
 class Store:
@@ -103,11 +103,11 @@ class Store:
 
     @property
     def name(self) -> str:
-        """What errors call the database."""
+        """The database's name in errors."""
         return self._database.name
 
     def open(self, lists: Iterable[MirroredList]) -> None:
-        """Lock the database, and make the tables that are missing. Raises MirrorError."""
+        """Lock the database, and make the missing tables. Raises MirrorError."""
         self._database.connect()
         try:
             with self._database.transaction():
@@ -122,14 +122,14 @@ class Store:
         self._database.close()
 
     def bind(self, scope: Scope) -> None:
-        """Tie the database to a scope. Raises MirrorError where it holds rows of another one."""
+        """Tie the database to a scope. Raises MirrorError if it holds rows of another one."""
         with self._database.transaction():
             known = self._load("mirror", Scope)
             if known is not None and known.format != _FORMAT:
                 raise MirrorError(f"{self.name} was made by another version: its format is {known.format}")
             for what in ("phone", "org_id"):
                 mine, other = getattr(scope, what), known and getattr(known, what)
-                # The organisation is known from the first answer on; no phone means all of them.
+                # The organisation is known from the first answer on; no phone means all phones.
                 if known is not None and mine != other and not (what == "org_id" and None in {mine, other}):
                     raise MirrorError(
                         f"{self.name} is a mirror of {what} {other!r}, not of {mine!r}; take another database for it"
@@ -138,16 +138,16 @@ class Store:
                 self._save("mirror", scope)
 
     def state(self, mirrored: MirroredList) -> ListState:
-        """Give how far a list has been read."""
+        """Give the state of a list."""
         return self._load(mirrored.name, ListState) or ListState()
 
     def save_state(self, mirrored: MirroredList, state: ListState) -> None:
-        """Write down how far a list has been read."""
+        """Write the state of a list."""
         with self._database.transaction():
             self._save(mirrored.name, state)
 
     def count(self, mirrored: MirroredList, *, without: str | None = None) -> int:
-        """Count the rows that are there; with ``without``, those of them whose column of this name is empty."""
+        """Count the rows that are not deleted; with ``without``, only those with no value in this column."""
         empty = f" AND {without} IS NULL" if without else ""
         with self._database.transaction():
             ((rows,),) = self._database.execute(f"SELECT COUNT(*) FROM {mirrored.name} WHERE deleted_at IS NULL{empty}")
@@ -164,10 +164,10 @@ class Store:
         state: ListState | None = None,
         is_sweeping: bool = False,
     ) -> list[Outcome]:
-        """Merge rows, each with its key, and write down how far that takes the list. Gives what was done with each.
+        """Merge rows, each with its key, and write the list's new state. Gives the outcome of each.
 
-        ``as_of`` and ``now`` are times of the mirror's clock; :func:`periskope_async.mirror.merge.judge` says what the
-        first is for. Raises MirrorError, and then nothing is written.
+        ``as_of`` and ``now`` are times of the mirror's clock; :func:`periskope_async.mirror.merge.judge` explains the
+        first. Raises MirrorError, and then nothing is written.
         """
         with self._database.transaction():
             stored = self._stored(mirrored, [key for key, _ in rows])
@@ -199,15 +199,15 @@ class Store:
         return outcomes
 
     def begin_sweep(self, mirrored: MirroredList) -> None:
-        """Forget what an earlier full sweep has met."""
+        """Forget the rows met by an earlier full sweep."""
         with self._database.transaction():
             self._database.execute("DELETE FROM mirror_met WHERE list = ?", (mirrored.name,))
 
     def finish_sweep(self, mirrored: MirroredList, *, complete: bool | None, now: datetime, state: ListState) -> int:
-        """Mark as deleted what a full sweep did not meet; give how many rows that are.
+        """Mark the rows missed by a full sweep as deleted, and count them.
 
-        ``complete`` tells whether it met every row: None where that is not known, and then a row has to be missed twice
-        in a row. Where it is False, nothing is marked.
+        ``complete`` tells whether it met every row. None stands for unknown: then a row has to be missed twice in a
+        row. False marks nothing.
         """
         name = mirrored.name
         met = f"(SELECT mirror_key FROM mirror_met WHERE list = '{name}')"
@@ -226,7 +226,7 @@ class Store:
         return gone
 
     def drop_missed(self, mirrored: MirroredList, *, expected: int, now: datetime) -> int:
-        """Mark as deleted what the last full sweep missed, where that is as many rows as expected; give how many."""
+        """Mark the rows missed by the last full sweep as deleted, if they are as many as expected; give how many."""
         with self._database.transaction():
             ((missed,),) = self._database.execute(
                 f"SELECT COUNT(*) FROM {mirrored.name} WHERE deleted_at IS NULL AND mirror_misses > 0"
@@ -260,7 +260,7 @@ class Store:
 
 
 def _read(mirrored: MirroredList, sent: bytes) -> Any:
-    """Read a row; None where it cannot be read, so that it is kept as it was sent, with its other columns empty."""
+    """Read a row; None if it is unreadable. Then it is kept as it was sent, with its other columns empty."""
     try:
         return mirrored.read(sent)
     except Unreadable:

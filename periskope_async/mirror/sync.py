@@ -1,4 +1,4 @@
-"""Brings one list of a mirror up to date: by its newest rows where that is enough, else by all of them."""
+"""Brings one list of a mirror up to date: by its newest rows if they are enough, otherwise by all rows."""
 
 from __future__ import annotations
 
@@ -29,40 +29,40 @@ if TYPE_CHECKING:
 __all__ = ["ListResult", "ListSync", "is_known_ground"]
 
 PAGE_SIZE = 1000
-# How far before a watermark is read again: what happened at that moment may have been listed late.
+# Rows this far before a watermark are read again: the server may have listed them late.
 OVERLAP_SECONDS = 60.0
-# How many more rows without a sort time than were counted may have gone, before that costs a further request.
+# This many of the rows without a sort time may have gone before that costs a further request.
 _UNDATED_MARGIN = 300
-# How often all rows are read in one sync where the server's count goes on to differ.
+# Max number of full sweeps in one sync if the server's count goes on to differ.
 _MOST_SWEEPS = 3
 
 
 class ListResult(Struct, frozen=True, kw_only=True):
-    """What a sync did with one list."""
+    """The result of a sync for one list."""
 
     name: str
     rows: int
-    """Rows that are there now, deleted ones not counted."""
+    """The number of rows, deleted ones not counted."""
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
     restored: int = 0
     requests: int = 0
     full: str | None = None
-    """Why every row was read; None where the newest ones were enough."""
+    """The reason to read every row; None if the newest ones were enough."""
     complete: bool | None = None
-    """Whether that met every row, as in :class:`WalkReport`. None too where the newest ones were enough."""
+    """Whether the full read met every row, as in :class:`WalkReport`. None too if the newest ones were enough."""
 
     @property
     def changes(self) -> int:
-        """How many rows are other ones now."""
+        """The number of changed rows."""
         return self.inserted + self.updated + self.deleted + self.restored
 
 
 class ListSync:
     """One sync of one list.
 
-    ``bind`` is told the organisation that the answers are of. A list older than ``full_every`` is read whole.
+    ``bind`` gets the organisation of the answers. A list older than ``full_every`` is read whole.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class ListSync:
         self._complete: bool | None = None
 
     async def run(self, *, is_full: bool) -> ListResult:
-        """Do it. Raises what iterating a pager raises, and MirrorError."""
+        """Run the sync. Raises the errors of iterating a pager, and MirrorError."""
         why = "it was asked for" if is_full else self._why_full()
         if why is None:
             difference = await self._read_newest()
@@ -130,14 +130,14 @@ class ListSync:
     # -- all rows --------------------------------------------------------------------------------------------------
 
     async def _read_all(self) -> int | None:
-        """Read every row, then what changed meanwhile; give by how much the server's count exceeds the rows."""
+        """Read every row, then the changes meanwhile; give the server's count minus the rows."""
         self._counts.clear()
         had_come = self._has_come
         was_resumed = await self._sweep()
         difference = await self._read_newest()
         is_at_rest = len(self._counts) == 1 and self._has_come == had_come and not was_resumed
         if difference is not None and difference < 0 and is_at_rest:
-            # Nothing came or went meanwhile, and the server counts just the rows that were met: the others are gone.
+            # No row came or went meanwhile, and the server counts just the rows met: the others are gone.
             gone = await self._store.drop_missed(self._list, expected=-difference)
             self._done[Outcome.DELETED] += gone
             difference += gone
@@ -148,7 +148,7 @@ class ListSync:
         return self._done[Outcome.INSERTED] + self._done[Outcome.RESTORED]
 
     async def _sweep(self) -> bool:
-        """Read every row, or go on where that was broken off; tell which."""
+        """Read every row, or go on with a broken-off sweep; tell which."""
         began = self._store.now()
         sweep = self._state.sweep
         if sweep is not None and began - sweep.began >= self._full_every:
@@ -174,13 +174,13 @@ class ListSync:
         state = replace(
             self._state, sweep=None, swept_at=began, watermarks={order.name: head for order in self._list.orders}
         )
-        # A walk that was resumed proves nothing of the rows that were read before.
+        # A resumed walk proves nothing about the rows read before.
         complete = None if was_resumed and report.complete else report.complete
         self._done[Outcome.DELETED] += await self._store.finish_sweep(self._list, state, complete=complete)
         return was_resumed
 
     def _pager_of_all(self, sweep: Sweep | None) -> Pager[Any] | None:
-        """Give the walk over all rows, from where it was broken off; None where that cannot be resumed any more."""
+        """Give the walk over all rows, resumed if a sweep was broken off; None if its token is refused."""
         try:
             return self._walk(resume=sweep.token if sweep is not None else None)
         except ConfigError:
@@ -190,7 +190,7 @@ class ListSync:
     # -- the newest rows -------------------------------------------------------------------------------------------
 
     async def _read_newest(self) -> int | None:
-        """Read the head of each order down to known ground; give by how much the server's count exceeds the rows."""
+        """Read the head of each order down to known ground; give the server's count minus the rows."""
         for order in self._list.orders:
             await self._read_head(order)
         count = self._count
@@ -199,7 +199,7 @@ class ListSync:
         rows = await self._store.count(self._list)
         if max(self._counts, default=0) > PAGE_SIZE and not self._state.counts_all:
             await self._store.save_state(self._list, replace(self._state, counts_all=True))
-        # No document decides whether a list counts all rows or those of its page. More than a page holds are all.
+        # No document tells whether a list counts all rows or those of its page. A count above a page's size counts all.
         return count - rows if rows <= PAGE_SIZE or self._state.counts_all else None
 
     async def _read_head(self, order: Order) -> None:
@@ -214,7 +214,7 @@ class ListSync:
         """Read an order from an offset down to known ground; tell whether the head was there.
 
         Rows without a sort time may stand before the newest one: four of five chats of an organisation may have no
-        message. Reading begins a little before their end. Where they stand last instead, the first row has a time, and
+        message. Reading begins a little before their end. The first row has a time if they stand last instead, and then
         nothing is read.
         """
         state, began = self._state, self._store.now()
@@ -235,7 +235,7 @@ class ListSync:
                         state = replace(state, undated_first=undated_first)
                     newest = next((time for time in times if time is not None), None)
                     if head is None and newest is not None:
-                        # A message may be dated in the future, by a phone whose clock is wrong.
+                        # A phone with a wrong clock may date a message in the future.
                         head = min(newest, _server_time(page) or newest)
                     outcomes = await self._merge(page, as_of=began)
                     news = [outcome in order.news for outcome in outcomes]
@@ -263,15 +263,15 @@ class ListSync:
         return outcomes
 
     def _is_drifting(self, difference: int | None) -> bool:
-        """Tell whether rows have gone or come that no order shows."""
+        """Tell whether rows came or went unseen by any order."""
         state = self._state
         is_usual = state.is_difference_usual and difference == state.difference
         return bool(difference) and not is_usual
 
     async def _note_difference(self, difference: int | None) -> None:
-        """Remember by how much the count is off after all was read.
+        """Remember the error of the server's count after a full sweep.
 
-        Where it is too high by the same as the last time, and nothing has come meanwhile, this server counts so.
+        This server always counts so if it is too high by the same as the last time, and nothing has come meanwhile.
         """
         is_usual = (difference or 0) > 0 and difference == self._state.difference and not self._has_come
         state = replace(self._state, difference=difference, is_difference_usual=is_usual)
@@ -279,9 +279,9 @@ class ListSync:
 
 
 def is_known_ground(times: Sequence[float | None], news: Sequence[bool], *, watermark: float) -> bool:
-    """Tell whether a page, newest first, ends in rows that are known: older than the watermark, and none is news.
+    """Tell whether a page, newest first, ends in known rows: older than the watermark, and none is news.
 
-    A row that is news and yet is older came late. Others may have come with it, so the next page is read, too.
+    A row of news below the watermark came late. Others may have come with it, so the next page is read, too.
     """
     if all(time is None for time in times):
         return False  # Rows without a time stand before all others.
@@ -293,7 +293,7 @@ def is_known_ground(times: Sequence[float | None], news: Sequence[bool], *, wate
 
 
 def _server_time(page: Page[bytes]) -> float | None:
-    """Read when the server answered, in Unix seconds."""
+    """Read the server's time of answering, in Unix seconds."""
     try:
         return parsedate_to_datetime(page.meta.date or "").timestamp()
     except ValueError:
