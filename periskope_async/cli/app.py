@@ -40,7 +40,7 @@ app = App(
     help="Periskope's WhatsApp chats, from the command line. Set PERISKOPE_API_KEY, or add --sandbox to try it.",
     version=lambda: __import__("periskope_async").__version__,
     result_action="return_value",
-    # Else Ctrl-C while a row is being written would end without a word.
+    # Ctrl-C during the writing of a row would otherwise end without a word.
     suppress_keyboard_interrupt=False,
 )
 for command in (chats, messages, send, status, contacts, tickets, phones, queue):
@@ -75,7 +75,7 @@ def run(arguments: Sequence[str]) -> int:
         say("!", "stopped")
         return 128 + stopped.number
     except BrokenPipeError:
-        # Who reads our output has had enough (`… | head`).
+        # The reader of our output has had enough (`… | head`).
         return Exit.OK
     except (PeriskopeError, OSError) as error:
         say("✗", str(error))

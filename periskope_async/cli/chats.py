@@ -85,7 +85,7 @@ def _table(rows: Sequence[Chat], total: int | None, *, width: int) -> Table:
     table = Table(box=None, header_style="bold dim", caption=caption, caption_justify="left", pad_edge=False)
     names = [Text(_plain(chat.chat_name) or "(no name)", style="" if chat.chat_name else "dim") for chat in rows]
     ids = [Text(_plain(chat.chat_id), style="dim") for chat in rows]
-    # An id is there to be copied, so it is never cut; where the terminal is narrow, other columns give way to it.
+    # Ids are there to be copied, so they are never cut; other columns give way to them on a narrow terminal.
     room = width - max(text.cell_len for text in ids) - _GAP
     columns: list[tuple[str, int, list[Text]]] = []
     for title, least, texts in (

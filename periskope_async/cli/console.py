@@ -1,4 +1,4 @@
-"""What reaches people: text that every terminal, file and encoding can take, and that no stranger can shape."""
+"""Text for people: every terminal, file and encoding can take it, and no stranger can shape it."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ __all__ = [
 
 Sign = Literal["✓", "!", "✗", "?"]
 SIGNS: dict[str, Sign] = {"whole": "✓", "unknown": "?", "partial": "!"}
-"""By the state of an export."""
+"""The sign of each state of an export."""
 _STYLES = {"✓": "green", "!": "yellow", "✗": "red", "?": "yellow"}
 _LEAST_WIDTH = 30
-# What our own texts are made of, for encodings that lack it.
+# Replaces the signs in our own texts if an encoding lacks them.
 _PLAIN = {"✓": "+", "✗": "x", "→": "->", "…": "..."}
 
 
@@ -54,7 +54,7 @@ class _Console(Console):
 
 
 def prepare_streams() -> None:
-    """Let stdout and stderr take every text: what their encoding lacks is shown as something plain."""
+    """Let stdout and stderr take every text: characters missing from their encoding become plain ones."""
     codecs.register_error("periskope", _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a stream that was closed by the caller is None
@@ -78,7 +78,7 @@ def error_console() -> Console:
 
 
 def say(sign: Sign | None, text: str, *, style: str = "") -> None:
-    """Print one line on stderr. Never raises: a command goes on where nobody can read it."""
+    """Print one line on stderr. Never raises: a command goes on even if nobody can read it."""
     with suppress(OSError, ValueError):
         error_console().print(signed(sign, text, style=style), soft_wrap=True)
 
@@ -90,27 +90,27 @@ def signed(sign: Sign | None, text: str, *, style: str = "") -> Text:
 
 
 def log_to_stderr() -> None:
-    """Show what the library warns of; without a handler Python would print it as it is."""
+    """Show the library's warnings; Python would print them bare without a handler."""
     logging.getLogger("periskope_async").addHandler(_Warnings(logging.WARNING))
 
 
 class _Warnings(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        # A wait for the limit is said by LongWaits, in words for people.
+        # LongWaits says a wait for the limit, in words for people.
         if not str(record.msg).startswith("waiting "):
             say("!", record.getMessage())
 
 
 def output_console() -> Console:
-    """Give the console for what a command was asked for: stdout."""
+    """Give the console for the output of a command: stdout."""
     console = _Console(highlight=False)
-    # Narrower, a table would cut the ids, which are there to be copied; with COLUMNS=0 it would be empty.
+    # A narrower table would cut the ids, and they are there to be copied. COLUMNS=0 would make it empty.
     console.width = max(console.width, _LEAST_WIDTH)
     return console
 
 
 def check_stdout() -> None:
-    """Raise ExportError where stdout is closed, before anything is asked for that could not be shown."""
+    """Raise ExportError if stdout is closed, before a request whose result could not be shown."""
     if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison] - so it is where the caller closed it
         raise ExportError("stdout is closed, and what was asked for goes there")
 
@@ -128,7 +128,7 @@ def _stdout() -> Generator[None]:
 
 
 def print_out(*lines: RenderableType, soft_wrap: bool = False) -> None:
-    """Print on stdout. Raises ExportError where it is closed or full, BrokenPipeError where its reader left."""
+    """Print on stdout. Raises ExportError if it is closed or full, BrokenPipeError if its reader left."""
     with _stdout():
         for line in lines:
             output_console().print(line, soft_wrap=soft_wrap)
@@ -142,7 +142,7 @@ def write_out(data: bytes) -> None:
 
 
 def settle_stdout() -> None:
-    """Leave nothing that Python would fail to write when it exits."""
+    """Flush or drop the output, so Python does not fail to write it when it exits."""
     if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
         return
     try:

@@ -1,4 +1,4 @@
-"""``periskope doctor``: what works and what does not, from the key to one page."""
+"""``periskope doctor``: checks everything from the key to one page."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SIGNS: dict[State, Sign] = {"ok": "✓", "warning": "!", "failed": "✗"}
 
 @dataclass(slots=True)
 class Findings:
-    """What was found, in the order of asking."""
+    """The findings, in the order of asking."""
 
     rows: list[tuple[State, str, str]] = field(default_factory=list[tuple[State, str, str]])
 

@@ -1,4 +1,4 @@
-"""What the commands around exports share: what becomes of an older file, hints, and how paths are shown."""
+"""Common parts of the commands around exports: the treatment of an older file, hints, and paths for people."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Existing:
 
     @property
     def if_exists(self) -> IfExists:
-        """The plan's word for it. Raises ConfigError where two exclude each other."""
+        """The plan's word for it. Raises ConfigError if two exclude each other."""
         if self.overwrite and (self.update or self.sweep):
             raise ConfigError("--overwrite and an update exclude each other; leave one out", parameter="overwrite")
         return "sweep" if self.sweep else "update" if self.update else "overwrite" if self.overwrite else "replace"
@@ -44,7 +44,7 @@ class Existing:
 
 @contextmanager
 def hinting_at_phones() -> Generator[None]:
-    """Add a hint to the server's refusal of a list that has to be asked for phone by phone."""
+    """Add a hint to the server's refusal of a list, if the list has to be asked for phone by phone."""
     try:
         yield
     except ValidationError as error:
@@ -62,6 +62,6 @@ def read_patience(text: str) -> float:
 
 
 def shown_path(path: Path) -> Path:
-    """Give a path as short as it can be: from the present folder on where it is below that."""
+    """Give a path in its shortest form: relative if it is below the present folder."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path

@@ -106,7 +106,7 @@ class Writing:
 
 
 def _refuse_options(_type: type, out: str) -> None:
-    """Take a lone dash for stdout; what else begins with one is a slip in an option's name."""
+    """Take a lone dash for stdout; any other text with a leading dash is a slip in an option's name."""
     if out.startswith("-") and out != "-":
         raise ValueError(f"there is no such option; a file of this name is ./{out}")
 
@@ -200,7 +200,7 @@ async def _export(
             if sources.all_phones:
                 sources = replace(sources, phone=await _phones(client, sources))
             filters = _filters(sources)
-            # How much is new is not known before.
+            # The number of new rows is not known before.
             progress.sources = 0 if if_exists == "update" else len(filters)
             pagers = {source: _pager(client, name, sources, walking, chosen) for source, chosen in filters.items()}
             if showing.dry_run:
@@ -229,10 +229,10 @@ async def _export(
 
 
 async def _phones(client: PeriskopeClient, sources: Narrowing) -> tuple[str, ...]:
-    """Name the phones that were linked, in a lasting order. Raises ConfigError where there is none."""
+    """Name the linked phones, in a lasting order. Raises ConfigError if there is none."""
     if sources.phone:
         raise ConfigError("--all-phones and --phone exclude each other; leave one out", parameter="all_phones")
-    # A phone that was never linked has no number, and no rows.
+    # A phone has no number and no rows before it is linked.
     phones = sorted(phone.phone_id for phone in await client.list_phones() if phone.org_phone)
     if not phones:
         raise ConfigError("the organisation has linked no phone; leave out --all-phones", parameter="all_phones")
@@ -257,7 +257,7 @@ def _filters(sources: Narrowing) -> dict[str, dict[str, Any]]:
 def _pager(
     client: PeriskopeClient, name: str, sources: Narrowing, walking: Walking, chosen: dict[str, Any]
 ) -> Pager[Any]:
-    """Make the pager of a list. Raises ConfigError for a filter that the list has not."""
+    """Make the pager of a list. Raises ConfigError for a filter unknown to the list."""
     begin: Callable[..., Pager[Any]] = getattr(client, f"iter_{name}")
     asked = {
         "chat_id": sources.chat_id,
@@ -284,7 +284,7 @@ def _pager(
 
 
 def _query(sources: Narrowing, walking: Walking) -> dict[str, str]:
-    """Say what was asked for, for the manifest."""
+    """Give the query for the manifest."""
     asked = {name: getattr(sources, name) for name in type(sources).__dataclass_fields__}
     asked |= {"max_items": walking.max_items, "consistency": walking.consistency}
     return {
@@ -310,7 +310,7 @@ async def _print(pagers: dict[str, Pager[Any]], *, what: str, is_quiet: bool) ->
 async def _estimate(
     client: PeriskopeClient, pagers: dict[str, Pager[Any]], page_size: int, *, what: str, is_json: bool
 ) -> int:
-    """Ask for one page of each walk, and say what the whole would cost."""
+    """Ask for one page of each walk, and estimate the cost of the whole."""
     rows = requests = size = 0
     is_known = True
     for pager in pagers.values():
@@ -320,7 +320,7 @@ async def _estimate(
                 is_known = is_known and page.count is not None
                 count = count if pager.max_items is None else min(count, pager.max_items)
                 rows += count
-                # Pages overlap by a few rows, and one more shows that the end is the end.
+                # Pages overlap by a few rows, and one more page proves the end.
                 requests += -(-count // max(1, page_size - _OVERLAP)) + 1
                 size += sum(map(len, page.items)) * count // max(1, len(page.items))
                 break

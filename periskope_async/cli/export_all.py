@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["export_all"]
 
-# The server answers 422 where it is asked for these without a phone.
+# The server answers 422 if it is asked for these without a phone.
 _OF_A_PHONE = {"notes", "notifications", "reactions", "scheduled_messages"}
 # Occurrences are a list of one scheduled message, and no list of the organisation.
 _NAMES = sorted(LISTS.keys() - {"occurrences"})
@@ -36,17 +36,17 @@ _Switch = Annotated[bool, Parameter(negative=())]
 
 
 class _Round(Struct, kw_only=True):
-    """A run that has not read every list yet, as ``manifest.json.partial`` keeps it."""
+    """A run with lists left to read, as ``manifest.json.partial`` keeps it."""
 
     format: str
     if_exists: IfExists
     begun: datetime
     done: dict[str, str] = {}
-    """The lists whose files are finished, and the files' checksums."""
+    """The lists with a finished file, and the files' checksums."""
 
 
 class _Shown:
-    """Shows how far the list is that is being read. It is the client's hook."""
+    """Shows the progress of the present list. It is the client's hook."""
 
     now: ExportProgress | None = None
 
@@ -124,7 +124,7 @@ async def export_all(
 
 
 async def _export(plan: ExportPlan, out: Path, name: str, shown: _Shown, *, is_quiet: bool) -> Manifest | str:
-    """Export one list; give its manifest, or why there is none. Raises AuthenticationError."""
+    """Export one list; give its manifest, or the reason for having none. Raises AuthenticationError."""
     what = name.replace("_", " ")
     shown.now = progress = ExportProgress(what, is_quiet=is_quiet)
     progress.sources = 0 if plan.if_exists == "update" else len(plan.pagers)
@@ -157,7 +157,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _finished(current: _Round, name: str, out: Path) -> Manifest | None:
-    """Give the manifest of a file that this run has finished before; None where it has to be read."""
+    """Give the manifest of a file finished by this run before; None if it has to be read."""
     if name not in current.done or not out.exists():
         return None
     manifest = read_manifest(out)
@@ -169,7 +169,7 @@ def _round_path(folder: Path) -> Path:
 
 
 def _read_round(folder: Path, ending: str, if_exists: IfExists) -> _Round | None:
-    """Read what an earlier run of the same kind has finished; None where there is none to go on with."""
+    """Read the finished lists of an earlier run of the same kind; None if there is no such run."""
     path = _round_path(folder)
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_Round)

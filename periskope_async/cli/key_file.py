@@ -16,7 +16,7 @@ _PIPE_SECONDS = 60.0
 
 
 async def read_key_file(path: Path, *, option: str = "--api-key-file") -> str:
-    """Give what ``path`` holds. Raises ConfigError, which never holds the key, and names the option that it came by."""
+    """Give the key in ``path``. Raises ConfigError, with the name of its option and never the key."""
     try:
         content = await _content(path)
         # Notepad writes a byte order mark.
@@ -40,7 +40,7 @@ def _unfit(option: str, path: Path, why: str) -> ConfigError:
 
 
 async def _content(path: Path) -> bytes:
-    # To open a pipe that nobody writes to would hold the event loop.
+    # A pipe without a writer would hold the event loop at its opening.
     with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb", buffering=0) as file:  # noqa: ASYNC230, PTH123
         if not stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
             return file.read(_MOST_BYTES + 1)

@@ -1,4 +1,4 @@
-"""How live events are shown: as a line for people, as JSON for a program, and as a board on a terminal."""
+"""Shows live events: as a line for people, as JSON for a program, and as a board on a terminal."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MESSAGES_PER_CHAT = 5
 
 
 def event_line(event: LiveEvent, names: ChatNames | None = None) -> Text:
-    """Give an event as one line: when it came, what it is, where (by the chat's name, or its id), by whom, its text."""
+    """Give an event as one line: its time, its kind, its chat (by name, or by id), its author, its text."""
     chat = _chat_of(event)
     when = event.timestamp or event.received_at
     cells = [
@@ -51,7 +51,7 @@ def event_line(event: LiveEvent, names: ChatNames | None = None) -> Text:
 def event_json(event: LiveEvent) -> bytes:
     """Give an event as a line of JSON: ``event``, ``data`` as it was sent, ``timestamp``, ``received_at``, ``source``.
 
-    What is no JSON is a string in ``data``.
+    ``data`` is a string if the event is no JSON.
     """
     head = {
         "event": event.name,
@@ -63,13 +63,13 @@ def event_json(event: LiveEvent) -> bytes:
     if event.data is None:
         data = msgspec.json.encode(event.raw.decode(errors="replace"))
     else:
-        # Bytes that are no UTF-8 are no JSON to those who read it.
+        # Readers of JSON refuse bytes that are no UTF-8.
         data = event.raw.decode(errors="replace").encode() or msgspec.json.encode(event.data)
     return json_lines([msgspec.json.encode(head)[:-1] + b',"data":' + data + b"}"])
 
 
 def gap_text(gap: Gap) -> str:
-    """Say what may be missing."""
+    """Describe a gap, and whether events may be missing."""
     what = f"{gap.dropped:,} events were dropped" if gap.dropped else f"{gap.seconds:.0f} s without events"
     if gap.recovered:
         return f"{what}, and nothing is missing"
@@ -79,7 +79,7 @@ def gap_text(gap: Gap) -> str:
 
 
 class Board:
-    """The chats that were heard of last, drawn below the lines of a terminal."""
+    """The latest chats with events, drawn below the lines of a terminal."""
 
     def __init__(self, is_connected: Callable[[], bool], names: ChatNames) -> None:
         self._is_connected = is_connected

@@ -1,4 +1,4 @@
-"""Names of chats, which an event of a message does not bring."""
+"""Names of chats: the event of a message does not bring them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _CHATS_KEPT = 10_000
 
 
 class ChatNames:
-    """Names that events brought, and those that the API was asked for: one request for a chat, while :meth:`ask` runs.
+    """Keeps names from events, and asks the API for others: one request for a chat, while :meth:`ask` runs.
 
-    Until a name is known, or where there is none, it is the id. Every name is one printable line.
+    The id stands for a missing name. Every name is one printable line.
     """
 
     def __init__(self) -> None:
@@ -39,13 +39,13 @@ class ChatNames:
             self._wanted.put_nowait(chat_id)
 
     def note(self, chat_id: str, name: str) -> None:
-        """Take note of a chat's name; the oldest one is forgotten where there are many."""
+        """Take note of a chat's name; the oldest of too many is forgotten."""
         self._names[chat_id] = one_line(name, limit=_LONGEST)
         if len(self._names) > _CHATS_KEPT:
             del self._names[next(iter(self._names))]
 
     async def ask(self, client: PeriskopeClient) -> None:
-        """Ask for the names that are wanted, one after the other, until cancelled. What fails leaves the id."""
+        """Ask for the wanted names, one after the other, until cancelled. A failed request leaves the id."""
         while True:
             chat_id = await self._wanted.get()
             with suppress(PeriskopeError):

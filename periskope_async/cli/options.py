@@ -1,4 +1,4 @@
-"""What the commands share: options, exit codes, consoles, and a client that may talk to a sandbox."""
+"""Common parts of the commands: options, exit codes, consoles, and a client for the server or a sandbox."""
 
 from __future__ import annotations
 
@@ -120,10 +120,10 @@ def walk(client: PeriskopeClient, selection: Selection, walking: Walking, *, max
 async def open_client(
     server: Server, hooks: Iterable[Hook] = (), *, is_quiet: bool = False, is_moving: bool = False
 ) -> AsyncGenerator[PeriskopeClient]:
-    """Give a client for the options; with ``--sandbox``, one to a Periskope that lives as long as it does.
+    """Give a client for the options. ``--sandbox`` gives it a Periskope of its own for its lifetime.
 
-    Unless quiet, it says on stderr when a long wait for the limit begins. With ``is_moving`` messages come to that
-    sandbox all the time.
+    It says on stderr when a long wait for the limit begins, unless quiet. Messages come to that sandbox all the time if
+    ``is_moving``.
     """
     if not is_quiet:
         hooks = (LongWaits(), *hooks)

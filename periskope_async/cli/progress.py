@@ -1,4 +1,4 @@
-"""How far an export is: drawn on a terminal, and a plain line now and then on a pipe."""
+"""Shows the progress of an export: drawn on a terminal, as a plain line now and then on a pipe."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 __all__ = ["ExportProgress"]
 
-# A wait shorter than this would only flicker.
+# A shorter wait would only flicker.
 _SHOWN_WAIT_SECONDS = 0.05
 _SECONDS_A_LINE = 5.0
-# Before that a rate is a guess.
+# A rate is a guess before that.
 _SECONDS_TO_A_RATE = 1.0
 
 
 class ExportProgress:
-    """Draws how far an export is. It is a client's hook, and what an export tells its progress to.
+    """Draws the progress of an export. It is a client's hook, and an export's ``progress``.
 
-    Enter it while the export runs. Where stderr is no terminal, it writes a plain line every five seconds.
+    Enter it while the export runs. It writes a plain line every five seconds if stderr is no terminal.
     """
 
     def __init__(self, what: str, *, max_items: int | None = None, is_quiet: bool = False) -> None:
         self._what = what
         self.sources = 1
-        """How many walks there are."""
+        """The number of walks."""
         self._max_items = max_items
         self._is_quiet = is_quiet
         self._count = _Count()
         console = error_console()
-        # Not as rich sees it, which takes any file for a terminal where FORCE_COLOR or TTY_COMPATIBLE is set.
+        # rich takes any file for a terminal if FORCE_COLOR or TTY_COMPATIBLE is set, so isatty is asked too.
         self._is_drawn = not is_quiet and console.is_terminal and console.file.isatty()
         self._said = time.monotonic()
         self._bar = Progress(
@@ -105,7 +105,7 @@ class ExportProgress:
 
 
 class _Count:
-    """What came so far."""
+    """The rows and pages so far."""
 
     def __init__(self) -> None:
         self.pages = 0
@@ -126,12 +126,12 @@ class _Count:
             self._began = time.monotonic(), self.rows
 
     def total(self, sources: int) -> int | None:
-        """Add up the server's counts; None until each source has told one."""
+        """Add up the server's counts; None until each source has given one."""
         counts = [max(one.count, one.rows) for one in self._latest.values() if one.count is not None]
         return sum(counts) if len(counts) == sources else None
 
     def said(self, what: str, total: int | None) -> tuple[str, str]:
-        """Say what came, and how long the rest will take."""
+        """Say the amounts so far, and the time for the rest."""
         parts = [f"{self.rows:,} {what}", f"{self.pages:,} pages", f"{self._bytes / 1e6:,.1f} MB"]
         left = ""
         if self._began is not None:

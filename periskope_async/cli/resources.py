@@ -1,4 +1,4 @@
-"""``periskope messages``, ``contacts``, ``tickets``, ``phones`` and ``queue``: what there is, as a table or as JSON."""
+"""``periskope messages``, ``contacts``, ``tickets``, ``phones`` and ``queue``: lists as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ _JOBS = (
 
 
 async def acting(client: PeriskopeClient, connection: Connection) -> PeriskopeClient:
-    """Give a client that acts for one phone: the one named, the only one, or the sandbox's first.
+    """Give a client for one phone: the named one, the only one, or the sandbox's first.
 
-    Raises ConfigError where that leaves a choice.
+    Raises ConfigError if none or several are left.
     """
     if client.phone is not None:
         return client

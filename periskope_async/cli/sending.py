@@ -70,7 +70,7 @@ async def send(
                 say("✓", f"queued at {sent.receipt.queue_position or 0}")
                 print_out(sent.unique_id or sent.queue_id or "", soft_wrap=True)
             return Exit.OK
-        # The id goes out first: who stops waiting can still follow it.
+        # The id goes out first: a person may stop waiting and still follow it.
         say(None, f"queued as {sent.unique_id or sent.queue_id}")
         _print_status(await sent.wait(wait, timeout=timeout), json=json)
     return Exit.OK

@@ -33,13 +33,13 @@ def run_until_stopped(main: Coroutine[object, object, T]) -> T:
         task = asyncio.ensure_future(main)
 
         def stop(number: int) -> None:
-            # Once: a second cancel would break into what tidies up.
+            # A second cancel would break into the clean-up.
             if not numbers:
                 numbers.append(number)
                 task.cancel()
 
         for number in _SIGNALS:
-            # One that is ignored stays so: that is what nohup does. Windows
+            # An ignored signal stays ignored: nohup relies on it. Windows
             # has no such handlers, nor has a thread beside the main one.
             if signal.getsignal(number) is signal.SIG_DFL:
                 with suppress(NotImplementedError, RuntimeError, ValueError):

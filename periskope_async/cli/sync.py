@@ -122,7 +122,7 @@ class _SyncProgress(ExportProgress):
 
 
 async def _live(client: PeriskopeClient) -> AsyncGenerator[LiveEvent | Gap]:
-    """Give live events for as long as there are any; without them the mirror goes on by looking now and then."""
+    """Give live events for as long as there are any; the mirror goes on without them by looking now and then."""
     try:
         async with client.events() as stream:
             async for item in stream:

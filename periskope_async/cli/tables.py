@@ -26,13 +26,13 @@ _GAP = 2
 
 
 class Column(NamedTuple):
-    """A column: its title, and the field that it shows, such as ``message.body``."""
+    """A column: its title, and its field, such as ``message.body``."""
 
     title: str
     path: str
     style: str = ""
     is_whole: bool = False
-    """Whether it is never cut, for what is there to be copied."""
+    """Whether it is never cut, because people copy it."""
 
 
 def print_json(rows: Sequence[Part]) -> None:
@@ -41,7 +41,7 @@ def print_json(rows: Sequence[Part]) -> None:
 
 
 def print_table(rows: Sequence[Part], columns: Sequence[Column], caption: str) -> None:
-    """Print objects as a table as wide as the terminal; where that is narrow, the last columns go."""
+    """Print objects as a table as wide as the terminal; a narrow terminal drops the last columns."""
     width = output_console().width
     cells = {column: [_shown(row, column.path) for row in rows] for column in columns}
     wanted = {column: max(map(len, (column.title, *texts))) for column, texts in cells.items()}

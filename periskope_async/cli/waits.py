@@ -1,4 +1,4 @@
-"""A long wait for the limit is said once, on a terminal or not: else a program seems to hang."""
+"""A long wait for the limit is said once, on a terminal or not. A program would seem to hang otherwise."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _LONG_SECONDS = 10.0
 
 
 class LongWaits:
-    """A hook that says when a long wait begins."""
+    """A hook to say when a long wait begins."""
 
     def __init__(self) -> None:
         self._told_until = 0.0
 
     def __call__(self, event: Event, /) -> None:
-        """Say it for the first of the requests that wait together."""
+        """Say it for the first of several requests waiting together."""
         now = time.monotonic()
         if not isinstance(event, Throttled) or event.wait <= _LONG_SECONDS or now < self._told_until:
             return

@@ -45,8 +45,8 @@ async def watch(
             client.events(*names, fill_gaps=True) as stream,
             in_background(chats.ask(client)),
         ):
-            # Lines go above the board only where both are printed by one console. It is that of stderr, so that
-            # warnings go above it too; stdout is the same terminal then.
+            # Lines go above the board only if one console prints both. It is the console of stderr, so warnings go
+            # above it too; stdout is the same terminal then.
             if not json and output_console().is_terminal and error_console().is_terminal:
                 board = Board(lambda: stream.is_connected, chats)
                 drawn.enter_context(Live(board, console=error_console(), refresh_per_second=4, transient=True))

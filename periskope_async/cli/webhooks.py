@@ -1,4 +1,4 @@
-"""``periskope webhooks listen``: what Periskope sends to an address, for a person who sets it up."""
+"""``periskope webhooks listen``: shows Periskope's webhooks to a person who sets up an address."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def listen(
         Print each event as a line of JSON.
     """
     check_stdout()
-    # Only one waits to be printed; the others wait in the receiver, which is bounded.
+    # Max one event waits to be printed; the others wait in the receiver, and it is bounded.
     events: asyncio.Queue[LiveEvent] = asyncio.Queue(1)
     async with AsyncExitStack() as stack:
         if sandbox:
@@ -92,7 +92,7 @@ async def _serve(receiver: Receiver, host: str, port: int, stack: AsyncExitStack
 
 
 async def _signing_keys(path: Path | None) -> SigningKeys:
-    """Read the keys, which no error shows. Raises ConfigError."""
+    """Read the keys. No error shows them. Raises ConfigError."""
     if path is not None:
         return SigningKeys((await read_key_file(path, option="--signing-key-file")).split())
     if not os.environ.get(_VARIABLE, "").strip():

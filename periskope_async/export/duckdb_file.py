@@ -1,4 +1,4 @@
-"""A DuckDB database, in a storage format for every 1.x."""
+"""A DuckDB database. DuckDB 1.x opens its storage format too."""
 
 from __future__ import annotations
 

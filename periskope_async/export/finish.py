@@ -207,7 +207,7 @@ class Finish:
         return target, manifest
 
     def _place_partial(self, manifest: Manifest, product: Path) -> tuple[Path, Manifest]:
-        """Keep the rows of the other sources if one failed. An older file stays; the same command goes on."""
+        """Put in place the rows of the other sources if one failed. An older file stays; the same command goes on."""
         target = self._spool.target
         place = target
         if target.exists():

@@ -41,7 +41,7 @@ class UpdateResult(Struct, frozen=True, kw_only=True):
 
     added: int
     replaced: int
-    """Older rows, written as they are now, changed or not."""
+    """Older rows, rewritten as they are now, changed or not."""
     gone: int
     """Rows that a full sweep missed, marked for the first time."""
 

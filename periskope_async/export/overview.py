@@ -89,7 +89,7 @@ class Overview(Struct):
 
 
 def overview(table: Table, batches: Iterable[Batch]) -> Overview:
-    """Count some rows."""
+    """Count the chats, labels and days of some rows."""
     found = Overview()
     for line in _lines(table, batches):
         found.listed.append(line)

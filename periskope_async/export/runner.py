@@ -74,7 +74,7 @@ async def run_plan(plan: ExportPlan, path: str | os.PathLike[str], *, progress: 
 
 
 def _job_of(plan: ExportPlan, target: Path) -> Job:
-    """Find out the job. Raises ConfigError, and ExportError if the file at OUT must not be lost."""
+    """Work out the job. Raises ConfigError, and ExportError if the file at OUT must not be lost."""
     form = format_of(target.name, plan.format)
     form.check()
     table = table_of(plan.listing, has_sources=len(plan.pagers) > 1 and not plan.merge)

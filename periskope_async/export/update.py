@@ -37,7 +37,7 @@ class Changes(Struct):
     """The effect of an update on the rows of a file."""
 
     replaced: int = 0
-    """Older rows, written as they are now."""
+    """Older rows, rewritten as they are now."""
     gone: int = 0
     """Rows that a full sweep missed, marked for the first time."""
     rows: Counter[str] = field(default_factory=Counter[str])

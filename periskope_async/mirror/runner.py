@@ -32,7 +32,7 @@ __all__ = ["ListResult", "Mirror", "MirrorEvent", "SyncResult"]
 
 # These errors may be over when a watching mirror asks again.
 _PASSING = (TransportError, ServerError, RateLimitError)
-# A watching mirror reads a list without an order this often.
+# A watching mirror reads a list without a known order this often.
 _UNORDERED_SECONDS = 600.0
 
 
@@ -172,7 +172,7 @@ class Mirror:
         """
         following = asyncio.ensure_future(self._follow(events)) if events is not None else None
         if following is not None:
-            # No event brings later changes.
+            # No event brings changes after their end.
             following.add_done_callback(lambda _: self._is_sync_wanted.set())
         loop = asyncio.get_running_loop()
         read_at = -math.inf
