@@ -185,7 +185,7 @@ class SQLite(_Base):
 
     _types: ClassVar[Mapping[Kind, str]] = {"text": "TEXT", "integer": "INTEGER", "boolean": "INTEGER", "time": "TEXT"}
     _errors = (OSError, sqlite3.Error)
-    # A column without STRICT may change its values: some turn "+91…" into a number.
+    # A column without STRICT may change its values: some make "+91…" a number.
     _table_options = " STRICT"
     _begin = "BEGIN IMMEDIATE"
 
