@@ -1,7 +1,7 @@
 """The proofs in an answer's count: the server has forgotten some of our requests, or still counts them all (pure).
 
-The server counts all unforgotten requests among those surely counted before this one. It has forgotten the oldest of
-them if it counts fewer. This holds for fixed windows, sliding logs and token buckets alike.
+Some requests were surely counted before this one. The server counts them all, less the forgotten ones. A lower count
+proves: it has forgotten the oldest of them. This holds for fixed windows, sliding logs and token buckets alike.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ServerCount:
         """Whether the server was seen to forget at once what a log or a bucket still counts."""
 
     def book_failure(self, token: Token) -> None:
-        """Take a request with an error for an answer."""
+        """Take a request answered with an error."""
         if self.failed is FailedRequests.UNSEEN:
             self.failed = FailedRequests.OPEN
         elif self.failed is FailedRequests.NOT_COUNTED:
@@ -148,7 +148,7 @@ class ServerCount:
             self._window.hint(length, late_by=_late_by(token), ends_by=ends_by)
 
     def _learn_lasting(self, token: Token, used: int, *, since_opened: float) -> None:
-        """Learn of a window still open: an answer counts all requests possibly counted with it."""
+        """Learn of a window still open, if an answer counts all requests possibly counted with it."""
         # Requests sent together with it may have been counted before it in a new window, too.
         if self._window.is_news(since_opened) and used >= self._count_with(token):
             self._window.lasted(since_opened)

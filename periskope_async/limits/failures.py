@@ -1,4 +1,4 @@
-"""Whether the server counts failed requests, those with an error for an answer (pure).
+"""Whether the server counts requests answered with an error (pure).
 
 express-rate-limit can be told not to (``skipFailedRequests``): it takes them back when they have been answered. The
 next answer's count shows it, if a request is kept for it.

@@ -112,7 +112,7 @@ class Ledger:
 
     @property
     def in_flight(self) -> int:
-        """Requests without headers so far."""
+        """Requests still waiting for their headers."""
         return self._tokens.unanswered
 
     def foreign(self, now: float) -> int:

@@ -19,7 +19,7 @@ class RateLimitSnapshot(Struct, frozen=True, kw_only=True):
     resets_in: float = 0.0
     """The time until one more request could go; 0 while ``remaining`` is above 0."""
     in_flight: int = 0
-    """Requests without an answer's headers so far."""
+    """Requests still waiting for their headers."""
     waiting: int = 0
     """Requests in the queue."""
     refusals: int = 0
@@ -31,7 +31,6 @@ class RateLimitSnapshot(Struct, frozen=True, kw_only=True):
     is_window_sure: bool = True
     """Whether the window's length was proven: a request sent right behind its end found a new one."""
     margin: float = 0.0
-    """Jitter in seconds: one request may take so much longer to the server than another. Each window is lengthened by
-    it."""
+    """Jitter in seconds: one request may take so much longer to the server than another. It lengthens each window."""
     foreign: int = 0
     """Foreign use: requests expected of others on the same key in a window."""
