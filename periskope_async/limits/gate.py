@@ -56,7 +56,7 @@ Entry: TypeAlias = "tuple[Budget, Any]"
 
 
 class Gate:
-    """The queue for a budget's tokens. The budget may be exchanged while they wait.
+    """The queue for a budget's tokens. The budget may be exchanged while requests wait.
 
     The arguments are those of :class:`RateLimiter`.
     """

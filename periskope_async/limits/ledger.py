@@ -210,7 +210,7 @@ class Ledger:
         return 0.0 if is_first or window.is_proven else window.seconds / 8
 
     def _allowed(self, now: float) -> int:
-        """How many tokens may be out: the limit less the foreign use."""
+        """How many tokens may be out: the limit less the share left to others."""
         return self._foreign.leaves(self.limit, now, self._window.seconds)
 
     def _question_at(self, now: float) -> float:

@@ -3,7 +3,7 @@
 Some servers send no headers of their limit, and some have a second limit without headers in front. We find their rate
 as TCP finds it: a little more with each answer, and less after a refusal (additive increase, multiplicative decrease,
 https://www.rfc-editor.org/rfc/rfc5681). Requests go evenly: a leaky bucket without room for a burst (nginx's
-``limit_req``) refuses the second of two simultaneous requests.
+``limit_req``) refuses the second of two requests sent together.
 """
 
 from __future__ import annotations
