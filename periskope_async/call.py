@@ -1,7 +1,7 @@
 """One call: gate → send → headers (booked at once) → body → classify → retry, until it is answered.
 
-Whether a body is whole may be seen only when it is read, and the pages of a walk are read when their turn comes. So a
-call can be taken up again: :class:`Reply` reads an answer, and asks for the next try's where it was cut off.
+Whether a body is whole may be seen only when it is read, and a walk reads its pages in order. So a call can be taken up
+again: :class:`Reply` reads an answer, and asks for the next try's if it broke off.
 """
 
 from __future__ import annotations
@@ -51,24 +51,24 @@ __all__ = ["Account", "Call", "Reply"]
 T = TypeVar("T")
 _Failure: TypeAlias = TransportError | APIError | DecodeError
 
-# Named for the room that users know: the session is what sends.
+# The logger has a name known to users: the session sends.
 logger = logging.getLogger("periskope_async.session")
 
 _MOST_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# After which a server may have done what it was asked to: 307 and 308 ask for the same request elsewhere instead.
+# A server may have carried out the request before one of these: 307 and 308 ask for the same request elsewhere instead.
 _DONE_ELSEWHERE = frozenset({301, 302, 303})
 
 
 class Account(Protocol):
-    """Where the costs of a call are booked as they arise, whatever becomes of it."""
+    """The costs of a call, booked as they arise, however it ends."""
 
     requests: int
     seconds_waited: float
 
 
 class Call(Struct, kw_only=True):
-    """A request on its way, with what it has cost so far."""
+    """A request on its way, with its costs so far."""
 
     request: Request
     session: aiohttp.ClientSession
@@ -92,9 +92,9 @@ class Call(Struct, kw_only=True):
     last_meta: ResponseMeta | None = None
 
     async def answer(self, *, wait: float = 0.0) -> Answer:
-        """Send until a success comes back, or nothing that a further try could mend; first ``wait`` so many seconds.
+        """Send until a success comes back, or a failure not worth another try; first ``wait`` so many seconds.
 
-        A 304 for a page that is in the cache is a success, with that page's body.
+        A 304 for a cached page is a success, with that page's body.
         """
         clock = asyncio.get_running_loop().time
         began = clock() - self.seconds
@@ -112,9 +112,9 @@ class Call(Struct, kw_only=True):
             self.seconds = clock() - began
 
     def wait_after(self, failure: _Failure) -> float:
-        """Give the seconds to wait after a failed try. Raises the failure where no other try follows.
+        """Give the seconds to wait after a failed try. Raises the failure if no other try follows.
 
-        Raises OutcomeUnknown where the try may have carried out a write.
+        Raises OutcomeUnknown if the try may have carried out a write.
         """
         if self._may_have_done(failure):
             raise self.outcome_unknown(failure) from failure
@@ -131,7 +131,7 @@ class Call(Struct, kw_only=True):
         )
         if wait is None:
             self._give_up(failure)
-        # The gate holds everyone for what a 429 asks; to wait for it here too would be to wait twice.
+        # The gate holds everyone for a 429's wait. A wait here would be the second one.
         wait = 0.0 if isinstance(failure, RateLimitError) else wait
         logger.warning("%s: try %d failed, next in %.2f s: %s", self._what, self.tries, wait, failure)
         self._announce_retry(wait, failure)
@@ -143,7 +143,7 @@ class Call(Struct, kw_only=True):
         return self.request.is_write and self.attempt is not None and self.attempt.has_begun
 
     def outcome_unknown(self, cause: PeriskopeError) -> OutcomeUnknown:
-        """Make the error that says what is known of a write that was sent."""
+        """Make the error of a sent write with an unknown outcome."""
         meta = cause.meta
         if meta is not None and meta.status < 300:  # noqa: PLR2004 - HTTP's own
             known = f"the server answered {meta.status}, so it was probably carried out"
@@ -175,7 +175,7 @@ class Call(Struct, kw_only=True):
         url = URL(self.config.base_url + self.request.target, encoded=True)
         answer = await self._send(url)
         for _ in range(_MOST_REDIRECTS):
-            # A write goes to one place only: where a server passes it on, nobody can tell how often it is done.
+            # A write goes to one address only. Nobody can tell how often it is done if a server passes it on.
             if answer.meta.status not in _REDIRECTS or answer.location is None or self.request.is_write:
                 break
             url = self._onward(url, answer)
@@ -234,7 +234,7 @@ class Call(Struct, kw_only=True):
                 error.add_note(f"{self._what} was sent, and may have been carried out or not")
             raise
         finally:
-            # Where nothing better was booked, the request may have been sent, and no headers came.
+            # The request may have been sent, and no headers came, if nothing better was booked.
             permit.lost()
         if slot is not None and (page := slot.page_for(answer.meta.status)) is not None:
             meta = replace(answer.meta, content_type=page.content_type, bytes_saved=len(page.body))
@@ -248,14 +248,14 @@ class Call(Struct, kw_only=True):
         return answer
 
     def _slot(self, url: URL) -> CacheSlot | None:
-        """Look up what the cache holds for one hop: an ETag speaks of one address, so a redirect's end has its own."""
+        """Look up one hop in the cache: an ETag speaks of one address, so a redirect's end has its own."""
         if self.cache is None:
             return None
         config = self.config
         return self.cache.slot(str(url), phone=self.request.phone, api_key=config.api_key, max_body=config.max_body)
 
     def _onward(self, url: URL, answer: Answer) -> URL:
-        """Where a redirect leads, on the same scheme, host and port. Raises APIError where it leads away."""
+        """Give a redirect's target, on the same scheme, host and port. Raises APIError if it leads away."""
         try:
             # A user in the address would be a second credential beside the key, and of somebody else's choice.
             onward = url.join(URL(answer.location or "")).with_user(None)
@@ -285,7 +285,7 @@ class Call(Struct, kw_only=True):
         )
 
     def _give_up(self, failure: _Failure) -> NoReturn:
-        """Raise the last failure as it is, saying what it cost."""
+        """Raise the last failure as it is, with its costs."""
         if isinstance(failure, TransportError):
             failure.attempts = self.requests
         if self.tries > 1:
@@ -321,10 +321,10 @@ class Reply:
         self._go_on = go_on
 
     async def read(self, reader: Callable[[bytes, ResponseMeta], Steps[T]]) -> T:
-        """Read the body with ``reader``. Where it was cut off, the call goes on with its next try.
+        """Read the body with ``reader``. The call goes on with its next try if the body broke off.
 
-        Other tasks have their turn after each step. Raises DecodeError, and what the call raises: for a write that is
-        OutcomeUnknown, since a success that cannot be read says no more than that.
+        It yields to the loop after each step. Raises DecodeError, and the call's errors: OutcomeUnknown for a write,
+        since an unreadable success says no more.
         """
         while True:
             try:

@@ -1,4 +1,4 @@
-"""The aiohttp session, and how a request goes out on one of its connections: once, and at a moment that is told."""
+"""The aiohttp session, and how a request goes out on one of its connections: once, and at a known moment."""
 
 from __future__ import annotations
 
@@ -44,32 +44,32 @@ _KEEP_ALIVE_SECONDS = 4.0
 _READ_BUFFER_BYTES = 1 << 18
 _WRITTEN_BYTES = 1 << 16
 
-# Those that have carried a request. What lies unread on a new one belongs to its handshake, or refuses the connection.
+# Connections used before. Unread bytes on a new one belong to its handshake, or refuse the connection.
 _used: WeakSet[ResponseHandler] = WeakSet()
 
 
 class Attempt(Struct):
-    """What is known of one try of a request, whatever becomes of it."""
+    """The state of one try of a request, however it ends."""
 
     has_begun: bool = False
-    """Whether bytes of it may have left: from then on, the server may have it."""
+    """Whether bytes of it may have left: the server may have it from then on."""
 
 
 class Leave(Struct, frozen=True):
-    """What a request needs at the moment of its writing."""
+    """The needs of a request at the moment of its writing."""
 
     watch: Watch | None
-    """What is told of the moment; None for the handshake of a stream."""
+    """The watch to tell of the moment; None for the handshake of a stream."""
     api_key: Secret
     attempt: Attempt
 
 
 leave_of_task: ContextVar[Leave | None] = ContextVar("periskope_leave", default=None)
-"""The leave of the request that the current task sends."""
+"""The leave of the current task's request."""
 
 
 class _Hidden(str):
-    """A header's value that no report of a crash shows."""
+    """A header's value, hidden in every report of a crash."""
 
     __slots__ = ()
 
@@ -86,9 +86,9 @@ class _StaleConnection(Exception):  # noqa: N818 - as above
 
 
 def open_session(config: Config) -> aiohttp.ClientSession:
-    """Open a session of our own, in the running loop, with all that its requests have in common."""
+    """Open a session of our own, in the running loop, with the common settings of its requests."""
     return aiohttp.ClientSession(
-        # No bound on connections: the gate bounds what is out, and a wait here would be taken for a slow connection.
+        # No bound on connections: the gate bounds the requests out, and a wait here would look like a slow connection.
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         request_class=_Request,
@@ -102,7 +102,7 @@ def open_session(config: Config) -> aiohttp.ClientSession:
 def open_stream_session(
     config: Config, lent: aiohttp.ClientSession | None, trace: aiohttp.TraceConfig
 ) -> aiohttp.ClientSession:
-    """Open a session for one stream, in the running loop; with the connector of a ``lent`` one, which stays open."""
+    """Open a session for one stream, in the running loop. It uses the connector of ``lent``, and leaves it open."""
     connector = None if lent is None else lent.connector
     return aiohttp.ClientSession(
         connector=connector or aiohttp.TCPConnector(limit=0, force_close=True),
@@ -117,7 +117,7 @@ def open_stream_session(
 
 
 class _Body(aiohttp.Payload):
-    """JSON, written block by block: while the connection takes some, the watch is patient."""
+    """JSON, written block by block: the watch is patient while the connection takes some."""
 
     _value: bytes
 
@@ -149,7 +149,7 @@ async def send(
     body: bytes | None = None,
     is_lent: bool,
 ) -> aiohttp.ClientResponse:
-    """Send a request once; ``headers`` are those beside the ones that all have. Redirects are not followed."""
+    """Send a request once; ``headers`` come beside the common ones. Redirects are not followed."""
     way = proxy_arguments(config) if config.proxy is not None else {}
     leave = leave_of_task.get()
     if body is not None and leave is not None and leave.watch is not None:
@@ -164,9 +164,9 @@ async def send(
         url,
         headers=_standing_headers() | (headers or {}),
         allow_redirects=False,
-        raise_for_status=False,  # whatever a lent session would do: a status is read with its body
+        raise_for_status=False,  # against a lent session's own choice: a status is read with its body
         auto_decompress=True,
-        # Those given with a request replace those of the session, and there is no public way to ask for the latter.
+        # A request's middlewares replace the session's own, and there is no public way to ask for the latter.
         middlewares=(_once, *getattr(session, "_middlewares", ()), _at_last),
         read_bufsize=_READ_BUFFER_BYTES,
         timeout=_timeouts(config.timeout),
@@ -175,18 +175,18 @@ async def send(
 
 
 def _standing_headers() -> dict[str, str]:
-    """Give the headers that all requests have; the API key joins them when they are written."""
+    """Give the headers common to all requests; the API key joins them when they are written."""
     return {hdrs.ACCEPT: "application/json", hdrs.USER_AGENT: _user_agent()}
 
 
 def proxy_arguments(config: Config) -> dict[str, Any]:
-    """Give the arguments that lead a request through the proxy."""
+    """Give the arguments to lead a request through the proxy."""
     proxy = config.proxy
     if proxy is None:
         return {}
     if proxy.authorization is None:
         return {"proxy": proxy.url}
-    # Not in the URL and not as proxy_auth: both are shown by the errors of the connector.
+    # The password is neither in the URL nor in proxy_auth: the connector's errors show both.
     return {
         "proxy": proxy.url,
         "proxy_headers": {hdrs.PROXY_AUTHORIZATION: _Hidden(proxy.authorization.reveal())},
@@ -209,12 +209,12 @@ async def _write(
     conn: Connection,
     send: Callable[[Connection], Awaitable[aiohttp.ClientResponse]],
 ) -> aiohttp.ClientResponse:
-    """Write a request with the API key, and tell its watch that it is written.
+    """Write a request with the API key, and tell its watch afterwards.
 
-    The key is in the request's headers for that time only: a traceback shows requests, sessions and headers, and so
-    may a session's middlewares and traces. The watch is told afterwards, since traces may take their time before the
+    The key is in the request's headers for that time only: a traceback shows requests, sessions and headers, and so may
+    a session's middlewares and traces. The watch is told afterwards, since traces may take their time before the
     request is written; and only here, since a new connection's handshake lies between asking for a request and this.
-    Raises _StaleConnection where the request must not go out on this connection.
+    Raises _StaleConnection if the request must not go out on this connection.
     """
     if _is_stale(conn):
         raise _StaleConnection
@@ -226,7 +226,7 @@ async def _write(
     try:
         response = await send(conn)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        # As in _Response: aiohttp would send it again.
+        # aiohttp would send it again, as in _Response.
         raise _disguised(error) from error
     finally:
         request.headers.pop(hdrs.AUTHORIZATION, None)
@@ -238,8 +238,8 @@ async def _write(
 class _Request(aiohttp.ClientRequest):
     """A request of our own session.
 
-    (A trace would tell the moment of writing too, and so would a middleware; each costs as much as half of all that
-    aiohttp does for a request.)
+    (A trace would tell the moment of writing too, and so would a middleware. Each costs half as much as aiohttp's whole
+    work for a request.)
     """
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
@@ -247,10 +247,10 @@ class _Request(aiohttp.ClientRequest):
 
 
 class _Response(aiohttp.ClientResponse):
-    """An answer on our own session, which keeps aiohttp from sending its request again, unseen.
+    """An answer on our own session. It keeps aiohttp from sending its request again, unseen.
 
-    Such a resend, after a connection had just died, would be counted by the server and by nobody here. aiohttp tries
-    again on two errors only, so they travel past it in disguise; our own retry goes through the gate.
+    The server would count such a resend, after a connection had just died, and nobody here would. aiohttp tries again
+    on two errors only, so they travel past it in disguise. Our own retry goes through the gate.
     """
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
@@ -281,9 +281,9 @@ async def _at_last(request: aiohttp.ClientRequest, handler: ClientHandlerType) -
 
 
 def _is_stale(conn: Connection) -> bool:
-    """Whether the server has ended an idle connection, or written on it unasked, such as that it timed out.
+    """Whether the server has ended an idle connection, or written on it unasked, for instance of a time-out.
 
-    aiohttp would take such bytes for the answer to the next request, and each answer for that of the one after it.
+    aiohttp would take such bytes for the answer to the next request, and each answer for the one of the request after.
     """
     protocol = conn.protocol
     if protocol is None or protocol not in _used:

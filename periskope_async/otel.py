@@ -1,7 +1,7 @@
-"""OpenTelemetry: a hook that turns a client's events into spans and metrics. Needs the extra ``otel``.
+"""OpenTelemetry: a hook to turn a client's events into spans and metrics. Needs the extra ``otel``.
 
-Names follow the semantic conventions of HTTP clients (https://opentelemetry.io/docs/specs/semconv/http/). Those that no
-convention has begin with ``periskope.``.
+Names follow the semantic conventions of HTTP clients (https://opentelemetry.io/docs/specs/semconv/http/). Names outside
+the conventions begin with ``periskope.``.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ __all__ = ["OpenTelemetryHook"]
 _NAME = "periskope_async"
 _REFUSED = 429
 _FIRST_ERROR = 400
-# The buckets that the conventions advise for durations.
+# The conventions' buckets for durations.
 _BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]
-# Parts of a path that are no ids; the version in the base URL is one.
+# The parts of a path other than ids; the version in the base URL is one.
 _WORD = re.compile("[a-z][a-z_-]*|v[0-9]+")
 # Ids of chats hold phone numbers.
 _PERSONAL = re.compile(r"=[^&]*(?:@|%40|[0-9]{7})[^&]*")
@@ -48,7 +48,7 @@ _Attributes: TypeAlias = dict[str, str | int]
 
 
 class _Request(Struct):
-    """A request that is out."""
+    """A request in flight."""
 
     span: Span
     began: float
@@ -59,8 +59,8 @@ class OpenTelemetryHook:
     """Give it to a client as one of its ``hooks``. It reports to the global providers, or to those given here.
 
     Each request is a span, a retry one with ``http.request.resend_count``; each wait for the limit or between two tries
-    is a span ``periskope.wait``. A wait that is cancelled has none. Ids in addresses are left out, as they hold phone
-    numbers; ``show_ids`` keeps them. One hook serves any number of clients.
+    is a span ``periskope.wait``. A cancelled wait has none. Ids in addresses are left out, as they hold phone numbers;
+    ``show_ids`` keeps them. One hook serves any number of clients.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class OpenTelemetryHook:
         )
         self._refusals = meter.create_counter("periskope.refusals", unit="{request}", description="Answers of 429.")
         self._rows = meter.create_counter("periskope.rows", unit="{row}", description="New rows that walks have read.")
-        # A task has one request out at a time, and its events come in that task.
+        # A task has one request in flight at a time, and its events come in the same task.
         self._requests: WeakKeyDictionary[asyncio.Task[Any], _Request] = WeakKeyDictionary()
         self._reasons: WeakKeyDictionary[asyncio.Task[Any], str] = WeakKeyDictionary()
         self._failed_at: WeakKeyDictionary[asyncio.Task[Any], int] = WeakKeyDictionary()
@@ -161,7 +161,7 @@ class OpenTelemetryHook:
             self._refusals.add(1, server)
 
     def _book_waits(self, task: asyncio.Task[Any], event: RequestSent) -> None:
-        """Book what is over now. A wait that was cancelled is forgotten: the task may be in another call by now."""
+        """Book the waits over by now. A cancelled wait is forgotten: the task may be in another call by now."""
         now = time.time_ns()
         admitted_from = now - round(event.waited * 1e9)
         failed_at = self._failed_at.pop(task, None)

@@ -1,4 +1,4 @@
-"""One request over the network through aiohttp, and what aiohttp may raise turned into this package's errors."""
+"""One request over the network through aiohttp, with aiohttp's errors turned into this package's own."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _PROXY_UNAUTHORIZED = 407
 _PROXY_USER = "check the user and password in the proxy's URL, http://user:password@host:port"
 _PROXY_ADVICE = "check HTTPS_PROXY and NO_PROXY, or the client's proxy"
 
-# Bodies of this size take milliseconds to be joined from their blocks, as long as a thousand chats to be decoded.
+# Joining the blocks of a body of this size takes milliseconds, as long as decoding a thousand chats.
 _HOLDING_BYTES = 1 << 23
 
 
@@ -63,9 +63,9 @@ class Answer(Struct, frozen=True):
     is_no_store: bool = False
     """Whether ``Cache-Control`` forbids to keep it."""
     slot: CacheSlot | None = None
-    """Where the caller's cache would keep it."""
+    """Its place in the caller's cache."""
     api_key: Secret | None = None
-    """What must not be shown of a success that quotes it; other bodies are without it already."""
+    """The key must not be shown if a success quotes it; other bodies are without it already."""
     is_length_sure: bool = True
     """Whether a Content-Length has counted the bytes of ``body``, so that all of them have come."""
 
@@ -75,11 +75,11 @@ class Answer(Struct, frozen=True):
     async def read(self, reader: Callable[[bytes, ResponseMeta], Steps[T]]) -> T:
         """Read the body with ``reader``, and have the cache keep it if that went well.
 
-        Other tasks have their turn after each step. Raises DecodeError, and BodyError where the body was cut off.
+        It yields to the loop after each step. Raises DecodeError, and BodyError if the body broke off.
         """
         steps = reader(self.body, self.meta)
         if len(self.body) > _HOLDING_BYTES:
-            # To join its blocks has held the others up already, and they need their turn before the first step.
+            # Joining its blocks has held up the loop already, so this yields before the first step.
             await give_way()
         while True:
             try:
@@ -100,10 +100,10 @@ class Answer(Struct, frozen=True):
             self.slot.keep(self.meta, self.body, is_no_store=self.is_no_store)
 
     def _failure(self, error: Unreadable) -> DecodeError | BodyError:
-        """Make the error of a body that cannot be read, and have the cache forget it, so that it comes anew."""
+        """Make the error of an unreadable body, and have the cache forget it, so that it comes anew."""
         if self.slot is not None:
             self.slot.forget()
-        # Not only what the error says of it: a report of the crash may show what this object holds.
+        # Redacting the error's text is not enough: a report of the crash may show this object's fields.
         if self.api_key is not None:
             force_setattr(self, "body", self.api_key.redact(self.body))
         return decode_error(error, self.meta, self.body, is_length_sure=self.is_length_sure)
@@ -122,10 +122,10 @@ async def exchange(
     attempts: int = 1,
     waited: float = 0.0,
 ) -> Answer:
-    """Send one request once, and read its answer to the end. With a page in ``slot`` a 304 may be all that comes.
+    """Send one request once, and read its answer to the end. A 304 may come alone if ``slot`` has a page.
 
-    ``attempts`` and ``waited`` are what the call has cost by now; its answer tells them. The permit is booked when
-    the headers have come. ``attempt`` tells afterwards whether anything was sent. Raises TransportError; never for a
+    ``attempts`` and ``waited`` are the call's costs by now; its answer tells them. The permit is booked when the
+    headers have come. ``attempt`` tells afterwards whether anything was sent. Raises TransportError; never for a
     status.
     """
     if session.closed:
@@ -147,14 +147,14 @@ async def exchange(
             body = await _read_body(response, meta, watch, config.max_body)
             meta = replace(meta, body_bytes=len(body), seconds=loop.time() - began, attempts=attempts, waited=waited)
             if not response.ok or "json" not in (meta.content_type or "") or body[:64].lstrip()[:1] != b"{":
-                # Servers and proxies like to quote what they refuse, and errors end up in logs.
+                # Servers and proxies like to quote a refused request, and errors end up in logs.
                 body = config.api_key.redact(body)
             is_no_store = slot is not None and _forbids_keeping(said)
             return Answer(
                 meta, body, said.get(hdrs.LOCATION), is_no_store, slot, config.api_key, _is_length_sure(response)
             )
         finally:
-            # Where the body has not come to its end, that closes the connection.
+            # This closes the connection if the body has not come to its end.
             response.release()
     except asyncio.CancelledError:
         if not watch.end():
@@ -169,12 +169,12 @@ async def exchange(
     finally:
         watch.end()
         leave_of_task.reset(sending)
-    # Not while that error is handled: it would be the context of this one, with the request and all.
+    # This waits until that error is handled: it would be the context of this one otherwise, with the request and all.
     raise failure
 
 
 def _own_headers(request: Request, slot: CacheSlot | None) -> dict[str, str] | None:
-    """Give the headers that this request has beside the ones that all have."""
+    """Give this request's own headers, beside the common ones."""
     headers: dict[str, str] = {}
     if request.phone is not None:
         headers["x-phone"] = request.phone
@@ -184,7 +184,7 @@ def _own_headers(request: Request, slot: CacheSlot | None) -> dict[str, str] | N
 
 
 def _is_length_sure(response: aiohttp.ClientResponse) -> bool:
-    """Whether a Content-Length counted the very bytes that were read: no compressed ones, and no chunks."""
+    """Whether a Content-Length counted the very bytes read: no compressed ones, and no chunks."""
     headers = response.headers
     if hdrs.CONTENT_LENGTH not in headers or hdrs.TRANSFER_ENCODING in headers:
         return False
@@ -192,8 +192,8 @@ def _is_length_sure(response: aiohttp.ClientResponse) -> bool:
 
 
 def _without_key(headers: CIMultiDictProxy[str], api_key: Secret) -> CIMultiDictProxy[str]:
-    """Give an answer's headers without the key, for what they say ends up in logs and errors."""
-    # However it is quoted, that is no shorter than the key.
+    """Give an answer's headers without the key, for they end up in logs and errors."""
+    # A quoted key is no shorter than the key itself.
     least = len(api_key.reveal())
     together = "\n".join([value for value in headers.values() if len(value) >= least])
     if not together or api_key.redact_text(together) == together:
@@ -221,13 +221,13 @@ async def _read_body(response: aiohttp.ClientResponse, meta: ResponseMeta, watch
                 _refuse_body(response, meta, most)
             blocks.append(block)
     except RuntimeError as error:
-        # So aiohttp says that the connection went before anybody waited for it.
+        # This is aiohttp's error for a connection lost before anybody waited for it.
         raise ConnectionBroke(str(error)) from None
     return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
 
 def _refuse_body(response: aiohttp.ClientResponse, meta: ResponseMeta, most: int) -> NoReturn:
-    # What has not come yet is not wanted, so the connection cannot be used again.
+    # The rest of the body is not wanted, so the connection cannot be used again.
     response.close()
     raise BodyError(
         f"the answer's body is larger than the {most} bytes allowed by max_body; ask for fewer rows a page",
@@ -239,7 +239,7 @@ def _refuse_body(response: aiohttp.ClientResponse, meta: ResponseMeta, most: int
 def _typed(
     error: Exception, request: Request, meta: ResponseMeta | None, config: Config, watch: Watch
 ) -> PeriskopeError:
-    """Make this package's error of one that aiohttp raised."""
+    """Turn an error of aiohttp into this package's own."""
     said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error) or type(error).__name__
     said = one_line(config.api_key.redact_text(said), limit=_SAID_CHARACTERS)
     what = f"{request.method} {request.target}"
@@ -262,7 +262,7 @@ def _typed(
 
 
 def connect_error(error: Exception, what: str, said: str, config: Config) -> ConnectError:
-    """Make the error of a connection that failed, or brought no answer."""
+    """Make the error of a failed connection, or of one without an answer."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         proxy = f"the proxy {config.proxy.url}" if config.proxy else "the lent session's proxy"
         advice = _PROXY_USER if error.status == _PROXY_UNAUTHORIZED else _PROXY_ADVICE
@@ -285,7 +285,7 @@ def _way(config: Config) -> str:
 
 
 def cause_of(error: Exception) -> Exception | None:
-    """Give what the system said, where it is the cause of an error; None where only aiohttp said something.
+    """Give the system's error behind an error of aiohttp; None if there is none.
 
     aiohttp's own errors hold requests, a lent session's proxy with its password, and any length of the answer.
     """

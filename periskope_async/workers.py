@@ -1,7 +1,7 @@
 """Exports spread over the workers of a streaQ queue. Needs the extra ``workers``, and Redis 7 or later, or Valkey.
 
-A job is one source of an :class:`ExportPlan`. It may be run twice: its checkpoint stands beside its file in a folder
-that all workers share, a lock keeps a second run out, and a part that is whole is not read again.
+A job is one source of an :class:`ExportPlan`. It may be run twice: its checkpoint is beside its file in a folder shared
+by all workers, a lock keeps a second run out, and a complete part is not read again.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ _SECONDS_UNTIL_FREE = 2
 class ExportWorkers:
     """Exports all sources of some plans, each into a file ``FOLDER/PLAN/SOURCE.FORMAT``, on any number of workers.
 
-    A plan of one pager goes into ``FOLDER/PLAN.FORMAT``; where a plan names no format, that is ``jsonl``.
+    A plan of one pager goes into ``FOLDER/PLAN.FORMAT``. The format is ``jsonl`` if a plan names none.
 
-    Give ``self.worker`` to ``streaq run``. A job of a worker that died is taken up by another one after
-    ``idle_timeout`` seconds, behind its checkpoint. All workers share the limit over the same Redis. ``make_client``
-    gets it as ``limiter``. A folder is one export: for a later one give another folder.
+    Give ``self.worker`` to ``streaq run``. Another worker takes up a dead worker's job after ``idle_timeout`` seconds,
+    behind its checkpoint. All workers share the limit over the same Redis. ``make_client`` gets it as ``limiter``. A
+    folder is one export: for a later one give another folder.
 
-    The folder must be on a disk whose locks all machines see: one machine's, or NFS 4.
+    The folder must be on a disk with locks visible to all machines: one machine's, or NFS 4.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class ExportWorkers:
             concurrency=1,
             queue_name="periskope-export",
             lifespan=lifespan,
-            serializer=json.dumps,  # not pickle, which would run what anybody put into Redis
+            serializer=json.dumps,  # pickle would run anybody's code from Redis
             deserializer=json.loads,
             idle_timeout=idle_timeout,
         )
@@ -90,7 +90,7 @@ class ExportWorkers:
     async def export(self) -> PartsManifest:
         """Hand out all jobs, and wait for their end. The same call again goes on, also after this process has died.
 
-        Raises ExportError where jobs failed, with what each of them said.
+        Raises ExportError if jobs failed, with the error of each.
         """
         async with self._make_client() as client:
             paths = self._paths(client)
@@ -122,7 +122,7 @@ class ExportWorkers:
         return ""
 
     def _paths(self, client: PeriskopeClient) -> dict[tuple[str, str], Path]:
-        """Name the file of each job. Raises ConfigError where a name cannot be a file's."""
+        """Name the file of each job. Raises ConfigError if a name cannot be a file's."""
         paths: dict[tuple[str, str], Path] = {}
         for name, plan in self._plans(client).items():
             for source in plan.pagers:

@@ -1,1 +1,1 @@
-"""The rate limit: what the headers say, the budget that follows from it, and the gate that tasks wait at."""
+"""The rate limit: its headers, the budget derived from them, and the gate for the waiting tasks."""

@@ -1,4 +1,4 @@
-"""A timer that may only be brought forward."""
+"""A timer for the earliest of several moments."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["Alarm"]
 
 
 class Alarm:
-    """Calls ``ring`` once, at the earliest moment that it was set to: it is set far more often than it changes."""
+    """Calls ``ring`` once, at the earliest moment set: it is set far more often than it changes."""
 
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
-        # Not asked for its moment: uvloop gives a plain Handle for what is due within half a millisecond.
+        # Nobody asks it for its moment: uvloop gives a plain Handle for a call due within half a millisecond.
         self._timer: asyncio.Handle | None = None
         self._rings_at = math.inf
 

@@ -1,4 +1,4 @@
-"""What a gate asks of a budget: the one of this process (the ledger), or a share of one kept elsewhere (pure).
+"""A gate's interface to a budget: the one of this process (the ledger), or a share of one kept elsewhere (pure).
 
 Every ``now`` is of one monotonic clock, in seconds. A token belongs to the budget that has given it.
 """
@@ -16,7 +16,7 @@ __all__ = ["Budget"]
 
 
 class Budget(Protocol):
-    """Which requests may go, and what becomes of them."""
+    """Which requests may go, and how they end."""
 
     @property
     def limit(self) -> int:
@@ -45,7 +45,7 @@ class Budget(Protocol):
 
     @property
     def requests_per_second(self) -> float:
-        """What the limit allows, as well as it is known."""
+        """The limit's rate, as well as it is known."""
         ...
 
     @property
@@ -60,15 +60,15 @@ class Budget(Protocol):
 
     @property
     def in_flight(self) -> int:
-        """Requests whose headers have not arrived."""
+        """Requests still waiting for their headers."""
         ...
 
     def foreign(self, now: float) -> int:
-        """Tell what others on the same key are expected to spend of this window."""
+        """Estimate the foreign use of this window."""
         ...
 
     def closed_for(self, now: float) -> float:
-        """Seconds until the server's refusal has passed; 0 where none is in force."""
+        """Seconds until the server's refusal has passed; 0 if none is in force."""
         ...
 
     def remaining(self, now: float) -> int:
@@ -76,7 +76,7 @@ class Budget(Protocol):
         ...
 
     def wait_for(self, place: int, now: float) -> float:
-        """Estimate the seconds until the ``place``-th request from now may go; 0 where nothing is known."""
+        """Estimate the seconds until the ``place``-th request from now may go; 0 if nothing is known."""
         ...
 
     def take_up_to(self, wanted: int, now: float) -> Sequence[Any]:
@@ -84,7 +84,7 @@ class Budget(Protocol):
         ...
 
     def sent(self, token: Any, now: float) -> None:
-        """Book the moment at which a request was written to its connection."""
+        """Book a request as written to its connection."""
         ...
 
     def settle(
@@ -101,11 +101,11 @@ class Budget(Protocol):
         ...
 
     def lose(self, token: Any, now: float) -> None:
-        """Book a request that was sent and whose headers never came."""
+        """Book a sent request as lost, without headers."""
         ...
 
     def give_back(self, token: Any) -> None:
-        """Return the token of a request that was never sent."""
+        """Return the token of a request never sent."""
         ...
 
     def close_for(self, seconds: float, now: float) -> None:

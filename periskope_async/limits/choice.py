@@ -1,4 +1,4 @@
-"""Which limiter a client has."""
+"""The choice of a client's limiter."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["limiter_for"]
 
 
 def limiter_for(config: Config, lent: Limiter | None) -> Limiter:
-    """Give the one that was lent, else one over the Redis of the environment, else one of this client alone.
+    """Give the lent limiter, else one over the Redis of the environment, else one of this client alone.
 
     Raises ConfigError.
     """

@@ -12,10 +12,10 @@ __all__ = ["RemoteClock"]
 _TRIPS_REMEMBERED = 32
 # Two clocks drift apart by some 50 microseconds a second, so an old trip tells little.
 _SECONDS_REMEMBERED = 60.0
-# NTP corrects a clock by half a millisecond a second at most. What is more is a step.
+# NTP corrects a clock by half a millisecond a second at most. A larger change is a step.
 _DRIFT = 1e-3
 _LEAST_STEP_SECONDS = 0.05
-# Of a round trip: the two ways seldom differ by more.
+# A share of a round trip: the two ways seldom differ by more.
 _LOPSIDED = 0.25
 _MICROSECONDS = 1e6
 
@@ -30,8 +30,8 @@ class _Trip(Struct, order=True):
 class RemoteClock:
     """Turns moments of the loop's clock (seconds) into those of the other one (microseconds), and back.
 
-    The other clock was read in the middle of a round trip, give or take what the two ways differ by. The quickest trip
-    of the last minute tells most.
+    The other clock was read in the middle of a round trip, give or take the difference of the two ways. The quickest
+    trip of the last minute tells most.
     """
 
     def __init__(self) -> None:
@@ -41,9 +41,9 @@ class RemoteClock:
         """Seconds by which a moment may be wrong."""
 
     def observe(self, *, asked_at: float, told: int, told_at: float) -> bool:
-        """Take what the other clock said in a round trip. Give whether it was set, or is another one, since the last.
+        """Take the other clock's time in a round trip. Give whether it was set, or is another one, since the last.
 
-        It is not said of steps below 0.05 s, nor of those that a slow trip hides.
+        Steps below 0.05 s, and those hidden by a slow trip, are not noticed.
         """
         trip = _Trip(told_at - asked_at, told / _MICROSECONDS - (asked_at + told_at) / 2, told_at)
         is_stepped = bool(self._trips) and _lie_apart(self._trips[-1], trip)
@@ -67,6 +67,6 @@ class RemoteClock:
 
 
 def _lie_apart(one: _Trip, two: _Trip) -> bool:
-    """Whether two trips show more than the ways and a drift can explain."""
+    """Whether two trips differ by more than the ways and a drift can explain."""
     unsure = (one.seconds + two.seconds) / 2 + _DRIFT * (two.told_at - one.told_at)
     return abs(two.ahead - one.ahead) > unsure + _LEAST_STEP_SECONDS

@@ -1,4 +1,4 @@
-"""What a refusal does: nobody may go for as long as the server asks (pure)."""
+"""The effect of a refusal: nobody may go for as long as the server asks (pure)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Closing"]
 
 
 class Closing:
-    """Until when the budget is closed, and which refusal has closed it."""
+    """The end of the budget's closing, and the refusal behind it."""
 
     def __init__(self) -> None:
         self.refusals = 0
@@ -26,7 +26,7 @@ class Closing:
         return now >= self._until
 
     def seconds_left(self, now: float) -> float:
-        """Tell how long nobody may go; 0 where all may."""
+        """Tell how long nobody may go; 0 if all may."""
         return max(0.0, self._until - now)
 
     def extend(self, until: float) -> None:
@@ -34,7 +34,7 @@ class Closing:
         self._until = max(self._until, until)
 
     def pass_calm(self, now: float, window: float) -> bool:
-        """Take an answer that is no refusal; True once in a window, where there were refusals before."""
+        """Take an answer without a refusal; True once in a window, if there were refusals before."""
         if not self.refusals or now < self._calm_until:
             return False
         self._calm_until = now + window

@@ -1,7 +1,7 @@
-"""What an answer's count proves: that the server has forgotten some of our requests, or still counts them all (pure).
+"""The proofs in an answer's count: the server has forgotten some of our requests, or still counts them all (pure).
 
-Of the requests that were surely counted before this one, the server counts all that it has not forgotten. So where it
-counts fewer, it has forgotten the oldest of them. That holds for fixed windows, sliding logs and token buckets alike.
+Some requests were surely counted before this one. The server counts them all, less the forgotten ones. A lower count
+proves: it has forgotten the oldest of them. This holds for fixed windows, sliding logs and token buckets alike.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["SLACK_SHARE", "ServerCount"]
 
 SLACK_SHARE = 0.02
-"""Of a window: what was sent so shortly after a request may have been counted before it."""
+"""A share of a window: a request sent so shortly after another may have been counted before it."""
 _FAILURES_REMEMBERED = 256
-# Of the time that a bucket takes to refill: less is too short for it, though the length be a little off.
+# A share of a bucket's time to refill: less is too short for it, even with the length a little off.
 _SURELY = 0.9
-# So short after the counting, Date has seldom ticked on.
+# Date has seldom ticked on so shortly after the counting.
 _SELDOM = 0.3
 
 
@@ -40,12 +40,12 @@ class ServerCount:
         self._told = told
         self._stamp = DateStamp()
         self._taken_back: deque[float] = deque(maxlen=_FAILURES_REMEMBERED)
-        """When failed requests were answered that the server counts no more."""
+        """When the failed requests were answered, if the server counts them no more."""
         self.is_fixed = False
         """Whether the server was seen to forget at once what a log or a bucket still counts."""
 
     def book_failure(self, token: Token) -> None:
-        """Take a request that the server answered with an error."""
+        """Take a request answered with an error."""
         if self.failed is FailedRequests.UNSEEN:
             self.failed = FailedRequests.OPEN
         elif self.failed is FailedRequests.NOT_COUNTED:
@@ -53,11 +53,11 @@ class ServerCount:
             self._tokens.give_back(token)
 
     def taken_back_since(self, moment: float) -> int:
-        """Count the failed requests that the server may have counted still when it counted one sent at a moment."""
+        """Count the failed requests possibly still in the count of a request sent at a moment."""
         return sum(ended_at >= moment for ended_at in self._taken_back)
 
     def book_refusal(self) -> None:
-        """Take a refusal: what was thought to be forgotten or not counted may have been."""
+        """Take a refusal: requests thought forgotten or not counted may have been counted."""
         self.is_fixed = False
         if self.failed is FailedRequests.NOT_COUNTED:
             self.failed = FailedRequests.COUNTED
@@ -65,7 +65,7 @@ class ServerCount:
     def watch_clock(self, token: Token, headers: LimitHeaders, *, slack: float) -> None:
         """Find out whether the times in the headers are of one clock and one moment.
 
-        ``slack`` is that of :meth:`~periskope_async.limits.stamp.DateStamp.observe`.
+        ``slack`` is the one of :meth:`~periskope_async.limits.stamp.DateStamp.observe`.
         """
         if headers.resets_in is not None:
             late_by = 0 if headers.window is not None else _late_by(token)
@@ -85,7 +85,7 @@ class ServerCount:
             self._window.trust_hints(are_exact=self._stamp.is_of_count)
 
     def compare(self, token: Token, headers: LimitHeaders, *, used: int, slack: float, is_alone: bool) -> None:
-        """Compare what the server counts with what it must have counted before, if it had forgotten nothing.
+        """Compare the server's count with its min count, had it forgotten nothing.
 
         ``is_alone`` tells that nobody else was seen to use the key.
         """
@@ -98,7 +98,7 @@ class ServerCount:
                 self._learn_end(token, opened, before, limit=used + (headers.remaining or 0))
             elif used > before and is_alone and not self._window.is_settled:
                 self._learn_lasting(token, used, since_opened=token.sent_at - opened.upper)
-        # Those sent together with it would hide what is missing.
+        # Requests sent together with it would hide the missing ones.
         if self.failed is FailedRequests.OPEN and used > 1 and self._count_with(token) == before + 1:
             failed = self._tokens.failed_before(token.sent_at)
             self.failed = self.failed.after(failed=failed, missing=before - used + 1)
@@ -113,15 +113,15 @@ class ServerCount:
             self._learn_hint(token, headers)
 
     def _may_be_taken_back(self, token: Token) -> bool:
-        """Whether a window that is in use may look new, since failures in it were taken back."""
+        """Whether a used window may look new, since failures in it were taken back."""
         if self.failed is FailedRequests.UNSEEN:
             return False
-        # That they were found to be counted is not proof enough: others may have spent as much meanwhile.
+        # COUNTED is not proof enough: others may have spent as much meanwhile.
         return self.failed is FailedRequests.NOT_COUNTED or self._tokens.has_failed_before(token.sent_at)
 
     def _learn_end(self, token: Token, opened: Token, before: int, *, limit: int) -> None:
-        """Learn from the first request of a window that the one before is over."""
-        # A bucket that refills evenly is full again sooner, where less was taken from it.
+        """Learn the end of a window from the first request of the next one."""
+        # An evenly refilled bucket is full again sooner if less was taken from it.
         since_opened = min(before, token.number - opened.number)
         after = token.upper - opened.sent_at
         proven = self._window.seconds if self._window.is_proven else None
@@ -130,7 +130,7 @@ class ServerCount:
             self.is_fixed = True
 
     def _may_have_refilled(self, token: Token, limit: int) -> bool:
-        """Whether a bucket that refills evenly can be full again when it counts ``token``."""
+        """Whether an evenly refilled bucket can be full again when it counts ``token``."""
         since = token.upper
         for taken, other in enumerate(self._tokens.latest_before(token.sent_at), 1):
             since = min(since, other.sent_at)
@@ -139,7 +139,7 @@ class ServerCount:
         return True
 
     def _learn_hint(self, token: Token, headers: LimitHeaders) -> None:
-        """Learn from the first request of a window how long the headers say that it is."""
+        """Learn the window's length by the headers from its first request."""
         ends_by = -math.inf if headers.resets_in is None else token.ended_at + headers.resets_in
         if headers.window is not None:
             self._window.hint(headers.window, late_by=0, ends_by=ends_by)
@@ -148,8 +148,8 @@ class ServerCount:
             self._window.hint(length, late_by=_late_by(token), ends_by=ends_by)
 
     def _learn_lasting(self, token: Token, used: int, *, since_opened: float) -> None:
-        """Learn that a window is still open, if an answer counts all that may have been counted with it."""
-        # Those sent together with it may have been counted before it in a new window, too.
+        """Learn of a window still open, if an answer counts all requests possibly counted with it."""
+        # Requests sent together with it may have been counted before it in a new window, too.
         if self._window.is_news(since_opened) and used >= self._count_with(token):
             self._window.lasted(since_opened)
 
@@ -159,5 +159,5 @@ class ServerCount:
 
 
 def _late_by(token: Token) -> int:
-    """Give the seconds by which an answer's ``Date`` may be later than the counting."""
+    """Give the max seconds from the counting to an answer's ``Date``."""
     return max(0, math.ceil(token.ended_at - token.sent_at - _SELDOM))

@@ -1,4 +1,4 @@
-"""A process' share of a limit, for while the budget that all share cannot be reached (pure)."""
+"""A process' share of a limit, for use while the shared budget cannot be reached (pure)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["EqualShare"]
 class EqualShare(Ledger):
     """One of so many equal parts of a limit.
 
-    The answers' headers count all processes together. To this one they would look like foreign use, so only a
-    refusal's wait is taken from them.
+    The answers' headers count all processes together. They would look like foreign use to this one, so only a refusal's
+    wait is taken from them.
     """
 
     def __init__(self, rate: RateLimit, *, processes: int, reserve: float) -> None:
         part = rate.limit * (1 - reserve) / processes
-        # Where there are more processes than requests in a window, each goes once in several windows.
+        # Each process goes once in several windows if there are more of them than requests in a window.
         super().__init__(assume=RateLimit(max(1, math.floor(part)), rate.window * math.ceil(max(1.0, 1 / part))))
 
     def settle(

@@ -1,7 +1,7 @@
-"""Whether the server counts requests that it answers with an error (pure).
+"""Whether the server counts requests answered with an error (pure).
 
-express-rate-limit can be told not to (``skipFailedRequests``): it takes them back when they have been answered. That
-shows in the next answer's count, if a request is kept for that.
+express-rate-limit can be told not to (``skipFailedRequests``): it takes them back when they have been answered. The
+next answer's count shows it, if a request is kept for it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["FailedRequests"]
 
 
 class FailedRequests(Enum):
-    """What is known of them."""
+    """The state of our knowledge."""
 
     UNSEEN = "unseen"
     """None has come yet."""
@@ -22,7 +22,7 @@ class FailedRequests(Enum):
     NOT_COUNTED = "not counted"
 
     def after(self, *, failed: int, missing: int) -> FailedRequests:
-        """Judge by an answer that counts ``missing`` requests fewer than were counted before; so many had failed."""
+        """Judge by an answer; it counts ``missing`` requests fewer than before, and ``failed`` had failed."""
         if self is not FailedRequests.OPEN or not failed:
             return self
         if missing == failed:

@@ -1,4 +1,4 @@
-"""What somebody else spends on the same key, told from what the server counts beyond our own requests (pure)."""
+"""Foreign use: the server's count on the same key beyond our own requests (pure)."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from periskope_async.errors import ConfigError
 
 __all__ = ["ForeignUse"]
 
-# Of what others are expected to do, what is still expected a window later in which less of it was seen. An answer shows
-# only what came before it, so part of it goes unseen; and what has ended must not be waited for much longer.
+# The share of the expected use to keep after a window with less of it. An answer shows only earlier use, so part of it
+# goes unseen. Ended use must not be waited for much longer.
 _MEMORY = 0.91
-# So much of a request is expected too seldom to leave room for it.
+# A use below this share of a request is too rare to leave room for it.
 _SELDOM = 0.3
 
 
 class ForeignUse:
-    """What others spend in a window.
+    """The foreign use of a window.
 
-    What they were seen to spend in the present one is gone from its budget. What they did lately they are expected to
-    do again: that much is left to them. ``reserve`` is the share of each window that they get in any case.
+    The use seen in the present window is gone from its budget. Others are expected to repeat their latest use, so it is
+    left to them. ``reserve`` is their share of each window in any case.
     """
 
     def __init__(self, *, reserve: float = 0.0) -> None:
@@ -36,12 +36,12 @@ class ForeignUse:
         self._until = -math.inf
 
     def seen(self, count: int, now: float, window: float) -> None:
-        """Take what an answer showed; it can only add to what is known of this window."""
+        """Take the use shown by an answer; it can only raise the known use of this window."""
         self.missed(count, now, window)
         self._spent = max(self._spent, count)
 
     def missed(self, count: int, now: float, window: float) -> None:
-        """Take what turned out, too late for its own window."""
+        """Take use found out too late for its own window."""
         self.pass_windows(now, window)
         self.is_quiet = False
         self._expected = max(self._expected, count)
@@ -56,22 +56,22 @@ class ForeignUse:
         self._until = now + window
 
     def spent(self, now: float) -> int:
-        """Tell what is gone from this window's budget."""
+        """Count the requests gone from this window's budget."""
         return self._spent if now < self._until else 0
 
     def expected(self, now: float, window: float) -> int:
-        """Tell what to leave to them of this window, with what they have spent of it."""
+        """Count the requests of this window to leave to others, with those spent already."""
         return math.ceil(self._expected_at(now, window) - _SELDOM)
 
     def leaves(self, limit: int, now: float, window: float) -> int:
-        """Tell how much of a limit is ours. Others get their reserve, or what they are used to; never all of it."""
+        """Tell how much of a limit is ours. Others get their reserve or their usual use, never all of it."""
         fair = max(1, math.floor(limit * self._share))
         if self.is_quiet:
             return fair
         return min(fair, max(1, limit - self.expected(now, window)), limit - self.spent(now))
 
     def next_change(self) -> float:
-        """Tell the moment at which this window is over."""
+        """Tell when this window is over."""
         return self._until
 
     def _expected_at(self, now: float, window: float) -> float:
@@ -79,6 +79,6 @@ class ForeignUse:
             return self._expected
         passed = 1 + (now - self._until) // window
         faded: float = self._expected * _MEMORY**passed
-        # What was seen again is no less expected than before.
+        # Repeated use is no less expected than before.
         repeated: float = min(self._expected, self._spent) * _MEMORY ** (passed - 1)
         return max(faded, repeated)

@@ -1,12 +1,12 @@
-"""The gate that every request passes: one queue for one API key, shared by all its tasks, phones and clients.
+"""The gate for every request: one queue for one API key, shared by all its tasks, phones and clients.
 
 First come, first served, with single calls ahead of the pages of walks. A budget
 (:class:`~periskope_async.limits.ledger.Ledger`) decides *whether* a request may go, and aiolimiter's bucket *how
-evenly*: its drip alone would let a full burst and a window's drip into one window of the server, so it only shapes what
-the budget allows.
+evenly*: the bucket alone would let a full burst and a window's drip into one window of the server. So it only shapes
+the budget's flow.
 
-A waiter that is cancelled gives its place back, a refusal closes the gate for everyone, and a finished answer is
-never held back: the wait belongs to the next request.
+A cancelled waiter gives its place back. A refusal closes the gate for everyone. A finished answer is never held back:
+the wait belongs to the next request.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ __all__ = ["Entry", "Gate", "RateLimiter"]
 
 logger = logging.getLogger(__name__)
 
-# Of a refusal's wait: spreads the reopening, so that several processes on one key do not return in step.
+# A share of a refusal's wait. It spreads the reopening, so that several processes on one key do not return in step.
 _REOPENING_JITTER = 0.1
-# A wait longer than this is said once at WARNING: "what is it doing?" is the first question to a program that hangs.
+# A longer wait is said once at WARNING: "what is it doing?" is the first question to a hanging program.
 _LONG_WAIT_SECONDS = 10.0
-# A limiter that was told nothing about waiting waits so long for the next request at the most.
+# A limiter without a ``max_wait`` waits at most so long for the next request.
 _LONGEST_HOLD_SECONDS = 300.0
 
 
@@ -51,18 +51,18 @@ _TOO_MANY_REQUESTS = 429
 _UNAVAILABLE = 503
 
 
-# A token, with the budget that has given it.
+# A token, with its budget.
 Entry: TypeAlias = "tuple[Budget, Any]"
 
 
 class Gate:
-    """The queue of those who wait for a budget's tokens. The budget may be exchanged while they wait.
+    """The queue for a budget's tokens. The budget may be exchanged while requests wait.
 
     The arguments are those of :class:`RateLimiter`.
     """
 
     _SECONDS_BETWEEN_LOOKS = 1e-3
-    """When to look again where the budget cannot tell when to."""
+    """How soon to look again if the budget cannot tell."""
 
     def __init__(
         self, budget: Budget, *, max_wait: float | None, burst: int | None = None, rng: random.Random | None = None
@@ -72,7 +72,7 @@ class Gate:
         self._budget = budget
         self._max_wait = max_wait
         self._shaper = Shaper(burst)
-        # Without a state of its own: the children of a fork would all inherit one, and come back in step.
+        # It has no state of its own: the children of a fork would all inherit one, and come back in step.
         self._rng = rng or random.SystemRandom()
         self._overload = Overload()
         self._queue = WaitQueue()
@@ -112,7 +112,7 @@ class Gate:
 
     @property
     def requests_per_second(self) -> float:
-        """What the limit allows, as well as it is known."""
+        """The limit's rate, as well as it is known."""
         return self._budget.requests_per_second
 
     @property
@@ -142,7 +142,7 @@ class Gate:
         )
 
     def close(self) -> Awaitable[None] | None:
-        """Fail everyone who waits with ClosedError, and everyone who comes later. May be called twice."""
+        """Fail all waiters with ClosedError, and all later ones. May be called twice."""
         self._is_closed = True
         self._alarm.stop()
         self._queue.fail_all(lambda: ClosedError("the client was closed while a request waited for the limit"))
@@ -176,18 +176,18 @@ class Gate:
             if self._queue.leave(waiter):
                 self._serve()
             elif waiter.ready.exception() is None:
-                # The token was handed over in the same step of the loop that cancelled the task.
+                # The token was handed over in the loop step of the cancel.
                 self.give_back(waiter.ready.result())
             raise
         return entry
 
     def _on_join(self) -> None:
-        """Look whether the one that has joined the queue may go. Where the alarm is set, nobody may before it rings."""
+        """Look whether the newest waiter may go. Nobody may before the alarm rings, if it is set."""
         if not self._alarm.is_set:
             self._serve()
 
     def _serve(self) -> None:
-        """Hand out what is free, and set the timer for what comes next."""
+        """Hand out the free tokens, and set the timer for the next ones."""
         loop = self._loop
         if loop is None or self._is_closed:
             return
@@ -202,7 +202,7 @@ class Gate:
             return
         wait = self._budget.wait_for(1, now)
         self._tell_long_wait(wait)
-        # Where only an answer can free a token, the estimate is a window off: an early look costs nothing.
+        # The estimate is a window off if only an answer can free a token. An early look costs nothing.
         self._alarm.set(loop, now + max(wait or self._SECONDS_BETWEEN_LOOKS, 1e-3))
 
     def sent(self, token: Entry) -> None:
@@ -245,13 +245,13 @@ class Gate:
             logger.warning("a header of the limit is not used, now and from now on: %s", said)
 
     def lose(self, token: Entry) -> None:
-        """Book a request whose headers never came, for its permit."""
+        """Book a request as lost, without headers, for its permit."""
         budget, own = token
         budget.lose(own, self._now())
         self._serve()
 
     def give_back(self, token: Entry) -> None:
-        """Take back what was never sent, for its permit."""
+        """Take back the token of a request never sent, for its permit."""
         budget, own = token
         budget.give_back(own)
         self._serve()
@@ -261,7 +261,7 @@ class Gate:
         return _LONGEST_HOLD_SECONDS if self._max_wait is None else self._max_wait
 
     def _fail_impatient(self, now: float, reopens_at: float) -> None:
-        """After a refusal: tell those who may not wait that long now, not when their patience has run out."""
+        """Fail the waiters with too little patience for a refusal's wait: now, not at the end of their patience."""
         for waiter in self._queue:
             since = now if self._max_wait is None else waiter.since
             if since + self._patience < reopens_at:
@@ -279,7 +279,7 @@ class Gate:
         )
 
     def _tell_long_wait(self, wait: float) -> None:
-        """Say once, until the line is empty again, that nobody may go for long."""
+        """Warn of a long wait, once until the line is empty again."""
         if wait > _LONG_WAIT_SECONDS and not self._is_long_wait_told:
             self._is_long_wait_told = True
             logger.warning(
@@ -316,18 +316,17 @@ class Gate:
 class RateLimiter(Gate):
     """A budget of requests for one API key.
 
-    ``assume`` skips the probe. Else the first request goes alone, and the others wait for its headers, or for a fifth
-    of a second, after which 10 requests in 1 s are assumed: what every answer on record has shown.
-    ``reserve`` leaves that share of each window to others on the same key. ``max_wait`` is the most seconds that a
-    request may wait, its place in the line included, before WaitTooLong is raised; ``math.inf`` waits as long as it
-    takes. With None the line may be as long as it likes, and WaitTooLong is raised where nobody may go for more than
-    five minutes. ``burst`` is how many requests may go at once after a rest: None for the whole limit, 1 for an even
-    flow. ``rng`` draws the jitter.
+    ``assume`` skips the probe. The first request goes alone otherwise. The others wait for its headers, but at most for
+    a fifth of a second. Then 10 requests in 1 s are assumed, as in every answer on record. ``reserve`` is the share of
+    each window to leave to others on the same key. ``max_wait`` is the max seconds for a request to wait, its place in
+    the line included, before WaitTooLong is raised; ``math.inf`` waits without end. The line may have any length with
+    None, and WaitTooLong is raised if nobody may go for more than five minutes. ``burst`` is how many requests may go
+    at once after a rest: None for the whole limit, 1 for an even flow. ``rng`` draws the jitter.
 
     A server without headers of a limit is asked evenly, ten times a second at first, and faster as long as it refuses
     nothing.
 
-    It belongs to the event loop that first uses it.
+    It belongs to the event loop of its first use.
     """
 
     def __init__(

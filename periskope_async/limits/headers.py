@@ -1,20 +1,20 @@
-"""What a response's headers say about the rate limit, read in differences (pure).
+"""The rate limit in a response's headers, read in differences (pure).
 
-The server writes the set that Express's ``express-rate-limit`` writes: ``X-RateLimit-Limit``, ``-Remaining``, and
-``-Reset`` as Unix seconds rounded **up**, beside a ``Date`` rounded **down**
+The server writes the set of Express's ``express-rate-limit``: ``X-RateLimit-Limit``, ``-Remaining``, and ``-Reset`` as
+Unix seconds rounded **up**, beside a ``Date`` rounded **down**
 (https://docs.periskope.app/api-reference/chat/list-all-chats shows both recorded answers). A moment by the server's
-clock means nothing by ours, so every time is given as a difference of two of the server's own numbers, and no clock
-of this machine is ever asked.
+clock means nothing by ours. So every time is the difference of two of the server's own numbers. No clock of this
+machine is ever asked.
 
-Gateways in between rewrite these headers. So each is read in every dialect that is met in the wild (seconds left,
-Unix seconds or milliseconds, HTTP or ISO date, fractions), and one that cannot be trusted reads as None and is named
-in :attr:`LimitHeaders.unusable`: a doubtful number must never widen or narrow a budget. Where two parties have written
-one header, the tighter limit counts.
+Gateways in between rewrite these headers. We read each in every dialect found in the wild (seconds left, Unix seconds
+or milliseconds, HTTP or ISO date, fractions). A doubtful one reads as None and is named in
+:attr:`LimitHeaders.unusable`: it must never widen or narrow a budget. The tighter limit counts if two parties have
+written one header.
 
-The ``RateLimit`` fields of the IETF's drafts are read where the set above is missing
+The ``RateLimit`` fields of the IETF's drafts are read if the set above is missing
 (https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/): three fields as above in draft 6, and
-``RateLimit`` with ``RateLimit-Policy`` in draft 7 and in the structured form since draft 8. A policy names the
-window's length, rounded up.
+``RateLimit`` with ``RateLimit-Policy`` in draft 7 and in the structured form since draft 8. A policy names the window's
+length, rounded up.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _MOST_DIGITS = 18
 
 # A reset below this many is "seconds left" (11 days at most); Unix seconds have been above 1e8 since 1973, Unix
-# milliseconds above 1e11 since 1973 too. What lies between belongs to no dialect.
+# milliseconds above 1e11 since 1973 too. Numbers in between belong to no dialect.
 _SECONDS_LEFT_BELOW = 1e6
 _UNIX_SECONDS_FROM = 1e8
 _UNIX_MILLISECONDS_FROM = 1e11
-# A slow handler writes its Date after the window that counted the request has ended, so a reset shortly before
-# Date is honest and means "over"; one further back is a broken clock.
+# A slow handler writes its Date after the end of the request's window. So a reset shortly before Date is honest and
+# means "over". One further back is a broken clock.
 _MOST_SECONDS_BEFORE_DATE = 120.0
-# Nobody's limit has longer windows than this, and a clock that is set to another time zone is off by more.
+# Nobody's limit has longer windows than this. A clock in another time zone is off by more.
 _MOST_SECONDS_AHEAD = 900.0
 
 
@@ -53,24 +53,24 @@ class LimitHeaders(Struct, frozen=True, kw_only=True, gc=False):
     """The limit's headers of one response; None where a header was absent or unusable."""
 
     limit: int | None = None
-    """Requests that one window allows."""
+    """Requests allowed in one window."""
     remaining: int | None = None
-    """Requests left in the window that counted this one; never above ``limit``."""
+    """Requests left in this request's window; never above ``limit``."""
     resets_in: float | None = None
     """Seconds from the response's ``Date`` to the window's end: a difference of two server times, at least 0."""
     rounded_by: float = 2.0
-    """How much longer than the truth ``resets_in`` may be, exclusive: 2 where both ends were rounded to a second, as
-    the server does it; 1 where only one was (seconds left, or a reset in fractions)."""
+    """How much longer than the truth ``resets_in`` may be, exclusive: 2 if both ends were rounded to a second, as the
+    server does it; 1 if only one was (seconds left, or a reset in fractions)."""
     window: float | None = None
-    """Seconds of the window that a policy names: at most so long, since the policy rounds it up."""
+    """Seconds of the window, named by a policy: at most so long, since the policy rounds it up."""
     retry_after: float | None = None
-    """Seconds that the server asks to stay away, from ``Retry-After`` in either of its forms."""
+    """Seconds to stay away, from ``Retry-After`` in either of its forms."""
     server_time: float | None = None
     """The ``Date`` header in Unix seconds: to be compared with other times of the same server, never with ours."""
     is_cached: bool = False
-    """Whether a cache says that it has answered (``Age``). Then the numbers are those of an earlier answer."""
+    """Whether a cache says that it has answered (``Age``). The numbers are those of an earlier answer then."""
     unusable: tuple[str, ...] = ()
-    """What could not be used and why, one readable line each."""
+    """Each unusable value and why, one readable line each."""
 
     def __bool__(self) -> bool:
         """Whether the response said how the budget stands."""
@@ -87,7 +87,7 @@ class _Set(Struct, frozen=True):
 
 
 def parse_limit_headers(headers: Mapping[str, str]) -> LimitHeaders:
-    """Read the limit's headers from a case-insensitive mapping, which may hold several of one name. Never raises."""
+    """Read the limit's headers from a case-insensitive mapping. It may hold several of one name. Never raises."""
     unusable: list[str] = []
     date = _server_date(headers.get("Date"))
     name = "X-RateLimit"
@@ -98,7 +98,7 @@ def parse_limit_headers(headers: Mapping[str, str]) -> LimitHeaders:
         sets = _plain_sets(name, headers) or _draft_sets(headers)
     told = sets[0] if sets else _Set()
     limit = _count(f"{name}-Limit", told.limit, unusable)
-    # With several, the lowest limit counts; one that cannot be read counts for nothing beside it.
+    # The lowest of several limits counts. An unreadable one counts for nothing beside it.
     for other in sets[1:]:
         others = _count(f"{name}-Limit", other.limit, unusable)
         if others is not None and (limit is None or others < limit):
@@ -125,7 +125,7 @@ def parse_limit_headers(headers: Mapping[str, str]) -> LimitHeaders:
 
 
 def _all(name: str, headers: Mapping[str, str]) -> list[str]:
-    """Give all values of a header: of several lines, and of one line that a gateway joined by commas."""
+    """Give all values of a header: of several lines, or of one line joined by a gateway with commas."""
     lines = _lines(name, headers)
     if not lines or (len(lines) == 1 and "," not in lines[0]):
         return lines
@@ -149,7 +149,7 @@ def _plain_sets(name: str, headers: Mapping[str, str]) -> list[_Set]:
     if len(limits) == len(remaining) == len(resets) == 1:
         return [_Set(limits[0], remaining[0], resets[0])]
     count = max(1, len(limits))
-    # Where a part is there less often, nothing tells whose it is: then it may be anybody's.
+    # A part may be there less often. Nothing tells whose it is, so it may be anybody's.
     parts = (values if len(values) == count else [_lowest(values)] * count for values in (limits, remaining, resets))
     return [_Set(*told) for told in zip(*parts, strict=True)]
 
@@ -170,7 +170,7 @@ def _items(text: str | None) -> list[tuple[str, dict[str, str]]]:
 
 
 def _draft_sets(headers: Mapping[str, str]) -> list[_Set]:
-    """Read ``RateLimit`` of draft 7, or of later drafts with the policies that it names."""
+    """Read ``RateLimit`` of draft 7, or of later drafts with their policies."""
     text = ", ".join(_lines("RateLimit", headers))
     numbers = {name: value for _, parameters in _items(text) for name, value in parameters.items()}
     if "limit" in numbers:
@@ -184,7 +184,7 @@ def _draft_sets(headers: Mapping[str, str]) -> list[_Set]:
 
 
 def _policy_window(limit: int | None, told: _Set, policy: str) -> float | None:
-    """Find the window of the policy that has this limit: ``10;w=1``, or the one that the set itself names."""
+    """Find the window in the policy with this limit: ``10;w=1``, or the one named by the set itself."""
     window = told.window
     if window is None and limit is not None:
         windows = [
@@ -228,7 +228,7 @@ def _reset(name: str, text: str | None, date: float | None, unusable: list[str])
 
 
 def _plausible(name: str, left: float, unusable: list[str]) -> float | None:
-    """Give the seconds left, at least 0; None where no window and no handler explains them."""
+    """Give the seconds left, at least 0; None if no window and no handler explains them."""
     if -_MOST_SECONDS_BEFORE_DATE <= left <= _MOST_SECONDS_AHEAD:
         return max(0.0, left)
     where = "after" if left > 0 else "before"
@@ -259,7 +259,7 @@ def _retry_after(text: str | None, date: float | None, unusable: list[str]) -> f
     return number
 
 
-# On most answers it is the text of the answer before, and to parse a date takes as long as a whole page's seam.
+# Most answers repeat the text of the answer before. Parsing a date takes as long as checking a whole page's overlap.
 @functools.lru_cache(maxsize=256)
 def _number(text: str) -> float | None:
     text = text.strip()
@@ -269,7 +269,7 @@ def _number(text: str) -> float | None:
 
 def _whole_number(text: str) -> int | None:
     if text.isdecimal() and text.isascii() and len(text) <= _MOST_DIGITS:
-        # As nearly always; and what remains is another number in each answer, so none is worth keeping.
+        # This is the usual case. ``remaining`` differs in each answer, so none is worth keeping.
         return int(text)
     # "100, 100;w=60": the drafts of the RateLimit headers append the policy after the number.
     number = _number(text.partition(",")[0].partition(";")[0])

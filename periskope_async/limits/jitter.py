@@ -1,15 +1,15 @@
 """How much longer one request may take to the server than another (pure).
 
-The server counts a request some time after it was sent. What delays every request alike cancels out between two of
-them. Only the **jitter** can bring two closer together than they were sent. So a request is taken to be counted by its
-sending plus a margin for jitter, or by its answer where that came earlier.
+The server counts a request some time after it was sent. A delay common to all requests cancels out between two of them.
+Only the **jitter** can bring two closer together than they were sent. So a request is taken to be counted by its
+sending plus a margin for jitter, or by its answer if it came earlier.
 
 TCP measures the jitter of each connection (the mean deviation of its round trip). Slow answers do not: they hold the
 server's own work, and a page can take seconds to answer while its token was counted at once. Quick answers may spend
 all of their time on the way; to wait for them costs next to nothing.
 
-Where answers are steady, the fastest of them shows what every request takes. That cancels out too: an answer bounds
-its request's counting by so much **earlier** than it came.
+The fastest of steady answers shows the time of every request. It cancels out too: an answer bounds its request's
+counting by so much **earlier** than it came.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import math
 
 __all__ = ["JitterEstimate"]
 
-# Schedulers, queues in the server and Wi-Fi add jitter that no idle connection shows. These are shares of the window,
-# since that is what they cost. The first has a maximum in seconds.
+# Schedulers, queues in the server and Wi-Fi add jitter. No idle connection shows it. These are shares of the window:
+# they cost as much of it. The first has a max in seconds.
 _FLOOR_SHARE = 0.02
 _MOST_FLOOR_SECONDS = 0.25
 _QUICK_SHARE = 0.085
 # Each request of the first burst opens a connection, and the server may need so long for it. The next burst finds them
 # open, and would catch up with the first.
 _TURN_SECONDS = 0.001
-# Of each new measurement, as TCP itself weighs them.
+# The weight of each new measurement, as in TCP itself.
 _WEIGHT = 0.25
-# Of a window: an answer that takes longer shows the server's work, and less of the way.
+# A share of a window: a slower answer shows the server's work, and less of the way.
 _SLOW_SHARE = 0.12
 _SLOW_SECONDS = 0.4
 # Most answers of so many windows tell: a burst makes its own answers slow.
@@ -51,10 +51,10 @@ class JitterEstimate:
         self._least = self._least_before = math.inf
         self._mean = self._deviation = 0.0
         self._slow_share = 0.0
-        """The share of the latest answers that were too slow to wait for."""
+        """The share of answers too slow to wait for, among the latest."""
 
     def margin(self, window: float, *, burst: int) -> float:
-        """Give the seconds from sending to counting, at most, less the delay that all requests have.
+        """Give the max seconds from sending to counting, less the delay common to all requests.
 
         ``burst`` is how many requests may go at once.
         """
@@ -66,7 +66,7 @@ class JitterEstimate:
         return max(floor, self._variation) * self._factor
 
     def most(self, window: float) -> float:
-        """Give the margin where it costs nothing to be careful."""
+        """Give the margin for use when care costs nothing."""
         return max(min(_QUICK_SHARE * window, _MOST_FLOOR_SECONDS), self._variation) * self._factor
 
     def observe_answer(self, seconds: float, window: float, *, burst: int = 5) -> None:
@@ -82,7 +82,7 @@ class JitterEstimate:
         self._slow_share += max(1 / self._answers, 1 / (_WINDOWS_WEIGHED * burst)) * (is_slow - self._slow_share)
 
     def head_start(self) -> float:
-        """Give the seconds of the fastest answer; 0 where answers are not steady enough to tell."""
+        """Give the seconds of the fastest answer; 0 if answers are not steady enough to tell."""
         if self._answers < _ANSWERS_TO_BE_SURE:
             return 0.0
         slack = max(_LEAST_SLACK_SECONDS, 2 * self._deviation)

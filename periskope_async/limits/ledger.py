@@ -41,19 +41,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Ledger"]
 
-# A job that a long window has room for is not to take all of it.
+# A job with room in a long window is not to take all of it.
 _MOST_SPREAD_SECONDS = 1.0
 # One answer's reset holds nobody up for longer than this before a request asks again.
 _MOST_UNCONFIRMED_SECONDS = 60.0
-# A window that seems to last longer is one that somebody else has opened since.
+# Somebody else has opened a new window since, if one seems to last longer.
 _MOST_ASKED_SECONDS = 900.0
 
 
 class Ledger:
     """The budget of one API key.
 
-    Every ``now`` is of one monotonic clock, in seconds. A token that was taken is :meth:`sent` where that moment can be
-    seen, and ends in exactly one of :meth:`settle`, :meth:`lose` and :meth:`give_back`.
+    Every ``now`` is of one monotonic clock, in seconds. A taken token is :meth:`sent` if that moment can be seen. It
+    ends in exactly one of :meth:`settle`, :meth:`lose` and :meth:`give_back`.
     """
 
     def __init__(self, *, assume: RateLimit | None = None, reserve: float = 0.0) -> None:
@@ -96,13 +96,13 @@ class Ledger:
 
     @property
     def requests_per_second(self) -> float:
-        """What the limit allows, as well as it is known."""
+        """The limit's rate, as well as it is known."""
         told = self.limit / self._window.seconds if self._told.is_any or not self._pace.is_on else math.inf
         return min(told, self._pace.rate)
 
     @property
     def is_paced(self) -> bool:
-        """Whether requests are spaced by a rate that refusals have taught."""
+        """Whether requests are spaced by a rate learned from refusals."""
         return self._pace.is_on
 
     @property
@@ -112,15 +112,15 @@ class Ledger:
 
     @property
     def in_flight(self) -> int:
-        """Requests whose headers have not arrived."""
+        """Requests still waiting for their headers."""
         return self._tokens.unanswered
 
     def foreign(self, now: float) -> int:
-        """Tell what others on the same key are expected to spend of this window."""
+        """Estimate the foreign use of this window."""
         return 0 if self._foreign.is_quiet else self._foreign.expected(now, self._window.seconds)
 
     def closed_for(self, now: float) -> float:
-        """Seconds until the server's refusal has passed; 0 where none is in force."""
+        """Seconds until the server's refusal has passed; 0 if none is in force."""
         return self._closing.seconds_left(now)
 
     def remaining(self, now: float) -> int:
@@ -154,7 +154,7 @@ class Ledger:
             return closed
         allowed = max(1, self._allowed(now))
         rounds, position = divmod(place - max(0, free) - 1, allowed)
-        # Where there is less to spend than is out, as many tokens more must be back before the next may go.
+        # More tokens may be out than allowed. The excess must come back before the next request may go.
         back_at = self._tokens.back_at(position + max(0, -free), self._horizon)
         moment = self._window.next_moment(self._opened_by, now, self.limit, spare=free)
         if self._count.is_fixed and (opened := self._opened_by) is not None and opened + self._horizon > now:
@@ -163,19 +163,19 @@ class Ledger:
         if back_at == math.inf:
             back_at = now + self.margin + self._window.seconds
         if not self._foreign.is_quiet and self._window.is_sure:
-            # Then what others have spent is forgotten, or is expected of them no more.
+            # The foreign use is forgotten by then, or is expected no more.
             back_at = min(back_at, self._foreign.next_change())
         return max(closed, back_at - now + rounds * self._window.seconds)
 
     def _free(self, now: float) -> int:
-        """Count the tokens that are free; below 0 where the budget has shrunk under those that are out."""
+        """Count the free tokens; below 0 if the budget has shrunk below the tokens out."""
         if not self._told.is_any and self._pace.is_on:
             return 1
         free = self._allowed(now) - self._out(now)
         if not self._window.is_settled:
             free -= self._window.held(self._opened_by, now, self.limit, free=free, asked_at=self._tokens.last_sent_at)
         if not self._window.is_sure:
-            # Nothing but the server's word tells what is left of a window of no known length.
+            # Only the server's word tells the rest of a window of unknown length.
             free = min(free, self._told.remaining - (self._tokens.taken - self._told.number))
         if self._count.failed is FailedRequests.OPEN and self._tokens.unanswered:
             # One is kept, to see by its answer whether the failed ones were counted.
@@ -183,9 +183,9 @@ class Ledger:
         return free
 
     def _ended(self, now: float) -> float:
-        """Give the moment at which our newest window had surely not ended; minus infinity where it may be open still.
+        """Give the last sure moment of our newest window; minus infinity if it may be open still.
 
-        What the server had counted by that moment it has forgotten by now, if its windows are fixed.
+        A server with fixed windows has forgotten its counts up to that moment by now.
         """
         opened = self._told.opened
         is_known = self._count.is_fixed and self._window.is_settled
@@ -193,37 +193,37 @@ class Ledger:
         return opened.sent_at + self._horizon if opened is not None and is_over else -math.inf
 
     def _out(self, now: float) -> int:
-        """Count the tokens that are out."""
+        """Count the tokens out."""
         return self._tokens.out(max(now - self._horizon, self._ended(now)))
 
     @property
     def _spread_over(self) -> float:
-        """Seconds over which to spread a window's requests; 0 where all that is free may go at once."""
+        """Seconds to spread a window's requests over; 0 if all free tokens may go at once."""
         window = self._window
         if self._pace.is_on or not window.is_sure:
             return 0.0
         if not self._foreign.is_quiet:
-            # Only answers that are spread over a window show what others spend.
+            # Answers must be spread over a window to show foreign use.
             return min(window.seconds, _MOST_SPREAD_SECONDS)
-        # The first burst, and the next ones where the length is more than assumed.
+        # The first burst goes at once. Later ones do if the length is proven.
         is_first = self._tokens.taken <= self.limit
         return 0.0 if is_first or window.is_proven else window.seconds / 8
 
     def _allowed(self, now: float) -> int:
-        """How many tokens may be out: what others leave."""
+        """How many tokens may be out: the limit less the share left to others."""
         return self._foreign.leaves(self.limit, now, self._window.seconds)
 
     def _question_at(self, now: float) -> float:
-        """When a request may go alone to ask whether the window is over; infinity where there is no need to ask."""
+        """When a request may go alone to ask whether the window is over; infinity if there is no need to ask."""
         told = self._told
         if self._lone.question is not None and not self._window.is_sure:
             return math.inf
         if told.opened is None and told.ends_by < math.inf:
-            # What is under way may be in a later window than the one that the latest answer speaks of.
+            # Requests in flight may be in a later window than the latest answer's.
             if self._tokens.unanswered:
                 return math.inf
             ends_by = min(told.ends_by, told.at + _MOST_UNCONFIRMED_SECONDS)
-            # So may be what was lost, until a window has passed since.
+            # Lost requests may be, too, until a window has passed since.
             lost_by = self._tokens.lost_by
             passed_by = lost_by + min(self._window.seconds, _MOST_UNCONFIRMED_SECONDS)
             return max(ends_by, passed_by) if lost_by > told.sent_at else ends_by
@@ -237,12 +237,12 @@ class Ledger:
         if moment < math.inf or self._window.is_sure:
             return moment
         back_at = self._tokens.back_at(max(0, -spare), self._window.asks_after(self.limit))
-        # Where nothing is out, the latest answer's window is over by then.
+        # The latest answer's window is over by then, if nothing is out.
         return min(back_at if back_at < math.inf else told.at + self._window.seconds, self._lone.over_by)
 
     @property
     def _opened_by(self) -> float | None:
-        """When the newest window was open; None where that is not known."""
+        """The newest window was open by then; None if that is not known."""
         opened = self._told.opened
         return None if opened is None else opened.upper
 
@@ -276,7 +276,7 @@ class Ledger:
         return taken
 
     def sent(self, token: Token, now: float) -> None:
-        """Book the moment at which a request was written to its connection."""
+        """Book a request as written to its connection."""
         self._tokens.book_sent(token, now, margin=self.margin, window=self._window.seconds)
         if self._pace.is_on:
             self._pace.sent(now)
@@ -291,7 +291,7 @@ class Ledger:
         is_failure: bool = False,
         jitter: float = 0.0,
     ) -> None:
-        """Book an answer whose headers arrived at ``now``.
+        """Book an answer; its headers arrived at ``now``.
 
         A refusal closes the budget for everyone until the server's wait is over, plus ``jitter`` seconds. A failure is
         any other error of the server's.
@@ -314,16 +314,16 @@ class Ledger:
             self._lone.over_by = math.inf if was_question else self._lone.over_by
             self._let_pass(token, now)
         self._follow_window()
-        # An answer that names no limit ends the probe too: waiting for headers that never come would be for ever.
+        # An answer without a limit ends the probe too: its headers may never come.
         self._lone.is_known = True
 
     def lose(self, token: Token, now: float) -> None:
-        """Book a request that was sent and whose headers never came: the server may have counted it until now."""
+        """Book a sent request as lost, without headers: the server may have counted it until now."""
         self._end(token, now)
         self._tokens.lost_by = max(self._tokens.lost_by, token.upper)
 
     def give_back(self, token: Token) -> None:
-        """Return the token of a request that was never sent."""
+        """Return the token of a request never sent."""
         self._tokens.give_back(token)
         self._lone.end(token)
 
@@ -369,7 +369,7 @@ class Ledger:
             slack = self._jitter.most(self._window.seconds) - self.margin
             self._count.compare(token, headers, used=used, slack=max(0.0, slack), is_alone=self._foreign.is_quiet)
         self._told.window(token, now, headers)
-        # All that is out was counted in this window or will be in a later one, so it is cheap to see that all is well.
+        # All tokens out count in this window or in a later one, so this check is cheap.
         if used > self._out(now) and token.sent_at >= self._tokens.forgotten_at:
             ours = sum(1 for _ in self._counted_with(token, self._horizon)) + self._tokens.unsent
             ours += self._count.taken_back_since(token.sent_at)
@@ -397,7 +397,7 @@ class Ledger:
         else:
             self._slow_down(token, now)
         asked, left = headers.retry_after or 0.0, headers.resets_in or 0.0
-        # Two clocks may have made a reset. A window whose length is known ends by then, and Retry-After needs no clock.
+        # Two clocks may have made a reset. A window of known length ends by then, and Retry-After needs no clock.
         wait = max(asked, min(left, self._window.seconds)) if self._window.is_sure else asked or left
         if not wait:
             wait = 1 / self._pace.rate if self._pace.is_on else self._window.seconds
@@ -408,18 +408,18 @@ class Ledger:
             self._told.ends_by = now + asked
 
     def _learn_refused_question(self, token: Token) -> None:
-        """Learn that the window was not over when a request asked whether it was."""
+        """Learn from a question: the window was not over then."""
         opened = self._told.opened
         if opened is not None and token.sent_at > self._lone.over_by:
-            # It should have been, by what the question before was told. So somebody else has opened another one.
+            # It should have been, by the answer to the question before. Somebody else has opened another one.
             self._told.opened = None
         elif opened is not None or self._told.ends_by == math.inf:
-            # Where only a reset tells of it, nothing tells how long it has lasted.
+            # Its age is unknown if only a reset tells of it.
             lasted = self._window.seconds if opened is None else token.sent_at - opened.upper
             self._window.lasted(min(lasted, _MOST_ASKED_SECONDS))
 
     def _slow_down(self, token: Token, now: float) -> None:
-        """Take a refusal that no header explains."""
+        """Take a refusal without a header to explain it."""
         if not self._pace.is_on:
             passed = sum(not other.is_refused for other in self._counted_with(token, 1.0))
             self._pace.start(max(1.0, passed), sent_at=self._tokens.last_sent_at)
@@ -428,7 +428,7 @@ class Ledger:
     def _judge_refusal(self, token: Token, now: float) -> None:
         """Find out whether the window is longer, we were closer together than we thought, or somebody else was there.
 
-        That waits until the gate opens again, when the answers to all that was in flight are there.
+        This waits until the gate opens again. All answers in flight are there then.
         """
         self._closing.first = None
         opened = self._told.opened
@@ -441,7 +441,7 @@ class Ledger:
             since_opened = 0.0
             ours = sum(not other.is_refused for other in self._counted_with(token, self._window.seconds))
         if ours < self.limit:
-            # What they got, and one that they would have got instead of ours.
+            # Their share, and one request in place of ours.
             self._foreign.missed(self.limit - ours + 1, now, self._window.seconds)
         elif since_opened >= self._window.seconds:
             self._window.lasted(since_opened)

@@ -1,8 +1,8 @@
-"""What a client asks of a limiter.
+"""A client's interface to a limiter.
 
 Two come with the package: :class:`~periskope_async.limits.gate.RateLimiter` keeps the budget of this process, and
-:class:`~periskope_async.limits.shared.SharedLimiter` that of many processes. Any other object with these members will
-do, and a test's fake takes a few lines::
+:class:`~periskope_async.limits.shared.SharedLimiter` the one of many processes. Any other object with these members
+will do, and a test's fake takes a few lines::
 
     class CountingLimiter:
         requests_per_second = math.inf
@@ -41,7 +41,7 @@ _MEMBERS = ("acquire", "requests_per_second", "requests_at_once", "snapshot", "c
 class Limiter(Protocol):
     """The budget of one API key, for all tasks of one event loop.
 
-    Where there is a method ``use_key``, a client calls it with its key (a :class:`~periskope_async.secret.Secret`).
+    A client calls ``use_key`` with its key (a :class:`~periskope_async.secret.Secret`), if there is such a method.
     """
 
     async def acquire(self, *, is_retry: bool = False, is_bulk: bool = False, hooks: Sequence[Hook] = ()) -> Permit:
@@ -50,14 +50,14 @@ class Limiter(Protocol):
         ``is_retry``: it was refused or failed before, and goes first. ``is_bulk``: it is a page of a walk, and single
         calls may go ahead of it. ``hooks`` are to be told of a wait (:class:`~periskope_async.events.Throttled`).
 
-        What becomes of the request is told to the permit. The client raises whatever this raises; WaitTooLong and
-        ClosedError are meant for it.
+        The permit learns how the request ends. The client passes on any error raised here; WaitTooLong and ClosedError
+        are meant for it.
         """
         ...
 
     @property
     def requests_per_second(self) -> float:
-        """What the limit allows, as well as it is known; infinite where there is none. A walk plans by it."""
+        """The limit's rate, as well as it is known; infinite if there is none. A walk plans by it."""
         ...
 
     @property
@@ -72,16 +72,16 @@ class Limiter(Protocol):
     def close(self) -> Awaitable[object] | None:
         """End all waits with ClosedError. May be called twice. A client closes its own limiter, never a lent one.
 
-        Where more is to be closed than can be closed at once, it gives what to wait for.
+        It gives an awaitable if it cannot close everything at once.
         """
         ...
 
 
 def checked_limiter(limiter: Limiter | None) -> Limiter | None:
-    """Refuse what could never work as a limiter, when the client is made. Raises ConfigError."""
+    """Refuse an object unfit to be a limiter, when the client is made. Raises ConfigError."""
     if limiter is None:
         return None
-    # Of a class that was not called, too: its acquire() would miss its first argument.
+    # A class in place of its instance is refused, too: its acquire() would miss its first argument.
     missing = _MEMBERS if isinstance(limiter, type) else [name for name in _MEMBERS if not hasattr(limiter, name)]
     if missing:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""The way to Redis or Valkey: one script a trip, in a bounded time, and every fault is one and the same error."""
+"""The way to Redis or Valkey: one script a trip, in a bounded time, and one error for every fault."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ if TYPE_CHECKING:
 __all__ = ["RedisLink", "RedisLost"]
 
 # Nobody waits longer than half a second for Redis. A first trip goes to and fro up to eight times (TCP, TLS, the
-# password, the library's name, and the script, which is asked for, loaded and run), so 50 ms a time fit in.
+# password, the library's name, and asking for the script, loading it and running it), so 50 ms a time fit in.
 _SECONDS_WAITED_FOR = 0.45
-# Where nobody waits for it: to tell the news, or to return to Redis.
+# The bound if nobody waits: to tell the news, or to return to Redis.
 _SECONDS_ASIDE = 2.0
 # One trip reserves while another one settles.
 _CONNECTIONS = 2
 _HASH_CHARACTERS = 32
-# The time of a trip is counted in parts: whoever holds the loop up for long takes one of them, and not all.
+# The time of a trip is counted in parts: a long hold of the loop takes one of them, and not all.
 _LOOKS = 10
 
 
 def _tls(url: str) -> dict[str, bool]:
-    """Have redis-py 5 check whose certificate it is, as later versions do. What the URL says itself goes before."""
+    """Have redis-py 5 check the certificate's host, as later versions do. The URL's own setting goes before."""
     return {"ssl_check_hostname": True} if url.startswith("rediss:") and "ssl_cert_reqs=" not in url else {}
 
 
 class RedisLost(Exception):  # noqa: N818 - a state of affairs, and seen by no user
-    """Redis did not answer, or refused. What it said is the text."""
+    """Redis did not answer, or refused. Its words are the text."""
 
 
 class RedisLink:
     """The scripts of one budget.
 
-    redis-py's own ways are chosen with care. A command that timed out may run all the same, so it is not sent again; a
-    connection that was closed is opened again once, which a restart of Redis needs. The time-out stands around the
-    command, since that of the socket swallows cancels on Python 3.11. There is no PING: a user may be without it.
+    redis-py's own ways are chosen with care. A timed-out command may run all the same, so it is not sent again. A
+    closed connection is opened again once: a restart of Redis needs it. The time-out stands around the command, since
+    the socket's own swallows cancels on Python 3.11. There is no PING: a user may be without it.
     """
 
     def __init__(self, url: Secret, *, prefix: str) -> None:
@@ -60,7 +60,7 @@ class RedisLink:
                 parameter="limiter",
             ) from None
         try:
-            # redis-py leaves the type of what it takes here half open.
+            # redis-py leaves the types of its arguments here half open.
             pool = cast("Any", BlockingConnectionPool).from_url(
                 url.reveal(),
                 max_connections=_CONNECTIONS,
@@ -89,7 +89,7 @@ class RedisLink:
     def use_key(self, api_key: Secret) -> None:
         """Name the budget after an API key, by its hash. Raises ConfigError for a second key."""
         hashed = hashlib.sha256(b"periskope-async " + api_key.reveal().encode()).hexdigest()[:_HASH_CHARACTERS]
-        # What stands in braces is all that a cluster looks at, so the keys of a budget lie together.
+        # A cluster looks at the text in braces only, so the keys of a budget lie together.
         keys = [f"{self._prefix}:{{{hashed}}}:{name}" for name in KEYS]
         if self._keys not in ([], keys):
             raise ConfigError("a SharedLimiter serves one API key; make another one for this key", parameter="limiter")
@@ -101,11 +101,11 @@ class RedisLink:
         return bool(self._keys)
 
     async def reserve(self, arguments: Sequence[str | float], *, is_waited_for: bool = True) -> list[int]:
-        """Run the script that reserves. Raises RedisLost."""
+        """Run the reserving script. Raises RedisLost."""
         return await self._run(self._reserve, arguments, _SECONDS_WAITED_FOR if is_waited_for else _SECONDS_ASIDE)
 
     async def settle(self, arguments: Sequence[str | float]) -> list[int]:
-        """Run the script that settles. Raises RedisLost."""
+        """Run the settling script. Raises RedisLost."""
         return await self._run(self._settle, arguments, _SECONDS_ASIDE)
 
     async def close(self) -> None:
@@ -129,8 +129,8 @@ class RedisLink:
         finally:
             trip.cancel()
             await asyncio.wait({trip})
-            # Else an error that came with the cancel would be logged as one that nobody has looked at.
+            # An error of the cancel would be logged as never retrieved otherwise.
             _ = trip.cancelled() or trip.exception()
-        # A server that was demoted goes on to refuse on the same connection.
+        # A demoted server goes on to refuse on the same connection.
         await self.close()
         raise RedisLost(said)

@@ -1,4 +1,4 @@
-"""Requests that go alone because their answer is waited for: the probe and the question (pure)."""
+"""Requests sent alone because their answer is waited for: the probe and the question (pure)."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ if TYPE_CHECKING:
 
 __all__ = ["LoneRequests"]
 
-# A probe that is not answered by then would cost more than it is worth: the assumption is what every answer on record
-# has shown, and slow answers are common.
+# A slower probe would cost more than it is worth: every answer on record agrees with the assumption, and slow answers
+# are common.
 _PROBE_PATIENCE_SECONDS = 0.2
 
 
 class LoneRequests:
-    """The first request, which asks for the limit, and later ones that ask whether a window is over."""
+    """The first request, to ask for the limit, and later ones, to ask whether a window is over."""
 
     def __init__(self, *, is_known: bool) -> None:
         self.is_known = is_known
         """Whether an answer, or the caller's word, has told the limit. Until then one request goes ahead as a probe."""
         self.question: Token | None = None
-        """The request that asks whether the window is over; not answered yet."""
+        """The unanswered question: a request sent to ask whether the window is over."""
         self.over_by = math.inf
-        """When the window is over, by what the latest question was told if it was refused."""
+        """When the window is over, by the refusal of the latest question."""
         self._probe_until = -math.inf
 
     def begin_probe(self, now: float) -> None:
-        """Have the others wait for the answer of the one that goes now, but not for long."""
+        """Have the others wait for the answer of this request, but not for long."""
         self._probe_until = now + _PROBE_PATIENCE_SECONDS
 
     def seconds_to_probe(self, now: float, *, unanswered: int) -> float:

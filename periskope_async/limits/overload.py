@@ -1,4 +1,4 @@
-"""Tells a limit that answers 503 from a server that is down (pure).
+"""Tells a limit's 503 from a failing server's (pure).
 
 nginx's ``limit_req`` answers 503 by default, with no word of a limit. One 503 may be anything. Several in a short
 time, with other requests answered in between, mean that less would have passed.

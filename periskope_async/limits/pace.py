@@ -1,9 +1,9 @@
-"""Requests that go evenly: at a rate that refusals have taught, or spread over a window (pure).
+"""Evenly spaced requests: at a rate learned from refusals, or spread over a window (pure).
 
-Some servers send no headers of their limit, and some are guarded by a second limit that sends none. What they let pass
-is found as TCP finds it: a little more with each answer, and less after a refusal (additive increase, multiplicative
-decrease, https://www.rfc-editor.org/rfc/rfc5681). Requests go evenly: a leaky bucket without room for a burst
-(nginx's ``limit_req``) refuses the second of two that come together.
+Some servers send no headers of their limit, and some have a second limit without headers in front. We find their rate
+as TCP finds it: a little more with each answer, and less after a refusal (additive increase, multiplicative decrease,
+https://www.rfc-editor.org/rfc/rfc5681). Requests go evenly: a leaky bucket without room for a burst (nginx's
+``limit_req``) refuses the second of two requests sent together.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import math
 
 __all__ = ["Pace", "Spread"]
 
-# With each answer, while nothing was refused: 12 % a second at any rate.
+# The growth with each answer, while nothing was refused: 12 % a second at any rate.
 _GROWTH = 0.12
-# The same below the rate that was refused last.
+# The same below the last refused rate.
 _REGROWTH = 0.03
-# With each answer, near the rate that was refused last, and beyond it.
+# The growth with each answer near the last refused rate, and beyond it.
 _NEAR_GROWTH = 0.002
 _NEAR = 0.95
 _DECREASE = 0.85
 _LEAST_RATE = 1 / 60
-# Of a window, that requests are spread over. Timers are too coarse for one by one.
+# The parts of a window for spreading requests. Timers are too coarse for one by one.
 _PARTS = 10
 
 
@@ -40,7 +40,7 @@ class Pace:
         return self.rate < math.inf
 
     def start(self, rate: float, *, sent_at: float) -> None:
-        """Begin to space requests, behind the one that was sent last."""
+        """Begin to space requests, behind the last one sent."""
         self.rate, self._refused_rate = max(rate, _LEAST_RATE), math.inf
         self._sent_at = sent_at
 
@@ -49,16 +49,16 @@ class Pace:
         self.rate = math.inf
 
     def next_at(self) -> float:
-        """Give the moment from which on the next request may go."""
+        """Give the earliest moment for the next request."""
         return self._sent_at + 1 / self.rate
 
     def sent(self, now: float) -> None:
-        """Take that a request was sent."""
+        """Take a request as sent."""
         self._is_used = now - self._sent_at < 2 / self.rate
         self._sent_at = now
 
     def passed(self) -> None:
-        """Take an answer. A rate grows only where it is used: else nothing was tried."""
+        """Take an answer. A rate grows only if it is used: nothing was tried otherwise."""
         if not self._is_used:
             return
         if self.rate < _NEAR * self._refused_rate:
@@ -67,7 +67,7 @@ class Pace:
             self.rate += _NEAR_GROWTH
 
     def refused(self, sent_at: float, now: float) -> None:
-        """Take a refusal. Those of requests that were sent before the last decrease are part of it."""
+        """Take a refusal. Refusals of requests sent before the last decrease are part of it."""
         if sent_at < self._changed_at:
             return
         self._refused_rate = self.rate
@@ -88,11 +88,11 @@ class Spread:
         return share if now >= self.next_at(limit, window) else max(0, share - self._taken)
 
     def next_at(self, limit: int, window: float) -> float:
-        """Give the moment from which on the next ones may go."""
+        """Give the earliest moment for the next requests."""
         return self._began + window * math.ceil(limit / _PARTS) / limit
 
     def take(self, count: int, now: float, limit: int, window: float) -> None:
-        """Take that so many go now."""
+        """Take ``count`` requests as going now."""
         if now >= self.next_at(limit, window):
             self._began, self._taken = now, 0
         self._taken += count

@@ -1,4 +1,4 @@
-"""Leave to send one request, and the ways in which it ends."""
+"""Leave to send one request, and its possible ends."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["Books", "Permit"]
 
 
 class Books(Protocol):
-    """Where a limiter books what becomes of its permits. ``token`` is what it has made the permit with.
+    """A limiter's books: how its permits end. ``token`` is the one given to the permit by its limiter.
 
-    Each method returns at once. A limiter that keeps its budget elsewhere notes the news here and sends it later.
+    Each method returns at once. A limiter with its budget elsewhere notes the news here and sends it later.
     """
 
     def sent(self, token: Any) -> None:
@@ -21,22 +21,22 @@ class Books(Protocol):
         ...
 
     def settle(self, token: Any, headers: LimitHeaders, *, status: int, variation: float | None) -> None:
-        """Book an answer's headers. ``variation`` is that of :meth:`Permit.answered`."""
+        """Book an answer's headers. ``variation`` is the one of :meth:`Permit.answered`."""
         ...
 
     def lose(self, token: Any) -> None:
-        """Book a request whose headers never came."""
+        """Book a request as lost, without headers."""
         ...
 
     def give_back(self, token: Any) -> None:
-        """Take a token back whose request was never sent."""
+        """Take back the token of a request never sent."""
         ...
 
 
 class Permit:
     """Leave to send one request. It ends in :meth:`answered`, :meth:`lost` or :meth:`unused`; more calls do nothing.
 
-    ``Permit()`` has no books: for a limiter that does not ask what becomes of a request.
+    ``Permit()`` has no books: its limiter does not ask how the request ends.
     """
 
     __slots__ = ("_books", "_token", "seconds_waited", "was_sent")
@@ -47,10 +47,10 @@ class Permit:
         self.seconds_waited = 0.0
         """How long it took to get it."""
         self.was_sent = False
-        """Whether the request was written to its connection, where that can be seen."""
+        """Whether the request was written to its connection, if that can be seen."""
 
     def sent(self) -> None:
-        """Book the moment of writing the request to its connection, where that can be seen."""
+        """Book the moment of writing the request to its connection, if that can be seen."""
         self.was_sent = True
         if self._books is not None and self._token is not None:
             self._books.sent(self._token)
@@ -58,13 +58,13 @@ class Permit:
     def answered(self, headers: LimitHeaders, *, status: int, variation: float | None = None) -> None:
         """Book the answer's headers, as soon as they are there and before the body is read.
 
-        ``variation`` is the mean deviation of the connection's round trip in seconds, where TCP tells it.
+        ``variation`` is the mean deviation of the connection's round trip in seconds, if TCP tells it.
         """
         if (token := self._spend()) is not None and self._books is not None:
             self._books.settle(token, headers, status=status, variation=variation)
 
     def lost(self) -> None:
-        """Book a request that was sent and got no headers. The way out where nothing better is known."""
+        """Book a sent request without headers. It is the way out if nothing better is known."""
         if (token := self._spend()) is not None and self._books is not None:
             self._books.lose(token)
 

@@ -1,4 +1,4 @@
-"""The line at the gate: first come, first served, in two lanes, with places that can be left at no cost."""
+"""The line at the gate: first come, first served, in two lanes. Leaving costs nothing."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ if TYPE_CHECKING:
 
 __all__ = ["WaitQueue", "Waiter"]
 
-# Of the tokens, while both lanes wait: so many calls go before one page of a walk.
+# So many calls go before one page of a walk, while both lanes wait.
 _CALLS_BEFORE_A_PAGE = 3
 
 
 class Waiter(Struct, eq=False):
-    """A request in line; ``ready`` becomes its token, or the error that ends its wait."""
+    """A request in line; ``ready`` becomes its token, or the error at the end of its wait."""
 
     ready: asyncio.Future[Any]
     since: float
-    """When it joined, by the loop's clock."""
+    """Its moment of joining, by the loop's clock."""
     is_bulk: bool
-    """Whether it is a page of a walk, behind which more of the kind stand, and not a call that somebody waits for."""
+    """Whether it is a page of a walk, with more of the kind behind it, and not a call with somebody waiting for it."""
 
 
 class WaitQueue:
     """Two lines: single calls go ahead of the pages of walks, but for every fourth place.
 
-    So an interactive call does not wait behind an export that stands in line with hundreds of pages, and the export
-    never starves. One that left stays as a husk until its turn, so that leaving costs O(1).
+    An interactive call does not wait behind hundreds of pages of an export, and the export never starves. A cancelled
+    waiter stays in line as a husk until it comes to the head, so that leaving costs O(1).
     """
 
     def __init__(self) -> None:
         self.waiting = 0
-        """How many still wait, those who were cancelled and have not left yet among them."""
+        """How many still wait, with the cancelled ones until they have left."""
         self._calls: deque[Waiter] = deque()
         self._pages: deque[Waiter] = deque()
         self._calls_in_a_row = 0
 
     def __iter__(self) -> Iterator[Waiter]:
-        """Those who still wait, calls first."""
+        """Give those still waiting, calls first."""
         return (waiter for line in (self._calls, self._pages) for waiter in line if not waiter.ready.done())
 
     def join(self, waiter: Waiter, *, at_head: bool) -> None:
-        """Take a place in its lane: at the end, or at the head for a request that was in line before."""
+        """Take a place in its lane: at the end, or at the head if the request was in line before."""
         self.waiting += 1
         line = self._line_of(waiter)
         if at_head:
@@ -55,7 +55,7 @@ class WaitQueue:
             line.append(waiter)
 
     def serve(self, token: Any) -> bool:
-        """Let the next one go, with its token; False where all in line were cancelled and are leaving."""
+        """Let the next one go, with its token; False if all in line were cancelled and are leaving."""
         for line in (self._calls, self._pages):
             while line and line[0].ready.done():
                 line.popleft()
@@ -72,7 +72,7 @@ class WaitQueue:
         return True
 
     def leave(self, waiter: Waiter) -> bool:
-        """Give the place up after a cancel; False where the waiter had been served or failed by then."""
+        """Give the place up after a cancel; False if the waiter had been served or failed by then."""
         if waiter.ready.cancelled():
             self.waiting -= 1
             return True

@@ -16,7 +16,7 @@ class RateLimit(Struct, frozen=True):
     window: float
 
     def __post_init__(self) -> None:
-        """Refuse a limit that nothing could pass."""
+        """Refuse a limit without room for any request."""
         if self.limit < 1 or not self.window > 0:
             raise ConfigError(
                 f"{self.limit} requests per {self.window} s is no limit; both must be above 0",
@@ -25,4 +25,4 @@ class RateLimit(Struct, frozen=True):
 
 
 ASSUMED = RateLimit(10, 1.0)
-"""What both recorded answers show; it holds until the headers of the first answer say otherwise."""
+"""The limit in both recorded answers; it holds until the headers of the first answer say otherwise."""

@@ -1,7 +1,7 @@
-"""A process' share of a budget that is kept in Redis (pure).
+"""A process' share of a budget in Redis (pure).
 
-It holds the tickets that were reserved, and the news that Redis has not been told yet. What is reserved, and who tells
-the news, is :mod:`periskope_async.limits.shared`'s to do.
+It holds the reserved tickets, and the news not yet told to Redis. :mod:`periskope_async.limits.shared` reserves the
+tickets and tells the news.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ __all__ = ["News", "RemoteBudget", "Ticket"]
 # The replies of both scripts begin with so many numbers.
 _NUMBERS_OF_BOTH = 5
 _PLACE_OF_IS_KNOWN = 3
-# After so many, the reply of the one that reserves has the tickets' moments.
+# The tickets' moments come behind so many in the reply of the reserving script.
 _NUMBERS_ABOUT_BUDGET = 9
-# What is late by more than this share of its lease is given back.
+# A ticket late by more than this share of its lease is given back.
 _LATE_SHARE = 0.5
 _LONGEST_LEASE_SECONDS = 5.0
-# So short after the counting, Date has seldom ticked on.
+# Date has seldom ticked on so shortly after the counting.
 _SELDOM = 0.1
 
 
@@ -51,37 +51,37 @@ class Ticket(Struct, eq=False):
 
 
 class News(Struct):
-    """What Redis has not been told yet. Moments are by the loop's clock."""
+    """News not yet told to Redis. Moments are by the loop's clock."""
 
     counted: dict[int, float | None]
-    """By when a ticket's request was counted; None where it was never sent."""
+    """The latest possible moment of counting a ticket's request; None if it was never sent."""
     limit: tuple[float, int] = (-math.inf, 0)
-    """What the answer to the latest request said, with the moment of sending that."""
+    """The limit by the answer to the latest request, behind the moment of sending it."""
     length: tuple[float, float, float] = (-math.inf, 0.0, 0.0)
-    """The fewest and the most seconds that the window may have, likewise."""
+    """The min and max length of the window in seconds, likewise."""
     at_least: float = 0.0
-    """Seconds that the window lasts at least."""
+    """The window's min length in seconds, by any answer."""
     closed_until: float = -math.inf
     used: tuple[int, float] = (0, -math.inf)
-    """The most that the server has counted, with the moment of sending that request."""
+    """The server's max count, with the moment of sending that request."""
     refused_at: float = -math.inf
-    """When the latest refused request was sent."""
+    """The moment of sending the latest refused request."""
 
 
 class _Standing(Struct):
-    """What Redis said last."""
+    """The last word of Redis."""
 
     why: str
-    """What the next question says of what is known: asks, assumes, knows, or rejoins."""
+    """Our knowledge of the limit, for the next question: asks, assumes, knows, or rejoins."""
     processes: int = 1
     foreign: int = 0
     closed_until: float = -math.inf
     version: int = 0
-    """How many reservations there were. Where Redis has fewer, it has forgotten some."""
+    """How many reservations there were. Redis has forgotten some if it has fewer."""
 
 
 class RemoteBudget:
-    """Which requests of this process may go: those for which Redis has given tickets."""
+    """Which requests of this process may go: those with a ticket from Redis."""
 
     is_paced = False
 
@@ -123,7 +123,7 @@ class RemoteBudget:
 
     @property
     def requests_per_second(self) -> float:
-        """What the limit leaves to this process while all others want as much."""
+        """This process' share of the limit while all others want as much."""
         return self.limit / self.window / self.processes
 
     @property
@@ -134,15 +134,15 @@ class RemoteBudget:
 
     @property
     def tickets(self) -> int:
-        """How many tickets are held for requests that have not gone."""
+        """How many tickets are held for waiting requests."""
         return len(self._tickets)
 
     def foreign(self, now: float) -> int:  # noqa: ARG002 - Redis has told it for now
-        """Tell what programs that do not share the budget are expected to spend of a window."""
+        """Estimate the foreign use of a window, by programs outside the shared budget."""
         return self._told.foreign
 
     def closed_for(self, now: float) -> float:
-        """Seconds until a refusal has passed; 0 where none is in force."""
+        """Seconds until a refusal has passed; 0 if none is in force."""
         return max(0.0, self._told.closed_until - now)
 
     def remaining(self, now: float) -> int:
@@ -150,7 +150,7 @@ class RemoteBudget:
         return 0 if now < self._told.closed_until else sum(ticket.start <= now for ticket in self._tickets)
 
     def wait_for(self, place: int, now: float) -> float:
-        """Estimate the seconds until the ``place``-th request from now may go; 0 where Redis is still to be asked."""
+        """Estimate the seconds until the ``place``-th request from now may go; 0 if Redis is still to be asked."""
         closed = self.closed_for(now)
         if place <= len(self._tickets):
             return max(closed, self._tickets[place - 1].start - now)
@@ -160,14 +160,14 @@ class RemoteBudget:
     # -- what is done ----------------------------------------------------------------------------------------------
 
     def take_up_to(self, wanted: int, now: float) -> Sequence[Ticket]:
-        """Take the tickets whose moment has come."""
+        """Take the tickets due by now."""
         if now < self._told.closed_until:
             return ()
         taken: list[Ticket] = []
         while self._tickets and self._tickets[0].start <= now:
             ticket = self._tickets[0]
             if now > ticket.start + self._lease * _LATE_SHARE:
-                # This process was held up. Others may have been given the place.
+                # This process was held up. Others may have the place by now.
                 self.give_back(self._tickets.pop(0))
             elif len(taken) < wanted:
                 taken.append(self._tickets.pop(0))
@@ -184,7 +184,7 @@ class RemoteBudget:
             self.give_back(self._tickets.pop())
 
     def sent(self, token: Ticket, now: float) -> None:
-        """Book the moment at which a request was written to its connection."""
+        """Book a request as written to its connection."""
         if token.is_over:
             return
         token.sent_at = now
@@ -217,11 +217,11 @@ class RemoteBudget:
             self.close_for((max(headers.retry_after or 0.0, headers.resets_in or 0.0) or self.window) + jitter, now)
 
     def lose(self, token: Ticket, now: float) -> None:
-        """Book a request that was sent and whose headers never came: the server may have counted it until now."""
+        """Book a sent request as lost, without headers: the server may have counted it until now."""
         self._end(token, now)
 
     def give_back(self, token: Ticket) -> None:
-        """Return the ticket of a request that was never sent."""
+        """Return the ticket of a request never sent."""
         if token.is_over:
             return
         self.in_flight -= token.is_taken
@@ -235,11 +235,11 @@ class RemoteBudget:
 
     def _close_until(self, moment: float) -> None:
         self._told.closed_until = max(self._told.closed_until, moment)
-        # They were given for a window that has not come as was thought.
+        # They were given for a window expected at another time.
         self.drop_tickets(len(self._tickets))
 
     def _take_limit(self, limit: int) -> None:
-        """Give the tickets back where they were given under a higher limit."""
+        """Give the tickets back if they were given under a higher limit."""
         if limit < self.rate.limit:
             self.drop_tickets(len(self._tickets))
 
@@ -250,16 +250,16 @@ class RemoteBudget:
     # -- what Redis is told, and tells -----------------------------------------------------------------------------
 
     def question(self, wanted: int, *, reserve: float) -> list[str | int | float]:
-        """Give the arguments of the script that reserves, behind the process' name."""
+        """Give the arguments of the reserving script, behind the process' name."""
         window = round(self.window * 1e6)
         return [self.next_number, wanted, 1 - reserve, self.limit, window, self._told.why, self._told.version]
 
     def rejoin(self) -> None:
-        """Say in the next question that requests were sent which Redis does not know of."""
+        """Tell Redis with the next question of requests sent without it."""
         self._told.why = "rejoins" if self.is_known else "asks"
 
     def take_reply(self, reply: Sequence[int], *, asked_at: float, told_at: float) -> float:
-        """Take what the script that reserves has answered. Give the seconds after which to ask for more."""
+        """Take the reserving script's reply. Give the seconds to wait before asking for more."""
         processes, foreign, again, version = reply[_NUMBERS_OF_BOTH:_NUMBERS_ABOUT_BUDGET]
         told = self._told
         told.why = "knows" if reply[_PLACE_OF_IS_KNOWN] else "asks"
@@ -274,9 +274,9 @@ class RemoteBudget:
         return again / 1e6
 
     def take_word(self, reply: Sequence[int], *, asked_at: float, told_at: float) -> bool:
-        """Take what both scripts answer first: the time, the limit, and until when nobody may go.
+        """Take the beginning of both scripts' replies: the time, the limit, and until when nobody may go.
 
-        Give whether Redis' clock was set. What was given by it cannot be trusted then, for one window.
+        Give whether Redis' clock was set. Its tickets cannot be trusted then, for one window.
         """
         now, limit, window, is_known, closed_until = reply[:_NUMBERS_OF_BOTH]
         is_stepped = self.clock.observe(asked_at=asked_at, told=now, told_at=told_at)
@@ -292,7 +292,7 @@ class RemoteBudget:
         return is_stepped
 
     def tell(self, process: str, now: float) -> list[str | int]:
-        """Give the arguments of the script that settles, and take the news for told."""
+        """Give the arguments of the settling script, and take the news for told."""
         news, self.news = self.news, News({})
         limit_at, limit = news.limit
         length_at, shortest, longest = news.length
@@ -328,7 +328,7 @@ class RemoteBudget:
         news.used = max(news.used, (used, sent_at))
         if headers.resets_in is None:
             return
-        # The rounding may hide that little is left of a long window, never that the window is longer.
+        # The rounding may hide how little is left of a long window. It never hides a longer window.
         news.at_least = max(news.at_least, math.floor(headers.resets_in - headers.rounded_by) + 1)
         _, stamp = self._estimates
         if headers.server_time is not None:
@@ -358,5 +358,5 @@ class RemoteBudget:
 
     @property
     def _lease(self) -> float:
-        """Seconds for which Redis keeps a place for a ticket that was not sent."""
+        """Redis keeps the place of an unsent ticket for so many seconds."""
         return min(self.window, _LONGEST_LEASE_SECONDS)

@@ -1,28 +1,28 @@
 """The shared budget's two Lua scripts, for Redis 6.2 and later and for Valkey (pure text).
 
-The rule is the one of :mod:`periskope_async.limits.ledger`: **a token is back one window after it was surely
-counted.** Each token stands in a sorted set. Its score is the moment by which the server has counted its request. A new
-token takes the place of the ``limit``-th before it, and may go one window after that one was counted. It is given only
-when that moment has passed, so it is given up to a window ahead. So any ``limit + 1`` requests in a row span more than
-a window, and the time of a trip to Redis costs nothing.
+The rule is the one of :mod:`periskope_async.limits.ledger`: **a token is back one window after it was surely counted.**
+Each token stands in a sorted set. Its score is the moment by which the server has counted its request. A new token
+takes the place of the ``limit``-th before it, and may go one window after that one was counted. It is given only when
+that moment has passed, so it is given up to a window ahead. So any ``limit + 1`` requests in a row span more than a
+window, and the time of a trip to Redis costs nothing.
 
-A token that was not sent yet counts as sent at the end of its lease. A process that dies with tokens out takes them
-with it for a lease and a window, no longer.
+An unsent token counts as sent at the end of its lease. A process dying with tokens out takes them with it for a lease
+and a window, no longer.
 
 All moments are microseconds of Redis' own clock, which each script reads once. Both scripts may run twice: a token has
-a number that its process gives it, and news is only taken if it is newer.
+a number from its process, and news is only taken if it is newer.
 
-What stands in Redis, all with one hash tag:
+The keys in Redis, all with one hash tag:
 
 - ``tokens``, a sorted set: ``process:number`` by the moment of counting.
-- ``budget``, a hash: limit and window (with the moments of the answers that told them), ``closed_until``,
-  ``probe_until``, what others were seen to spend, a slack that refusals have taught, ``at`` (the moment of the last
-  script) and ``version`` (how many reservations there were).
-- ``line``, a sorted set: the processes that wait, by the moment since when.
+- ``budget``, a hash: limit and window (with the moments of their answers), ``closed_until``, ``probe_until``, the
+  foreign use seen, a slack learned from refusals, ``at`` (the moment of the last script) and ``version`` (how many
+  reservations there were).
+- ``line``, a sorted set: the waiting processes, by the moment since when.
 - ``seen``, a sorted set: the processes, by the moment of their last question.
 
-What is there may be of the past: Redis was flushed or restarted, or a replica that lags has taken over. A process that
-has seen a higher version tells so. Then the budget counts as spent for one window.
+Their contents may be of the past: Redis was flushed or restarted, or a lagging replica has taken over. A process tells
+of it if it has seen a higher version. The budget counts as spent for one window then.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["KEYS", "RESERVE", "SETTLE"]
 
 KEYS = ("tokens", "budget", "line", "seen")
 
-# What both scripts begin with.
+# The beginning of both scripts.
 _BEGIN = """
 local tokens, budget, line, seen = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local time = redis.call('TIME')

@@ -1,4 +1,4 @@
-"""How many requests may go at once after a rest: aiolimiter's bucket spreads what the budget allows."""
+"""How many requests may go at once after a rest: aiolimiter's bucket spreads the budget's requests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Shaper:
         self._shape: tuple[float, float] | None = None
 
     async def wait(self, limit: int, window: float, *, tell: Callable[[float], None]) -> None:
-        """Wait for the bucket. ``tell`` is told about how many seconds, where there is a wait."""
+        """Wait for the bucket. ``tell`` is told the approximate seconds if there is a wait."""
         if self.burst is None:
             return
         burst = min(self.burst, limit)

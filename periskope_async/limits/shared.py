@@ -31,7 +31,7 @@ __all__ = ["SharedLimiter"]
 
 logger = logging.getLogger(__name__)
 
-# So that one trip tells of many requests, of which most are answered soon: a share of the window, and a maximum.
+# A share of the window, and a max: one trip tells of many requests. Most of them are answered soon.
 _SHARE_OF_NEWS = 0.02
 _MOST_SECONDS_OF_NEWS = 0.025
 _FIRST_REJOIN_SECONDS = 0.5
@@ -41,23 +41,23 @@ _MOST_SECONDS_TO_CLOSE = 0.5
 
 
 class SharedLimiter(Gate):
-    """A budget of requests that all processes with an API key share, over Redis 6.2 or later, or Valkey.
+    """A budget of requests shared by all processes with an API key, over Redis 6.2 or later, or Valkey.
 
     ``SharedLimiter("redis://host:6379/0")``, with ``rediss://`` for TLS, ``user:password@`` for an ACL user, and
-    ``unix://`` for a socket. ``assume``, ``reserve`` and ``max_wait`` are those of
-    :class:`~periskope_async.limits.gate.RateLimiter`; ``reserve`` is what this process leaves to all others.
+    ``unix://`` for a socket. ``assume``, ``reserve`` and ``max_wait`` are the ones of
+    :class:`~periskope_async.limits.gate.RateLimiter`; ``reserve`` is the share left to all others by this process.
     ``prefix`` begins the names of the keys in Redis; the API key stands in them as a hash.
 
-    One trip to Redis reserves for all who wait in this process, and one tells what became of the requests. Neither is
-    on the way of an answer. Where Redis does not answer within half a second, this process goes on with an
-    equal share of the limit as it was last known, says so once at WARNING, and returns when Redis is back. Nobody may
-    go for one window then, in either direction.
+    One trip to Redis reserves for all waiters of this process, and one tells how the requests ended. Neither is on the
+    way of an answer. Redis may not answer within half a second. Then this process goes on with an equal share of the
+    last known limit, says so once at WARNING, and returns when Redis is back. Nobody may go for one window then, in
+    either direction.
 
-    Redis must be on a clock that runs forward, and must not evict what is in use: choose ``noeviction`` or an ``lfu``
-    policy. What is evicted is a budget forgotten, and is taken to be spent for one window.
+    Redis' clock must run forward, and Redis must not evict keys in use: choose ``noeviction`` or an ``lfu`` policy. An
+    evicted budget is forgotten. It is taken to be spent for one window.
 
-    It belongs to the event loop that first uses it, and to the process: make one in each worker.
-    ``async with`` closes it, also where a client uses it.
+    It belongs to the event loop and the process of its first use: make one in each worker. ``async with`` closes it,
+    even if a client uses it.
     """
 
     _SECONDS_BETWEEN_LOOKS = 0.05
@@ -91,9 +91,9 @@ class SharedLimiter(Gate):
         self._link.use_key(api_key)
 
     def close(self) -> Awaitable[None] | None:
-        """Fail everyone who waits with ClosedError, and everyone who comes later. May be called twice.
+        """Fail all waiters with ClosedError, and all later ones. May be called twice.
 
-        Wait for what it gives, if anything, to have told Redis the rest and closed the connections.
+        Await the result, if there is one: Redis knows the rest and the connections are closed after it.
         """
         super().close()
         self._closing.set()
@@ -117,7 +117,7 @@ class SharedLimiter(Gate):
 
     def _bind(self) -> asyncio.AbstractEventLoop:
         if self._pid is None:
-            # Not when it was made: a server may fork its workers in between.
+            # This waits for the first use: a server may fork its workers before it.
             self._process, self._pid = secrets.token_hex(8), os.getpid()
         elif self._pid != os.getpid():
             raise WrongLoopError("a SharedLimiter belongs to the process that first used it; make one in each")
@@ -156,7 +156,7 @@ class SharedLimiter(Gate):
         return self._budget is not self._remote
 
     async def _ask_redis(self) -> None:
-        """Reserve for all who wait, until all of them have a ticket."""
+        """Reserve until all waiters have a ticket."""
         loop, remote = asyncio.get_running_loop(), self._remote
         while (wanted := self._queue.waiting - remote.tickets) > 0:
             again = await self._make_trip(wanted)
@@ -167,7 +167,7 @@ class SharedLimiter(Gate):
                 await self._pause(again)
 
     async def _make_trip(self, wanted: int) -> float:
-        """Make one trip. Give the seconds after which to make the next one."""
+        """Make one trip. Give the seconds until the next one."""
         loop, remote = asyncio.get_running_loop(), self._remote
         asked_at = loop.time()
         question = remote.question(wanted, reserve=self._share_of_others)
@@ -203,7 +203,7 @@ class SharedLimiter(Gate):
             else Ledger(reserve=reserve)
         )
         if self._loop is not None and remote.next_number > 1:
-            # What was spent of the whole is back when a window has passed.
+            # The whole budget is back when a window has passed.
             ledger.close_for(remote.window, self._loop.time())
         self._budget = ledger
         remote.drop_tickets(remote.tickets)
@@ -240,7 +240,7 @@ class SharedLimiter(Gate):
         running = [task for name, task in self._tasks.items() if name != "close" and not task.done()]
         try:
             async with asyncio.timeout(_MOST_SECONDS_TO_CLOSE):
-                # A trip that is cancelled may have reserved, and nobody would know what.
+                # A cancelled trip may have reserved tickets, and nobody would know them.
                 if running:
                     await asyncio.wait(running)
                 remote.drop_tickets(remote.tickets)

@@ -1,4 +1,4 @@
-"""How the limit stands at one moment: what an app shows to say why it waits."""
+"""How the limit stands at one moment: an app shows it to say why it waits."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class RateLimitSnapshot(Struct, frozen=True, kw_only=True):
     window: float
     """The window's length, as well as it can be told from rounded headers."""
     remaining: int
-    """Requests that could go right now."""
+    """Requests free to go right now."""
     resets_in: float = 0.0
-    """Until one more request could go; 0 while ``remaining`` is above 0."""
+    """The time until one more request could go; 0 while ``remaining`` is above 0."""
     in_flight: int = 0
-    """Requests whose answer's headers have not arrived."""
+    """Requests still waiting for their headers."""
     waiting: int = 0
     """Requests in the queue."""
     refusals: int = 0
@@ -29,8 +29,8 @@ class RateLimitSnapshot(Struct, frozen=True, kw_only=True):
     is_known: bool = True
     """Whether an answer (or an ``assume=``) has told the limit."""
     is_window_sure: bool = True
-    """Whether the window's length was proven: a request that was sent right behind its end found a new one."""
+    """Whether the window's length was proven: a request sent right behind its end found a new one."""
     margin: float = 0.0
-    """Seconds that one request may take longer to the server than another: what each window is thought longer by."""
+    """Jitter in seconds: one request may take so much longer to the server than another. It lengthens each window."""
     foreign: int = 0
-    """Requests that others on the same key are expected to spend of a window."""
+    """Foreign use: requests expected of others on the same key in a window."""

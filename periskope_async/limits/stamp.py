@@ -1,9 +1,9 @@
-"""Whether the ``Date`` of the answers is the time at which they were counted (pure).
+"""Whether the ``Date`` of the answers is the time of their counting (pure).
 
-A limiter that runs in the server stamps an answer when it counts the request; a proxy stamps it when it passes the
-answer on, and by its own clock. Over many answers the difference between the server's clock and ours is one number.
-So each ``Date`` bounds it, once if it was stamped between sending and counting, and otherwise if it was stamped right
-before the answer came. Where answers are slow, the bounds of the wrong one of both soon contradict each other.
+A limiter in the server stamps an answer when it counts the request. A proxy stamps it when it passes the answer on, and
+by its own clock. Over many answers the difference between the server's clock and ours is one number. Each ``Date``
+bounds it twice: as stamped between sending and counting, and as stamped right before the answer came. The bounds of the
+wrong stamp soon contradict each other if answers are slow.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["DateStamp"]
 
 
 class DateStamp:
-    """What the answers so far say of their ``Date``."""
+    """The kind of ``Date`` in the answers so far."""
 
     def __init__(self) -> None:
         self._at_count = _Bounds()
@@ -35,7 +35,7 @@ class DateStamp:
 
 
 class _Bounds:
-    """Between what the server's clock is ahead of ours, if all that was taken is true."""
+    """The bounds of the server clock's lead over ours, if all input is true."""
 
     def __init__(self) -> None:
         self._low, self._high = -math.inf, math.inf

@@ -1,4 +1,4 @@
-"""Our own requests in the order in which the server counts them, as well as that is known (pure)."""
+"""Our own requests in the server's order of counting, as well as it is known (pure)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Token", "Tokens"]
 
-# What is kept of the past, in windows: enough to see who was counted together.
+# The kept past, in windows: enough to see which requests were counted together.
 _WINDOWS_REMEMBERED = 2.0
 # The past is cut off in blocks: to move thousands of tokens up for each request takes longer than all else.
 _BLOCK = 256
 
 
 class Token(Struct, order=True, gc=False):
-    """One request's share of the budget, with the bounds of the moment at which the server counted it.
+    """One request's share of the budget, with the bounds of its moment of counting.
 
     Tokens sort by their first two fields, at the speed of C.
     """
@@ -30,13 +30,13 @@ class Token(Struct, order=True, gc=False):
     """The server has counted it by then; infinite until it was sent. The earlier of its answer's headers, and its
     sending and the margin."""
     number: int
-    """Counts the requests in the order in which they were allowed."""
+    """Counts the requests in the order of being allowed."""
     taken_at: float
     """When it was allowed. It was not sent earlier."""
     sent_at: float = math.inf
     """When it was written to its connection. The server did not count it earlier."""
     ended_at: float = math.inf
-    """When its headers came or it was lost; minus infinity where it was given back and never sent."""
+    """When its headers came or it was lost; minus infinity if it was given back and never sent."""
     is_told: bool = False
     """Whether its answer said how the budget stands."""
     is_refused: bool = False
@@ -44,7 +44,7 @@ class Token(Struct, order=True, gc=False):
 
 
 class Tokens:
-    """All tokens that are out, and those of the last windows.
+    """All tokens out, and the ones of the last windows.
 
     A token is out from :meth:`take` on, until a window has passed since its counting (:meth:`expire`), or until an
     answer shows that the server has forgotten it (:meth:`forget`).
@@ -52,16 +52,16 @@ class Tokens:
 
     def __init__(self) -> None:
         self.unsent = 0
-        """Requests that were allowed and, for all we know, not sent."""
+        """Requests allowed and, for all we know, not sent."""
         self.unanswered = 0
-        """Requests whose headers have not arrived."""
+        """Requests still waiting for their headers."""
         self.taken = 0
-        """Requests that were ever allowed."""
+        """All requests ever allowed."""
         self.last_sent_at = -math.inf
         self.lost_by = -math.inf
-        """By when the server had counted all requests whose answers never came."""
+        """By when the server had counted all lost requests."""
         self.forgotten_at = -math.inf
-        """What was sent before may have been counted together with what is forgotten."""
+        """Requests sent before may have been counted together with forgotten ones."""
         # Sorted. The server has forgotten those before `_forgotten`, and those before `_next` are back. No container
         # is made for an entry: thousands of them would set off the garbage collector again and again.
         self._sent: list[Token] = []
@@ -69,19 +69,19 @@ class Tokens:
         self._next: int = 0
 
     def out(self, forgotten_by: float) -> int:
-        """Count the tokens that are out, where the server has forgotten all that it had counted by a moment."""
+        """Count the tokens out, if the server has forgotten all its counts up to a moment."""
         sent, place = self._sent, self._next
         while place < len(sent) and sent[place].upper <= forgotten_by:
             place += 1
         return len(sent) - place + self.unsent
 
     def back_at(self, position: int, window: float) -> float:
-        """Tell when the token at a position, in the order of coming back, is back; infinity where nobody knows."""
+        """Tell when the token at a position, in the order of coming back, is back; infinity if nobody knows."""
         place = self._next + position
         return self._sent[place].upper + window if place < len(self._sent) else math.inf
 
     def counted_before(self, moment: float) -> int:
-        """Count the requests that the server had surely counted by a moment, less those that it has forgotten."""
+        """Count the requests surely counted by the server by a moment, less the forgotten ones."""
         return self._end_of(moment) - self._forgotten
 
     def latest_before(self, moment: float) -> Iterator[Token]:
@@ -93,11 +93,11 @@ class Tokens:
         return any(token.is_failed for token in islice(self._sent, self._forgotten, self._end_of(moment)))
 
     def failed_before(self, moment: float) -> int:
-        """Count those of :meth:`counted_before` that had failed by then."""
+        """Count the failures by then among those of :meth:`counted_before`."""
         return sum(token.is_failed for token in self._sent[self._forgotten :] if token.ended_at <= moment)
 
     def counted_with(self, token: Token, window: float, *, slack: float) -> Iterator[Token]:
-        """Give the requests that the window which counted ``token`` may hold; the unsent are not among them.
+        """Give the requests possibly in the window of ``token``; the unsent are not among them.
 
         They were sent before the server had counted ``token``, and it has not forgotten them before that, neither by
         an answer's word nor by the length of its window.
@@ -111,20 +111,20 @@ class Tokens:
                 yield other
 
     def expire(self, forgotten_by: float) -> None:
-        """Let go of the tokens that were counted by a moment: their window has passed."""
+        """Let go of the tokens counted by a moment: their window has passed."""
         sent, place = self._sent, self._next
         while place < len(sent) and sent[place].upper <= forgotten_by:
             place += 1
         self._next = place
 
     def forget(self, count: int, moment: float) -> None:
-        """Let go of the oldest tokens: the server has forgotten them when it counts what is sent at ``moment``."""
+        """Let go of the oldest tokens: the server has forgotten them when it counts a request sent at ``moment``."""
         self._forgotten += count
         self.forgotten_at = max(self.forgotten_at, moment)
         self._next = max(self._next, self._forgotten)
 
     def recall(self) -> None:
-        """Have all tokens out again that came back because of their time alone: the window may be longer."""
+        """Have the tokens out again that came back by time alone: the window may be longer."""
         self._next = self._forgotten
 
     def take(self, now: float) -> Token:
@@ -135,7 +135,7 @@ class Tokens:
         return Token(math.inf, self.taken, now)
 
     def book_sent(self, token: Token, now: float, *, margin: float, window: float) -> None:
-        """Book the moment at which a request was written to its connection."""
+        """Book a request as written to its connection."""
         if token.sent_at < math.inf or token.ended_at < math.inf:
             return
         self.unsent -= 1
@@ -146,9 +146,9 @@ class Tokens:
             self._cut_off(now - _WINDOWS_REMEMBERED * window)
 
     def end(self, token: Token, now: float, *, window: float, head_start: float = 0.0) -> None:
-        """Book that nothing more will be heard of a request: it was counted ``head_start`` before now, or earlier.
+        """Book the end of a request: it was counted ``head_start`` before now, or earlier.
 
-        Once for each token, and never after it was given back.
+        Call it once for each token, and never after it was given back.
         """
         if token.sent_at == math.inf:
             # Nobody saw it being sent (a lent session has no eyes of ours).
@@ -168,20 +168,20 @@ class Tokens:
                 self._put(token)
 
     def give_back(self, token: Token) -> None:
-        """Have one less out, whose request the server never counted."""
+        """Have one token less out: the server never counted its request."""
         if token.ended_at == math.inf:
             self.unanswered -= 1
             self.unsent -= token.sent_at == math.inf
             token.ended_at = -math.inf
-        # Its window may have passed by now; it is not among those that were counted all the same.
+        # Its window may have passed by now, but it is not among the counted ones.
         place = bisect_left(self._sent, token, self._forgotten)
         if place < len(self._sent) and self._sent[place] is token:
             del self._sent[place]
             self._next -= place < self._next
 
     def _end_of(self, moment: float, first: int | None = None) -> int:
-        """Find the place behind the last that was surely counted before a moment."""
-        # A token as the key is compared at the speed of C. One that is sent at that moment is not before itself.
+        """Find the place behind the last one surely counted before a moment."""
+        # A token as the key is compared at the speed of C. A request sent at that moment is not before itself.
         return bisect_left(self._sent, Token(moment, 0, moment), self._forgotten if first is None else first)
 
     def _put(self, token: Token) -> None:
@@ -191,9 +191,9 @@ class Tokens:
             self._sent.insert(self._place_of(token), token)
 
     def _place_of(self, token: Token) -> int:
-        """Find where a token that is out stands, or would."""
-        # Those without an answer come last, and the one that gets an answer now stands among them: the others, of
-        # which there may be thousands, need not be looked at.
+        """Find the place of a token out, or the place to put it."""
+        # Tokens without an answer come last, and the newly answered one stands among them. There may be thousands of
+        # others: we need not look at them.
         first = max(self._next, len(self._sent) - 2 * self.unanswered)
         if first > self._next and token <= self._sent[first - 1]:
             first = self._next

@@ -1,4 +1,4 @@
-"""What the answers have said last of the limit, in the order in which their requests were allowed (pure)."""
+"""The latest word of the answers on the limit, in the order of allowing their requests (pure)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Told"]
 
-# An answer whose Date is older by more than this than one before it was not made for its request.
+# An answer was not made for its request if its Date is older by more than this than an earlier answer's.
 _STALE_SECONDS = 1.0
-# Nearer than this, another window's end looks the same.
+# Another window's end looks the same at a smaller distance.
 _FAR_SECONDS = 2.0
 
 
@@ -24,17 +24,17 @@ class Told:
         self.is_any = False
         """Whether any answer had headers of the limit."""
         self.opened: Token | None = None
-        """Our request that opened the newest window; None where somebody else's did."""
+        """Our request that opened the newest window; None if somebody else opened it."""
         self.ends_by = math.inf
-        """When that window is over, by its reset."""
+        """The end of the newest window, by its reset."""
         self.at = -math.inf
-        """When that was told."""
+        """The moment of the latest answer."""
         self.remaining = 0
-        """What was left then."""
+        """The requests left by that answer."""
         self.number = 0
-        """Which of our requests was told that."""
+        """The number of that answer's request."""
         self.sent_at = -math.inf
-        """When that request was sent."""
+        """The moment of sending that request."""
         self._limit = 0
         self._higher: tuple[int, float] | None = None
         self._date = self._date_since = -math.inf
@@ -42,7 +42,7 @@ class Told:
     def limit(self, token: Token, limit: int, now: float, *, window: float) -> int:
         """Take an answer's limit, and give the one to keep to: a higher one only after a window of such answers.
 
-        Two limits that take turns are those of two parties, and the lower one counts.
+        Two alternating limits belong to two parties, and the lower one counts.
         """
         if not self.is_any or limit <= self._limit:
             if token.number >= self.number or not self.is_any:
@@ -58,20 +58,20 @@ class Told:
         return self._limit
 
     def window(self, token: Token, now: float, headers: LimitHeaders) -> None:
-        """Take what an answer says of its window's end and of the time."""
+        """Take an answer's word on its window's end and on the time."""
         if token.number >= self.number:
             self.number, self.sent_at = token.number, token.sent_at
             self.at = now
             self.remaining = headers.remaining or 0
             ends_by = math.inf if headers.resets_in is None else now + headers.resets_in
-            # Far off, the same mark is told with each Date, which is rounded down: the earliest moment is the truest.
+            # A distant end is told again with each Date, rounded down: the earliest moment is the truest.
             is_same = now + _FAR_SECONDS < self.ends_by <= ends_by < self.ends_by + 1
             self.ends_by = self.ends_by if is_same else ends_by
         if headers.server_time is not None and headers.server_time > self._date:
             self._date, self._date_since = headers.server_time, now
 
     def is_older(self, token: Token, headers: LimitHeaders, *, by: float = 0.0) -> bool:
-        """Whether an answer's ``Date`` is older than one that was there before its request was sent."""
+        """Whether an answer's ``Date`` is older than one received before its request was sent."""
         date = headers.server_time
         if date is None or self._date == -math.inf:
             return False

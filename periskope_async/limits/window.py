@@ -1,13 +1,13 @@
 """How long the server's window is (pure).
 
-Two things tell. **The headers**: a window's first request shows a reset that lies one window ahead. The server rounds
-it up and its ``Date`` down, so windows of ``W`` whole seconds show a difference of ``W + 1`` there; both recorded
-answers show 2. But a proxy may have written ``Date``, by another clock or a second too late. So the difference is a
-hint only. **The counts**: an answer that shows a full budget again, ``x`` seconds after a window opened, proves that
-windows are no longer than ``x``; an answer that still counts all since then proves that they are longer.
+Two things tell. **The headers**: a window's first request shows a reset one window ahead. The server rounds it up and
+its ``Date`` down, so windows of ``W`` whole seconds show a difference of ``W + 1`` there; both recorded answers show 2.
+But a proxy may have written ``Date``, by another clock or a second too late. The difference is a hint only. **The
+counts**: an answer with a full budget again, ``x`` seconds after a window opened, proves that windows are no longer
+than ``x``. An answer still counting all requests since then proves that they are longer.
 
-A window that is too long costs time, and one that is too short is refused. So a length is not *sure* until a request
-that was sent right behind its end found a new window. Until then requests are sent one at a time to ask that.
+Too long a window costs time, and too short a one is refused. So a length is not *sure* until a request sent right
+behind its end found a new window. Requests ask for it one at a time until then.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from itertools import islice
 
 __all__ = ["WindowEstimate"]
 
-# What people set a window to, in seconds.
+# Usual windows, in seconds.
 _USUAL_SECONDS = (1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0)
-# Of the latest windows, so that a change is followed.
+# Hints of the latest windows only, so that a change is followed.
 _HINTS_KEPT = 4
-# A length that the headers contradict, or do not name, is sure after so many new windows in a row.
+# A length contradicted or not named by the headers is sure after so many new windows in a row.
 _WINDOWS_TO_BE_SURE = 3
-# Of a window's requests: at most so many are kept to ask at earlier moments.
+# One in so many of a window's requests is kept, at most, to ask at earlier moments.
 _SHARE_HELD = 4
 _LONGEST_HALVED_SECONDS = 3.0
-# Of the length: to learn less more often is not worth a look at all requests of a window.
+# A share of the length: smaller news is not worth a look at all requests of a window.
 _NEWS_SHARE = 0.1
-# A hint of so much may be made by two clocks that differ, where nothing else has told of longer windows.
+# Two different clocks may make a hint of so much, if nothing else has told of longer windows.
 _DOUBTFUL_SECONDS = 3.0
-# The resets of one window differ by what rounding and latency do to them, and not by more.
+# The resets of one window differ by rounding and latency, and not by more.
 _RESETS_DIFFER_SECONDS = 4.0
 
 
 class _Standing(Enum):
-    """Why the length is what it is."""
+    """How well the length is known."""
 
     ASSUMED = "assumed"
     """The assumption, with no answer against it."""
     CONFIRMED = "confirmed"
-    """The assumption, and a new window was found where it has one; or the caller's word."""
+    """The assumption, and a new window was found at its end; or the caller's word."""
     DOUBTED = "doubted"
     """The likeliest length."""
     PROVEN = "proven"
 
 
 class WindowEstimate:
-    """The window's length: what the counts prove, else what the headers hint at, else the assumption."""
+    """The window's length: proven by the counts, else hinted at by the headers, else assumed."""
 
     def __init__(self, assumed: float, *, is_callers_word: bool) -> None:
         self.seconds = assumed
@@ -65,7 +65,7 @@ class WindowEstimate:
         self._hinted_end = -math.inf
         self._longest_reset = 0.0
         self._passed = 0
-        """New windows in a row that were found where this length has them."""
+        """New windows in a row, found at the ends by this length."""
 
     @property
     def is_sure(self) -> bool:
@@ -78,12 +78,12 @@ class WindowEstimate:
         return self._standing is _Standing.PROVEN or self._standing is _Standing.CONFIRMED
 
     def observe_reset(self, resets_in: float, now: float, *, rounded_by: float, late_by: int) -> None:
-        """Take the seconds that any answer names to the window's end; ``late_by`` is that of :meth:`hint`."""
+        """Take any answer's seconds to the window's end; ``late_by`` is the one of :meth:`hint`."""
         if resets_in - rounded_by >= self._assumed:
             self.doubt()
         self._longest_reset = max(self._longest_reset, resets_in + late_by)
         if self._hints and now + resets_in < self._hinted_end - _RESETS_DIFFER_SECONDS:
-            # The one that the latest hint came from is contradicted in its own window.
+            # The latest hint is contradicted in its own window.
             self._hints.pop()
             self._hinted_end = -math.inf
             self._choose()
@@ -100,10 +100,10 @@ class WindowEstimate:
             self._choose()
 
     def hint(self, seconds: float, *, late_by: int, ends_by: float) -> None:
-        """Take the length that a window's first answer names, rounded down to whole seconds.
+        """Take the length in a window's first answer, rounded down to whole seconds.
 
         ``late_by`` is how many seconds later than the counting its ``Date`` may be: so much longer the window may be.
-        ``ends_by`` is when that window is over then.
+        ``ends_by`` is the end of the window by this answer.
         """
         self._hinted_end = ends_by
         is_other = seconds != self._shortest_hint and not seconds <= self.seconds <= seconds + late_by
@@ -111,14 +111,14 @@ class WindowEstimate:
             self._passed = 0
         self._hints.append((seconds, seconds + late_by))
         if seconds >= self._assumed + 1:
-            # A shorter one says less: Date may be that of a late answer.
+            # A shorter one says less: a late answer may have made Date.
             self._drop_assumption()
         self._choose()
 
     def ended(self, after: float, *, at_most: float) -> None:
-        """Take that a new window was open so many seconds after one had opened.
+        """Take a new window, open ``after`` seconds from the opening of another.
 
-        ``at_most`` is how long a window may be then, whatever kind it is of.
+        ``at_most`` is the max length of a window of any kind then.
         """
         if at_most <= self._shortest:
             self._shortest = 0.0
@@ -130,13 +130,13 @@ class WindowEstimate:
         self._choose()
 
     def is_news(self, after: float) -> bool:
-        """Whether it would tell anything that a window was still open so many seconds after it had opened."""
+        """Whether a window still open ``after`` seconds from its opening would be news."""
         # The answer to a question is news, however little it adds.
         asked = self._likely_lengths() + self._possible_lengths(_SHARE_HELD)
         return after >= min(self._shortest + _NEWS_SHARE * self.seconds, *asked, math.inf)
 
     def lasted(self, after: float) -> None:
-        """Take that the same window was still open so many seconds after it had opened."""
+        """Take a window still open ``after`` seconds from its opening."""
         self._shortest = max(self._shortest, after)
         if after >= self._assumed:
             self._drop_assumption()
@@ -148,10 +148,10 @@ class WindowEstimate:
         self._choose()
 
     def held(self, opened: float | None, now: float, limit: int, *, free: int, asked_at: float) -> int:
-        """Count the requests to keep for the moments, not yet used, at which a shorter window would be over.
+        """Count the requests to keep for the unused moments at the ends of shorter windows.
 
-        ``opened`` is when the window opened, and None where no answer has told. ``free`` is how many there are, and
-        the last of them went at ``asked_at``.
+        ``opened`` is when the window opened, and None if no answer has told. ``free`` is how many requests are free.
+        The last one went at ``asked_at``.
         """
         if opened is None:
             is_new = self._standing is _Standing.DOUBTED and self._longest == math.inf and not self._shortest
@@ -165,9 +165,9 @@ class WindowEstimate:
         return min(limit // _SHARE_HELD, ahead)
 
     def asks_after(self, limit: int) -> float:
-        """Give the seconds after a window's opening at which a request is to ask though it may be refused.
+        """Give the seconds from a window's opening to a question, asked at the risk of a refusal.
 
-        Two clocks that differ make every hint too long, and so do slow answers. One refusal tells how long the wait is.
+        Two different clocks make every hint too long, and so do slow answers. One refusal tells how long the wait is.
         """
         if self._is_exact or self._longest < math.inf:
             return self.seconds
@@ -177,9 +177,9 @@ class WindowEstimate:
         return min(self.seconds, *lengths, math.inf)
 
     def next_moment(self, opened: float | None, after: float, limit: int, *, spare: int) -> float:
-        """Give the first of these moments that is later than ``after``; infinity where there is none.
+        """Give the first of these moments later than ``after``; infinity if there is none.
 
-        ``spare`` is how many requests there are to ask with: the likely moments come before those that are possible.
+        ``spare`` is how many requests are free to ask with: the likely moments come before the possible ones.
         """
         if opened is None:
             return math.inf
@@ -211,7 +211,7 @@ class WindowEstimate:
     def _choose_likeliest(self) -> None:
         shortest = self._shortest_hint
         longest = shortest if self._is_exact else max((longest for _, longest in self._hints), default=0.0)
-        # Below a second the rounding leaves nothing to read.
+        # The rounding leaves nothing to read below a second.
         if longest >= 1 and self._shortest < longest <= self._longest:
             self.seconds = longest
         elif self._longest < math.inf:
@@ -220,7 +220,7 @@ class WindowEstimate:
             usual = (length for length in (self._assumed, *_USUAL_SECONDS) if length > self._shortest)
             self.seconds = next(usual, 2 * self._shortest)
         is_hinted = shortest <= self.seconds <= longest
-        # A hint of longer windows may be true: those that follow the clock are cut short where we come in.
+        # A hint of longer windows may be true: we may join a clock's window late and see it shortened.
         wanted = 1 if is_hinted else _WINDOWS_TO_BE_SURE if shortest > self.seconds else _WINDOWS_TO_BE_SURE - 1
         is_passed = self._longest < self.seconds + 1 and self._passed >= wanted
         self._standing = _Standing.PROVEN if is_passed or (is_hinted and self._is_exact) else _Standing.DOUBTED
@@ -233,7 +233,7 @@ class WindowEstimate:
         return seconds
 
     def _likely_lengths(self) -> list[float]:
-        """Give the lengths below the present one that the headers name, too."""
+        """Give the headers' other lengths, below the present one."""
         hint = self._shortest_hint
         return [length for length in (hint, hint + 1) if max(self._shortest, 0.5) < length < self.seconds]
 
@@ -244,7 +244,7 @@ class WindowEstimate:
         lengths = list(islice(usual, limit // _SHARE_HELD))
         if not self.is_sure:
             return lengths
-        # Once, in a job of several windows. Slow answers would come too late to be of use.
+        # This is for once, in a job of several windows. Slow answers would come too late to be of use.
         is_quick = all(shortest == longest for shortest, longest in self._hints)
         half = self.seconds - 0.5
         is_short = self._shortest < half < _LONGEST_HALVED_SECONDS
