@@ -87,6 +87,10 @@ class Call(Struct, kw_only=True):
     tries: int = 0
     requests: int = 0
     waited: float = 0.0
+    waited_for_limit: float = 0.0
+    """The part of it before the sending of its requests; the rest is back-off."""
+    is_held_back: bool = False
+    """Whether the limiter learns of the latest answer, and so holds back the next try."""
     seconds: float = 0.0
     """How long it has taken by now; the time between an answer and the reading of it is not in it."""
     last_meta: ResponseMeta | None = None
@@ -126,13 +130,13 @@ class Call(Struct, kw_only=True):
             is_write=self.request.is_write,
             attempt=self.tries,
             error=failure,
-            elapsed=self.seconds,
+            elapsed=self.seconds - self.waited_for_limit,
             rng=self.rng,
         )
         if wait is None:
             self._give_up(failure)
-        # The gate holds everyone for a 429's wait. A wait here would be the second one.
-        wait = 0.0 if isinstance(failure, RateLimitError) else wait
+        # The limiter holds everyone for a 429's wait. A wait here would be the second one.
+        wait = 0.0 if isinstance(failure, RateLimitError) and self.is_held_back else wait
         logger.warning("%s: try %d failed, next in %.2f s: %s", self._what, self.tries, wait, failure)
         self._announce_retry(wait, failure)
         return wait
@@ -191,6 +195,8 @@ class Call(Struct, kw_only=True):
     async def _send(self, url: URL) -> Answer:
         permit = await self.wait_for_limit()
         self._book_wait(permit.seconds_waited)
+        self.waited_for_limit += permit.seconds_waited
+        self.is_held_back = permit.has_books
         self.requests += 1
         if self.account is not None:
             self.account.requests += 1

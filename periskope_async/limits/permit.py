@@ -49,6 +49,11 @@ class Permit:
         self.was_sent = False
         """Whether the request was written to its connection, if that can be seen."""
 
+    @property
+    def has_books(self) -> bool:
+        """Whether its limiter learns how the request ends."""
+        return self._books is not None
+
     def sent(self) -> None:
         """Book the moment of writing the request to its connection, if that can be seen."""
         self.was_sent = True

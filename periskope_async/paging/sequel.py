@@ -47,6 +47,9 @@ class Sequel:
             if verdict.doubt is None and order.has_sort_time and report.pages > 1 and not self._is_all_met:
                 self.head = Head(self.top, most_rows=cursor.most_rows, is_reversed=not order.is_newest_first)
                 return Phase.HEAD
+        # Any number of passes would find rows that come meanwhile.
+        found, self._found = self._found, report.rows_placed - verdict.newcomers
+        self._passes_in_vain = self._passes_in_vain + 1 if report.passes > 1 and self._found <= found else 0
         if not self._is_pass_worth_it(is_unsteady=is_unsteady):
             return Phase.OVER
         report.passes += 1
@@ -65,9 +68,6 @@ class Sequel:
         """Whether one more pass may find a missing row, or show that none is missing."""
         cursor, verdict, report = self._cursor, self._verdict, self._report
         further = report.passes - 1
-        # Any number of passes would find rows that come meanwhile.
-        found, self._found = self._found, report.rows_placed - verdict.newcomers
-        self._passes_in_vain = self._passes_in_vain + 1 if further and self._found <= found else 0
         if cursor.base or verdict.doubt is not None or (further and verdict.is_one_answer):
             return False
         is_shuffled = is_unsteady or report.duplicates > report.inserted

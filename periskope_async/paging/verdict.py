@@ -1,7 +1,8 @@
 """Decides whether a walk is complete, and why (pure).
 
-One thing proves it: the met rows, less possible newcomers, are as many as the first answer counted. All rows of that
-time are then among them. Everything else leaves it unknown.
+True needs the count of a list whose end was shown: the met rows, less possible newcomers, are as many as the first
+answer counted. Rows that do not say when they came must not have moved. One answer that holds all it counts does, too.
+False: fewer rows were met than are counted, and the count has not grown. All else is None: it is not known.
 """
 
 from __future__ import annotations

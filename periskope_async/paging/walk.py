@@ -126,7 +126,7 @@ class Walk:
             if not was_found:
                 self._cursor.end = ask.offset + start
                 self._seen.update(page.keys[:start])
-        if ask.phase is Phase.FIRST and ask.offset + start < self._cursor.end and not self._joins(ask, page):
+        if ask.phase is Phase.FIRST and ask.offset + start < self._cursor.end and not self._join(ask, page):
             return []
         fresh = self._new_rows(ask, page, start)[: self._wanted()]
         self.out.pop(0)
@@ -138,7 +138,7 @@ class Walk:
         self.report.caught_up += 0 if ask.phase is Phase.FIRST else len(fresh)
         if self._wanted() <= 0:
             self._finish(complete=False, why=f"stopped at max_items={self._max_items}")
-        elif self._is_last(ask, page, fresh):
+        elif self._advance(ask, page, fresh):
             self._end_phase()
         return fresh
 
@@ -154,8 +154,8 @@ class Walk:
             report.count_at_start = page.count if report.pages == 1 else report.count_at_start
             report.count_at_end = self._verdict.total.latest
 
-    def _joins(self, ask: Ask, page: Page[Any]) -> bool:
-        """Whether a page joins the placed rows; step back otherwise."""
+    def _join(self, ask: Ask, page: Page[Any]) -> bool:
+        """Tell whether a page joins the placed rows. Step back if it does not."""
         cursor, joint = self._cursor, self._joint
         if ask.offset <= cursor.base or not cursor.overlap or joint.is_unsteady or joint.holds(page, self._seen):
             return True
@@ -205,7 +205,7 @@ class Walk:
 
     # -- choosing the next page ------------------------------------------------------------------------------------
 
-    def _is_last(self, ask: Ask, page: Page[Any], fresh: Sequence[int]) -> bool:
+    def _advance(self, ask: Ask, page: Page[Any], fresh: Sequence[int]) -> bool:
         """Advance past a page; tell whether it was the last of its phase."""
         if self._sequel.head is not None:
             self._sequel.head.record(page, fresh)

@@ -3,16 +3,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from periskope_async import ConfigError, PeriskopeClient, Permit, RateLimiter, RateLimitSnapshot
+from periskope_async import (
+    ConfigError,
+    PeriskopeClient,
+    Permit,
+    RateLimiter,
+    RateLimitSnapshot,
+    RetryPolicy,
+)
+from periskope_async.events import Retried
+from periskope_async.sandbox import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from periskope_async.events import Hook
+    from periskope_async.events import Event, Hook
     from periskope_async.limits.headers import LimitHeaders
     from tests.flow.conftest import Opened
 
@@ -79,3 +89,31 @@ async def test_a_permit_tells_its_books_once(opened: Opened) -> None:
 def test_what_is_no_limiter_is_refused(no_limiter: Any) -> None:
     with pytest.raises(ConfigError, match=r"make a RateLimiter\(…\)"):
         PeriskopeClient("key", limiter=no_limiter)
+
+
+async def test_a_refusal_is_waited_for_where_the_limiter_has_no_books(opened: Opened) -> None:
+    """Nobody else holds the next try back then."""
+    retries: list[Event] = []
+    async with opened(limiter=CountingLimiter(), hooks=[retries.append]) as (sandbox, client):
+        sandbox.script(Status(429, headers={"Retry-After": "0.2"}))
+        await client.list_chats(limit=1)
+    (retried,) = [event for event in retries if isinstance(event, Retried)]
+    assert retried.wait >= 0.2
+
+
+class SlowLimiter(CountingLimiter):
+    """It holds each request back for longer than retries may take."""
+
+    async def acquire(self, *, is_retry: bool = False, is_bulk: bool = False, hooks: Sequence[Hook] = ()) -> Permit:
+        await asyncio.sleep(0.3)
+        permit = Permit()
+        permit.seconds_waited = 0.3
+        return permit
+
+
+async def test_a_wait_for_the_limit_takes_no_retry_away(opened: Opened) -> None:
+    policy = RetryPolicy(max_elapsed=0.2, base=0.0)
+    async with opened(limiter=SlowLimiter(), retry=policy) as (sandbox, client):
+        sandbox.script(Status(503))
+        await client.list_chats(limit=1)
+        assert [record.status for record in sandbox.requests] == [503, 200]
