@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
@@ -30,7 +29,8 @@ class RawRows(Sequence[bytes]):
         return self._ends[-1] if self._ends else 0
 
     def __iter__(self) -> Iterator[bytes]:
-        return chain.from_iterable(lines[:-1].split(b"\n") for lines in self.blocks)
+        # The iterator of a list tells how many rows are left, and a resume token is made of that.
+        return iter([row for lines in self.blocks for row in lines[:-1].split(b"\n")])
 
     @overload
     def __getitem__(self, index: int) -> bytes: ...

@@ -136,7 +136,7 @@ class Ledger:
         if self._pace.is_on:
             return 1
         spread_over = self._spread_over
-        return min(free, self._spread.free(now, self._allowed(now), spread_over)) if spread_over else free
+        return min(free, self._spread.free(now, max(1, self._allowed(now)), spread_over)) if spread_over else free
 
     def wait_for(self, place: int, now: float) -> float:
         """Estimate the seconds until the ``place``-th request from now (1 is the next one) may go."""
@@ -149,7 +149,7 @@ class Ledger:
             if not self._told.is_any:
                 return closed
         if spread_over := self._spread_over:
-            closed = max(closed, self._spread.next_at(self._allowed(now), spread_over) - now)
+            closed = max(closed, self._spread.next_at(max(1, self._allowed(now)), spread_over) - now)
         if place <= (free := self._free(now)):
             return closed
         allowed = max(1, self._allowed(now))
@@ -272,7 +272,7 @@ class Ledger:
         if is_question:
             self._lone.question = taken[0]
         if spread_over := self._spread_over:
-            self._spread.take(len(taken), now, self._allowed(now), spread_over)
+            self._spread.take(len(taken), now, max(1, self._allowed(now)), spread_over)
         return taken
 
     def sent(self, token: Token, now: float) -> None:

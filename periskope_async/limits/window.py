@@ -167,14 +167,12 @@ class WindowEstimate:
     def asks_after(self, limit: int) -> float:
         """Give the seconds from a window's opening to a question, asked at the risk of a refusal.
 
-        Two different clocks make every hint too long, and so do slow answers. One refusal tells how long the wait is.
+        Two different clocks make every hint too long, and so do slow answers. One refusal tells how long the wait is. A
+        low limit waits for it: a refusal is a large part of what it allows.
         """
-        if self._is_exact or self._longest < math.inf:
+        if self._is_exact or self._longest < math.inf or limit < _SHARE_HELD or self._shortest_hint < _DOUBTFUL_SECONDS:
             return self.seconds
-        lengths = self._likely_lengths() if limit < _SHARE_HELD else []
-        if self._shortest_hint >= _DOUBTFUL_SECONDS:
-            lengths += [length for length in _USUAL_SECONDS if length > self._shortest]
-        return min(self.seconds, *lengths, math.inf)
+        return min(self.seconds, *(length for length in _USUAL_SECONDS if length > self._shortest), math.inf)
 
     def next_moment(self, opened: float | None, after: float, limit: int, *, spare: int) -> float:
         """Give the first of these moments later than ``after``; infinity if there is none.

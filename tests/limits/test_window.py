@@ -148,6 +148,10 @@ def test_a_long_hint_is_tried_before_it_is_waited_for(events: list[Event], after
     assert estimate(*events).asks_after(10) == after
 
 
+def test_a_low_limit_risks_no_refusal() -> None:
+    assert estimate(("hint", 31)).asks_after(3) == 31.0
+
+
 def test_those_kept_go_one_by_one() -> None:
     """At each moment at which a shorter window would be over, one."""
     window = estimate(DOUBT, ("lasted", 4.0), ("hint", 60))

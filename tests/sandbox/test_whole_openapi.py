@@ -99,7 +99,8 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
         seen = Counter(record.status for record in running.requests)
         assert 500 not in seen, seen
-        assert seen[200] + seen[204] >= 50, seen
+        # Each of the processes that share the tests sees a part of the requests.
+        assert seen[200] + seen[204] >= 10, seen
 
 
 @SCHEMA.parametrize()

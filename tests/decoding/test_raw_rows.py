@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import length_hint
+
 import msgspec
 import pytest
 from hypothesis import given, strategies as st
@@ -85,3 +87,11 @@ def test_rows_that_begin_alike_are_lines() -> None:
     assert isinstance(page.rows, RawRows)
     assert b"".join(page.rows.blocks).splitlines() == ROWS
     assert [msgspec.json.decode(page.rows[index])["chat_id"] for index in (0, -1)] == ["0@c.us", "39@c.us"]
+
+
+def test_an_iterator_tells_how_many_rows_are_left() -> None:
+    """A resume token is made of that."""
+    page = at_once(READER.page(page_of(ROWS), META, "raw"))
+    rows = iter(page.rows)
+    next(rows)
+    assert length_hint(rows) == len(ROWS) - 1
