@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from aiohttp import web
 from cyclopts import App, Parameter
 from cyclopts.types import UInt16
 
@@ -81,6 +80,8 @@ async def listen(
 
 async def _serve(receiver: Receiver, host: str, port: int, stack: AsyncExitStack) -> str:
     """Listen until the stack is closed; give the URL."""
+    from aiohttp import web  # noqa: PLC0415 - it would slow down the start of each command
+
     app = web.Application()
     app.router.add_post("/{path:.*}", receiver.aiohttp_handler)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
