@@ -74,6 +74,7 @@ def patience() -> None:
 @pytest.mark.parametrize("seconds", [3.0, 70.0])
 def test_hardly_anybody_is_refused_while_redis_goes_and_comes(store: Store, seconds: float) -> None:
     """Where one process still has Redis, and others have not, their shares may overlap for a moment."""
+
     async def work() -> None:
         run = Outage(store.admin())
         limiters = [run.limiter(late) for late in (0.0, 0.7, 1.1, 1.9)]
