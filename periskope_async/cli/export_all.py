@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +17,7 @@ from periskope_async.cli.progress import ExportProgress
 from periskope_async.client.lists import LISTS
 from periskope_async.errors import AuthenticationError, ExportError, PeriskopeError
 from periskope_async.export import ExportPlan, IfExists, Manifest, run_plan
-from periskope_async.export.files import beside, open_private, put_in_place, reason, remove, sync, write_all
+from periskope_async.export.files import reason, remove, write_json
 from periskope_async.export.formats import format_of
 from periskope_async.export.manifest import read_manifest
 from periskope_async.export.threads import in_thread
@@ -113,8 +112,8 @@ async def export_all(
             account = accounts[name] = await _export(plan, out, name, shown, is_quiet=is_quiet)
             if isinstance(account, Manifest) and account.state != "partial":
                 current.done[name] = account.sha256
-            await in_thread(_write, _round_path(folder), current)
-    await in_thread(_write, folder / "manifest.json", accounts)
+            await in_thread(write_json, _round_path(folder), current)
+    await in_thread(write_json, folder / "manifest.json", accounts)
     if json:
         write_out(msgspec.json.encode(accounts) + b"\n")
     if current.done.keys() < accounts.keys():
@@ -178,15 +177,3 @@ def _read_round(folder: Path, ending: str, if_exists: IfExists) -> _Round | None
     except (OSError, ValueError, msgspec.MsgspecError) as error:
         raise ExportError(f"{str(path)!r} is damaged: {error}. Add --restart to read every list anew") from error
     return found if (found.format, found.if_exists) == (ending, if_exists) else None
-
-
-def _write(path: Path, content: object) -> None:
-    new = beside(path, ".new")
-    remove(new)
-    fd = open_private(new, is_new=True)
-    try:
-        write_all(fd, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
-        sync(fd)
-    finally:
-        os.close(fd)
-    put_in_place(new, path)

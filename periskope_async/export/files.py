@@ -9,6 +9,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from periskope_async.errors import ExportError
 
 if sys.platform != "win32":
@@ -26,6 +28,7 @@ __all__ = [
     "sync",
     "sync_folder",
     "write_all",
+    "write_json",
 ]
 
 _KINDS = {
@@ -132,6 +135,19 @@ def write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
+
+
+def write_json(path: Path, content: object) -> None:
+    """Put JSON in place, for people too: indented, and readable by its owner only."""
+    new = beside(path, ".new")
+    remove(new)
+    fd = open_private(new, is_new=True)
+    try:
+        write_all(fd, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+        sync(fd)
+    finally:
+        os.close(fd)
+    put_in_place(new, path)
 
 
 def sync(fd: int) -> None:

@@ -11,14 +11,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from periskope_async.errors import ExportError
 from periskope_async.export.checkpoint import PageWritten
 from periskope_async.export.compression import compressor, decompressed
-from periskope_async.export.files import beside, failed, open_private, put_in_place, remove, sync, write_all
+from periskope_async.export.files import beside, failed, open_private, put_in_place, remove, sync, write_all, write_json
 from periskope_async.export.jsonl import untagged
 from periskope_async.export.keys import RowKeys
 from periskope_async.export.manifest import Manifest, SourceResult, UpdateResult, manifest_path, read_manifest, state_of
@@ -201,7 +200,7 @@ class Finish:
         target = self._spool.target
         if product is not None:
             put_in_place(product, target)
-        _write_manifest(target, manifest)
+        write_json(manifest_path(target), manifest)
         _remove_incomplete(target)
         self._spool.discard()
         return target, manifest
@@ -213,7 +212,7 @@ class Finish:
         if target.exists():
             place = _incomplete(target)
         put_in_place(product, place)
-        _write_manifest(place, manifest)
+        write_json(manifest_path(place), manifest)
         self._spool.close()
         return place, manifest
 
@@ -338,16 +337,3 @@ def _remove_incomplete(target: Path) -> None:
         if read_manifest(_incomplete(target)) is not None:
             remove(_incomplete(target))
             remove(manifest_path(_incomplete(target)))
-
-
-def _write_manifest(target: Path, manifest: Manifest) -> None:
-    path = manifest_path(target)
-    new = beside(path, ".new")
-    remove(new)
-    fd = open_private(new, is_new=True)
-    try:
-        write_all(fd, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
-        sync(fd)
-    finally:
-        os.close(fd)
-    put_in_place(new, path)

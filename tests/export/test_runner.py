@@ -283,7 +283,7 @@ def end_before_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def end_before_the_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("periskope_async.export.finish._write_manifest", stop)
+    monkeypatch.setattr("periskope_async.export.finish.write_json", stop)
 
 
 def end_before_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
