@@ -15,7 +15,7 @@ from periskope_async.cli.console import (
     output_console,
     prepare_streams,
     say,
-    settle_stdout,
+    settle_streams,
 )
 from periskope_async.cli.doctor import doctor
 from periskope_async.cli.export import export_app
@@ -83,5 +83,5 @@ def run(arguments: Sequence[str]) -> int:
             say(None, note)
         return Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED
     finally:
-        settle_stdout()
+        settle_streams()
     return code if isinstance(code, int) else Exit.OK

@@ -33,7 +33,7 @@ __all__ = [
     "prepare_streams",
     "print_out",
     "say",
-    "settle_stdout",
+    "settle_streams",
     "signed",
     "write_out",
 ]
@@ -141,12 +141,12 @@ def write_out(data: bytes) -> None:
         sys.stdout.buffer.flush()
 
 
-def settle_stdout() -> None:
-    """Flush or drop the output, so Python does not fail to write it when it exits."""
-    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
-        return
-    try:
-        sys.stdout.flush()
-    except OSError:
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def settle_streams() -> None:
+    """Flush or drop what stdout and stderr have not taken: Python exits with 120 if it fails to write it at the end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:  # pyright: ignore[reportUnnecessaryComparison] - as above
+                stream.flush()
+        except OSError:
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

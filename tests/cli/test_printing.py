@@ -169,11 +169,20 @@ def test_stdout_that_takes_nothing_is_one_line(tmp_path: Path, command: str, std
     assert len(ran.stderr.splitlines()) == 1, ran.stderr
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full", "2> >(true)"])
-def test_an_export_needs_no_stderr(tmp_path: Path, stderr: str) -> None:
-    ran = shell(f"$periskope export chats out.jsonl --sandbox --sandbox-chats 3 {stderr}", folder=tmp_path)
+def test_an_export_needs_no_stderr(tmp_path: Path, stderr: str, unbuffered: str) -> None:
+    command = f"$periskope export chats out.jsonl --sandbox --sandbox-chats 3 {stderr}"
+    ran = shell(command, folder=tmp_path, PYTHONUNBUFFERED=unbuffered)
     assert ran.returncode == 0
     assert len((tmp_path / "out.jsonl").read_bytes().splitlines()) == 3
+
+
+@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize(("command", "code"), [("chats --nothing", 2), ("chats --base-url http://127.0.0.1:1", 1)])
+def test_an_error_that_nobody_can_read_has_its_exit_code(command: str, code: int, stderr: str) -> None:
+    environ = {"PERISKOPE_API_KEY": "key", "PYTHONUNBUFFERED": ""}
+    assert shell(f"$periskope {command} {stderr}", **environ).returncode == code
 
 
 @pytest.mark.parametrize(
