@@ -58,17 +58,17 @@ class Handover:
         if page is None or not done:
             return before
         delivered = before.delivered + done
-        if page.ends is None and self._is_newest_first:
+        if page.indexes is None and self._is_newest_first:
             # The page was caught up behind the reader. A walk resumed there would go back.
             return replace(before, delivered=delivered)
-        kept = _CAUGHT_UP_ROWS if page.ends is None else _TAIL_ROWS
+        kept = _CAUGHT_UP_ROWS if page.indexes is None else _TAIL_ROWS
         marks = [mark(page.identity(index), page.sort_time(index)) for index in range(max(0, done - kept), done)]
-        if page.ends is None:
+        if page.indexes is None:
             # The page stands at the end. A resumed walk would meet it again.
             return replace(before, delivered=delivered, caught_up=(*before.caught_up, *marks)[-kept:])
         return replace(
             before,
-            offset=page.ends[done - 1],
+            offset=page.offset + page.indexes[done - 1] + 1,
             delivered=delivered,
             tail=(*before.tail, *marks)[-kept:],
             time=page.sort_time(done - 1),

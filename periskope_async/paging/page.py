@@ -78,8 +78,8 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True):
     """Counts the given rows with a possible arrival or change since a time in Unix seconds."""
     offset: int = 0
     """The requested offset, counted from 0; in the opposite order if the request was."""
-    ends: Sequence[int] | None = None
-    """One past each item's index in the list; None for rows caught up after the first pass."""
+    indexes: Sequence[int] | None = None
+    """Each item's index in the answer, counted from 0; None for rows caught up after the first pass."""
 
     @property
     def cut_after(self) -> float | None:
@@ -89,21 +89,14 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True):
 
     def only(self, fresh: Sequence[int], ask: Ask) -> Page[T]:
         """Give the page to deliver: the rows of these sorted indexes."""
-
-        def identity(index: int) -> tuple[str | None, ...]:
-            return self.identity(fresh[index])
-
-        def sort_time(index: int) -> float | None:
-            return self.sort_time(fresh[index])
-
         return replace(
             self,
             items=pick(fresh, self.items),
             keys=pick(fresh, self.keys),
-            identity=identity,
-            sort_time=sort_time,
+            identity=lambda index: self.identity(fresh[index]),
+            sort_time=lambda index: self.sort_time(fresh[index]),
             offset=ask.offset,
-            ends=_shifted(fresh, ask.offset + 1) if ask.phase is Phase.FIRST else None,
+            indexes=fresh if ask.phase is Phase.FIRST else None,
         )
 
 
@@ -150,12 +143,6 @@ def watermark(newest: float | None, date: float | None) -> float:
         -math.inf if newest is None else newest - _ROWS_SLACK_SECONDS,
         -math.inf if date is None else date - _DATE_SLACK_SECONDS,
     )
-
-
-def _shifted(indexes: Sequence[int], by: int) -> Sequence[int]:
-    if isinstance(indexes, range):
-        return range(indexes.start + by, indexes.stop + by)
-    return [index + by for index in indexes]
 
 
 class OffsetCheck:

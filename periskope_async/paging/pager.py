@@ -57,20 +57,14 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
     resume: Place | None
 
     def __post_init__(self) -> None:
-        if self.max_items is not None and not is_whole(self.max_items, least=0):
-            raise ConfigError(
-                f"max_items is {self.max_items!r}; give a whole number from 0 up, or None for all",
-                parameter="max_items",
-            )
-        if self.prefetch is not None and not is_whole(self.prefetch, least=1):
-            raise ConfigError(
-                f"prefetch is {self.prefetch!r}; 1 reads one page after another, None chooses by limit and latency",
-                parameter="prefetch",
-            )
-        if self.consistency not in _CONSISTENCIES:
-            raise ConfigError(
-                f"consistency is {self.consistency!r}; it takes one of {_CONSISTENCIES}", parameter="consistency"
-            )
+        items, pages = self.max_items, self.prefetch
+        for name, is_right, advice in (
+            ("max_items", items is None or is_whole(items, least=0), "give a whole number from 0 up, or None for all"),
+            ("prefetch", pages is None or is_whole(pages, least=1), "give 1 or more, or None to follow the limit"),
+            ("consistency", self.consistency in _CONSISTENCIES, f"it takes one of {_CONSISTENCIES}"),
+        ):
+            if not is_right:
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; {advice}", parameter=name)
 
     def walk(self) -> Walk:
         """Begin a fresh walk."""
@@ -137,8 +131,7 @@ class Pager(Generic[T]):
 
     async def first(self) -> T | None:
         """Give the first row, or None if there is none. Asks for one row."""
-        pager = self._with(max_items=1, prefetch=1)
-        async with pager:
+        async with self._with(max_items=1, prefetch=1) as pager:
             async for row in pager:
                 return row
         return None
@@ -169,8 +162,8 @@ class Pager(Generic[T]):
 
         The documents call the count a total; no recorded answer proves it.
         """
-        options = self._options
-        unread = await self._source.fetch(offset=options.offset, limit=1, is_reversed=False, account=WalkReport())
+        account, offset = WalkReport(), self._options.offset
+        unread = await self._source.fetch(offset=offset, limit=1, is_reversed=False, account=account)
         return (await unread.read()).count
 
     @property
@@ -196,16 +189,9 @@ class Pager(Generic[T]):
 
         Raises ConfigError if the token is of another query.
         """
-        options = self._options
-        place = read_token(token, query=options.fingerprint)
-        left = None if options.max_items is None else max(0, options.max_items - place.delivered)
-        return Pager(
-            self._source,
-            replace(options, resume=place, max_items=left),
-            hooks=self._hooks,
-            raw=self._raw,
-            listing=self._listing,
-        )
+        place = read_token(token, query=self._options.fingerprint)
+        left = None if self.max_items is None else max(0, self.max_items - place.delivered)
+        return self._with(resume=place, max_items=left)
 
     async def close(self) -> None:
         """End every walk of this pager, and wait for its tasks."""
@@ -241,8 +227,9 @@ class Pager(Generic[T]):
         self._runs.add(run)
         return run, self._cut
 
-    def _with(self, *, max_items: int, prefetch: int) -> Pager[T]:
-        return Pager(self._source, replace(self._options, max_items=max_items, prefetch=prefetch), hooks=self._hooks)
+    def _with(self, **changes: Any) -> Pager[T]:
+        options = replace(self._options, **changes)
+        return Pager(self._source, options, hooks=self._hooks, raw=self._raw, listing=self._listing)
 
 
 class _Iterator(Generic[T]):
@@ -252,14 +239,14 @@ class _Iterator(Generic[T]):
         self._run = run
         self._cut = cut
         self._is_asking = False
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[asyncio.Future[Exception | None]] = []
 
     def __aiter__(self) -> Self:
         return self
 
     def __del__(self) -> None:
         """Cancel the pages in flight after a ``break``, with the last reference."""
-        self._run.abandon()
+        self._run.let_go()
 
     async def aclose(self) -> None:
         """End the walk and wait for its tasks, as an async generator would."""
@@ -272,7 +259,8 @@ class _Iterator(Generic[T]):
         """
         if self._is_asking:
             self._waiting.append(asyncio.get_running_loop().create_future())
-            await self._waiting[-1]
+            if (error := await self._waiting[-1]) is not None:
+                raise error
             return None
         self._is_asking = True
         try:
@@ -283,22 +271,18 @@ class _Iterator(Generic[T]):
             raise
         finally:
             self._is_asking = False
-            self._wake()
+            self._wake(None)
         if page is None:
             raise StopAsyncIteration
         return page
 
-    def _wake(self, error: Exception | None = None) -> None:
-        """Let the waiting tasks look again, or raise the error in them."""
+    def _wake(self, error: Exception | None) -> None:
+        """Let the waiting tasks look again, or raise the error."""
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
-            if waiter.done():
-                # It was cancelled meanwhile.
-                continue
-            if error is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(error)
+            # It may have been cancelled meanwhile.
+            if not waiter.done():
+                waiter.set_result(error)
 
 
 class _Rows(_Iterator[T]):

@@ -107,7 +107,7 @@ class WalkRun(Generic[T]):
                     self._fill()
                 self._pace.went_out(loop.time())
                 return page
-        await self._wait_for_leaving()
+        await self._drop()
         return None
 
     async def _answer_of(self, task: asyncio.Task[UnreadPage[T]]) -> UnreadPage[T]:
@@ -124,19 +124,17 @@ class WalkRun(Generic[T]):
         """Cancel the pages in flight and wait until their connections are free."""
         self._is_closed = True
         await self._drop()
-        # This includes the pages given up earlier.
-        await self._wait_for_leaving()
 
-    async def _wait_for_leaving(self) -> None:
-        if self._leaving:
-            await asyncio.wait(set(self._leaving))
-
-    def abandon(self) -> None:
-        """Cancel the pages in flight without waiting: for a run without a reference."""
+    def let_go(self) -> None:
+        """Cancel the pages in flight without waiting for them. The walk asks for them again."""
+        self.walk.ask_again()
         for task in self._tasks.values():
             # A task of a closed loop cannot be cancelled, and need not be.
-            if not task.get_loop().is_closed():
-                self._leave(task)
+            if not (task.done() or task.get_loop().is_closed()):
+                task.cancel()
+                # The pager keeps a reference to it until it has ended.
+                self._leaving.add(task)
+                task.add_done_callback(self._leaving.discard)
         self._tasks.clear()
 
     def _check_open(self) -> None:
@@ -154,16 +152,15 @@ class WalkRun(Generic[T]):
                     offset=ask.offset, limit=ask.limit, is_reversed=ask.is_reversed, account=walk.report
                 )
                 task = asyncio.create_task(fetching, name=f"periskope page at {ask.offset}")
-                task.add_done_callback(_note_error)
+                # asyncio warns of an error that nobody has asked for, as on a page given up.
+                task.add_done_callback(lambda task: task.cancelled() or task.exception())
                 self._tasks[ask] = task
 
     def _depth(self) -> int:
         if self._prefetch is not None:
             return self._prefetch
-        source = self._source
-        return self._pace.depth(
-            requests_per_second=source.requests_per_second(), requests_at_once=source.requests_at_once()
-        )
+        rate, burst = self._source.requests_per_second(), self._source.requests_at_once()
+        return self._pace.depth(requests_per_second=rate, requests_at_once=burst)
 
     def _place(self, ask: Ask, fetched: Page[T], now: float) -> Page[T] | None:
         """Let the walk place a page. Nothing is awaited here: placed rows must reach the caller."""
@@ -173,7 +170,7 @@ class WalkRun(Generic[T]):
             fresh = walk.place(ask, fetched)
         except PaginationError as error:
             error.meta = fetched.meta
-            self._let_go()
+            self.let_go()
             raise
         finally:
             if walk.report.pages > pages:
@@ -184,7 +181,7 @@ class WalkRun(Generic[T]):
         del self._tasks[ask]
         if not walk.out:
             # The walk is over, or goes on at another offset.
-            self._let_go()
+            self.let_go()
         if self._hooks:
             announce(
                 self._hooks,
@@ -208,28 +205,7 @@ class WalkRun(Generic[T]):
         self._pace.was_answered(meta.seconds, size=meta.body_bytes + meta.bytes_saved)
 
     async def _drop(self) -> None:
-        """Cancel the pages in flight, wait until their connections are free, and let the walk ask for them again."""
-        tasks = list(self._tasks.values())
-        self._let_go()
-        if tasks:
-            await asyncio.wait(tasks)
-
-    def _let_go(self) -> None:
-        """Cancel the pages in flight, and let the walk ask for them again."""
-        self.walk.ask_again()
-        for task in self._tasks.values():
-            self._leave(task)
-        self._tasks.clear()
-
-    def _leave(self, task: asyncio.Task[UnreadPage[T]]) -> None:
-        """Cancel a task, and keep the pager's reference to it until it has ended."""
-        task.cancel()
-        if not task.done():
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
-
-
-def _note_error(task: asyncio.Task[UnreadPage[T]]) -> None:
-    """Keep asyncio from warning of an error on an unread page."""
-    if not task.cancelled():
-        task.exception()
+        """Cancel the pages in flight, and wait until their connections are free, and those given up earlier."""
+        self.let_go()
+        if self._leaving:
+            await asyncio.wait(set(self._leaving))

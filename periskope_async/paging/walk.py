@@ -20,8 +20,7 @@ from periskope_async.paging.cursor import Cursor, Joint
 from periskope_async.paging.page import Ask, Consistency, OffsetCheck, Phase, pick
 from periskope_async.paging.report import WalkReport
 from periskope_async.paging.resume import CutSearch
-from periskope_async.paging.sequel import Sequel
-from periskope_async.paging.verdict import Verdict
+from periskope_async.paging.verdict import Sequel, Verdict
 from periskope_async.wire.order import Order
 
 if TYPE_CHECKING:

@@ -100,7 +100,6 @@ PURE = [
     "paging.page",
     "paging.report",
     "paging.resume",
-    "paging.sequel",
     "paging.verdict",
     "paging.walk",
     "sandbox.data",
