@@ -181,8 +181,8 @@ def test_an_export_needs_no_stderr(tmp_path: Path, stderr: str, unbuffered: str)
 @pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
 @pytest.mark.parametrize(("command", "code"), [("chats --nothing", 2), ("chats --base-url http://127.0.0.1:1", 1)])
 def test_an_error_that_nobody_can_read_has_its_exit_code(command: str, code: int, stderr: str) -> None:
-    environ = {"PERISKOPE_API_KEY": "key", "PYTHONUNBUFFERED": ""}
-    assert shell(f"$periskope {command} {stderr}", **environ).returncode == code
+    ran = shell(f"$periskope {command} {stderr}", PERISKOPE_API_KEY="key", PYTHONUNBUFFERED="")
+    assert ran.returncode == code
 
 
 @pytest.mark.parametrize(
