@@ -194,7 +194,7 @@ def read_event(
             name=name,
             data=bare,
             raw=body,
-            org_id=_org_id(bare),
+            org_id=getattr(bare, "org_id", None),
             phone=phone,
             received_at=received_at,
             source=source,

@@ -20,8 +20,11 @@ __all__ = ["OVERHEAD_BYTES", "Buffer", "Waiting"]
 OVERHEAD_BYTES = 400
 
 
-class Waiting(Struct, frozen=True):
-    """An event as received; it is decoded when it is taken."""
+class Waiting(Struct, frozen=True, gc=False):
+    """An event as received; it is decoded when it is taken.
+
+    The garbage collector need not look at the waiting events: they refer to nothing that refers to them.
+    """
 
     name: str
     data: Raw | bytes

@@ -57,7 +57,7 @@ class Refused(Struct, frozen=True):
     """The server's reason, as JSON."""
 
 
-class Event(Struct, frozen=True):
+class Event(Struct, frozen=True, gc=False):
     """An event with its first argument."""
 
     name: str

@@ -84,7 +84,8 @@ class EventStream:
             if self._filling is not None:
                 item = await self._next_filled()
             else:
-                waiting = await self._feed.next()
+                # An event in the buffer needs no coroutine.
+                waiting = self._buffer.pop() or await self._feed.next()
                 item = self._begin_filling(waiting) if isinstance(waiting, Gap) else self._read(waiting)
             if item is not None:
                 return item
