@@ -154,8 +154,7 @@ class ServerCount:
             self._window.lasted(since_opened)
 
     def _count_with(self, token: Token) -> int:
-        slack = self._window.seconds * SLACK_SHARE
-        return sum(1 for _ in self._tokens.counted_with(token, math.inf, slack=slack))
+        return self._tokens.sent_by(token.sent_at + self._window.seconds * SLACK_SHARE)
 
 
 def _late_by(token: Token) -> int:

@@ -58,11 +58,11 @@ class JitterEstimate:
 
         ``burst`` is how many requests may go at once.
         """
+        if self._slow_share < 0.5:  # noqa: PLR2004 - most are quick
+            return self.most(window)
         floor = min(_FLOOR_SHARE * window, _MOST_FLOOR_SECONDS)
         if self._answers < _ANSWERS_TO_BE_SURE:
             floor = max(floor, min(_TURN_SECONDS * burst, _QUICK_SHARE * window))
-        if self._slow_share < 0.5:  # noqa: PLR2004 - most are quick
-            return self.most(window)
         return max(floor, self._variation) * self._factor
 
     def most(self, window: float) -> float:

@@ -84,6 +84,12 @@ class Tokens:
         """Count the requests surely counted by the server by a moment, less the forgotten ones."""
         return self._end_of(moment) - self._forgotten
 
+    def sent_by(self, moment: float) -> int:
+        """Count the requests sent by a moment, less the forgotten ones."""
+        # All surely counted by then were sent by then. The others are few: those in flight about then.
+        surely = self._end_of(moment)
+        return surely - self._forgotten + sum(token.sent_at <= moment for token in self._sent[surely:])
+
     def latest_before(self, moment: float) -> Iterator[Token]:
         """Give those of :meth:`counted_before`, the latest first."""
         return (self._sent[place] for place in range(self._end_of(moment) - 1, self._forgotten - 1, -1))

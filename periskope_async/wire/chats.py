@@ -88,7 +88,9 @@ def _text(name: str, value: str) -> str:
 
 
 def _one_of(name: str, value: str | None, choice: object) -> str | None:
+    if value is None:
+        return None
     allowed: tuple[str, ...] = get_args(choice)
-    if value is not None and value not in allowed:
+    if value not in allowed:
         raise ConfigError(f"{name} is {value!r}; it takes {' or '.join(map(repr, allowed))}", parameter=name)
     return value
