@@ -117,8 +117,11 @@ class Feed:
             if task is not None:
                 task.cancel()
                 await asyncio.wait({task})
+            # A task that was cancelled before its first step has not closed it.
+            link, self.link = self.link, None
+            if link is not None:
+                await link.close()
         finally:
-            self.link = None
             handshakes, self._handshakes = self._handshakes, None
             if handshakes is not None:
                 await handshakes.session.close()

@@ -71,7 +71,7 @@ class Broadcasts:
             one_of=HOLDS,
         )
         started = an_object({"text": "broadcast_id"})
-        query: dict[str, Schema] = {"broadcast_id": {**TEXT, "required": True}}
+        query: dict[str, Schema] = {"broadcast_id": {**TEXT, "minLength": 1, "required": True}}
         return [
             Route("POST", "/message/broadcast", self._start, started, phone="needed", body=start),
             Route("GET", "/queue/broadcast", self._get, _STATUS, phone="needed", query=query),

@@ -403,6 +403,14 @@ async def test_opening_may_be_cancelled_at_any_await(opened: Opened, step: int) 
             await results[0].close()
 
 
+async def test_a_stream_left_at_once_closes_its_connection(opened: Opened) -> None:
+    async with opened() as (_, client):
+        async with client.events() as stream:
+            link = stream._feed.link
+        assert link is not None
+        assert link._socket.closed
+
+
 async def test_several_tasks_share_a_stream(opened: Opened) -> None:
     async with opened() as (sandbox, client), client.events() as stream:
         tasks = [asyncio.create_task(take(stream, 20)) for _ in range(5)]
