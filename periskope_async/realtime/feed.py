@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -73,7 +73,7 @@ class Feed:
         self._rng = rng
         self._buffer = buffer
         self._handshakes: Handshakes | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[Any] | None = None
         self._news = asyncio.Event()
         self._end: Exception | None = None
         self._pid: str | None = None
@@ -89,11 +89,17 @@ class Feed:
         lent = self._manager.lend(self._close_with_client)
         try:
             self._handshakes = Handshakes(self._config, lent, self._manager.limiter)
-            self.link = await self._open_first()
+            # In a task, so that closing the client ends it at once.
+            opening = asyncio.create_task(self._open_first(), name="periskope events begin")
+            self._task = opening
+            await asyncio.wait((opening,))
+            if self._end is not None:
+                raise ClosedError("the client or the stream was closed while the stream was being opened")
+            link = opening.result()
         except BaseException:
             await self.close()
             raise
-        self._task = asyncio.create_task(self._run(self.link), name="periskope events")
+        self._task = asyncio.create_task(self._run(link), name="periskope events")
 
     async def next(self) -> Waiting | Gap:
         """Wait for the next item. Raises the feed's final error, once all items are taken."""
@@ -117,6 +123,9 @@ class Feed:
             if task is not None:
                 task.cancel()
                 await asyncio.wait({task})
+                if not task.cancelled():
+                    # asyncio would warn of an error that nobody has asked for.
+                    task.exception()
             # A task that was cancelled before its first step has not closed it.
             link, self.link = self.link, None
             if link is not None:
@@ -140,7 +149,8 @@ class Feed:
         attempt = 1
         while True:
             try:
-                return await self._open()
+                self.link = await self._open()
+                return self.link
             except PeriskopeError as error:
                 wait = next_wait(
                     self._config.retry,

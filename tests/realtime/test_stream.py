@@ -13,7 +13,6 @@ import pytest
 from periskope_async import (
     APIError,
     Chat,
-    ClosedError,
     ConfigError,
     ConnectError,
     Message,
@@ -391,26 +390,6 @@ async def test_a_cancelled_wait_loses_nothing(opened: Opened) -> None:
         assert ids(got) == [f"m{number}" for number in range(50)]
 
 
-@pytest.mark.parametrize("step", range(12))
-async def test_opening_may_be_cancelled_at_any_await(opened: Opened, step: int) -> None:
-    async with opened() as (_, client):
-        task = asyncio.ensure_future(client.events().__aenter__())
-        for _ in range(step):
-            await asyncio.sleep(0.0005)
-        task.cancel()
-        results = await asyncio.gather(task, return_exceptions=True)
-        if not isinstance(results[0], BaseException):
-            await results[0].close()
-
-
-async def test_a_stream_left_at_once_closes_its_connection(opened: Opened) -> None:
-    async with opened() as (_, client):
-        async with client.events() as stream:
-            link = stream._feed.link
-        assert link is not None
-        assert link._socket.closed
-
-
 async def test_several_tasks_share_a_stream(opened: Opened) -> None:
     async with opened() as (sandbox, client), client.events() as stream:
         tasks = [asyncio.create_task(take(stream, 20)) for _ in range(5)]
@@ -418,29 +397,6 @@ async def test_several_tasks_share_a_stream(opened: Opened) -> None:
         emit(sandbox, *range(100))
         got = [name for items in await asyncio.gather(*tasks) for name in ids(items)]
         assert sorted(map(str, got)) == sorted(f"m{number}" for number in range(100))
-
-
-async def test_closing_the_client_ends_its_streams(opened: Opened) -> None:
-    async with opened() as (_, client):
-        stream = await client.events().__aenter__()
-        waiting = asyncio.create_task(take(stream, 1))
-        await asyncio.sleep(0.01)
-        await client.close()
-        with pytest.raises(ClosedError, match="its streams with it"):
-            await waiting
-        with pytest.raises(ClosedError):
-            await client.events().__aenter__()
-
-
-async def test_closing_the_stream_ends_its_iteration(opened: Opened) -> None:
-    async with opened() as (sandbox, client):
-        async with client.events() as stream:
-            emit(sandbox, 0)
-            await until(lambda: sandbox.sockets.connected == 1)
-            await asyncio.sleep(0.05)
-        assert ids([item async for item in stream]) == ["m0"]
-        with pytest.raises(ConfigError, match="entered before"):
-            await stream.__aenter__()
 
 
 async def test_a_stream_that_was_not_entered_says_so(opened: Opened) -> None:
