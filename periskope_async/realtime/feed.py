@@ -93,8 +93,7 @@ class Feed:
             opening = asyncio.create_task(self._open_first(), name="periskope events begin")
             self._task = opening
             await asyncio.wait((opening,))
-            if self._end is not None:
-                raise ClosedError("the client or the stream was closed while the stream was being opened")
+            self._check_open()
             link = opening.result()
         except BaseException:
             await self.close()
@@ -139,6 +138,10 @@ class Feed:
         self._finish(ClosedError("the client was closed, and its streams with it"))
         await self.close()
 
+    def _check_open(self) -> None:
+        if self._end is not None:
+            raise ClosedError("the client or the stream was closed while the stream was being opened")
+
     def _finish(self, end: Exception) -> None:
         if self._end is None:
             self._end = end
@@ -149,8 +152,7 @@ class Feed:
         attempt = 1
         while True:
             try:
-                self.link = await self._open()
-                return self.link
+                self.link = link = await self._open()
             except PeriskopeError as error:
                 wait = next_wait(
                     self._config.retry,
@@ -162,6 +164,8 @@ class Feed:
                 if wait is None:
                     raise
                 logger.info("the stream could not be opened (%s); trying again in %.1f s", error, wait)
+            else:
+                return link
             await pause(wait)
             attempt += 1
 

@@ -108,8 +108,8 @@ class Receiver:
 
     async def drain(self, _: object = None) -> None:
         """Wait until all answered events have been handled; fits ``app.on_shutdown`` of aiohttp.web."""
-        while self._worker is not None:
-            await asyncio.wait({self._worker})
+        while self._waiting or self._worker is not None:
+            await asyncio.wait({self._working()})
 
     async def aiohttp_handler(self, request: web.Request) -> web.Response:
         """Answer a request of aiohttp.web: ``app.router.add_post("/periskope", receiver.aiohttp_handler)``."""
@@ -124,6 +124,8 @@ class Receiver:
             body = await whole.read()
         except web.HTTPRequestEntityTooLarge:
             answer = self._too_large()
+        except web.RequestPayloadError:
+            answer = _Answer(400, "the body is not what its Content-Encoding says, or is cut off")
         else:
             signatures = request.headers.getall(SIGNATURE_HEADER, [])
             answer = self._answer(body, [text.encode(errors="surrogateescape") for text in signatures])
@@ -166,9 +168,14 @@ class Receiver:
         if len(self._waiting) >= self._max_waiting:
             return _Answer(503, f"{self._max_waiting} events wait already")
         self._waiting.append(event)
+        self._working()
+        return _Answer(200)
+
+    def _working(self) -> asyncio.Task[None]:
+        """Give the task that handles the waiting events. It is begun where there is none."""
         if self._worker is None:
             self._worker = asyncio.get_running_loop().create_task(self._work(), name="periskope webhooks")
-        return _Answer(200)
+        return self._worker
 
     async def _work(self) -> None:
         """Handle the waiting events, and end: no idle task is left."""
@@ -188,7 +195,11 @@ class Receiver:
             logger.exception("the store of handled events failed; %s %s may be doubled", event.name, event.object_id)
         try:
             await self._handle(event)
-        except Exception:
+        except (Exception, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # A cancel that is not of this task came from one that the handler has awaited.
             logger.exception("the handler failed on %s %s", event.name, event.object_id)
             await self._seen.discard(event.key)
 

@@ -165,11 +165,17 @@ async def test_a_body_that_was_compressed(served: Any, http: aiohttp.ClientSessi
 @pytest.mark.parametrize(
     ("content", "status"), [(b"no gzip", 400), (gzip.compress(BODY)[:-20], 400), (gzip.compress(b" " * 200_000), 413)]
 )
-async def test_what_cannot_be_inflated(http: aiohttp.ClientSession, content: bytes, status: int) -> None:
-    async with alone(Receiver(Handled(), keys=KEY, max_body=100_000)) as url:
+@pytest.mark.parametrize("served", [alone, in_aiohttp])
+async def test_what_cannot_be_inflated(
+    served: Any, http: aiohttp.ClientSession, content: bytes, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    # aiohttp tells of such a body once more, after the answer.
+    caplog.set_level(logging.CRITICAL)
+    async with served(Receiver(Handled(), keys=KEY, max_body=100_000)) as url:
         headers = {"X-Periskope-Signature": signed(BODY), "Content-Encoding": "gzip"}
         async with http.post(url, data=content, headers=headers) as response:
-            assert response.status == status
+            # aiohttp gives a gzip that was cut as a whole one, and its signature is wrong then.
+            assert response.status in {status, 401 if served is in_aiohttp and status == 400 else status}
 
 
 @pytest.mark.parametrize("served", SERVERS)
@@ -218,6 +224,46 @@ async def test_what_the_handler_could_not_do_may_come_again(
             assert (await post(http, url, BODY))[0] == 200
             await receiver.drain()
     assert len(calls) == 2
+
+
+async def test_a_cancel_in_the_handler_ends_its_own_event_alone(
+    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    handled: list[str | None] = []
+
+    async def handle(event: LiveEvent) -> None:
+        if event.object_id == "m0":
+            inner = asyncio.ensure_future(asyncio.sleep(9))
+            inner.cancel()
+            await inner
+        handled.append(event.object_id)
+
+    receiver = Receiver(handle, keys=KEY)
+    async with in_aiohttp(receiver) as url:
+        for number in range(3):
+            assert (await post(http, url, envelope("message.created", message(message_id=f"m{number}"))))[0] == 200
+        await receiver.drain()
+    assert handled == ["m1", "m2"]
+
+
+async def test_a_cancelled_worker_leaves_the_rest_to_the_next_one() -> None:
+    handled: list[str | None] = []
+
+    async def handle(event: LiveEvent) -> None:
+        if event.object_id == "m0":
+            await asyncio.sleep(9)
+        handled.append(event.object_id)
+
+    receiver = Receiver(handle, keys=KEY)
+    for number in range(3):
+        body = envelope("message.created", message(message_id=f"m{number}"))
+        assert receiver._answer(body, [signed(body).encode()]).status == 200
+    await asyncio.sleep(0)
+    assert receiver._worker is not None
+    receiver._worker.cancel()
+    await receiver.drain()
+    assert handled == ["m1", "m2"]
 
 
 async def test_an_event_of_another_time_is_refused_where_asked(http: aiohttp.ClientSession) -> None:
