@@ -172,9 +172,14 @@ async def test_errors_without_an_answer_of_their_own_bear_the_last_ones_facts(op
 
 
 async def test_more_calls_at_once_than_aiohttp_likes_to_pool(opened: Opened) -> None:
-    async with opened(sandbox={"latency": 1.5}, timeout=Timeout(connect=1.0)) as (sandbox, client):
-        await asyncio.gather(*(client.list_chats(limit=1) for _ in range(150)))
-        assert len(sandbox.requests) == 150
+    async with opened(sandbox={"latency": 60.0}) as (sandbox, client):
+        calls = [asyncio.ensure_future(client.list_chats(limit=1)) for _ in range(150)]
+        # All are at the server before the first one is answered.
+        while len(sandbox.requests) < len(calls):  # noqa: ASYNC110 - it tells nobody else
+            await asyncio.sleep(0.01)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
 
 
 async def test_waiting_for_a_connection_is_its_own_timeout(opened: Opened) -> None:
