@@ -166,4 +166,5 @@ async def _poll(look: Callable[[], Awaitable[T]], is_over: Callable[[T], bool], 
         # A timeout of one of the calls has its own story to tell.
         if isinstance(error, TimeoutError_) or not deadline.expired():
             raise
-    raise TimeoutError_(f"waited {timeout} s for {what}; the latest is {last!r}", phase="total", retryable=True)
+    known = "nothing is known of it yet" if last is None else f"the latest is {last!r}"
+    raise TimeoutError_(f"waited {timeout} s for {what}; {known}", phase="total", retryable=True)
