@@ -27,6 +27,7 @@ from periskope_async.errors import (
 )
 from periskope_async.events import Hook, RequestFailed, RequestSent, ResponseReceived, Retried, announce
 from periskope_async.frames import hide_frames
+from periskope_async.printable import one_line
 from periskope_async.retry import next_wait
 from periskope_async.transport import exchange
 from periskope_async.wire.answer import foreign_error, status_error
@@ -55,6 +56,7 @@ _Failure: TypeAlias = TransportError | APIError | DecodeError
 logger = logging.getLogger("periskope_async.session")
 
 _MOST_REDIRECTS = 3
+_LOCATION_CHARACTERS = 100
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # A server may have carried out the request before one of these: 307 and 308 ask for the same request elsewhere instead.
 _DONE_ELSEWHERE = frozenset({301, 302, 303})
@@ -261,17 +263,19 @@ class Call(Struct, kw_only=True):
         return self.cache.slot(str(url), phone=self.request.phone, api_key=config.api_key, max_body=config.max_body)
 
     def _onward(self, url: URL, answer: Answer) -> URL:
-        """Give a redirect's target, on the same scheme, host and port. Raises APIError if it leads away."""
+        """Give a redirect's target, on the same scheme, host and port. Raises APIError if it leads elsewhere."""
+        location = answer.location or ""
         try:
             # A user in the address would be a second credential beside the key, and of somebody else's choice.
-            onward = url.join(URL(answer.location or "")).with_user(None)
+            onward = url.join(URL(location)).with_user(None)
+        except ValueError:
+            where = f"'{one_line(location, limit=_LOCATION_CHARACTERS)}', which is no address of a web server"
+        else:
             if (onward.scheme, onward.host, onward.port) == (url.scheme, url.host, url.port):
                 return onward
-        except ValueError:
-            pass
+            where = "another host, port or scheme, which must not get the API key"
         raise APIError(
-            f"{answer.meta.status} on {self._what}: redirected to another host, which must not get the API key; "
-            "check base_url",
+            f"{answer.meta.status} on {self._what}: redirected to {where}; check base_url",
             status=answer.meta.status,
             body=answer.body,
             meta=answer.meta,

@@ -29,11 +29,13 @@ __all__ = ["DEFAULT_BASE_URL", "Config", "Secret", "Timeout", "load_config", "no
 DEFAULT_BASE_URL = "https://api.periskope.app/v1"
 
 _PHONE_ID = re.compile(r"phone-[A-Za-z0-9]{4,64}", re.ASCII)
-_PHONE_FILLING = re.compile(r"[ ().\-\u00a0\u2000-\u200a\u2010-\u2015\u202f\u2212\u3000]+")
+_PHONE_FILLING = re.compile(r"[ ()\-\u00a0\u2000-\u200a\u2010-\u2015\u202f\u2212\u3000]+")
 # E.164: country code and number, max 15 digits, never a leading zero.
 _PHONE_DIGITS = re.compile(r"[1-9][0-9]{6,14}", re.ASCII)
 # A column of numbers with an empty cell: pandas and spreadsheets make floats of them.
-_PHONE_AS_DECIMAL = re.compile(r"(.*[0-9]{7,})\.([0-9]{1,2}|[0.]+)", re.ASCII)
+_PHONE_AS_DECIMAL = re.compile(r"(.*[0-9]{7,})\.([0-9]{1,2}|[0.]+)|.*\.[0-9]", re.ASCII)
+# "67.00" may end a number written in pairs. "100.00" and "100.0" are none of those.
+_PHONE_WITH_FRACTION = re.compile(r".*([0-9]{3}\.00|\.0)", re.ASCII)
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.ASCII)
 _MOST_SECONDS = 1e9
 
@@ -164,13 +166,15 @@ def normal_phone(phone: str) -> str:
         return text
     # The apostrophe marks a number as text in a spreadsheet.
     text = text.removeprefix("'").removesuffix("@c.us")
-    if decimal := _PHONE_AS_DECIMAL.fullmatch(text):
-        # ".5" or ".0000" may be a fraction or a group of digits: neither is worth a guess.
-        text = decimal[1] if decimal[2] in {"0", "00"} else ""
     if not text.startswith("(0)"):
         # "(0)" after a country code is the digit to dial without that code.
         text = text.replace("(0)", "", 1)
-    digits = _PHONE_FILLING.sub("", text).removeprefix("+").removeprefix("00")
+    number = _PHONE_FILLING.sub("", text)
+    if decimal := _PHONE_AS_DECIMAL.fullmatch(number):
+        # ".5" or ".0000" may be a fraction or a group of digits: neither is worth a guess.
+        is_whole_number = decimal[2] in {"0", "00"} and _PHONE_WITH_FRACTION.fullmatch(text)
+        number = decimal[1] if is_whole_number else ""
+    digits = number.replace(".", "").removeprefix("+").removeprefix("00")
     if not text.startswith(("+", "(", *"0123456789")) or not _PHONE_DIGITS.fullmatch(digits):
         raise ConfigError(
             f"phone {phone!r:.100} is neither a number with its country code (such as +91 85271 84400) "
@@ -214,7 +218,9 @@ def _normal_url(url: str) -> str:
         if any(character.isspace() or character < " " for character in text):
             raise ConfigError(f"base_url {url!r} holds a space or a line break", parameter="base_url")
         # yarl encodes letters outside ASCII for a URL, and refuses the impossible ones.
-        host, port, path = URL(f"//{parts.netloc}").raw_host or "", parts.port, URL(parts.path or "/").raw_path
+        host, port = URL(f"//{parts.netloc}").raw_host or "", parts.port
+        # Alone, the first part of "//gw/v1" would be read as a host.
+        path = URL(f"//host{parts.path}").raw_path
     except ValueError as error:
         if isinstance(error, ConfigError):
             raise

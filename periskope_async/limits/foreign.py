@@ -5,14 +5,25 @@ from __future__ import annotations
 import math
 
 from periskope_async.errors import ConfigError
+from periskope_async.typed import is_number
 
-__all__ = ["ForeignUse"]
+__all__ = ["ForeignUse", "checked_reserve"]
 
 # The share of the expected use to keep after a window with less of it. An answer shows only earlier use, so part of it
 # goes unseen. Ended use must not be waited for much longer.
 _MEMORY = 0.91
 # A use below this share of a request is too rare to leave room for it.
 _SELDOM = 0.3
+
+
+def checked_reserve(reserve: float) -> float:
+    """Refuse a share that leaves nothing to this program. Raises ConfigError."""
+    if not (is_number(reserve) and 0 <= reserve < 1):
+        raise ConfigError(
+            f"reserve is {reserve!r}; give the share to leave to others, a number from 0 to below 1",
+            parameter="reserve",
+        )
+    return reserve
 
 
 class ForeignUse:
@@ -23,12 +34,7 @@ class ForeignUse:
     """
 
     def __init__(self, *, reserve: float = 0.0) -> None:
-        if not 0 <= reserve < 1:
-            raise ConfigError(
-                f"reserve is {reserve}; it is the share left to others, from 0 to below 1",
-                parameter="reserve",
-            )
-        self._share = 1 - reserve
+        self._share = 1 - checked_reserve(reserve)
         self.is_quiet = True
         """Whether nobody else was seen lately. Every request asks this first."""
         self._spent = 0

@@ -25,6 +25,7 @@ from periskope_async.limits.permit import Permit
 from periskope_async.limits.queue import Waiter, WaitQueue
 from periskope_async.limits.shaper import Shaper
 from periskope_async.limits.snapshot import RateLimitSnapshot
+from periskope_async.typed import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -67,8 +68,8 @@ class Gate:
     def __init__(
         self, budget: Budget, *, max_wait: float | None, burst: int | None = None, rng: random.Random | None = None
     ) -> None:
-        if max_wait is not None and not max_wait >= 0:
-            raise ConfigError(f"max_wait is {max_wait}; give seconds from 0 up, or None", parameter="max_wait")
+        if max_wait is not None and not (is_number(max_wait) and max_wait >= 0):
+            raise ConfigError(f"max_wait is {max_wait!r}; give seconds from 0 up, or None", parameter="max_wait")
         self._budget = budget
         self._max_wait = max_wait
         self._shaper = Shaper(burst)

@@ -8,13 +8,15 @@ machine is ever asked.
 
 Gateways in between rewrite these headers. We read each in every dialect found in the wild (seconds left, Unix seconds
 or milliseconds, HTTP or ISO date, fractions). A doubtful one reads as None and is named in
-:attr:`LimitHeaders.unusable`: it must never widen or narrow a budget. The tighter limit counts if two parties have
-written one header.
+:attr:`LimitHeaders.unusable`: it must never widen or narrow a budget.
 
-The ``RateLimit`` fields of the IETF's drafts are read if the set above is missing
+The ``RateLimit`` fields of the IETF's drafts are read too
 (https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/): three fields as above in draft 6, and
 ``RateLimit`` with ``RateLimit-Policy`` in draft 7 and in the structured form since draft 8. A policy names the window's
 length, rounded up.
+
+Several parties may have written headers, each its own or all the same. The set with the lowest limit counts. Of sets
+with one limit the lowest remaining, the latest reset and the longest window count. The longest ``Retry-After`` counts.
 """
 
 from __future__ import annotations
@@ -23,12 +25,12 @@ import functools
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["LimitHeaders", "parse_limit_headers"]
 
@@ -77,61 +79,125 @@ class LimitHeaders(Struct, frozen=True, kw_only=True, gc=False):
         return self.limit is not None and self.remaining is not None
 
 
-class _Set(Struct, frozen=True):
-    """One party's limit, as its headers name it."""
+# The texts of a limit, its remaining and its reset, each as often as it is there.
+_Columns: TypeAlias = "tuple[list[str], list[str], list[str]]"
+# The seconds to a window's end, and how much longer than the truth they may be.
+_Reset: TypeAlias = "tuple[float | None, float]"
+_NO_RESET: _Reset = (None, 2.0)
 
-    limit: str | None = None
-    remaining: str | None = None
-    reset: str | None = None
-    window: str | None = None
+
+class _Set(Struct, frozen=True):
+    """One party's limit."""
+
+    name: str = ""
+    limit: int | None = None
+    remaining: int | None = None
+    reset: _Reset = _NO_RESET
+
+
+class _Item(NamedTuple):
+    """One item of a draft's field; a parameter may be there several times."""
+
+    name: str
+    parameters: list[tuple[str, str]]
 
 
 def parse_limit_headers(headers: Mapping[str, str]) -> LimitHeaders:
     """Read the limit's headers from a case-insensitive mapping. It may hold several of one name. Never raises."""
     unusable: list[str] = []
     date = _server_date(headers.get("Date"))
-    name = "X-RateLimit"
-    sets = _plain_sets(name, headers)
-    policy = headers.get("RateLimit-Policy")
-    if not sets and (policy is not None or "RateLimit" in headers or "RateLimit-Limit" in headers):
-        name = "RateLimit"
-        sets = _plain_sets(name, headers) or _draft_sets(headers)
-    told = sets[0] if sets else _Set()
-    limit = _count(f"{name}-Limit", told.limit, unusable)
-    # The lowest of several limits counts. An unreadable one counts for nothing beside it.
-    for other in sets[1:]:
-        others = _count(f"{name}-Limit", other.limit, unusable)
-        if others is not None and (limit is None or others < limit):
-            limit, told = others, other
-    remaining = _count(f"{name}-Remaining", told.remaining, unusable)
-    if limit == 0:
-        unusable.append(f"{name}-Limit: 0 allows nothing, though the request was answered")
-        limit = None
+    sets = _sets("X-RateLimit", _plain_columns("X-RateLimit", headers), date, unusable)
+    policies: list[_Item] = []
+    if "RateLimit-Policy" in headers or "RateLimit" in headers or "RateLimit-Limit" in headers:
+        policies = _items("RateLimit-Policy", headers)
+        for columns in (_plain_columns("RateLimit", headers), *_draft_columns(_items("RateLimit", headers), policies)):
+            sets += _sets("RateLimit", columns, date, unusable)
+    told = sets[0] if len(sets) == 1 else _tightest(sets)
+    limit, remaining, (resets_in, rounded_by) = told.limit, told.remaining, told.reset
     if limit is not None and remaining is not None and remaining > limit:
-        unusable.append(f"{name}-Remaining: {remaining} is above the limit of {limit}")
+        unusable.append(f"{told.name}-Remaining: {remaining} is above the limit of {limit}")
         limit = remaining = None
-    resets_in, rounded_by = _reset(f"{name}-Reset", told.reset, date, unusable)
     return LimitHeaders(
         limit=limit,
         remaining=remaining,
         resets_in=resets_in,
         rounded_by=rounded_by,
-        window=None if policy is None else _policy_window(limit, told, policy),
-        retry_after=_retry_after(headers.get("Retry-After"), date, unusable),
+        window=_policy_window(told.limit, policies) if policies else None,
+        retry_after=_longest_wait(headers, date, unusable) if "Retry-After" in headers else None,
         server_time=date,
         is_cached=_is_from_cache(headers.get("Age")),
         unusable=tuple(unusable),
     )
 
 
-def _all(name: str, headers: Mapping[str, str]) -> list[str]:
+def _tightest(sets: list[_Set]) -> _Set:
+    """Give the set with the lowest limit. An unreadable limit counts for nothing beside another."""
+    if not sets:
+        return _Set()
+    limit = _lowest([each.limit for each in sets])
+    same = [each for each in sets if each.limit == limit]
+    return _Set(same[0].name, limit, _lowest([each.remaining for each in same]), _latest([each.reset for each in same]))
+
+
+def _lowest(numbers: list[int | None]) -> int | None:
+    return min((number for number in numbers if number is not None), default=None)
+
+
+def _latest(resets: list[_Reset]) -> _Reset:
+    """Give the latest reset; of equal ones the one rounded less, which says more."""
+    known = [(resets_in, -rounded_by) for resets_in, rounded_by in resets if resets_in is not None]
+    if not known:
+        return _NO_RESET
+    resets_in, rounded_by = max(known)
+    return resets_in, -rounded_by
+
+
+def _sets(name: str, columns: _Columns, date: float | None, unusable: list[str]) -> list[_Set]:
+    """Read the first of each column as one set, the second of each as another, and so on."""
+    if len(columns[0]) == len(columns[1]) == len(columns[2]) == 1:
+        # Nearly every answer has just one set, so this way is a fast one.
+        (limit,), (left,), (reset,) = columns
+        return [
+            _Set(
+                name,
+                _limit(f"{name}-Limit", limit, unusable),
+                _count(f"{name}-Remaining", left, unusable),
+                _reset(f"{name}-Reset", reset, date, unusable),
+            )
+        ]
+    if not any(columns):
+        return []
+    limits = [_limit(f"{name}-Limit", text, unusable) for text in columns[0]] or [None]
+    remaining = [_count(f"{name}-Remaining", text, unusable) for text in columns[1]]
+    resets = [_reset(f"{name}-Reset", text, date, unusable) for text in columns[2]]
+    # A part may be there more or less often. Nothing tells whose it is, so it may be anybody's.
+    if len(remaining) != len(limits):
+        remaining = [_lowest(remaining)] * len(limits)
+    if len(resets) != len(limits):
+        resets = [_latest(resets)] * len(limits)
+    return [_Set(name, *each) for each in zip(limits, remaining, resets, strict=True)]
+
+
+def _plain_columns(name: str, headers: Mapping[str, str]) -> _Columns:
+    return _values(f"{name}-Limit", headers), _values(f"{name}-Remaining", headers), _values(f"{name}-Reset", headers)
+
+
+# The comma inside "Fri, 24 Jan 2025 05:50:34 GMT" or "Friday, 24-Jan-25 05:50:34 GMT" parts no values.
+_COMMA = re.compile(r",(?!\s*[0-9]{1,2}[ -][A-Za-z]{3})", re.ASCII)
+
+
+def _values(name: str, headers: Mapping[str, str]) -> list[str]:
     """Give all values of a header: of several lines, or of one line joined by a gateway with commas."""
     lines = _lines(name, headers)
-    if not lines or (len(lines) == 1 and "," not in lines[0]):
+    if len(lines) == 1 and "," not in lines[0]:
         return lines
-    parts = [part.strip() for line in lines for part in line.split(",")]
-    # A date has a comma too, and a policy behind the number is no second number.
-    return lines if any(_number(part) is None for part in parts) else parts
+    return [value for line in lines for value in _split(line)]
+
+
+def _split(line: str) -> list[str]:
+    values = _COMMA.split(line)
+    # "100, 100;w=60": draft 6 appends the policies to the limit. They are no limits of others.
+    return [value for value in values if ";" not in value] or values
 
 
 def _lines(name: str, headers: Mapping[str, str]) -> list[str]:
@@ -141,79 +207,75 @@ def _lines(name: str, headers: Mapping[str, str]) -> list[str]:
     return [headers[name]] if name in headers else []
 
 
-def _plain_sets(name: str, headers: Mapping[str, str]) -> list[_Set]:
-    """Read the three headers of a set, as often as they are there."""
-    limits, remaining, resets = [_all(f"{name}-{part}", headers) for part in ("Limit", "Remaining", "Reset")]
-    if not (limits or remaining or resets):
-        return []
-    if len(limits) == len(remaining) == len(resets) == 1:
-        return [_Set(limits[0], remaining[0], resets[0])]
-    count = max(1, len(limits))
-    # A part may be there less often. Nothing tells whose it is, so it may be anybody's.
-    parts = (values if len(values) == count else [_lowest(values)] * count for values in (limits, remaining, resets))
-    return [_Set(*told) for told in zip(*parts, strict=True)]
-
-
-def _lowest(values: Sequence[str]) -> str | None:
-    return min(values, key=lambda text: _number(text) or 0.0, default=None)
-
-
-# "10-in-1sec"; q=10; w=1, or limit=10, remaining=7, reset=1, or 30;w=5
-_FIELD_ITEM = re.compile(r'(?:"[^"]*"|[^",])+', re.ASCII)
+# "10-in-1sec"; q=10; w=1, or limit=10, remaining=7, reset=1, or 30;w=5. An open quote reaches to the field's end.
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?')
+_FIELD_ITEM = re.compile(rf'((?:{_QUOTED.pattern}|[^",;])+)((?:{_QUOTED.pattern}|[^",])*)')
 _FIELD_PARAMETER = re.compile(r"(?:^|[;\s])([a-z]+)=([0-9.]+)", re.ASCII)
 
 
-def _items(text: str | None) -> list[tuple[str, dict[str, str]]]:
-    """Split a field into its items, each with its name and its numbers."""
-    found = _FIELD_ITEM.findall(text or "")
-    return [(item.partition(";")[0].strip(), dict(_FIELD_PARAMETER.findall(item))) for item in found]
-
-
-def _draft_sets(headers: Mapping[str, str]) -> list[_Set]:
-    """Read ``RateLimit`` of draft 7, or of later drafts with their policies."""
-    text = ", ".join(_lines("RateLimit", headers))
-    numbers = {name: value for _, parameters in _items(text) for name, value in parameters.items()}
-    if "limit" in numbers:
-        return [_Set(numbers["limit"], numbers.get("remaining"), numbers.get("reset"))]
-    policies = dict(_items(", ".join(_lines("RateLimit-Policy", headers))))
+def _items(field: str, headers: Mapping[str, str]) -> list[_Item]:
+    """Split a draft's field into its items, each with its name and its numbers. Words in quotes are no numbers."""
     return [
-        _Set(policies[name].get("q"), parameters.get("r"), parameters.get("t"), policies[name].get("w"))
-        for name, parameters in _items(text)
-        if name in policies
+        _Item(name.strip(), _FIELD_PARAMETER.findall(_QUOTED.sub("", name + parameters)))
+        for name, parameters in _FIELD_ITEM.findall(", ".join(_lines(field, headers)))
     ]
 
 
-def _policy_window(limit: int | None, told: _Set, policy: str) -> float | None:
-    """Find the window in the policy with this limit: ``10;w=1``, or the one named by the set itself."""
-    window = told.window
-    if window is None and limit is not None:
-        windows = [
-            parameters["w"]
-            for name, parameters in _items(policy)
-            if "w" in parameters and str(limit) in (name, parameters.get("q"))
-        ]
-        window = windows[0] if windows else None
-    number = None if window is None else _number(window)
-    return number if number is not None and 0 < number <= _MOST_SECONDS_AHEAD else None
+def _parameters(name: str, items: list[_Item]) -> list[str]:
+    return [value for item in items for parameter, value in item.parameters if parameter == name]
+
+
+def _draft_columns(items: list[_Item], policies: list[_Item]) -> Iterator[_Columns]:
+    """Read ``RateLimit`` of draft 7, and of later drafts: there, each name has its policy."""
+    yield _parameters("limit", items), _parameters("remaining", items), _parameters("reset", items)
+    items_of = _by_name(items)
+    for name, named in _by_name(policies).items():
+        if name in items_of:
+            yield _parameters("q", named), _parameters("r", items_of[name]), _parameters("t", items_of[name])
+
+
+def _by_name(items: list[_Item]) -> dict[str, list[_Item]]:
+    """Group items by name: two parties may have chosen the same."""
+    groups: dict[str, list[_Item]] = {}
+    for item in items:
+        groups.setdefault(item.name, []).append(item)
+    return groups
+
+
+def _policy_window(limit: int | None, policies: list[_Item]) -> float | None:
+    """Find the longest window in the policies with this limit: ``10;w=1``, or ``"name";q=10;w=1``."""
+    if limit is None:
+        return None
+    same = [policy for policy in policies if limit in map(_number, (policy.name, *_parameters("q", [policy])))]
+    longest = max((_number(window) or 0.0 for window in _parameters("w", same)), default=0.0)
+    return longest if 0 < longest <= _MOST_SECONDS_AHEAD else None
+
+
+def _longest_wait(headers: Mapping[str, str], date: float | None, unusable: list[str]) -> float | None:
+    waits = [_retry_after(text, date, unusable) for text in _values("Retry-After", headers)]
+    return max((wait for wait in waits if wait is not None), default=None)
 
 
 def _is_from_cache(age: str | None) -> bool:
     return age is not None and (_number(age) or 0.0) > 0
 
 
-def _count(name: str, text: str | None, unusable: list[str]) -> int | None:
-    if text is None:
+def _limit(name: str, text: str, unusable: list[str]) -> int | None:
+    limit = _count(name, text, unusable)
+    if limit == 0:
+        unusable.append(f"{name}: 0 allows nothing, though the request was answered")
         return None
+    return limit
+
+
+def _count(name: str, text: str, unusable: list[str]) -> int | None:
     number = _whole_number(text)
     if number is None:
         unusable.append(f"{name}: {text[:40]!r} is not a whole number from 0 up")
     return number
 
 
-def _reset(name: str, text: str | None, date: float | None, unusable: list[str]) -> tuple[float | None, float]:
-    """Give ``resets_in`` and ``rounded_by``."""
-    if text is None:
-        return None, 2.0
+def _reset(name: str, text: str, date: float | None, unusable: list[str]) -> _Reset:
     number = _number(text)
     if number is not None and 0 <= number < _SECONDS_LEFT_BELOW:
         return _plausible(name, number, unusable), 1.0
@@ -224,7 +286,7 @@ def _reset(name: str, text: str | None, date: float | None, unusable: list[str])
         unusable.append(f"{name}: a moment by the server's clock, and no Date header to compare it with")
     else:
         return _plausible(name, moment - date, unusable), 2.0 if moment.is_integer() else 1.0
-    return None, 2.0
+    return _NO_RESET
 
 
 def _plausible(name: str, left: float, unusable: list[str]) -> float | None:
@@ -242,9 +304,7 @@ def _unix_seconds(number: float) -> float | None:
     return number if number >= _UNIX_SECONDS_FROM else None
 
 
-def _retry_after(text: str | None, date: float | None, unusable: list[str]) -> float | None:
-    if text is None:
-        return None
+def _retry_after(text: str, date: float | None, unusable: list[str]) -> float | None:
     number = _number(text)
     if number is None:
         moment = _date(text)

@@ -29,7 +29,7 @@ from periskope_async.limits.foreign import ForeignUse
 from periskope_async.limits.jitter import JitterEstimate
 from periskope_async.limits.lone import LoneRequests
 from periskope_async.limits.pace import Pace, Spread
-from periskope_async.limits.rate import ASSUMED, RateLimit
+from periskope_async.limits.rate import ASSUMED, RateLimit, assumed_rate
 from periskope_async.limits.tokens import Token, Tokens
 from periskope_async.limits.told import Told
 from periskope_async.limits.window import WindowEstimate
@@ -57,7 +57,7 @@ class Ledger:
     """
 
     def __init__(self, *, assume: RateLimit | None = None, reserve: float = 0.0) -> None:
-        rate = assume or ASSUMED
+        rate = assumed_rate(assume)
         self.limit = rate.limit
         self._lone = LoneRequests(is_known=assume is not None)
         self._closing = Closing()

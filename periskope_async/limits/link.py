@@ -73,7 +73,7 @@ class RedisLink:
                 retry_on_error=[RedisConnectionError],
                 **_tls(url.reveal()),
             )
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             # The text would quote the URL, and the password with it.
             raise ConfigError(
                 f"the URL of Redis cannot be used ({type(error).__name__}); give redis://, rediss:// or unix://, as in "

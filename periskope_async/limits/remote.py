@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from periskope_async.limits.clock import RemoteClock
 from periskope_async.limits.jitter import JitterEstimate
-from periskope_async.limits.rate import ASSUMED, RateLimit
+from periskope_async.limits.rate import RateLimit, assumed_rate
 from periskope_async.limits.stamp import DateStamp
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class RemoteBudget:
     is_paced = False
 
     def __init__(self, *, assume: RateLimit | None = None) -> None:
-        self.rate = assume or ASSUMED
+        self.rate = assumed_rate(assume)
         """The limit, as Redis knew it last."""
         self.is_known = assume is not None
         self.refusals = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from periskope_async.errors import ConfigError
+from periskope_async.typed import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +19,10 @@ class Shaper:
     """Spreads requests so that no more than ``burst`` go at once; None lets the whole limit go."""
 
     def __init__(self, burst: int | None) -> None:
-        if burst is not None and burst < 1:
-            raise ConfigError(f"burst is {burst}; it must be 1 or more, or None for the whole limit", parameter="burst")
+        if burst is not None and not is_whole(burst, least=1):
+            raise ConfigError(
+                f"burst is {burst!r}; give a whole number from 1 up, or None for the whole limit", parameter="burst"
+            )
         self.burst = burst
         self._bucket: AsyncLimiter | None = None
         self._shape: tuple[float, float] | None = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from periskope_async.errors import ConfigError, WrongLoopError
 from periskope_async.limits.equal_share import EqualShare
+from periskope_async.limits.foreign import checked_reserve
 from periskope_async.limits.gate import Gate
 from periskope_async.limits.ledger import Ledger
 from periskope_async.limits.link import RedisLink, RedisLost
@@ -73,13 +74,9 @@ class SharedLimiter(Gate):
     ) -> None:
         secret = url if isinstance(url, Secret) else Secret(url)
         del url
-        if not 0 <= reserve < 1:
-            raise ConfigError(
-                f"reserve is {reserve}; it is the share left to others, from 0 to below 1", parameter="reserve"
-            )
         self._remote = RemoteBudget(assume=assume)
         super().__init__(self._remote, max_wait=max_wait)
-        self._share_of_others = reserve
+        self._share_of_others = checked_reserve(reserve)
         self._process = ""
         self._pid: int | None = None
         self._link = RedisLink(secret, prefix=prefix)

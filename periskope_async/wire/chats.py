@@ -23,8 +23,8 @@ SortOrder: TypeAlias = Literal["asc", "desc"]
 ChatType: TypeAlias = Literal["user", "group", "business"]
 
 _CHAT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}@[a-z0-9.]{1,64}", re.ASCII)
-# A number from a spreadsheet's column, with the suffix added: 919876543210.0@c.us.
-_DECIMAL_ID = re.compile(r"[0-9]+\.0@.*", re.ASCII)
+# A number from a spreadsheet's column, with the suffix added: 919876543210.0@c.us, or 9.1987654321e11@c.us.
+_DECIMAL_ID = re.compile(r"(?=[^@]*[.e])[0-9.-]+(e-?[0-9]+)?@.*", re.ASCII | re.IGNORECASE)
 _MOST_LABEL = 1000
 # Controls, halves of characters, separators of lines and paragraphs.
 _NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, strategies as st
 from multidict import CIMultiDict
 
 from periskope_async.limits.headers import LimitHeaders, parse_limit_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DATE = "Fri, 24 Jan 2025 05:50:32 GMT"
 EPOCH = 1737697832
@@ -108,8 +112,8 @@ def numbers(told: LimitHeaders) -> tuple[int | None, int | None, float | None, f
                 ("RateLimit", "limit=5, remaining=1, reset=5"),
                 ("RateLimit-Policy", "10;w=1"),
             ],
-            (10, 9, None, 1.0),
-            id="the recorded set goes first",
+            (5, 1, 5.0, None),
+            id="draft 7, tighter than the recorded set",
         ),
     ],
 )
@@ -169,6 +173,149 @@ def test_a_remaining_of_nobody_knows_whom_is_the_lowest(*, is_turned: bool) -> N
     if is_turned:
         remaining.reverse()
     assert numbers(read(("X-RateLimit-Limit", "500"), *remaining))[:2] == (500, 3)
+
+
+def plain(prefix: str, limit: object, remaining: object, reset: object) -> list[Line]:
+    """Write a set, with the seconds left to its reset."""
+    parts = {"Limit": limit, "Remaining": remaining, "Reset": reset}
+    return [(f"{prefix}RateLimit-{part}", str(value)) for part, value in parts.items()]
+
+
+def draft_7(limit: int, remaining: int, reset: int) -> list[Line]:
+    return [("RateLimit", f"limit={limit}, remaining={remaining}, reset={reset}")]
+
+
+def draft_8(limit: int, remaining: int, reset: int) -> list[Line]:
+    return [("RateLimit", f'"default";r={remaining};t={reset}'), ("RateLimit-Policy", f'"default";q={limit}')]
+
+
+def draft_6(limit: int, remaining: int, reset: int) -> list[Line]:
+    return plain("", limit, remaining, reset)
+
+
+FORMS: dict[str, Callable[[int, int, int], list[Line]]] = {
+    "recorded": a_set,
+    "draft 6": draft_6,
+    "draft 7": draft_7,
+    "draft 8": draft_8,
+}
+
+
+def every_order(*lines: Line) -> list[list[Line]]:
+    """Give the lines as they are, turned, and with equal names joined by commas in both orders."""
+    orders = [list(lines), list(reversed(lines))]
+    for order in list(orders):
+        names = dict.fromkeys(name for name, _ in order)
+        orders.append([(name, ", ".join(value for other, value in order if other == name)) for name in names])
+    return orders
+
+
+@pytest.mark.parametrize("wide", FORMS)
+@pytest.mark.parametrize("tight", FORMS)
+def test_of_two_parties_in_any_forms_the_tighter_counts(tight: str, wide: str) -> None:
+    """With its own remaining and reset. Both call themselves alike in draft 8."""
+    for lines in every_order(*FORMS[tight](10, 3, 1), *FORMS[wide](1000, 990, 60)):
+        assert numbers(read(*lines)) == (10, 3, 1.0, None)
+
+
+@pytest.mark.parametrize("other", FORMS)
+@pytest.mark.parametrize("one", FORMS)
+def test_of_equal_limits_the_lower_remaining_and_the_later_reset_count(one: str, other: str) -> None:
+    for lines in every_order(*FORMS[one](10, 9, 60), *FORMS[other](10, 2, 1)):
+        assert numbers(read(*lines)) == (10, 2, 60.0, None)
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        pytest.param(
+            [*plain("X-", 10, 9, 1), ("X-RateLimit-Reset", "60")], (10, 9, 60.0, None), id="one limit, two resets"
+        ),
+        pytest.param(
+            [*plain("X-", 10, 9, 60), ("X-RateLimit-Reset", str(EPOCH + 2))],
+            (10, 9, 60.0, None),
+            id="resets in two dialects",
+        ),
+        pytest.param(
+            [
+                *plain("X-", 10, 9, "Fri, 24 Jan 2025 05:50:34 GMT"),
+                ("X-RateLimit-Reset", "Friday, 24-Jan-25 05:50:39 GMT"),
+            ],
+            (10, 9, 7.0, None),
+            id="resets as dates",
+        ),
+        pytest.param(
+            [*plain("X-", 10, 9, 1), ("X-RateLimit-Reset", "soon")], (10, 9, 1.0, None), id="a reset of words"
+        ),
+        pytest.param(
+            [*plain("X-", 10, 9, 1), ("X-RateLimit-Remaining", "some")], (10, 9, 1.0, None), id="a remaining of words"
+        ),
+        pytest.param([*plain("X-", 10, 9, 1), *plain("", 0, 0, 0)], (10, 9, 1.0, None), id="a limit of nothing"),
+        pytest.param(
+            [*plain("X-", 10, 990, 1), *draft_7(1000, 990, 60)], (None, None, 1.0, None), id="more left than 10"
+        ),
+        pytest.param(
+            [("X-RateLimit-Remaining", "990"), *draft_7(10, 9, 1)], (10, 9, 1.0, None), id="no limit beside one"
+        ),
+        pytest.param(
+            [*draft_7(10, 9, 1), ("RateLimit", "limit=1000, remaining=990")], (10, 9, 1.0, None), id="a part less often"
+        ),
+        pytest.param(
+            [("RateLimit-Limit", "1000, 1000;w=60"), ("RateLimit-Limit", "10, 10;w=1"), ("RateLimit-Remaining", "3")],
+            (10, 3, None, None),
+            id="draft 6, each with its policy",
+        ),
+        pytest.param(
+            [("RateLimit", '"a";r=3;r=7;t=1;t=60'), ("RateLimit-Policy", '"a";q=1000;q=10;q=1000')],
+            (10, 3, 60.0, None),
+            id="a parameter given twice",
+        ),
+    ],
+)
+def test_a_doubtful_number_never_widens_a_budget(lines: list[Line], expected: tuple[object, ...]) -> None:
+    for order in every_order(*lines):
+        assert numbers(read(*order)) == expected
+
+
+@pytest.mark.parametrize(
+    ("policies", "window"),
+    [
+        pytest.param(["10;w=1", "10;w=60"], 60.0, id="of one limit"),
+        pytest.param(["10;w=1", "1000;w=60"], 1.0, id="of another limit"),
+        pytest.param(['"a";q=10;w=1', '"b";q=10;w=60'], 60.0, id="with names"),
+        pytest.param(['"a";q=10;w=1', '"a";q=1000;w=60'], 1.0, id="with one name"),
+        pytest.param(["10;w=1", '"a";q=10;w=60'], 60.0, id="of two drafts"),
+        pytest.param(["10;w=1", "10;w=90000"], None, id="of a day"),
+        pytest.param(["10;w=1", '10;comment="x;w=60"'], 1.0, id="in quotes"),
+    ],
+)
+def test_the_longest_window_of_a_limit_counts(policies: list[str], window: float | None) -> None:
+    for lines in every_order(*(("RateLimit-Policy", policy) for policy in policies)):
+        assert read(*TIGHT, *lines).window == window
+
+
+@pytest.mark.parametrize(
+    "comment", ['comment="x;q=1;w=9;r=0;t=9"', r'comment="\";q=1;w=9;r=0;t=9;\""', 'comment="x;q=1;w=9, r=0']
+)
+def test_what_stands_in_quotes_is_no_number(comment: str) -> None:
+    told = read(("RateLimit", f'"a";r=3;t=1;{comment}'), ("RateLimit-Policy", f'"a";q=10;w=1;{comment}'))
+    assert numbers(told) == (10, 3, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("waits", "longest"),
+    [
+        (["1", "30"], 30.0),
+        (["1", "Fri, 24 Jan 2025 05:51:02 GMT"], 30.0),
+        (["30", "Fri, 24 Jan 2025 05:50:33 GMT"], 30.0),
+        (["30", "soon"], 30.0),
+        (["-1", "0"], 0.0),
+        (["", "soon"], None),
+    ],
+)
+def test_of_several_retry_after_the_longest_counts(waits: list[str], longest: float | None) -> None:
+    for lines in every_order(*(("Retry-After", wait) for wait in waits)):
+        assert read(*lines).retry_after == longest
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -78,8 +78,8 @@ async def test_a_wrong_password_is_shown_nowhere(store: Store, caplog: pytest.Lo
         assert "s3cr" not in caplog.text
 
 
-@pytest.mark.parametrize("url", ["http://user:s3cret@host", "redis://user:s3cret@host:port/0", ""])
-def test_a_url_that_cannot_be_used(url: str) -> None:
+@pytest.mark.parametrize("url", ["http://user:s3cret@host", "redis://user:s3cret@host:port/0", "", 5, None])
+def test_a_url_that_cannot_be_used(url: Any) -> None:
     with pytest.raises(ConfigError, match="rediss://") as caught:
         SharedLimiter(url)
     assert "s3cret" not in str(caught.value)

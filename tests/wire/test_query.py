@@ -80,6 +80,16 @@ def test_a_start_time_is_sent_in_full(given_time: Any, sent: str) -> None:
         ("chat_id", ""),
         *(("chat_id", value) for value in ("919876543210.0@c.us", "120363392071406466.0@g.us", "919876543210.0")),
         *(
+            ("chat_id", f"{value}@{server}")
+            for value in ("919876543210.00", "919876543210.5", "919876543210.", "919876543210.0.0", ".5")
+            for server in ("c.us", "g.us", "lid")
+        ),
+        *(
+            ("chat_id", f"{value}@c.us")
+            for value in ("9.19876543210e11", "9.19876543210E11", "9.19876543210e+11", "9e11", "9.e11", "9.1e-11")
+        ),
+        *(("chat_id", f"{value}@g.us") for value in ("919876543210.0-1612345678", "919876543210-1612345678.0")),
+        *(
             ("chat_id", value)
             for value in ("tel:+919876543210", "9.1987654321E+11", "٩١٩٨٧٦٥٤٣٢١٠", "1" * 200 + "@c.us")
         ),
@@ -149,6 +159,9 @@ def test_a_page_that_no_server_could_give_is_refused(offset: Any, limit: Any, na
         ("\u202a919876543210@c.us\u202c", "919876543210@c.us"),
         ("\ufeff9198765\u200b43210", "919876543210@c.us"),
         ("status@broadcast", "status@broadcast"),
+        ("919876543210.0:12@s.whatsapp.net", "919876543210.0:12@s.whatsapp.net"),
+        ("9e@c.us", "9e@c.us"),
+        ("a.b@c.us", "a.b@c.us"),
     ],
 )
 def test_chat_ids(typed: str, sent: str) -> None:
