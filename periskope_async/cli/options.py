@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter, validators
 from cyclopts.types import NonNegativeInt, PositiveInt
 
+from periskope_async.cli.durations import MOST_SECONDS
 from periskope_async.cli.key_file import read_key_file
 from periskope_async.cli.live import in_background, move
 from periskope_async.cli.waits import LongWaits
@@ -23,10 +24,24 @@ if TYPE_CHECKING:
     from periskope_async.models.chat import Chat
     from periskope_async.paging.pager import Pager
 
-__all__ = ["ChatCount", "Connection", "Exit", "Selection", "Server", "Walking", "open_client", "walk"]
+__all__ = [
+    "ChatCount",
+    "Connection",
+    "Exit",
+    "Hours",
+    "Seconds",
+    "Selection",
+    "Server",
+    "Walking",
+    "open_client",
+    "walk",
+]
 
 
 ChatCount = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=1_000_000_000))]
+# No one waits for longer than a year. A bound also refuses inf and nan.
+Seconds = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=MOST_SECONDS))]
+Hours = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=1_000_000))]
 
 
 class Exit(IntEnum):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
-from periskope_async.cli.console import error_console, say
+from periskope_async.cli.console import error_console, is_drawn_on, say
 from periskope_async.cli.durations import say_duration
 from periskope_async.events import Event, PageRead, ResponseReceived, Retried, Throttled
 from periskope_async.export import Converted, Fetched
@@ -39,8 +39,7 @@ class ExportProgress:
         self._is_quiet = is_quiet
         self._count = _Count()
         console = error_console()
-        # rich takes any file for a terminal if FORCE_COLOR or TTY_COMPATIBLE is set, so isatty is asked too.
-        self._is_drawn = not is_quiet and console.is_terminal and console.file.isatty()
+        self._is_drawn = not is_quiet and is_drawn_on(console)
         self._said = time.monotonic()
         self._bar = Progress(
             SpinnerColumn("dots" if console.encoding.startswith("utf") else "line"),

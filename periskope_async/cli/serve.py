@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated
 
 from cyclopts import Parameter, validators
-from cyclopts.types import PositiveInt, UInt16
+from cyclopts.types import UInt16
 from rich.text import Text
 
 from periskope_async.cli.console import print_out
@@ -19,10 +19,10 @@ async def sandbox(
     *,
     port: UInt16 = 8080,
     chats: ChatCount = 5_000,
-    limit: PositiveInt = 10,
+    limit: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000_000_000))] = 10,
     window: Annotated[float, Parameter(validator=validators.Number(gte=0.001, lte=86_400))] = 1.0,
     latency: Annotated[float, Parameter(validator=validators.Number(gte=0, lte=3_600))] = 0.2,
-    seed: int = 1,
+    seed: Annotated[int, Parameter(validator=validators.Number(gte=-(2**63), lte=2**63 - 1))] = 1,
     api_key: str | None = None,
 ) -> None:
     """Serve a made-up Periskope until Ctrl-C: real HTTP, with the server's limit, filters and errors.

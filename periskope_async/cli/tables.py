@@ -52,7 +52,7 @@ def print_table(rows: Sequence[Part], columns: Sequence[Column], caption: str) -
 
     while len(shown) > 1 and sum(least(column) + _GAP for column in shown) > width:
         shown.pop()
-    table = Table(box=None, header_style="bold dim", caption=caption, caption_justify="left", pad_edge=False)
+    table = Table(box=None, header_style="bold dim", caption=Text(caption), caption_justify="left", pad_edge=False)
     for column in shown:
         table.add_column(column.title, no_wrap=True, overflow="ellipsis", min_width=least(column))
     for index in range(len(rows)):

@@ -9,7 +9,15 @@ import msgspec
 from cyclopts import Parameter
 from rich.live import Live
 
-from periskope_async.cli.console import check_stdout, error_console, output_console, print_out, say, write_out
+from periskope_async.cli.console import (
+    check_stdout,
+    error_console,
+    is_drawn_on,
+    output_console,
+    print_out,
+    say,
+    write_out,
+)
 from periskope_async.cli.live import Board, event_json, event_line, gap_text, in_background
 from periskope_async.cli.names import ChatNames
 from periskope_async.cli.options import Connection, open_client
@@ -47,7 +55,7 @@ async def watch(
         ):
             # Lines go above the board only if one console prints both. It is the console of stderr, so warnings go
             # above it too; stdout is the same terminal then.
-            if not json and output_console().is_terminal and error_console().is_terminal:
+            if not json and is_drawn_on(output_console()) and is_drawn_on(error_console()):
                 board = Board(lambda: stream.is_connected, chats)
                 drawn.enter_context(Live(board, console=error_console(), refresh_per_second=4, transient=True))
             async for item in stream:
