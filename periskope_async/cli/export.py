@@ -18,6 +18,7 @@ from periskope_async.cli.existing import Existing, hinting_at_phones, read_patie
 from periskope_async.cli.export_all import export_all
 from periskope_async.cli.options import Exit, Server, Walking, open_client
 from periskope_async.cli.progress import ExportProgress
+from periskope_async.cli.wording import refused_filter, rows_of, words_of
 from periskope_async.client.lists import LISTS
 from periskope_async.errors import ConfigError
 from periskope_async.export import ExportPlan, run_plan
@@ -153,12 +154,8 @@ def _command(name: str) -> Callable[..., Awaitable[int]]:
     ) -> int:
         return await _export(name, out, server, narrowing, walking, writing, existing, showing)
 
-    command.__doc__ = f"Write the whole list of {_words(name)} to OUT, as `chats` does."
+    command.__doc__ = f"Write the whole list of {words_of(name)} to OUT, as `chats` does."
     return command
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 # Occurrences are a list of one scheduled message, and no list of the organisation.
@@ -192,7 +189,7 @@ async def _export(
         )
     if is_to_stdout or showing.json:
         check_stdout()
-    what = _words(name)
+    what = rows_of(name)
     is_drawn = not (showing.quiet or showing.json or showing.dry_run or (is_to_stdout and sys.stdout.isatty()))
     progress = ExportProgress(what, max_items=walking.max_items, is_quiet=not is_drawn)
     with hinting_at_phones():
@@ -270,10 +267,7 @@ def _pager(
     given = {filter_: value for filter_, value in asked.items() if value is not None}
     for filter_ in given.keys() - signature(begin).parameters.keys():
         option = {"start_time": "since", "end_time": "until"}.get(filter_, filter_)
-        raise ConfigError(
-            f"the list of {_words(name)} has no filter for --{option.replace('_', '-')}; leave it out",
-            parameter=filter_,
-        )
+        raise refused_filter(name, option)
     return begin(
         page_size=walking.page_size,
         max_items=walking.max_items,

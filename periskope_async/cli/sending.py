@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from periskope_async.cli.console import check_stdout, print_out, say
-from periskope_async.cli.options import Connection, Exit, Seconds, open_client
+from periskope_async.cli.options import Acting, Exit, Seconds, open_client
 from periskope_async.cli.resources import Json, acting
 from periskope_async.cli.tables import Column, print_json, print_table
 from periskope_async.media import Media
@@ -30,7 +30,7 @@ async def send(
     message: str | None = None,
     /,
     *,
-    connection: Connection = Connection(),  # noqa: B008 - frozen
+    connection: Acting = Acting(),  # noqa: B008 - frozen
     file: Path | None = None,
     reply_to: str | None = None,
     wait: Literal["sent", "accepted", "delivered", "read"] | None = None,
@@ -78,7 +78,7 @@ async def status(
     unique_id: str,
     /,
     *,
-    connection: Connection = Connection(),  # noqa: B008
+    connection: Acting = Acting(),  # noqa: B008
     json: Json = False,
 ) -> int:
     """Show how far a message has come.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import msgspec
@@ -21,7 +22,8 @@ from periskope_async.cli.console import (
 from periskope_async.cli.live import Board, event_json, event_line, gap_text, in_background
 from periskope_async.cli.names import ChatNames
 from periskope_async.cli.options import Connection, open_client
-from periskope_async.realtime import Gap
+from periskope_async.errors import ConfigError
+from periskope_async.realtime import EVENT_NAMES, Gap
 
 __all__ = ["watch"]
 
@@ -39,12 +41,12 @@ async def watch(
     Parameters
     ----------
     events
-        What to show, with commas between; "all" for everything.
+        What to show, with commas between; "all" for everything, also what no document names.
     json
         Print each event as a line of JSON, and each gap in which events may be missing.
     """
     check_stdout()
-    names: Any = () if events == "all" else [name.strip() for name in events.split(",")]
+    names = _read_events(events)
     chats = ChatNames()
     board = None
     with ExitStack() as drawn:
@@ -68,6 +70,21 @@ async def watch(
                 else:
                     board.add(item)
                     error_console().print(event_line(item, chats), no_wrap=True, overflow="ellipsis")
+
+
+def _read_events(typed: str) -> list[Any]:
+    """Read the names of events; none stand for all. Raises ConfigError."""
+    if typed.strip() == "all":
+        return []
+    names = [name.strip() for name in typed.split(",")]
+    for name in names:
+        if name not in EVENT_NAMES:
+            near = get_close_matches(name, EVENT_NAMES, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(EVENT_NAMES)}."
+            raise ConfigError(
+                f"--events: no event is called {name!r}; {hint} `all` shows everything", parameter="names"
+            )
+    return names
 
 
 def _show_gap(gap: Gap, *, json: bool) -> None:

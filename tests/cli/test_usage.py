@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from periskope_async.cli.app import run
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from periskope_async.sandbox import Sandbox
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +72,76 @@ def test_numbers_of_rows(capsys: pytest.CaptureFixture[str], command: str, value
 @pytest.mark.parametrize("sign", ["", "-"])
 def test_a_sandbox_of_no_measure(capsys: pytest.CaptureFixture[str], option: str, sign: str) -> None:
     assert option in refusal(capsys, "sandbox", f"{option}={sign}{'9' * 40}")
+
+
+@pytest.mark.parametrize("name", ["contacts", "tickets", "phones"])
+def test_a_list_without_a_filter_by_phone(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    said = f"✗ the list of {name} has no filter for --phone; leave it out\n"
+    assert refusal(capsys, name, "--sandbox", "--phone", "918527184400") == said
+    if name != "phones":
+        assert refusal(capsys, "export", name, "-", "--sandbox", "--phone", "918527184400") == said
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["chats", "messages", "contacts", "phones", "queue", "send 1@c.us hello", "export chats x.jsonl", "watch"],
+)
+def test_without_a_key_it_says_what_to_give(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    said = refusal(capsys, *command.split())
+    assert "(" not in said
+    for word in ("PERISKOPE_API_KEY", "--api-key-file", "--sandbox"):
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("chats --since yesterday", "--since 'yesterday'"),
+        ("chats --until 2025-04-31", "--until '2025-04-31'"),
+        ("chats --since 2025-05-02 --until 2025-05-01", "--since 2025-05-02T00:00:00Z lies after --until"),
+        ("messages --chat-id 1@c.us --since 2025-05-02", "leave out --since and --until"),
+        ("chats --page-size 5000", "--page-size"),
+        ("chats --chat-id nobody", "--chat-id 'nobody'"),
+        ("send nobody hello", "CHAT-ID 'nobody'"),
+        ("export chats x.jsonl --update --max-items 3", "leave out --max-items"),
+    ],
+)
+def test_an_error_names_the_option(capsys: pytest.CaptureFixture[str], command: str, said: str) -> None:
+    assert said in refusal(capsys, *command.split(), "--sandbox", "--sandbox-chats", "3")
+
+
+@pytest.mark.parametrize(
+    ("events", "hint"),
+    [
+        ("foo", "there are "),
+        ("message.creatd", "did you mean 'message.created'?"),
+        ("", "there are "),
+        ("all,x", "'all'"),
+    ],
+)
+def test_an_unknown_event(capsys: pytest.CaptureFixture[str], events: str, hint: str) -> None:
+    said = refusal(capsys, "watch", "--sandbox", "--events", events)
+    assert said.startswith("✗ --events: no event is called")
+    assert hint in said
+    assert "`all` shows everything" in said
+    assert "Without names" not in said
+
+
+@pytest.mark.parametrize("command", ["chats", "phones", "send 1@c.us hello", "export chats x", "export all x", "watch"])
+def test_what_would_be_ignored_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("PERISKOPE_API_KEY", "key")
+    assert "add --sandbox" in refusal(capsys, *command.split(), "--sandbox-chats", "5")
+    for option in ("--base-url=http://127.0.0.1:9", "--api-key-file=key"):
+        said = refusal(capsys, *command.split(), "--sandbox", option)
+        assert f"--sandbox and {option.partition('=')[0]} exclude each other" in said
+
+
+def test_messages_need_no_phone(capsys: pytest.CaptureFixture[str]) -> None:
+    with Sandbox(chats=5, latency=0) as sandbox:
+        arguments = ("messages", "--base-url", sandbox.base_url, "--api-key-file", "key", "--max-items", "2")
+        Path("key").write_text(sandbox.api_key)
+        assert run(arguments) == 0
+        assert [request.phone for request in sandbox.requests] == [None]
+    assert capsys.readouterr().out
