@@ -12,13 +12,14 @@ import msgspec
 from cyclopts import App, Parameter
 
 from periskope_async.cli.chats import print_rows
-from periskope_async.cli.console import SIGNS, check_stdout, say, write_out
+from periskope_async.cli.console import check_stdout, say, write_out
 from periskope_async.cli.durations import say_duration
-from periskope_async.cli.existing import Existing, hinting_at_phones, read_patience, shown_path
+from periskope_async.cli.existing import Existing, FileFormat, hinting_at_phones, read_patience
 from periskope_async.cli.export_all import export_all
 from periskope_async.cli.options import Exit, Server, Walking, open_client
 from periskope_async.cli.progress import ExportProgress
-from periskope_async.cli.wording import refused_filter, rows_of, words_of
+from periskope_async.cli.summary import say_walk, summarise, telling_what_is_kept
+from periskope_async.cli.wording import amount, refused_filter, rows_of, words_of
 from periskope_async.client.lists import LISTS
 from periskope_async.errors import ConfigError
 from periskope_async.export import ExportPlan, run_plan
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
 
     from periskope_async.cli.console import Sign
     from periskope_async.client import PeriskopeClient
-    from periskope_async.export import ExportResult, Manifest
+    from periskope_async.export import ExportResult
     from periskope_async.paging.pager import Pager
-    from periskope_async.paging.report import WalkReport
 
 __all__ = ["export_app"]
 
@@ -92,7 +92,7 @@ class Showing:
 class Writing:
     """How to write the file."""
 
-    format: Literal["jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "sqlite", "duckdb"] | None = None
+    format: FileFormat | None = None
     "The format, where the ending of OUT does not tell it."
     merge: _Switch = False
     "Write a chat that several walks meet once, instead of once for each."
@@ -112,7 +112,15 @@ def _refuse_options(_type: type, out: str) -> None:
         raise ValueError(f"there is no such option; a file of this name is ./{out}")
 
 
-_Out = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_refuse_options)]
+_Out = Annotated[
+    str,
+    Parameter(
+        allow_leading_hyphen=True,
+        validator=_refuse_options,
+        help="The file to write: .jsonl, .jsonl.gz, .jsonl.zst, .csv, .parquet, .sqlite or .duckdb; - writes JSON "
+        "lines to stdout.",
+    ),
+]
 
 
 @export_app.command
@@ -127,14 +135,7 @@ async def chats(
     existing: Existing = Existing(),  # noqa: B008
     showing: Showing = Showing(),
 ) -> int:
-    """Write every chat to OUT, whole or not at all. A run that was broken off goes on where it was.
-
-    Parameters
-    ----------
-    out
-        The file to write: .jsonl, .jsonl.gz, .jsonl.zst, .csv, .parquet, .sqlite or .duckdb; - writes JSON lines to
-        stdout.
-    """
+    """Write every chat to OUT, whole or not at all. A run that was broken off goes on where it was."""
     return await _export("chats", out, server, sources, walking, writing, existing, showing)
 
 
@@ -217,11 +218,12 @@ async def _export(
                     if_exists=if_exists,
                     query=_query(sources, walking),
                 )
-                result = await run_plan(plan, out, progress=progress)
+                async with telling_what_is_kept(progress.said_rows, is_quiet=showing.quiet):
+                    result = await run_plan(plan, out, progress=progress)
     if showing.json:
         _print_account(result)
     elif not showing.quiet:
-        _summarise(result, what)
+        summarise(result, what)
     return Exit.PARTIAL if result.manifest.state == "partial" else Exit.OK
 
 
@@ -296,8 +298,8 @@ async def _print(pagers: dict[str, Pager[Any]], *, what: str, is_quiet: bool) ->
         is_partial = is_partial or (report.complete is False and not is_as_asked)
         if not is_quiet:
             sign: Sign = "✓" if is_as_asked else "?" if report.complete is None else "!"
-            say(sign, f"{report.rows_placed:,} {what} → -")
-            _say_walk(report)
+            say(sign, f"{amount(report.rows_placed, what)} → -")
+            say_walk(report)
     return Exit.PARTIAL if is_partial else Exit.OK
 
 
@@ -325,8 +327,10 @@ async def _estimate(
         write_out(msgspec.json.encode(account) + b"\n")
         return Exit.OK
     about = "" if is_known else " at least; the server does not say how many there are"
-    say(None, f"{rows:,} {what}{about}, about {size / 1e6:,.1f} MB as JSON lines")
-    say(None, f"about {requests:,} requests, {limit.limit} in {limit.window:g} s: {say_duration(seconds)} or more")
+    say(None, f"{amount(rows, what)}{about}, about {size / 1e6:,.1f} MB as JSON lines")
+    rule = f"the limit of {limit.limit} in {limit.window:g} s"
+    time = f"they take {say_duration(seconds)} or more at {rule}" if seconds else f"{rule} holds up none of them"
+    say(None, f"about {amount(requests, 'requests')}; {time}")
     return Exit.OK
 
 
@@ -346,29 +350,3 @@ def _print_account(result: ExportResult) -> None:
     if len(reports) == 1:
         account["report"] = reports[0]
     write_out(msgspec.json.encode({**account, "manifest": result.manifest}) + b"\n")
-
-
-def _summarise(result: ExportResult, what: str) -> None:
-    manifest: Manifest = result.manifest
-    sign = SIGNS[manifest.state]
-    say(sign, f"{result.rows:,} {what}, {result.bytes / 1e6:,.1f} MB → {shown_path(result.path)}")
-    if (update := manifest.update) is not None:
-        say(None, f"{update.added:,} new, {update.replaced:,} written anew, {update.gone:,} gone since the last time")
-    if result.resumed_rows:
-        say(None, f"{result.resumed_rows:,} of them an earlier run had fetched", style="dim")
-    for name, source in manifest.sources.items():
-        if source.error is not None:
-            say("✗", f"{name}: {source.error}; run the same command again to fetch the rest")
-        elif source.report is not None:
-            _say_walk(source.report, f"{name}: {source.rows:,} {what}, " if name else "")
-    if manifest.half_emojis:
-        say(None, f"{manifest.half_emojis:,} texts were cut inside an emoji by the server", style="dim")
-
-
-def _say_walk(report: WalkReport, head: str = "") -> None:
-    say(
-        None,
-        f"{head}{report.requests} requests in {report.seconds:.1f} s; their waits for the limit sum up to "
-        f"{report.seconds_waited:.1f} s; {report.why}",
-        style="dim",
-    )

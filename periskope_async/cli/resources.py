@@ -11,6 +11,7 @@ from periskope_async.cli.chats import print_rows
 from periskope_async.cli.console import check_stdout, print_out, say
 from periskope_async.cli.options import Acting, Connection, Exit, WholeServer, open_client
 from periskope_async.cli.tables import Column, print_json, print_table
+from periskope_async.cli.wording import amount, part_of
 from periskope_async.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -78,9 +79,7 @@ async def acting(client: PeriskopeClient, connection: Acting) -> PeriskopeClient
     )
 
 
-async def _show_list(
-    pager: Pager[Any], columns: Sequence[Column], name: str, *, json: bool, shows_all: bool = False
-) -> int:
+async def _show_list(pager: Pager[Any], columns: Sequence[Column], name: str, *, json: bool) -> int:
     if json:
         await print_rows(pager)
         return Exit.OK
@@ -88,7 +87,7 @@ async def _show_list(
     if not rows:
         say(None, f"no {name}")
         return Exit.OK
-    print_table(rows, columns, f"{len(rows):,} {name}" + ("" if shows_all else "; --max-items shows more"))
+    print_table(rows, columns, part_of(len(rows), pager.report.count_at_start, name))
     return Exit.OK
 
 
@@ -124,7 +123,7 @@ async def messages(
     async with open_client(connection) as client:
         most = _most(max_items, json=json)
         pager = client.iter_messages(chat_id=chat_id, start_time=since, end_time=until, max_items=most)
-        return await _show_list(pager, _MESSAGES, "messages", json=json, shows_all=max_items is not None)
+        return await _show_list(pager, _MESSAGES, "messages", json=json)
 
 
 async def contacts(
@@ -146,7 +145,7 @@ async def contacts(
     server.check("contacts")
     async with open_client(server) as client:
         pager = client.iter_contacts(max_items=_most(max_items, json=json))
-        return await _show_list(pager, _CONTACTS, "contacts", json=json, shows_all=max_items is not None)
+        return await _show_list(pager, _CONTACTS, "contacts", json=json)
 
 
 async def tickets(
@@ -168,7 +167,7 @@ async def tickets(
     server.check("tickets")
     async with open_client(server) as client:
         pager = client.iter_tickets(max_items=_most(max_items, json=json))
-        return await _show_list(pager, _TICKETS, "tickets", json=json, shows_all=max_items is not None)
+        return await _show_list(pager, _TICKETS, "tickets", json=json)
 
 
 async def phones(*, server: WholeServer = WholeServer(), json: Json = False) -> int:  # noqa: B008
@@ -186,7 +185,7 @@ async def phones(*, server: WholeServer = WholeServer(), json: Json = False) -> 
     if json:
         print_json(rows)
     else:
-        print_table(rows, _PHONES, f"{len(rows)} phones")
+        print_table(rows, _PHONES, amount(len(rows), "phones"))
     return Exit.OK
 
 
@@ -219,7 +218,7 @@ async def queue(
             if json:
                 print_json([result])
             else:
-                say("✓", f"{result.purged} jobs were taken out")
+                say("✓", f"{amount(result.purged or 0, 'jobs')} taken out")
             return Exit.OK
         rows = await client.list_queue_jobs()
         if json:
@@ -230,5 +229,5 @@ async def queue(
         ", ".join(f"{getattr(health, name) or 0} {name}" for name in ("waiting", "active", "completed", "failed"))
     )
     if rows:
-        print_table(rows, _JOBS, f"{len(rows):,} jobs")
+        print_table(rows, _JOBS, amount(len(rows), "jobs"))
     return Exit.OK

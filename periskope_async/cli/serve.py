@@ -11,6 +11,7 @@ from rich.text import Text
 
 from periskope_async.cli.console import print_out
 from periskope_async.cli.options import ChatCount  # noqa: TC001 - read at run time
+from periskope_async.cli.wording import amount
 
 __all__ = ["sandbox"]
 
@@ -52,7 +53,7 @@ async def sandbox(
         print_out(
             Text.assemble(
                 ("Periskope sandbox", "bold"),
-                f": {chats:,} chats, {limit} requests in {window:g} s. Ctrl-C ends it.\n\n"
+                f": {amount(chats, 'chats')}, {amount(limit, 'requests')} in {window:g} s. Ctrl-C ends it.\n\n"
                 f"export PERISKOPE_BASE_URL={running.base_url}\n"
                 f"export PERISKOPE_API_KEY={running.api_key}",
             ),

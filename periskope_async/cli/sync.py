@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from periskope_async.cli.console import check_stdout, say, write_out
 from periskope_async.cli.options import Connection, Exit, Hours, Seconds, open_client
 from periskope_async.cli.progress import ExportProgress
+from periskope_async.cli.wording import amount
 from periskope_async.errors import PeriskopeError
 from periskope_async.events import PageRead
 from periskope_async.export import Fetched
@@ -132,7 +133,7 @@ async def _live(client: PeriskopeClient) -> AsyncGenerator[LiveEvent | Gap]:
 
 def _summarise(each: ListResult) -> None:
     sign: Sign = "!" if each.complete is False else "✓"
-    say(sign, f"{each.name}: {each.rows:,} rows; {_changes(each)}; {each.requests} requests")
+    say(sign, f"{each.name}: {amount(each.rows, 'rows')}; {_changes(each)}; {amount(each.requests, 'requests')}")
     if each.full:
         say(None, f"all rows were read: {each.full}", style="dim")
 

@@ -10,7 +10,7 @@ from periskope_async.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["amount", "in_options", "refused_filter", "rows_of", "words_of"]
+__all__ = ["amount", "in_options", "part_of", "refused_filter", "rows_of", "words_of"]
 
 _OPTIONS = {"start_time": "--since", "end_time": "--until", "max_items": "--max-items", "page_size": "--page-size"}
 
@@ -47,3 +47,10 @@ def amount(number: int, many: str) -> str:
     if number != 1:
         return f"{number:,} {many}"
     return f"1 {many[:-3]}y" if many.endswith("ies") else f"1 {many.removesuffix('s')}"
+
+
+def part_of(shown: int, total: int | None, many: str) -> str:
+    """Say how many rows are shown, and of how many where that is known."""
+    if total is not None and total > shown:
+        return f"{shown:,} of {amount(total, many)}"
+    return amount(shown, many)
