@@ -28,6 +28,7 @@ from periskope_async.cli.stopping import Stopped, run_until_stopped
 from periskope_async.cli.sync import sync
 from periskope_async.cli.watch import watch
 from periskope_async.cli.webhooks import webhooks_app
+from periskope_async.cli.wording import in_options
 from periskope_async.errors import ConfigError, PeriskopeError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
         # The reader of our output has had enough (`… | head`).
         return Exit.OK
     except (PeriskopeError, OSError) as error:
-        say("✗", str(error))
+        say("✗", in_options(error, arguments))
         for note in getattr(error, "__notes__", ()):
             say(None, note)
         return Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED

@@ -18,6 +18,7 @@ from periskope_async.cli.options import (
     open_client,
     walk,
 )
+from periskope_async.cli.wording import part_of
 from periskope_async.export.jsonl import json_lines
 from periskope_async.printable import one_line
 
@@ -81,7 +82,7 @@ async def print_rows(pager: Pager[Any]) -> WalkReport:
 
 def _table(rows: Sequence[Chat], total: int | None, *, width: int) -> Table:
     now = datetime.now(UTC)
-    caption = f"{len(rows):,} of {total:,} chats" if total is not None and total > len(rows) else f"{len(rows):,} chats"
+    caption = Text(part_of(len(rows), total, "chats"))
     table = Table(box=None, header_style="bold dim", caption=caption, caption_justify="left", pad_edge=False)
     names = [Text(_plain(chat.chat_name) or "(no name)", style="" if chat.chat_name else "dim") for chat in rows]
     ids = [Text(_plain(chat.chat_id), style="dim") for chat in rows]

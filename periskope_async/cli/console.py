@@ -28,6 +28,7 @@ __all__ = [
     "Sign",
     "check_stdout",
     "error_console",
+    "is_drawn_on",
     "log_to_stderr",
     "output_console",
     "prepare_streams",
@@ -109,6 +110,14 @@ def output_console() -> Console:
     return console
 
 
+def is_drawn_on(console: Console) -> bool:
+    """Whether a person sees what is drawn on it.
+
+    rich takes any file for a terminal if FORCE_COLOR or TTY_COMPATIBLE is set, so isatty is asked too.
+    """
+    return console.is_terminal and console.file.isatty()
+
+
 def check_stdout() -> None:
     """Raise ExportError if stdout is closed, before a request whose result could not be shown."""
     if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison] - so it is where the caller closed it
@@ -128,10 +137,14 @@ def _stdout() -> Generator[None]:
 
 
 def print_out(*lines: RenderableType, soft_wrap: bool = False) -> None:
-    """Print on stdout. Raises ExportError if it is closed or full, BrokenPipeError if its reader left."""
+    """Print on stdout. Raises ExportError if it is closed or full, BrokenPipeError if its reader left.
+
+    A string is one line of plain text. rich would read markup in it, and it may be a server's.
+    """
     with _stdout():
         for line in lines:
-            output_console().print(line, soft_wrap=soft_wrap)
+            shown = Text(one_line(line)) if isinstance(line, str) else line
+            output_console().print(shown, soft_wrap=soft_wrap)
 
 
 def write_out(data: bytes) -> None:

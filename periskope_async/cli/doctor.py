@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from periskope_async.cli.console import Sign, check_stdout, print_out, signed, write_out
 from periskope_async.cli.options import Connection, Exit, open_client
+from periskope_async.cli.wording import amount, in_options
 from periskope_async.errors import AuthenticationError, ConfigError, PeriskopeError, RateLimitError, TransportError
 from periskope_async.printable import one_line
 from periskope_async.versions import version_of
@@ -65,7 +66,7 @@ async def doctor(
             findings.add("ok", "proxy", f"requests go to the server {way}")
             await _look_at_server(client, findings)
     except ConfigError as error:
-        findings.add("failed", "settings", str(error))
+        findings.add("failed", "settings", in_options(error, ()))
     if json:
         rows = [{"state": state, "check": what, "finding": said} for state, what, said in findings.rows]
         write_out(msgspec.json.encode(rows) + b"\n")
@@ -105,8 +106,8 @@ async def _look_at_server(client: PeriskopeClient, findings: Findings) -> None:
     findings.add(
         "ok",
         "one page",
-        f"{len(page.chats):,} chats, {page.meta.body_bytes / 1e6:.2f} MB in {page.meta.seconds * 1000:.0f} ms; "
-        f"the server's count is {told}",
+        f"{amount(len(page.chats), 'chats')}, {page.meta.body_bytes / 1e6:.2f} MB in "
+        f"{page.meta.seconds * 1000:.0f} ms; the server's count is {told}",
     )
 
 

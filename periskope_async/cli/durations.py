@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["read_duration", "say_duration"]
+__all__ = ["MOST_SECONDS", "read_duration", "say_duration"]
+
+MOST_SECONDS = 366 * 86_400
 
 _UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 _FORM = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
@@ -15,7 +17,10 @@ def read_duration(text: str) -> float:
     form = _FORM.fullmatch(text.strip().lower())
     if form is None or form[2] not in _UNITS:
         raise ValueError(f"{text!r} is no length of time; give one such as 90s, 10m or 1h")
-    return float(form[1]) * _UNITS[form[2]]
+    seconds = float(form[1]) * _UNITS[form[2]]
+    if seconds > MOST_SECONDS:
+        raise ValueError(f"{text!r} is longer than a year; give a length such as 90s, 10m or 1h")
+    return seconds
 
 
 def say_duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from periskope_async.export import IfExists
 
-__all__ = ["Existing", "hinting_at_phones", "read_patience", "shown_path"]
+__all__ = ["Existing", "FileFormat", "hinting_at_phones", "read_patience", "shown_path"]
 
+FileFormat = Literal["jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "sqlite", "duckdb"]
 _Switch = Annotated[bool, Parameter(negative=())]
 
 

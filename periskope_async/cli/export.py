@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, make_dataclass, replace
 from inspect import signature
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_type_hints
 
 import msgspec
 from cyclopts import App, Parameter
 
 from periskope_async.cli.chats import print_rows
-from periskope_async.cli.console import SIGNS, check_stdout, say, write_out
+from periskope_async.cli.console import check_stdout, say, write_out
 from periskope_async.cli.durations import say_duration
-from periskope_async.cli.existing import Existing, hinting_at_phones, read_patience, shown_path
+from periskope_async.cli.existing import Existing, FileFormat, hinting_at_phones, read_patience
 from periskope_async.cli.export_all import export_all
 from periskope_async.cli.options import Exit, Server, Walking, open_client
 from periskope_async.cli.progress import ExportProgress
+from periskope_async.cli.summary import say_walk, summarise, telling_what_is_kept
+from periskope_async.cli.wording import amount, refused_filter, rows_of, words_of
+from periskope_async.client import PeriskopeClient
 from periskope_async.client.lists import LISTS
 from periskope_async.errors import ConfigError
 from periskope_async.export import ExportPlan, run_plan
@@ -26,10 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from periskope_async.cli.console import Sign
-    from periskope_async.client import PeriskopeClient
-    from periskope_async.export import ExportResult, Manifest
+    from periskope_async.export import ExportResult
     from periskope_async.paging.pager import Pager
-    from periskope_async.paging.report import WalkReport
 
 __all__ = ["export_app"]
 
@@ -91,7 +92,7 @@ class Showing:
 class Writing:
     """How to write the file."""
 
-    format: Literal["jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "sqlite", "duckdb"] | None = None
+    format: FileFormat | None = None
     "The format, where the ending of OUT does not tell it."
     merge: _Switch = False
     "Write a chat that several walks meet once, instead of once for each."
@@ -111,7 +112,15 @@ def _refuse_options(_type: type, out: str) -> None:
         raise ValueError(f"there is no such option; a file of this name is ./{out}")
 
 
-_Out = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_refuse_options)]
+_Out = Annotated[
+    str,
+    Parameter(
+        allow_leading_hyphen=True,
+        validator=_refuse_options,
+        help="The file to write: .jsonl, .jsonl.gz, .jsonl.zst, .csv, .parquet, .sqlite or .duckdb; - writes JSON "
+        "lines to stdout.",
+    ),
+]
 
 
 @export_app.command
@@ -126,15 +135,27 @@ async def chats(
     existing: Existing = Existing(),  # noqa: B008
     showing: Showing = Showing(),
 ) -> int:
-    """Write every chat to OUT, whole or not at all. A run that was broken off goes on where it was.
-
-    Parameters
-    ----------
-    out
-        The file to write: .jsonl, .jsonl.gz, .jsonl.zst, .csv, .parquet, .sqlite or .duckdb; - writes JSON lines to
-        stdout.
-    """
+    """Write every chat to OUT, whole or not at all. A run that was broken off goes on where it was."""
     return await _export("chats", out, server, sources, walking, writing, existing, showing)
+
+
+_FILTERS = {"phone": "phone", "all_phones": "phone", "chat_id": "chat_id", "since": "start_time", "until": "end_time"}
+
+
+def _narrowing_of(name: str) -> Any:
+    """Make a list's own options. Help leaves out what it has no filter for; that is read only to be refused."""
+    known = signature(getattr(PeriskopeClient, f"iter_{name}")).parameters
+    types = get_type_hints(Narrowing, include_extras=True)
+    hidden = [
+        (option, Annotated[types[option], Parameter(show=False)], getattr(Narrowing, option))
+        for option, filter_ in _FILTERS.items()
+        if filter_ not in known
+    ]
+    # Python 3.11 would put it into the module `types`, and cyclopts takes what is there for no dataclass.
+    made = make_dataclass(
+        "Narrowing", hidden, bases=(Narrowing,), namespace={"__module__": __name__}, frozen=True, kw_only=True
+    )
+    return Annotated[made, Parameter(name="*")]
 
 
 def _command(name: str) -> Callable[..., Awaitable[int]]:
@@ -153,12 +174,9 @@ def _command(name: str) -> Callable[..., Awaitable[int]]:
     ) -> int:
         return await _export(name, out, server, narrowing, walking, writing, existing, showing)
 
-    command.__doc__ = f"Write the whole list of {_words(name)} to OUT, as `chats` does."
+    command.__annotations__["narrowing"] = _narrowing_of(name)
+    command.__doc__ = f"Write the whole list of {words_of(name)} to OUT, as `chats` does."
     return command
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 # Occurrences are a list of one scheduled message, and no list of the organisation.
@@ -192,7 +210,7 @@ async def _export(
         )
     if is_to_stdout or showing.json:
         check_stdout()
-    what = _words(name)
+    what = rows_of(name)
     is_drawn = not (showing.quiet or showing.json or showing.dry_run or (is_to_stdout and sys.stdout.isatty()))
     progress = ExportProgress(what, max_items=walking.max_items, is_quiet=not is_drawn)
     with hinting_at_phones():
@@ -220,11 +238,12 @@ async def _export(
                     if_exists=if_exists,
                     query=_query(sources, walking),
                 )
-                result = await run_plan(plan, out, progress=progress)
+                async with telling_what_is_kept(progress.said_rows, is_quiet=showing.quiet):
+                    result = await run_plan(plan, out, progress=progress)
     if showing.json:
         _print_account(result)
     elif not showing.quiet:
-        _summarise(result, what)
+        summarise(result, what)
     return Exit.PARTIAL if result.manifest.state == "partial" else Exit.OK
 
 
@@ -270,10 +289,7 @@ def _pager(
     given = {filter_: value for filter_, value in asked.items() if value is not None}
     for filter_ in given.keys() - signature(begin).parameters.keys():
         option = {"start_time": "since", "end_time": "until"}.get(filter_, filter_)
-        raise ConfigError(
-            f"the list of {_words(name)} has no filter for --{option.replace('_', '-')}; leave it out",
-            parameter=filter_,
-        )
+        raise refused_filter(name, option)
     return begin(
         page_size=walking.page_size,
         max_items=walking.max_items,
@@ -302,8 +318,8 @@ async def _print(pagers: dict[str, Pager[Any]], *, what: str, is_quiet: bool) ->
         is_partial = is_partial or (report.complete is False and not is_as_asked)
         if not is_quiet:
             sign: Sign = "✓" if is_as_asked else "?" if report.complete is None else "!"
-            say(sign, f"{report.rows_placed:,} {what} → -")
-            _say_walk(report)
+            say(sign, f"{amount(report.rows_placed, what)} → -")
+            say_walk(report)
     return Exit.PARTIAL if is_partial else Exit.OK
 
 
@@ -331,8 +347,10 @@ async def _estimate(
         write_out(msgspec.json.encode(account) + b"\n")
         return Exit.OK
     about = "" if is_known else " at least; the server does not say how many there are"
-    say(None, f"{rows:,} {what}{about}, about {size / 1e6:,.1f} MB as JSON lines")
-    say(None, f"about {requests:,} requests, {limit.limit} in {limit.window:g} s: {say_duration(seconds)} or more")
+    say(None, f"{amount(rows, what)}{about}, about {size / 1e6:,.1f} MB as JSON lines")
+    rule = f"the limit of {limit.limit} in {limit.window:g} s"
+    time = f"they take {say_duration(seconds)} or more at {rule}" if seconds else f"{rule} holds up none of them"
+    say(None, f"about {amount(requests, 'requests')}; {time}")
     return Exit.OK
 
 
@@ -352,29 +370,3 @@ def _print_account(result: ExportResult) -> None:
     if len(reports) == 1:
         account["report"] = reports[0]
     write_out(msgspec.json.encode({**account, "manifest": result.manifest}) + b"\n")
-
-
-def _summarise(result: ExportResult, what: str) -> None:
-    manifest: Manifest = result.manifest
-    sign = SIGNS[manifest.state]
-    say(sign, f"{result.rows:,} {what}, {result.bytes / 1e6:,.1f} MB → {shown_path(result.path)}")
-    if (update := manifest.update) is not None:
-        say(None, f"{update.added:,} new, {update.replaced:,} written anew, {update.gone:,} gone since the last time")
-    if result.resumed_rows:
-        say(None, f"{result.resumed_rows:,} of them an earlier run had fetched", style="dim")
-    for name, source in manifest.sources.items():
-        if source.error is not None:
-            say("✗", f"{name}: {source.error}; run the same command again to fetch the rest")
-        elif source.report is not None:
-            _say_walk(source.report, f"{name}: {source.rows:,} {what}, " if name else "")
-    if manifest.half_emojis:
-        say(None, f"{manifest.half_emojis:,} texts were cut inside an emoji by the server", style="dim")
-
-
-def _say_walk(report: WalkReport, head: str = "") -> None:
-    say(
-        None,
-        f"{head}{report.requests} requests in {report.seconds:.1f} s; their waits for the limit sum up to "
-        f"{report.seconds_waited:.1f} s; {report.why}",
-        style="dim",
-    )

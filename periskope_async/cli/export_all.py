@@ -10,10 +10,12 @@ import msgspec
 from cyclopts import Parameter
 from msgspec import Struct
 
-from periskope_async.cli.console import SIGNS, say, write_out
-from periskope_async.cli.existing import Existing, read_patience, shown_path
+from periskope_async.cli.console import say, write_out
+from periskope_async.cli.existing import Existing, FileFormat, read_patience
 from periskope_async.cli.options import Exit, Server, open_client
 from periskope_async.cli.progress import ExportProgress
+from periskope_async.cli.summary import summarise, telling_what_is_kept
+from periskope_async.cli.wording import amount, rows_of
 from periskope_async.client.lists import LISTS
 from periskope_async.errors import AuthenticationError, ExportError, PeriskopeError
 from periskope_async.export import ExportPlan, IfExists, Manifest, run_plan
@@ -60,7 +62,7 @@ async def export_all(
     *,
     server: Server = Server(),  # noqa: B008 - frozen
     existing: Existing = Existing(),  # noqa: B008
-    ending: Annotated[str, Parameter(name="--format")] = "jsonl",
+    ending: Annotated[FileFormat, Parameter(name="--format")] = "jsonl",
     patience: str = "5m",
     restart: _Switch = False,
     quiet: _Switch = False,
@@ -75,7 +77,7 @@ async def export_all(
     folder
         The folder; it is made where there is none.
     ending
-        The format of every file: jsonl, jsonl.gz, jsonl.zst, csv, parquet, sqlite or duckdb.
+        The format of every file.
     patience
         How long to wait for a server that is gone in mid-run, such as 1h.
     restart
@@ -94,7 +96,10 @@ async def export_all(
         say(None, f"going on with the run of {current.begun:%Y-%m-%d %H:%M} UTC; --restart reads all lists anew")
     accounts: dict[str, Manifest | str] = {}
     shown = _Shown()
-    async with open_client(server, hooks=(shown,), is_quiet=quiet) as client:
+    async with (
+        telling_what_is_kept(lambda: _kept(current, shown), is_quiet=is_quiet),
+        open_client(server, hooks=(shown,), is_quiet=quiet) as client,
+    ):
         phones = sorted(phone.phone_id for phone in await client.list_phones() if phone.org_phone)
         for name in _NAMES:
             out = folder / f"{name}.{ending}"
@@ -124,7 +129,7 @@ async def export_all(
 
 async def _export(plan: ExportPlan, out: Path, name: str, shown: _Shown, *, is_quiet: bool) -> Manifest | str:
     """Export one list; give its manifest, or the reason for having none. Raises AuthenticationError."""
-    what = name.replace("_", " ")
+    what = rows_of(name)
     shown.now = progress = ExportProgress(what, is_quiet=is_quiet)
     progress.sources = 0 if plan.if_exists == "update" else len(plan.pagers)
     try:
@@ -137,8 +142,15 @@ async def _export(plan: ExportPlan, out: Path, name: str, shown: _Shown, *, is_q
         say("✗", f"{what}: {error}; run the same command again to fetch it")
         return f"{type(error).__name__}: {error}"
     if not is_quiet:
-        say(SIGNS[result.manifest.state], f"{result.rows:,} {what} → {shown_path(result.path)}")
+        summarise(result, what)
+    shown.now = None
     return result.manifest
+
+
+def _kept(current: _Round, shown: _Shown) -> str:
+    finished = amount(len(current.done), "finished lists") if current.done else ""
+    rows = shown.now.said_rows() if shown.now is not None else ""
+    return ", ".join(filter(None, (finished, rows)))
 
 
 def _sources(client: PeriskopeClient, name: str, phones: list[str]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from enum import IntEnum
@@ -11,10 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter, validators
 from cyclopts.types import NonNegativeInt, PositiveInt
 
+from periskope_async.cli.durations import MOST_SECONDS
 from periskope_async.cli.key_file import read_key_file
 from periskope_async.cli.live import in_background, move
 from periskope_async.cli.waits import LongWaits
+from periskope_async.cli.wording import refused_filter
 from periskope_async.client import PeriskopeClient
+from periskope_async.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -23,10 +27,27 @@ if TYPE_CHECKING:
     from periskope_async.models.chat import Chat
     from periskope_async.paging.pager import Pager
 
-__all__ = ["ChatCount", "Connection", "Exit", "Selection", "Server", "Walking", "open_client", "walk"]
+__all__ = [
+    "Acting",
+    "ChatCount",
+    "Connection",
+    "Exit",
+    "Hours",
+    "Seconds",
+    "Selection",
+    "Server",
+    "Walking",
+    "WholeServer",
+    "open_client",
+    "walk",
+]
 
 
+_SANDBOX_CHATS = 5_000
 ChatCount = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=1_000_000_000))]
+# No one waits for longer than a year. A bound also refuses inf and nan.
+Seconds = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=MOST_SECONDS))]
+Hours = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=1_000_000))]
 
 
 class Exit(IntEnum):
@@ -50,8 +71,8 @@ class Server:
     "Another server; also PERISKOPE_BASE_URL."
     sandbox: Annotated[bool, Parameter(negative=())] = False
     "Use an embedded Periskope with made-up chats: no account needed."
-    sandbox_chats: ChatCount = 5_000
-    "How many chats the sandbox holds."
+    sandbox_chats: ChatCount | None = None
+    "How many chats the sandbox holds; 5,000 by default."
 
 
 @Parameter(name="*")
@@ -60,7 +81,30 @@ class Connection(Server):
     """A server, and one phone of it."""
 
     phone: str | None = None
-    "Only this phone's chats: a number with its country code, or a phone id."
+    "Only what this phone sees: a number with its country code, or a phone id; also PERISKOPE_PHONE."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Acting(Connection):
+    """A server, and the phone that acts."""
+
+    phone: str | None = None
+    """The phone that sends, or whose queue it is: a number or a phone id; also PERISKOPE_PHONE. It is needed where the
+    organisation has several."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class WholeServer(Server):
+    """A server, for a list that has no filter by phone."""
+
+    phone: Annotated[str | None, Parameter(show=False)] = None
+
+    def check(self, name: str) -> None:
+        """Raise ConfigError if a phone was asked for. PERISKOPE_PHONE is for all commands, and not meant here."""
+        if self.phone is not None:
+            raise refused_filter(name, "phone")
 
 
 @Parameter(name="*")
@@ -125,14 +169,16 @@ async def open_client(
     It says on stderr when a long wait for the limit begins, unless quiet. Messages come to that sandbox all the time if
     ``is_moving``.
     """
+    _check(server)
     if not is_quiet:
         hooks = (LongWaits(), *hooks)
     phone = server.phone if isinstance(server, Connection) else None
     if server.sandbox:
         from periskope_async.sandbox import Sandbox  # noqa: PLC0415 - a server nobody else needs to load
 
+        chats = _SANDBOX_CHATS if server.sandbox_chats is None else server.sandbox_chats
         async with (
-            Sandbox(chats=server.sandbox_chats, latency=0.2) as sandbox,
+            Sandbox(chats=chats, latency=0.2) as sandbox,
             PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url, phone=phone, hooks=hooks) as client,
             in_background(move(sandbox)) if is_moving else nullcontext(),
         ):
@@ -140,5 +186,21 @@ async def open_client(
         return
     path = server.api_key_file
     key = None if path is None else await read_key_file(path)
+    if path is None and not os.environ.get("PERISKOPE_API_KEY", "").strip():
+        raise ConfigError(
+            "no API key: set PERISKOPE_API_KEY or give --api-key-file; --sandbox needs none. Keys are made in "
+            "Periskope's console under Settings, API",
+            parameter="api_key",
+        )
     async with PeriskopeClient(key, phone=phone, base_url=server.base_url, hooks=hooks) as client:
         yield client
+
+
+def _check(server: Server) -> None:
+    """Refuse options that would be ignored. Raises ConfigError."""
+    if server.sandbox_chats is not None and not server.sandbox:
+        raise ConfigError("--sandbox-chats is for the sandbox; add --sandbox, or leave it out", parameter="sandbox")
+    for name in ("base_url", "api_key_file"):
+        if server.sandbox and getattr(server, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"--sandbox and {option} exclude each other; leave one out", parameter=name)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
-from periskope_async.cli.console import error_console, say
+from periskope_async.cli.console import error_console, is_drawn_on, say
 from periskope_async.cli.durations import say_duration
+from periskope_async.cli.wording import amount
 from periskope_async.events import Event, PageRead, ResponseReceived, Retried, Throttled
 from periskope_async.export import Converted, Fetched
 
@@ -39,8 +40,7 @@ class ExportProgress:
         self._is_quiet = is_quiet
         self._count = _Count()
         console = error_console()
-        # rich takes any file for a terminal if FORCE_COLOR or TTY_COMPATIBLE is set, so isatty is asked too.
-        self._is_drawn = not is_quiet and console.is_terminal and console.file.isatty()
+        self._is_drawn = not is_quiet and is_drawn_on(console)
         self._said = time.monotonic()
         self._bar = Progress(
             SpinnerColumn("dots" if console.encoding.startswith("utf") else "line"),
@@ -85,6 +85,10 @@ class ExportProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._bar.stop()
+
+    def said_rows(self) -> str:
+        """Say how many rows were written so far; nothing if there are none."""
+        return amount(self._count.rows, self._what) if self._count.rows else ""
 
     def _note(self, note: str) -> None:
         self._bar.update(self._task, note=note)
@@ -132,7 +136,7 @@ class _Count:
 
     def said(self, what: str, total: int | None) -> tuple[str, str]:
         """Say the amounts so far, and the time for the rest."""
-        parts = [f"{self.rows:,} {what}", f"{self.pages:,} pages", f"{self._bytes / 1e6:,.1f} MB"]
+        parts = [f"{self.rows:,} {what}", amount(self.pages, "pages"), f"{self._bytes / 1e6:,.1f} MB"]
         left = ""
         if self._began is not None:
             seconds = time.monotonic() - self._began[0]
@@ -142,5 +146,5 @@ class _Count:
                 if total is not None:
                     left = f"{say_duration((total - self.rows) / rate)} left"
         if self.retries:
-            parts.append(f"{self.retries:,} retries")
+            parts.append(amount(self.retries, "retries"))
         return ", ".join(parts), left

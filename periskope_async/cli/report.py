@@ -6,14 +6,14 @@ import asyncio
 from pathlib import Path
 
 from periskope_async.cli.console import say
-from periskope_async.cli.existing import shown_path
+from periskope_async.cli.existing import FileFormat, shown_path
 from periskope_async.cli.options import Exit
 from periskope_async.export.report import write_report
 
 __all__ = ["report"]
 
 
-async def report(file: Path, /, *, out: Path | None = None, format: str | None = None) -> int:  # noqa: A002 - the option's name
+async def report(file: Path, /, *, out: Path | None = None, format: FileFormat | None = None) -> int:  # noqa: A002 - the option's name
     """Draw one HTML page from an export of chats: by type and label, over time, unread, and the busiest groups.
 
     It opens offline, and loads nothing. Needs the extra `report`.

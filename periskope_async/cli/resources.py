@@ -9,8 +9,9 @@ from cyclopts.types import NonNegativeInt
 
 from periskope_async.cli.chats import print_rows
 from periskope_async.cli.console import check_stdout, print_out, say
-from periskope_async.cli.options import Connection, Exit, open_client
+from periskope_async.cli.options import Acting, Connection, Exit, WholeServer, open_client
 from periskope_async.cli.tables import Column, print_json, print_table
+from periskope_async.cli.wording import amount, part_of
 from periskope_async.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ _JOBS = (
 )
 
 
-async def acting(client: PeriskopeClient, connection: Connection) -> PeriskopeClient:
+async def acting(client: PeriskopeClient, connection: Acting) -> PeriskopeClient:
     """Give a client for one phone: the named one, the only one, or the sandbox's first.
 
     Raises ConfigError if none or several are left.
@@ -73,12 +74,12 @@ async def acting(client: PeriskopeClient, connection: Connection) -> PeriskopeCl
     if len(found) == 1 or (found and connection.sandbox):
         return client.with_phone(found[0].phone_id)
     names = ", ".join(phone.org_phone or phone.phone_id for phone in found[:5]) or "none"
-    raise ConfigError(f"this acts for one phone; give --phone (there are: {names})", parameter="phone")
+    raise ConfigError(
+        f"this acts for one phone; give --phone or set PERISKOPE_PHONE (there are: {names})", parameter="phone"
+    )
 
 
-async def _show_list(
-    pager: Pager[Any], columns: Sequence[Column], name: str, *, json: bool, shows_all: bool = False
-) -> int:
+async def _show_list(pager: Pager[Any], columns: Sequence[Column], name: str, *, json: bool) -> int:
     if json:
         await print_rows(pager)
         return Exit.OK
@@ -86,7 +87,7 @@ async def _show_list(
     if not rows:
         say(None, f"no {name}")
         return Exit.OK
-    print_table(rows, columns, f"{len(rows):,} {name}" + ("" if shows_all else "; --max-items shows more"))
+    print_table(rows, columns, part_of(len(rows), pager.report.count_at_start, name))
     return Exit.OK
 
 
@@ -119,16 +120,15 @@ async def messages(
         Print each message's original JSON, one a line; all of them unless --max-items is given.
     """
     check_stdout()
-    async with open_client(connection) as opened:
-        client = await acting(opened, connection)
+    async with open_client(connection) as client:
         most = _most(max_items, json=json)
         pager = client.iter_messages(chat_id=chat_id, start_time=since, end_time=until, max_items=most)
-        return await _show_list(pager, _MESSAGES, "messages", json=json, shows_all=max_items is not None)
+        return await _show_list(pager, _MESSAGES, "messages", json=json)
 
 
 async def contacts(
     *,
-    connection: Connection = Connection(),  # noqa: B008
+    server: WholeServer = WholeServer(),  # noqa: B008
     max_items: NonNegativeInt | None = None,
     json: Json = False,
 ) -> int:
@@ -142,14 +142,15 @@ async def contacts(
         Print each contact's original JSON, one a line; all of them unless --max-items is given.
     """
     check_stdout()
-    async with open_client(connection) as client:
+    server.check("contacts")
+    async with open_client(server) as client:
         pager = client.iter_contacts(max_items=_most(max_items, json=json))
-        return await _show_list(pager, _CONTACTS, "contacts", json=json, shows_all=max_items is not None)
+        return await _show_list(pager, _CONTACTS, "contacts", json=json)
 
 
 async def tickets(
     *,
-    connection: Connection = Connection(),  # noqa: B008
+    server: WholeServer = WholeServer(),  # noqa: B008
     max_items: NonNegativeInt | None = None,
     json: Json = False,
 ) -> int:
@@ -163,12 +164,13 @@ async def tickets(
         Print each ticket's original JSON, one a line; all of them unless --max-items is given.
     """
     check_stdout()
-    async with open_client(connection) as client:
+    server.check("tickets")
+    async with open_client(server) as client:
         pager = client.iter_tickets(max_items=_most(max_items, json=json))
-        return await _show_list(pager, _TICKETS, "tickets", json=json, shows_all=max_items is not None)
+        return await _show_list(pager, _TICKETS, "tickets", json=json)
 
 
-async def phones(*, connection: Connection = Connection(), json: Json = False) -> int:  # noqa: B008
+async def phones(*, server: WholeServer = WholeServer(), json: Json = False) -> int:  # noqa: B008
     """Show the organisation's phones.
 
     Parameters
@@ -177,18 +179,19 @@ async def phones(*, connection: Connection = Connection(), json: Json = False) -
         Print each phone as JSON, one a line.
     """
     check_stdout()
-    async with open_client(connection) as client:
+    server.check("phones")
+    async with open_client(server) as client:
         rows = await client.list_phones()
     if json:
         print_json(rows)
     else:
-        print_table(rows, _PHONES, f"{len(rows)} phones")
+        print_table(rows, _PHONES, amount(len(rows), "phones"))
     return Exit.OK
 
 
 async def queue(
     *,
-    connection: Connection = Connection(),  # noqa: B008
+    connection: Acting = Acting(),  # noqa: B008
     purge: Annotated[bool, Parameter(negative=())] = False,
     yes: Annotated[bool, Parameter(negative=())] = False,
     json: Json = False,
@@ -215,7 +218,7 @@ async def queue(
             if json:
                 print_json([result])
             else:
-                say("✓", f"{result.purged} jobs were taken out")
+                say("✓", f"{amount(result.purged or 0, 'jobs')} taken out")
             return Exit.OK
         rows = await client.list_queue_jobs()
         if json:
@@ -226,5 +229,5 @@ async def queue(
         ", ".join(f"{getattr(health, name) or 0} {name}" for name in ("waiting", "active", "completed", "failed"))
     )
     if rows:
-        print_table(rows, _JOBS, f"{len(rows):,} jobs")
+        print_table(rows, _JOBS, amount(len(rows), "jobs"))
     return Exit.OK

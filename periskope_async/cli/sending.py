@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from cyclopts.types import PositiveFloat
-
 from periskope_async.cli.console import check_stdout, print_out, say
-from periskope_async.cli.options import Connection, Exit, open_client
+from periskope_async.cli.options import Acting, Exit, Seconds, open_client
 from periskope_async.cli.resources import Json, acting
 from periskope_async.cli.tables import Column, print_json, print_table
 from periskope_async.media import Media
@@ -32,11 +30,11 @@ async def send(
     message: str | None = None,
     /,
     *,
-    connection: Connection = Connection(),  # noqa: B008 - frozen
+    connection: Acting = Acting(),  # noqa: B008 - frozen
     file: Path | None = None,
     reply_to: str | None = None,
     wait: Literal["sent", "accepted", "delivered", "read"] | None = None,
-    timeout: PositiveFloat = 60.0,  # noqa: ASYNC109 - an option's name
+    timeout: Seconds = 60.0,  # noqa: ASYNC109 - an option's name
     json: Json = False,
 ) -> int:
     """Send a message. Its unique id is printed: `periskope status` follows it.
@@ -80,7 +78,7 @@ async def status(
     unique_id: str,
     /,
     *,
-    connection: Connection = Connection(),  # noqa: B008
+    connection: Acting = Acting(),  # noqa: B008
     json: Json = False,
 ) -> int:
     """Show how far a message has come.

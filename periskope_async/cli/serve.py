@@ -6,11 +6,12 @@ import asyncio
 from typing import Annotated
 
 from cyclopts import Parameter, validators
-from cyclopts.types import PositiveInt, UInt16
+from cyclopts.types import UInt16
 from rich.text import Text
 
 from periskope_async.cli.console import print_out
 from periskope_async.cli.options import ChatCount  # noqa: TC001 - read at run time
+from periskope_async.cli.wording import amount
 
 __all__ = ["sandbox"]
 
@@ -19,10 +20,10 @@ async def sandbox(
     *,
     port: UInt16 = 8080,
     chats: ChatCount = 5_000,
-    limit: PositiveInt = 10,
+    limit: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000_000_000))] = 10,
     window: Annotated[float, Parameter(validator=validators.Number(gte=0.001, lte=86_400))] = 1.0,
     latency: Annotated[float, Parameter(validator=validators.Number(gte=0, lte=3_600))] = 0.2,
-    seed: int = 1,
+    seed: Annotated[int, Parameter(validator=validators.Number(gte=-(2**63), lte=2**63 - 1))] = 1,
     api_key: str | None = None,
 ) -> None:
     """Serve a made-up Periskope until Ctrl-C: real HTTP, with the server's limit, filters and errors.
@@ -52,7 +53,7 @@ async def sandbox(
         print_out(
             Text.assemble(
                 ("Periskope sandbox", "bold"),
-                f": {chats:,} chats, {limit} requests in {window:g} s. Ctrl-C ends it.\n\n"
+                f": {amount(chats, 'chats')}, {amount(limit, 'requests')} in {window:g} s. Ctrl-C ends it.\n\n"
                 f"export PERISKOPE_BASE_URL={running.base_url}\n"
                 f"export PERISKOPE_API_KEY={running.api_key}",
             ),

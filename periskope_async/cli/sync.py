@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from cyclopts import Parameter
-from cyclopts.types import PositiveFloat
 
 from periskope_async.cli.console import check_stdout, say, write_out
-from periskope_async.cli.options import Connection, Exit, open_client
+from periskope_async.cli.options import Connection, Exit, Hours, Seconds, open_client
 from periskope_async.cli.progress import ExportProgress
+from periskope_async.cli.wording import amount
 from periskope_async.errors import PeriskopeError
 from periskope_async.events import PageRead
 from periskope_async.export import Fetched
@@ -41,8 +41,8 @@ async def sync(
     lists: str = ",".join(LISTS),
     full: Annotated[bool, Parameter(negative=())] = False,
     watch: Annotated[bool, Parameter(negative=())] = False,
-    every: PositiveFloat = 60.0,
-    full_every: PositiveFloat = 24.0,
+    every: Seconds = 60.0,
+    full_every: Hours = 24.0,
     history: Annotated[bool, Parameter(negative=())] = False,
     quiet: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
@@ -133,7 +133,7 @@ async def _live(client: PeriskopeClient) -> AsyncGenerator[LiveEvent | Gap]:
 
 def _summarise(each: ListResult) -> None:
     sign: Sign = "!" if each.complete is False else "✓"
-    say(sign, f"{each.name}: {each.rows:,} rows; {_changes(each)}; {each.requests} requests")
+    say(sign, f"{each.name}: {amount(each.rows, 'rows')}; {_changes(each)}; {amount(each.requests, 'requests')}")
     if each.full:
         say(None, f"all rows were read: {each.full}", style="dim")
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -44,7 +45,7 @@ def print_table(rows: Sequence[Part], columns: Sequence[Column], caption: str) -
     """Print objects as a table as wide as the terminal; a narrow terminal drops the last columns."""
     width = output_console().width
     cells = {column: [_shown(row, column.path) for row in rows] for column in columns}
-    wanted = {column: max(map(len, (column.title, *texts))) for column, texts in cells.items()}
+    wanted = {column: max(map(cell_len, (column.title, *texts))) for column, texts in cells.items()}
     shown = list(columns)
 
     def least(column: Column) -> int:
@@ -52,9 +53,13 @@ def print_table(rows: Sequence[Part], columns: Sequence[Column], caption: str) -
 
     while len(shown) > 1 and sum(least(column) + _GAP for column in shown) > width:
         shown.pop()
-    table = Table(box=None, header_style="bold dim", caption=caption, caption_justify="left", pad_edge=False)
+    # rich would take from every column, also from those that may not be cut.
+    room = width - sum(least(column) + _GAP for column in shown)
+    table = Table(box=None, header_style="bold dim", caption=Text(caption), caption_justify="left", pad_edge=False)
     for column in shown:
-        table.add_column(column.title, no_wrap=True, overflow="ellipsis", min_width=least(column))
+        more = max(0, min(wanted[column] - least(column), room))
+        room -= more
+        table.add_column(column.title, no_wrap=True, overflow="ellipsis", width=least(column) + more)
     for index in range(len(rows)):
         table.add_row(*[Text(cells[column][index], style=column.style) for column in shown])
     print_out(table)

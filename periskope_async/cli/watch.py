@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import msgspec
 from cyclopts import Parameter
 from rich.live import Live
 
-from periskope_async.cli.console import check_stdout, error_console, output_console, print_out, say, write_out
+from periskope_async.cli.console import (
+    check_stdout,
+    error_console,
+    is_drawn_on,
+    output_console,
+    print_out,
+    say,
+    write_out,
+)
 from periskope_async.cli.live import Board, event_json, event_line, gap_text, in_background
 from periskope_async.cli.names import ChatNames
 from periskope_async.cli.options import Connection, open_client
-from periskope_async.realtime import Gap
+from periskope_async.errors import ConfigError
+from periskope_async.realtime import EVENT_NAMES, Gap
 
 __all__ = ["watch"]
 
@@ -31,12 +41,12 @@ async def watch(
     Parameters
     ----------
     events
-        What to show, with commas between; "all" for everything.
+        What to show, with commas between; "all" for everything, also what no document names.
     json
         Print each event as a line of JSON, and each gap in which events may be missing.
     """
     check_stdout()
-    names: Any = () if events == "all" else [name.strip() for name in events.split(",")]
+    names = _read_events(events)
     chats = ChatNames()
     board = None
     with ExitStack() as drawn:
@@ -47,7 +57,7 @@ async def watch(
         ):
             # Lines go above the board only if one console prints both. It is the console of stderr, so warnings go
             # above it too; stdout is the same terminal then.
-            if not json and output_console().is_terminal and error_console().is_terminal:
+            if not json and is_drawn_on(output_console()) and is_drawn_on(error_console()):
                 board = Board(lambda: stream.is_connected, chats)
                 drawn.enter_context(Live(board, console=error_console(), refresh_per_second=4, transient=True))
             async for item in stream:
@@ -60,6 +70,21 @@ async def watch(
                 else:
                     board.add(item)
                     error_console().print(event_line(item, chats), no_wrap=True, overflow="ellipsis")
+
+
+def _read_events(typed: str) -> list[Any]:
+    """Read the names of events; none stand for all. Raises ConfigError."""
+    if typed.strip() == "all":
+        return []
+    names = [name.strip() for name in typed.split(",")]
+    for name in names:
+        if name not in EVENT_NAMES:
+            near = get_close_matches(name, EVENT_NAMES, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(EVENT_NAMES)}."
+            raise ConfigError(
+                f"--events: no event is called {name!r}; {hint} `all` shows everything", parameter="names"
+            )
+    return names
 
 
 def _show_gap(gap: Gap, *, json: bool) -> None:

@@ -54,6 +54,10 @@ async def listen(
         Print each event as a line of JSON.
     """
     check_stdout()
+    if sandbox and signing_key_file is not None:
+        raise ConfigError(
+            "--sandbox and --signing-key-file exclude each other; leave one out", parameter="signing_key_file"
+        )
     # Max one event waits to be printed; the others wait in the receiver, and it is bounded.
     events: asyncio.Queue[LiveEvent] = asyncio.Queue(1)
     async with AsyncExitStack() as stack:

@@ -66,10 +66,11 @@ class EventMethods(ChatMethods, MessageMethods):
 
         for name in names:
             if name not in EVENT_NAMES:
-                near = get_close_matches(name, EVENT_NAMES, n=1) or EVENT_NAMES[:1]
+                near = get_close_matches(name, EVENT_NAMES, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(EVENT_NAMES)}."
                 raise ConfigError(
-                    f"no event is called {name!r}; did you mean {near[0]!r}? Without names all events come, also those "
-                    "that are not documented",
+                    f"no event is called {name!r}; {hint} Without names all events come, also those that are not "
+                    "documented",
                     parameter="names",
                 )
         options = StreamOptions(

@@ -139,8 +139,8 @@ def test_doctor_without_a_key_says_where_to_get_one() -> None:
     ("arguments", "said"),
     [
         (["chats", "--chat-type", "channel", "--sandbox"], "chat-type"),
-        (["chats", "--until", "2025-04-31", "--sandbox"], "end_time"),
-        (["chats", "--page-size", "5000", "--sandbox"], "page_size"),
+        (["chats", "--until", "2025-04-31", "--sandbox"], "--until"),
+        (["chats", "--page-size", "5000", "--sandbox"], "--page-size"),
         (["chats", "--no-such-option"], "no-such-option"),
         (["chats"], "PERISKOPE_API_KEY"),
         (["chats", "--api-key-file", "/no/such/file"], "--api-key-file"),

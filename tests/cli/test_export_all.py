@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from periskope_async.cli.export_all import export_all
 from periskope_async.cli.options import Server
 from periskope_async.client.lists import LISTS
 from periskope_async.errors import ExportError
-from periskope_async.sandbox import Sandbox, Status
+from periskope_async.sandbox import Sandbox, Slow, Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -117,3 +119,33 @@ async def test_all_lists_are_brought_up_to_date(tmp_path: Path, monkeypatch: pyt
     assert new in (tmp_path / "messages.jsonl").read_text()
     (marked,) = [line for line in (tmp_path / "chats.jsonl").read_bytes().splitlines() if b'"_gone_at"' in line]
     assert json.loads(marked)["chat_id"] == gone
+
+
+async def test_each_list_says_what_is_new_and_why_it_may_not_be_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with served(monkeypatch) as sandbox:
+        await run(sandbox, tmp_path)
+        said = capsys.readouterr().err
+        assert "✓ 30 messages, " in said
+        assert " knowledge base items, " in said
+        assert "every row that was counted at first was met" in said
+        sandbox.insert()
+        await run(sandbox, tmp_path, existing=Existing(update=True))
+        assert re.search(r"chats, .*\n  1 new, \d+ written anew, 0 gone since the last time\n", capsys.readouterr().err)
+        await run(sandbox, tmp_path, quiet=True)
+    assert capsys.readouterr().err == ""
+
+
+async def test_a_stop_says_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with served(monkeypatch) as sandbox:
+        sandbox.script(Slow(600), path="/v1/contacts")
+        running = asyncio.ensure_future(run(sandbox, tmp_path))
+        while not any(request.path == "/v1/contacts" for request in sandbox.requests):  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert capsys.readouterr().err.endswith("\n  kept: 1 finished list; the same command goes on from there\n")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from periskope_async.cli.console import print_out, say
+from periskope_async.printable import one_line
 from periskope_async.sandbox import Body, HeaderChange, Pass, Sandbox, Status
 from tests.cli.running import periskope, shell
 
@@ -256,3 +258,28 @@ def test_the_doctor_keeps_its_findings(periskope_sandbox: Sandbox) -> None:
     assert ran.returncode == 1
     assert "accepted" in ran.stdout
     assert "✗ one page" in ran.stdout
+
+
+@pytest.mark.parametrize("command", ["send 1@c.us Hello", "status x"])
+@pytest.mark.parametrize("unique_id", ["x[/y]z", "[red]x[/]", ":smile:", "x\x1b[31m\u202ey"])
+def test_an_id_of_a_server_is_printed_as_one_plain_line(command: str, unique_id: str) -> None:
+    answer = {"unique_id": unique_id, "queue_position": 0, "status": "sent"}
+    with Sandbox(chats=5, latency=0, always=Body(json.dumps(answer).encode(), "application/json")) as sandbox:
+        ran = shell(
+            f"$periskope {command} --phone 918527184400",
+            PERISKOPE_BASE_URL=sandbox.base_url,
+            PERISKOPE_API_KEY=sandbox.api_key,
+        )
+    said = (ran.stdout + ran.stderr).decode()
+    assert ran.returncode == 0, said
+    assert one_line(unique_id) in said
+    assert is_tame(said), said
+
+
+@pytest.mark.parametrize("text", ["[red]x[/]", "a[/b]", ":smile:", "x\x1b[31m\ny\u202e"])
+def test_a_string_is_no_markup(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    print_out(text, soft_wrap=True)
+    say(None, text)
+    printed = capsys.readouterr()
+    assert printed.out == f"{one_line(text)}\n"
+    assert printed.err == f"  {one_line(text)}\n"

@@ -75,7 +75,8 @@ def test_a_signal_keeps_what_came(
     process = begun_export(monkeypatch, tmp_path / "out.jsonl", slow)
     process.send_signal(number)
     _, said = process.communicate(timeout=40)
-    assert (process.returncode, said) == (code, "! stopped\n")
+    kept = "  kept: 50 chats; the same command goes on from there\n"
+    assert (process.returncode, said) == (code, f"{kept}! stopped\n")
     assert names_in(tmp_path) == ["out.jsonl", "out.jsonl.partial", "out.jsonl.partial.log"]
     assert (tmp_path / "out.jsonl").read_text() == '{"chat_id":"of yesterday@c.us"}\n'
 

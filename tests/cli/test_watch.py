@@ -70,6 +70,20 @@ def test_watch_prints_a_line_for_each_event(sandbox: Sandbox) -> None:
     assert ended(process) == ("", "! stopped\n")
 
 
+@pytest.mark.parametrize("variable", ["FORCE_COLOR", "TTY_COMPATIBLE"])
+def test_no_board_is_drawn_into_a_pipe(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "1")
+    process = begun("watch")
+    assert process.stdout is not None
+    until_connected(sandbox)
+    sandbox.emit("message.created", NASTY)
+    assert "message.created" in process.stdout.readline()
+    out, said = ended(process)
+    assert out == ""
+    assert said.endswith(" stopped\n")
+    assert len(said.splitlines()) == 1
+
+
 def test_watch_as_json(sandbox: Sandbox) -> None:
     process = begun("watch", "--events", "all", "--json")
     assert process.stdout is not None

@@ -1,0 +1,181 @@
+"""Options that cannot be, or that a command would not heed, are refused in one line before anything is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from periskope_async.cli.app import run
+from periskope_async.sandbox import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("PERISKOPE_API_KEY", "PERISKOPE_PHONE", "PERISKOPE_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run a wrong command line; give the one line that it says."""
+    code = run(arguments)
+    out, said = capsys.readouterr()
+    assert (code, out) == (2, ""), said
+    assert said.startswith("✗ "), said
+    assert said.removesuffix("\n").isprintable(), said
+    return said
+
+
+@pytest.mark.parametrize("value", ["1e12", "1e400", "inf", "nan", "-1", "0", "soon"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sync x.sqlite --sandbox --every",
+        "sync x.sqlite --sandbox --full-every",
+        "send 919876543210 hello --sandbox --timeout",
+        "sandbox --window",
+    ],
+)
+def test_lengths_of_time(capsys: pytest.CaptureFixture[str], command: str, value: str) -> None:
+    assert command.rpartition(" ")[2] in refusal(capsys, *command.split(), value)
+
+
+@pytest.mark.parametrize("value", ["1e12", "inf", "nan", "-1", "9" * 20, "9" * 400, "367d", "soon"])
+@pytest.mark.parametrize("command", ["export chats x.jsonl --sandbox", "export all folder --sandbox"])
+def test_patience(capsys: pytest.CaptureFixture[str], command: str, value: str) -> None:
+    assert "--patience" in refusal(capsys, *command.split(), f"--patience={value}")
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-1", "1e12.5", "many"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "chats --sandbox --max-items",
+        "chats --sandbox --page-size",
+        "chats --sandbox --prefetch",
+        "chats --sandbox --sandbox-chats",
+        "messages --sandbox --max-items",
+        "contacts --sandbox --max-items",
+        "tickets --sandbox --max-items",
+        "export tickets - --sandbox --max-items",
+        "sandbox --chats",
+        "sandbox --limit",
+    ],
+)
+def test_numbers_of_rows(capsys: pytest.CaptureFixture[str], command: str, value: str) -> None:
+    assert command.rpartition(" ")[2] in refusal(capsys, *command.split(), value)
+
+
+@pytest.mark.parametrize("option", ["--limit", "--seed", "--chats", "--port", "--latency"])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_sandbox_of_no_measure(capsys: pytest.CaptureFixture[str], option: str, sign: str) -> None:
+    assert option in refusal(capsys, "sandbox", f"{option}={sign}{'9' * 40}")
+
+
+@pytest.mark.parametrize("name", ["contacts", "tickets", "phones"])
+def test_a_list_without_a_filter_by_phone(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    said = f"✗ the list of {name} has no filter for --phone; leave it out\n"
+    assert refusal(capsys, name, "--sandbox", "--phone", "918527184400") == said
+    if name != "phones":
+        assert refusal(capsys, "export", name, "-", "--sandbox", "--phone", "918527184400") == said
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["chats", "messages", "contacts", "phones", "queue", "send 1@c.us hello", "export chats x.jsonl", "watch"],
+)
+def test_without_a_key_it_says_what_to_give(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    said = refusal(capsys, *command.split())
+    assert "(" not in said
+    for word in ("PERISKOPE_API_KEY", "--api-key-file", "--sandbox"):
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("chats --since yesterday", "--since 'yesterday'"),
+        ("chats --until 2025-04-31", "--until '2025-04-31'"),
+        ("chats --since 2025-05-02 --until 2025-05-01", "--since 2025-05-02T00:00:00Z lies after --until"),
+        ("messages --chat-id 1@c.us --since 2025-05-02", "leave out --since and --until"),
+        ("chats --page-size 5000", "--page-size"),
+        ("chats --chat-id nobody", "--chat-id 'nobody'"),
+        ("send nobody hello", "CHAT-ID 'nobody'"),
+        ("export chats x.jsonl --update --max-items 3", "leave out --max-items"),
+    ],
+)
+def test_an_error_names_the_option(capsys: pytest.CaptureFixture[str], command: str, said: str) -> None:
+    assert said in refusal(capsys, *command.split(), "--sandbox", "--sandbox-chats", "3")
+
+
+@pytest.mark.parametrize(
+    ("events", "hint"),
+    [
+        ("foo", "there are "),
+        ("message.creatd", "did you mean 'message.created'?"),
+        ("", "there are "),
+        ("all,x", "'all'"),
+    ],
+)
+def test_an_unknown_event(capsys: pytest.CaptureFixture[str], events: str, hint: str) -> None:
+    said = refusal(capsys, "watch", "--sandbox", "--events", events)
+    assert said.startswith("✗ --events: no event is called")
+    assert hint in said
+    assert "`all` shows everything" in said
+    assert "Without names" not in said
+
+
+@pytest.mark.parametrize("command", ["chats", "phones", "send 1@c.us hello", "export chats x", "export all x", "watch"])
+def test_what_would_be_ignored_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("PERISKOPE_API_KEY", "key")
+    assert "add --sandbox" in refusal(capsys, *command.split(), "--sandbox-chats", "5")
+    for option in ("--base-url=http://127.0.0.1:9", "--api-key-file=key"):
+        said = refusal(capsys, *command.split(), "--sandbox", option)
+        assert f"--sandbox and {option.partition('=')[0]} exclude each other" in said
+
+
+def test_messages_need_no_phone(capsys: pytest.CaptureFixture[str]) -> None:
+    with Sandbox(chats=5, latency=0) as sandbox:
+        arguments = ("messages", "--base-url", sandbox.base_url, "--api-key-file", "key", "--max-items", "2")
+        Path("key").write_text(sandbox.api_key)
+        assert run(arguments) == 0
+        assert [request.phone for request in sandbox.requests] == [None]
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "hidden"),
+    [
+        ("contacts", "--page-size", "--since --until --phone --all-phones --chat-id"),
+        ("tickets", "--page-size", "--since --phone"),
+        ("messages", "--since --until --phone --all-phones --chat-id", ""),
+        ("chats", "--since --phone --label", ""),
+    ],
+)
+def test_help_shows_the_filters_of_a_list(
+    capsys: pytest.CaptureFixture[str], name: str, shown: str, hidden: str
+) -> None:
+    run(["export", name, "--help"])
+    said = capsys.readouterr().out
+    assert "The file to write: .jsonl, " in said
+    assert [option for option in shown.split() if f"{option} " not in said] == []
+    assert [option for option in hidden.split() if f"{option} " in said] == []
+
+
+@pytest.mark.parametrize("command", ["report x.jsonl", "export all x", "export chats x", "export messages x"])
+def test_a_format_is_one_of_some(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert "duckdb" in refusal(capsys, *command.split(), "--format", "docx")
+    run([*command.split(), "--help"])
+    assert "choices: jsonl, jsonl.gz" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    "option", ["--since=2025-05-01", "--until=2025-05-01", "--chat-id=1@c.us", "--phone=1", "--all-phones"]
+)
+def test_a_filter_that_a_list_has_not(capsys: pytest.CaptureFixture[str], option: str) -> None:
+    said = refusal(capsys, "export", "contacts", "x.jsonl", "--sandbox", "--sandbox-chats", "3", option)
+    assert "the list of contacts has no filter for --" in said
