@@ -157,9 +157,10 @@ def write_out(data: bytes) -> None:
 def settle_streams() -> None:
     """Flush or drop what stdout and stderr have not taken: Python exits with 120 if it fails to write it at the end."""
     for stream in (sys.stdout, sys.stderr):
+        if stream is None:  # pyright: ignore[reportUnnecessaryComparison] - as above
+            continue
         try:
-            if stream is not None:  # pyright: ignore[reportUnnecessaryComparison] - as above
-                stream.flush()
+            stream.flush()
         except OSError:
             with suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
