@@ -236,7 +236,7 @@ class Finish:
             finished=datetime.now(UTC),
             known_since=_first_date(spool) or (older.known_since if older is not None else None),
             swept=spool.begun.started if older is None or is_read_whole else older.swept,
-            query=dict(job.plan.query),
+            query=job.plan.filters,
             sources=sources,
             half_emojis=sum(page.half_emojis for page in spool.pages),
             is_merged=spool.begun.is_merged,

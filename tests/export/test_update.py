@@ -353,15 +353,15 @@ async def test_a_file_that_is_no_export_is_kept(tmp_path: Path) -> None:
             needs(ending)
             out = tmp_path / f"out.{ending}"
             out.write_bytes(b"a letter to a friend\n")
-            with pytest.raises(ExportError, match=r"no export.* Nothing was changed"):
+            with pytest.raises(ExportError, match=r"may be no export.* Nothing was changed"):
                 await export(client.iter_chats(), out)
             assert out.read_bytes() == b"a letter to a friend\n"
         with closing(sqlite3.connect(tmp_path / "of others.sqlite")) as database:
             database.execute("CREATE TABLE chats (id, text)")
-        with pytest.raises(ExportError, match="no export"):
+        with pytest.raises(ExportError, match="may be no export"):
             await export(client.iter_chats(), tmp_path / "of others.sqlite")
         (tmp_path / "of others.jsonl").write_text('{"id":1}\n')
-        with pytest.raises(ExportError, match="is no export of chats"):
+        with pytest.raises(ExportError, match="may be no export"):
             await export(client.iter_chats(), tmp_path / "of others.jsonl")
         assert not sandbox.requests
         await export(client.iter_chats(), tmp_path / "out.csv", if_exists="overwrite")
