@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from periskope_async.models.times import in_zone
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -69,7 +71,9 @@ def _row(table: Table, cells: dict[str, str]) -> bytes:
 
 
 def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    """Give a time as text; an empty one if UTC has no such time."""
+    utc = in_zone(moment, UTC)
+    return "" if utc is None else utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _bare(text: str) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from periskope_async.models.times import in_zone
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -94,8 +96,10 @@ def _reader(kind: Kind) -> Callable[[Any], Any] | None:
     return _list if kind == "texts" else None
 
 
-def _time(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def _time(value: datetime) -> str | None:
+    """Give a time as text; None if UTC has no such time."""
+    utc = in_zone(value, UTC)
+    return None if utc is None else utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _list(value: list[str]) -> str:

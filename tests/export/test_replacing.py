@@ -75,7 +75,7 @@ async def test_an_export_of_another_list_is_refused(tmp_path: Path) -> None:
     async with connected(chats=20) as (_, client):
         await export(client.iter_messages(), out, listing=MESSAGES)
         older = bytes_in(tmp_path)
-        with pytest.raises(ExportError, match="is an export of messages.*overwrite"):
+        with pytest.raises(ExportError, match=r"is an export of messages.*overwrite"):
             await export(client.iter_chats(), out)
         assert bytes_in(tmp_path) == older
 
