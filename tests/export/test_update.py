@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sqlite3
 from contextlib import closing
@@ -20,7 +21,7 @@ from periskope_async.export.keys import RowKeys
 from periskope_async.export.manifest import read_manifest
 from periskope_async.export.older import rows_of
 from periskope_async.export.update import Changes, updated
-from periskope_async.sandbox import HeaderChange, Pass, Status
+from periskope_async.sandbox import Body, HeaderChange, Pass, Status
 from periskope_async.tables.columns import table_of
 from tests.export.test_formats import needs
 from tests.export.test_runner import (
@@ -291,6 +292,24 @@ async def test_the_last_steps_of_an_update_are_gone_on_with(
         assert sorted(ids_in(out)) == sorted(sandbox.chat_ids())
     assert (result.rows, result.manifest) == (31, read_manifest(out))
     assert names_in(tmp_path) == [out.name, f"{out.name}.manifest.json"]
+
+
+@pytest.mark.parametrize("is_escaped", [True, False])
+async def test_cells_of_a_csv_keep_their_apostrophes(tmp_path: Path, *, is_escaped: bool) -> None:
+    out = tmp_path / "out.csv"
+    names = ["'=1+1", "=1+1", "'a", "''-", "'"]
+    page = {"from": 1, "to": 5, "count": 5, "chats": [{"chat_id": n, "chat_name": n} for n in names]}
+    async with connected(chats=20) as (sandbox, client):
+        sandbox.script(Body(json.dumps(page).encode()))
+        await export(client.iter_chats(), out, csv_escape=is_escaped)
+        older = cells_in(out)
+        await export(client.iter_chats(), out, csv_escape=is_escaped, if_exists="update")
+    assert older <= cells_in(out)
+
+
+def cells_in(out: Path) -> set[tuple[str, str]]:
+    with out.open(newline="") as file:
+        return {(row["chat_id"], row["chat_name"]) for row in csv.DictReader(file)}
 
 
 # What is refused
