@@ -25,6 +25,7 @@ from periskope_async.export.older import Older, sha256
 from periskope_async.export.plan import Converted, ExportPlan
 from periskope_async.export.threads import in_thread
 from periskope_async.export.update import Changes, batches, line_blocks, updated
+from periskope_async.paging.report import summed
 from periskope_async.tables.columns import Table, batches_of
 
 if TYPE_CHECKING:
@@ -245,14 +246,15 @@ class Finish:
             gone=changes.rows.total() - changes.there.total(),
             update=None
             if older is None
-            else UpdateResult(added=spool.rows - changes.replaced, replaced=changes.replaced, gone=changes.gone),
+            else UpdateResult(added=spool.rows - changes.met, replaced=changes.replaced, gone=changes.gone),
         )
 
     def _result_of(self, source: str, failure: Exception | None) -> SourceResult:
         spool, older, changes = self._spool, self._job.older, self._changes
         names = self._walks_of(source)
         is_cut_short = self._job.plan.pagers[source].max_items is not None
-        report = spool.kept[names[-1]].report
+        reports = [report for name in names if (report := spool.kept[name].report) is not None]
+        report = summed(reports) if len(reports) == len(names) else None
         state = self._state_of_walks(source)
         if older is not None and state != "partial" and self._job.walks[names[-1]].until is not None:
             # An update does not meet rows that left or that no order shows. The server's count tells of some of them.

@@ -41,7 +41,7 @@ class UpdateResult(Struct, frozen=True, kw_only=True):
 
     added: int
     replaced: int
-    """Older rows, rewritten as they are now, changed or not."""
+    """Older rows that differ now, or are back. In a CSV all that were read again: it does not have their bytes."""
     gone: int
     """Rows that a full sweep missed, marked for the first time."""
 
