@@ -13,11 +13,12 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from periskope_async.errors import ConfigError, MirrorError
+from periskope_async.mirror.target import UNREADABLE, fault_of, is_url, name_of
+from periskope_async.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -33,7 +34,6 @@ __all__ = ["Column", "Database", "DuckDB", "Kind", "PostgreSQL", "SQLite", "Tabl
 Kind: TypeAlias = Literal["text", "integer", "boolean", "time"]
 Value: TypeAlias = str | int | bool | None
 
-_SCHEMES = ("postgresql://", "postgres://")
 _DUCKDB_SUFFIXES = {".duckdb", ".ddb"}
 # The mirror's own among the advisory locks of a PostgreSQL database: "peri" in ASCII.
 _ADVISORY_LOCK = 0x70657269
@@ -100,18 +100,19 @@ class Database(Protocol):
         ...
 
 
-def database_for(target: str | os.PathLike[str]) -> Database:
-    """Choose by the target: a ``postgresql://`` URL, a ``.duckdb`` file, or any other file for SQLite."""
-    text = os.fspath(target)
-    if text.startswith(_SCHEMES):
-        return PostgreSQL(text)
-    if "://" in text or not text or Path(text).is_dir():
-        raise ConfigError(
-            f"{text.partition('://')[0]!r} names no database; give a file such as chats.sqlite or chats.duckdb, or a "
-            "postgresql:// URL",
-            parameter="target",
-        )
-    return DuckDB(Path(text)) if Path(text).suffix.lower() in _DUCKDB_SUFFIXES else SQLite(Path(text))
+def database_for(target: str | os.PathLike[str] | Secret) -> Database:
+    """Choose by the target: a ``postgresql://`` URL, a ``.duckdb`` file, or any other file for SQLite.
+
+    Raises ConfigError. Neither its text nor its frames hold a password.
+    """
+    given = target if isinstance(target, Secret) else Secret(os.fspath(target))
+    del target
+    if fault := fault_of(given):
+        raise ConfigError(fault, parameter="target")
+    if is_url(given):
+        return PostgreSQL(given)
+    path = Path(given.reveal())
+    return DuckDB(path) if path.suffix.lower() in _DUCKDB_SUFFIXES else SQLite(path)
 
 
 class _Base:
@@ -340,9 +341,8 @@ class PostgreSQL(_Base):
     }
     _is_shared = True
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        super().__init__(f"postgresql://{parts.hostname or ''}{parts.path}")
+    def __init__(self, url: Secret) -> None:
+        super().__init__(name_of(url))
         self._url = url
         try:
             import psycopg  # noqa: PLC0415 - an extra
@@ -352,20 +352,34 @@ class PostgreSQL(_Base):
             ) from None
         self._psycopg = psycopg
         self._errors = (OSError, psycopg.Error)
+        if not self._can_be_read():
+            raise ConfigError(UNREADABLE, parameter="target")
 
     def connect(self, tables: Sequence[Table] = ()) -> None:
-        """Open, lock and check the database."""
+        """Open and lock the database."""
+        # Raised out here, the error has no context: psycopg's frames hold the password.
+        if (failure := self._open(tables)) is not None:
+            self.close()
+            raise failure
+
+    def _can_be_read(self) -> bool:
         try:
-            self._connection = self._psycopg.connect(self._url, autocommit=True, options="-c TimeZone=UTC")
-            is_locked = self.execute(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")[0][0]
-            if is_locked:
-                self._refuse_others(tables)
+            self._psycopg.conninfo.conninfo_to_dict(self._url.reveal())
+        except self._psycopg.Error:
+            return False
+        return True
+
+    def _open(self, tables: Sequence[Table]) -> MirrorError | None:
+        try:
+            self._connection = self._psycopg.connect(self._url.reveal(), autocommit=True, options="-c TimeZone=UTC")
+            if not self.execute(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")[0][0]:
+                return MirrorError(f"another mirror writes to {self.name} now; one may at a time")
+            self._refuse_others(tables)
         except self._errors as error:
-            self.close()
-            raise self._failed(error) from None
-        if not is_locked:
-            self.close()
-            raise MirrorError(f"another mirror writes to {self.name} now; one may at a time")
+            return self._failed(error)
+        except MirrorError as error:
+            return error
+        return None
 
     def execute(self, statement: str, parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         """Run a statement."""
