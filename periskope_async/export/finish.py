@@ -20,12 +20,19 @@ from periskope_async.export.compression import compressor, decompressed
 from periskope_async.export.files import beside, failed, open_private, put_in_place, remove, sync, write_all, write_json
 from periskope_async.export.jsonl import untagged
 from periskope_async.export.keys import RowKeys
-from periskope_async.export.manifest import Manifest, SourceResult, UpdateResult, manifest_path, read_manifest, state_of
+from periskope_async.export.manifest import (
+    Manifest,
+    SourceResult,
+    UpdateResult,
+    manifest_path,
+    read_manifest,
+    state_of,
+    summed,
+)
 from periskope_async.export.older import Older, sha256
 from periskope_async.export.plan import Converted, ExportPlan
 from periskope_async.export.threads import in_thread
 from periskope_async.export.update import Changes, batches, line_blocks, updated
-from periskope_async.paging.report import summed
 from periskope_async.tables.columns import Table, batches_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from periskope_async.export.keys import time_reader
 from periskope_async.export.manifest import manifest_path, read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from periskope_async.export.checkpoint import Begun
@@ -119,11 +119,11 @@ def _other_filters(plan: ExportPlan, manifest: Manifest) -> str:
     return ""
 
 
-def _differences(there: Mapping[str, str], asked: Mapping[str, str]) -> str:
+def _differences(there: dict[str, str], asked: dict[str, str]) -> str:
     """Name the filters that differ."""
     return "; ".join(
         f"{name}: {_shown(there.get(name))} there, {_shown(asked.get(name))} asked for"
-        for name in there | dict(asked)
+        for name in there | asked
         if there.get(name) != asked.get(name)
     )
 

@@ -363,8 +363,10 @@ class PostgreSQL(_Base):
             raise failure
 
     def _can_be_read(self) -> bool:
+        from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - an extra
+
         try:
-            self._psycopg.conninfo.conninfo_to_dict(self._url.reveal())
+            conninfo_to_dict(self._url.reveal())
         except self._psycopg.Error:
             return False
         return True

@@ -129,7 +129,8 @@ class Store:
             if known is not None and known.format != _FORMAT:
                 raise MirrorError(f"{self.name} was made by another version: its format is {known.format}")
             for what in ("phone", "org_id"):
-                mine, other = getattr(scope, what), known and getattr(known, what)
+                mine: str | None = getattr(scope, what)
+                other: str | None = getattr(known, what, None)
                 # The organisation is known from the first answer on; no phone means all phones.
                 if known is not None and mine != other and not (what == "org_id" and None in {mine, other}):
                     raise MirrorError(

@@ -2,31 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec import Struct
-from msgspec.structs import replace
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-__all__ = ["WalkReport", "summed"]
-
-_SUMMED = (
-    "requests",
-    "pages",
-    "rows_received",
-    "rows_placed",
-    "duplicates",
-    "inserted",
-    "removed",
-    "steps_back",
-    "caught_up",
-    "bytes",
-    "bytes_saved",
-    "not_modified",
-    "seconds_waited",
-)
+__all__ = ["WalkReport"]
 
 
 class WalkReport(Struct, kw_only=True):
@@ -71,9 +49,3 @@ class WalkReport(Struct, kw_only=True):
     rests on ``updated_at`` being set when a row comes."""
     why: str = "the walk has not ended"
     """The reason for ``complete``, in a few words."""
-
-
-def summed(reports: Sequence[WalkReport]) -> WalkReport:
-    """Give one account of several walks side by side: the last one's, with the counts of all."""
-    sums = {name: sum(getattr(report, name) for report in reports) for name in _SUMMED}
-    return replace(reports[-1], **sums, seconds=max(report.seconds for report in reports))
