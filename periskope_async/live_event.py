@@ -25,7 +25,7 @@ from periskope_async.models.notification import Notification
 from periskope_async.models.part import Part, read_custom
 from periskope_async.models.phone import Phone
 from periskope_async.models.ticket import TicketInfo
-from periskope_async.models.times import read_time
+from periskope_async.models.times import in_zone, read_time
 
 __all__ = ["EVENT_NAMES", "OBJECTS", "EventName", "LiveEvent", "Source", "read_event"]
 
@@ -143,7 +143,7 @@ class LiveEvent(Struct, frozen=True, kw_only=True):
                 moment = found if isinstance(found, datetime) else read_time(found)
             except ValueError:
                 continue
-            return moment.astimezone(UTC)
+            return in_zone(moment, UTC) or moment
         return self.timestamp
 
     @property
@@ -291,9 +291,10 @@ def _string(raw: Raw) -> str | None:
 
 def _time(raw: Raw) -> datetime | None:
     try:
-        return read_time(load_json(bytes(raw))).astimezone(UTC)
-    except (*UNREAD, OverflowError):
+        moment = read_time(load_json(bytes(raw)))
+    except UNREAD:
         return None
+    return in_zone(moment, UTC) or moment
 
 
 def _org_id(data: object) -> str | None:

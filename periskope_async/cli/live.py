@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from periskope_async.export.jsonl import json_lines
+from periskope_async.models.times import in_zone
 from periskope_async.printable import one_line
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ _MESSAGES_PER_CHAT = 5
 def event_line(event: LiveEvent, names: ChatNames | None = None) -> Text:
     """Give an event as one line: its time, its kind, its chat (by name, or by id), its author, its text."""
     chat = _chat_of(event)
-    when = event.timestamp or event.received_at
+    sent = event.timestamp or event.received_at
+    when = sent and (in_zone(sent, None) or sent)
     cells = [
-        (f"{when.astimezone():%H:%M:%S}" if when else "        ", "green"),
+        (f"{when:%H:%M:%S}" if when else "        ", "green"),
         (_plain(event.name or "(no name)"), "cyan"),
         ((names.shown(chat) if names else chat) or _plain(event.object_id), "dim"),
         (_said(event, "sender_phone"), "dim"),

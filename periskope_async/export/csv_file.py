@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from periskope_async.export.manifest import read_manifest
+from periskope_async.models.times import in_zone
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -37,7 +40,12 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
 
 
 def read(path: Path, table: Table) -> Iterator[Row]:
-    """Rebuild the rows of an older file from its cells. Blocks; raises OSError, and ValueError if it is no export."""
+    """Rebuild the rows of an older file from its cells.
+
+    Blocks; raises OSError, ExportError if its manifest is not ours, and ValueError if it is no export.
+    """
+    manifest = read_manifest(path)
+    bare = _bare if manifest is None or manifest.csv_escape else str
     with path.open(encoding="utf-8", newline="") as file:
         # A text of WhatsApp as JSON may have more than the module's 131,072 characters.
         before = csv.field_size_limit(_MOST_CHARACTERS)
@@ -47,20 +55,21 @@ def read(path: Path, table: Table) -> Iterator[Row]:
                 raise ValueError("its first columns are not those of an export")
             for cells in rows:
                 gone_at = cells["gone_at"]
-                yield _row(table, cells), _bare(cells["source"]), datetime.fromisoformat(gone_at) if gone_at else None
+                source = bare(cells["source"])
+                yield _row(table, cells, bare), source, datetime.fromisoformat(gone_at) if gone_at else None
         except csv.Error as error:
             raise ValueError(str(error)) from error
         finally:
             csv.field_size_limit(before)
 
 
-def _row(table: Table, cells: dict[str, str]) -> bytes:
+def _row(table: Table, cells: dict[str, str], bare: Callable[[str], str]) -> bytes:
     """Make the JSON of a row from its cells. Fields without a column are lost."""
     row: dict[str, Any] = {}
     for column in table.columns:
         if not (cell := cells.get(column.name)):
             continue
-        value: Any = _bare(cell) if column.kind in {"text", "time"} else msgspec.Raw(_bare(cell).encode())
+        value: Any = bare(cell) if column.kind in {"text", "time"} else msgspec.Raw(bare(cell).encode())
         if len(column.path) == 1:
             row[column.name] = value
         else:
@@ -69,7 +78,9 @@ def _row(table: Table, cells: dict[str, str]) -> bytes:
 
 
 def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    """Give a time as text; an empty one if UTC has no such time."""
+    utc = in_zone(moment, UTC)
+    return "" if utc is None else utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _bare(text: str) -> str:

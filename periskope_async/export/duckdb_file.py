@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from periskope_async.export.formats import refuse_mirror
 from periskope_async.tables.arrow import pa, record_batches, schema_of
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def read(path: Path, table: Table) -> Iterator[Row]:
         with closing(duckdb.connect(str(path), read_only=True)) as database:
             for setting in _SETTINGS:
                 database.execute(f"SET {setting}")
+            names = database.execute(f'SELECT * FROM "{table.name}" LIMIT 0').description or []  # noqa: S608
+            refuse_mirror([name for name, *_ in names])
             rows = database.execute(f'SELECT raw_json, source, gone_at FROM "{table.name}" ORDER BY rowid')  # noqa: S608
             while some := rows.fetchmany(1_000):
                 for raw, source, gone_at in some:

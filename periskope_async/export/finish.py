@@ -20,7 +20,15 @@ from periskope_async.export.compression import compressor, decompressed
 from periskope_async.export.files import beside, failed, open_private, put_in_place, remove, sync, write_all, write_json
 from periskope_async.export.jsonl import untagged
 from periskope_async.export.keys import RowKeys
-from periskope_async.export.manifest import Manifest, SourceResult, UpdateResult, manifest_path, read_manifest, state_of
+from periskope_async.export.manifest import (
+    Manifest,
+    SourceResult,
+    UpdateResult,
+    manifest_path,
+    read_manifest,
+    state_of,
+    summed,
+)
 from periskope_async.export.older import Older, sha256
 from periskope_async.export.plan import Converted, ExportPlan
 from periskope_async.export.threads import in_thread
@@ -236,7 +244,7 @@ class Finish:
             finished=datetime.now(UTC),
             known_since=_first_date(spool) or (older.known_since if older is not None else None),
             swept=spool.begun.started if older is None or is_read_whole else older.swept,
-            query=dict(job.plan.query),
+            query=job.plan.filters,
             sources=sources,
             half_emojis=sum(page.half_emojis for page in spool.pages),
             is_merged=spool.begun.is_merged,
@@ -245,14 +253,15 @@ class Finish:
             gone=changes.rows.total() - changes.there.total(),
             update=None
             if older is None
-            else UpdateResult(added=spool.rows - changes.replaced, replaced=changes.replaced, gone=changes.gone),
+            else UpdateResult(added=spool.rows - changes.met, replaced=changes.replaced, gone=changes.gone),
         )
 
     def _result_of(self, source: str, failure: Exception | None) -> SourceResult:
         spool, older, changes = self._spool, self._job.older, self._changes
         names = self._walks_of(source)
         is_cut_short = self._job.plan.pagers[source].max_items is not None
-        report = spool.kept[names[-1]].report
+        reports = [report for name in names if (report := spool.kept[name].report) is not None]
+        report = summed(reports) if len(reports) == len(names) else None
         state = self._state_of_walks(source)
         if older is not None and state != "partial" and self._job.walks[names[-1]].until is not None:
             # An update does not meet rows that left or that no order shows. The server's count tells of some of them.

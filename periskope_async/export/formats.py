@@ -13,12 +13,12 @@ from periskope_async.export.compression import Codec, compressor, opened
 from periskope_async.export.jsonl import read as read_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from periskope_async.tables.columns import Batch, Table
 
-__all__ = ["FORMATS", "Format", "Row", "Writer", "format_of"]
+__all__ = ["FORMATS", "Format", "Row", "Writer", "format_of", "refuse_mirror"]
 
 Row: TypeAlias = tuple[bytes, str, datetime | None]
 """A row of a file: its bytes as they were sent, its source, and the time at which an update found it gone."""
@@ -99,3 +99,9 @@ def format_of(name: str, wanted: str | None = None) -> Format:
     raise ConfigError(
         f"the ending of {name!r} names no format; give one of {endings}, or say --format (format=)", parameter="format"
     )
+
+
+def refuse_mirror(columns: Sequence[str]) -> None:
+    """Raise ValueError if a database's table is that of a mirror: it has the list's name too."""
+    if "mirror_key" in columns:
+        raise ValueError("it is a mirror, and no export")

@@ -1,22 +1,39 @@
 """The manifest beside an export: what was asked for, what came, and whether anything is missing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from periskope_async.errors import ExportError
 from periskope_async.export.files import beside, failed
 from periskope_async.paging.report import WalkReport
 
-__all__ = ["Manifest", "SourceResult", "State", "UpdateResult", "manifest_path", "read_manifest", "state_of"]
+__all__ = ["Manifest", "SourceResult", "State", "UpdateResult", "manifest_path", "read_manifest", "state_of", "summed"]
 
 _VERSION = 1
 _KIND = "periskope-export"
 _MOST_BYTES = 16 << 20
+# The counts of a walk's report.
+_SUMMED = (
+    "requests",
+    "pages",
+    "rows_received",
+    "rows_placed",
+    "duplicates",
+    "inserted",
+    "removed",
+    "steps_back",
+    "caught_up",
+    "bytes",
+    "bytes_saved",
+    "not_modified",
+    "seconds_waited",
+)
 
 State: TypeAlias = Literal["whole", "unknown", "partial"]
 """``whole``: the file has every row that was there during the whole walk. ``partial``: some rows are known to be
@@ -41,7 +58,7 @@ class UpdateResult(Struct, frozen=True, kw_only=True):
 
     added: int
     replaced: int
-    """Older rows, rewritten as they are now, changed or not."""
+    """Older rows that differ now, or are back. In a CSV all that were read again: it does not have their bytes."""
     gone: int
     """Rows that a full sweep missed, marked for the first time."""
 
@@ -91,6 +108,12 @@ def state_of(completes: Iterable[bool | None]) -> State:
     """Sum up the walks: partial if one is known to be, whole if all are."""
     states = list(completes)
     return "partial" if False in states else "unknown" if None in states else "whole"
+
+
+def summed(reports: Sequence[WalkReport]) -> WalkReport:
+    """Give one account of several walks side by side: the last one's, with the counts of all."""
+    sums = {name: sum(getattr(report, name) for report in reports) for name in _SUMMED}
+    return replace(reports[-1], **sums, seconds=max(report.seconds for report in reports))
 
 
 def read_manifest(target: Path) -> Manifest | None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from periskope_async.errors import ExportError
 from periskope_async.export.checkpoint import Damaged, Made, read_records
 from periskope_async.export.files import beside, failed
-from periskope_async.export.keys import RowKeys, time_reader
+from periskope_async.export.keys import time_reader
 from periskope_async.export.manifest import manifest_path, read_manifest
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Older", "older_export", "rows_of", "sha256", "whole_one"]
 
-_OVERWRITE = "Nothing was changed. Move it away, give another OUT, or add --overwrite (if_exists='overwrite')"
+_OVERWRITE = (
+    "Nothing was changed. Move it away, give another OUT, or replace it with --overwrite (if_exists='overwrite')"
+)
 _UNREADABLE = (ValueError, KeyError, EOFError, zlib.error)
 
 
@@ -81,30 +83,53 @@ def older_export(plan: ExportPlan, form: Format, table: Table, target: Path) -> 
         raise failed(target, error) from error
     if plan.if_exists == "overwrite" or not size:
         return None
-    if not plan.is_update:
-        if manifest is not None and manifest.list != plan.listing.key:
-            raise ExportError(f"{str(target)!r} is an export of {manifest.list}. {_OVERWRITE}")
-        _refuse_foreign(plan, form, table, target)
-        return None
     if manifest is None:
         raise ExportError(
-            f"{str(target)!r} has no {manifest_path(target).name!r} beside it, so nobody knows what an update has to "
-            "ask for. Nothing was changed; export it anew"
+            f"{str(target)!r} has no {manifest_path(target).name!r} beside it, so it may be no export. {_OVERWRITE}"
         )
+    if plan.is_update:
+        _check_same(plan, form, manifest, target)
+    else:
+        _check_replaceable(plan, form, manifest, target)
     if manifest.sha256 != sha256(target):
-        raise ExportError(f"{str(target)!r} was changed since it was exported. Nothing was changed; export it anew")
-    _check_same(plan, form, manifest, target)
-    return Older(target, form, table, manifest)
+        raise ExportError(f"{str(target)!r} was changed since it was exported. {_OVERWRITE}")
+    return Older(target, form, table, manifest) if plan.is_update else None
 
 
-def _refuse_foreign(plan: ExportPlan, form: Format, table: Table, target: Path) -> None:
-    """Raise ExportError if a file is no export of this list and format: its owner would miss it."""
-    try:
-        first = next(rows_of(target, form, table), None)
-    except ExportError as error:
-        raise ExportError(f"{error}: it is no export. {_OVERWRITE}") from None
-    if first is not None and RowKeys(plan.listing, is_merged=False).of_row("", first[0]) is None:
-        raise ExportError(f"{str(target)!r} is no export of {plan.listing.key}. {_OVERWRITE}")
+def _check_replaceable(plan: ExportPlan, form: Format, manifest: Manifest, target: Path) -> None:
+    """Raise ExportError if a new export may lack rows of the older one."""
+    name = repr(str(target))
+    if (manifest.list, manifest.format) != (plan.listing.key, form.name):
+        raise ExportError(f"{name} is an export of {manifest.list} as {manifest.format}. {_OVERWRITE}")
+    if others := _other_filters(plan, manifest):
+        raise ExportError(f"{name} is an export with other filters ({others}). {_OVERWRITE}")
+
+
+def _other_filters(plan: ExportPlan, manifest: Manifest) -> str:
+    """Name the filters that differ from an older export's; empty if none does. A further source is no loss."""
+    there, asked = manifest.sources, plan.pagers
+    if missing := sorted(there.keys() - asked.keys()):
+        return _differences(manifest.query, plan.filters) or f"the sources {missing} are there and not asked for"
+    for source, older in there.items():
+        if older.scope != plan.scopes[source]:
+            return _differences(manifest.query, plan.filters) or f"those of the source {source!r}"
+        most = asked[source].max_items
+        if most is not None and older.rows > most:
+            return f"max_items: {older.rows:,} rows there, {most:,} asked for"
+    return ""
+
+
+def _differences(there: dict[str, str], asked: dict[str, str]) -> str:
+    """Name the filters that differ."""
+    return "; ".join(
+        f"{name}: {_shown(there.get(name))} there, {_shown(asked.get(name))} asked for"
+        for name in there | asked
+        if there.get(name) != asked.get(name)
+    )
+
+
+def _shown(value: str | None) -> str:
+    return "none" if value is None else repr(value)
 
 
 def _check_same(plan: ExportPlan, form: Format, manifest: Manifest, target: Path) -> None:

@@ -83,8 +83,8 @@ class Overview(Struct):
         newest = next((line.latest for line in self.listed if line.latest), None)
         if newest is None:
             return []
-        since = newest - timedelta(days=_BUSY_DAYS)
-        active = [line for line in self.listed if _is_group(line) and line.latest and line.latest >= since]
+        week = timedelta(days=_BUSY_DAYS)
+        active = [line for line in self.listed if _is_group(line) and line.latest and newest - line.latest <= week]
         return nlargest(count, active, key=lambda line: line.members)
 
 

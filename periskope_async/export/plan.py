@@ -39,10 +39,11 @@ class Converted(Struct, frozen=True):
 
 
 IfExists: TypeAlias = Literal["replace", "overwrite", "update", "sweep"]
-"""How to treat a file at OUT. ``replace``: a new file takes its place once it is whole; any file but an export is
-refused. ``overwrite``: any file is replaced. ``update``: new rows are read, newest first until known ground, and
-written over the older ones; a list without a known order is read whole. ``sweep``: all rows are read, and rows gone
-from the list are marked (``gone_at``), never deleted. Each of them writes a new file if there is none.
+"""How to treat a file at OUT. ``replace``: a new file takes its place once it is whole; any file is refused but
+an export of the same list with the same filters. ``overwrite``: any file is replaced. ``update``: new rows are read,
+newest first until known ground, and written over the older ones; a list without a known order is read whole. ``sweep``:
+all rows are read, and rows gone from the list are marked (``gone_at``), never deleted. Each of them writes a new file
+if there is none.
 """
 
 Progress: TypeAlias = Callable[[Fetched | Converted], object]
@@ -73,7 +74,7 @@ class ExportPlan(Struct, frozen=True, kw_only=True):
     """Whether to throw away the spool of an earlier run, instead of going on with it."""
     if_exists: IfExists = "replace"
     query: Mapping[str, str] = {}
-    """The filters, for the manifest only."""
+    """The filters, for the manifest and for errors only."""
 
     def __post_init__(self) -> None:
         """Check for settings that cannot work."""
@@ -106,6 +107,12 @@ class ExportPlan(Struct, frozen=True, kw_only=True):
             name: pager.query.unordered.fingerprint if isinstance(pager, ListPager) else ""
             for name, pager in self.pagers.items()
         }
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """The filters by name: those of a single walk, and those of ``query``."""
+        pager = self.sources
+        return (pager.query.filters if isinstance(pager, ListPager) else {}) | dict(self.query)
 
 
 class ExportResult(Struct, frozen=True, kw_only=True):

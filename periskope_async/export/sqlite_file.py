@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from periskope_async.export.formats import refuse_mirror
+from periskope_async.models.times import in_zone
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -35,6 +38,8 @@ def read(path: Path, table: Table) -> Iterator[Row]:
     """Give the rows of an older file. Blocks; raises ValueError if it is another kind of file."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            names = database.execute(f"SELECT * FROM {_quoted(table.name)} LIMIT 0").description  # noqa: S608
+            refuse_mirror([name for name, *_ in names])
             rows = f"SELECT raw_json, source, gone_at FROM {_quoted(table.name)} ORDER BY rowid"  # noqa: S608
             for raw, source, gone_at in database.execute(rows):
                 yield raw.encode(), source, None if gone_at is None else datetime.fromisoformat(gone_at)
@@ -94,8 +99,10 @@ def _reader(kind: Kind) -> Callable[[Any], Any] | None:
     return _list if kind == "texts" else None
 
 
-def _time(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def _time(value: datetime) -> str | None:
+    """Give a time as text; None if UTC has no such time."""
+    utc = in_zone(value, UTC)
+    return None if utc is None else utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _list(value: list[str]) -> str:

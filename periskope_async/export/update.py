@@ -36,8 +36,10 @@ _LINES_A_BLOCK = 1_000
 class Changes(Struct):
     """The effect of an update on the rows of a file."""
 
+    met: int = 0
+    """Older rows that were read again."""
     replaced: int = 0
-    """Older rows, rewritten as they are now."""
+    """Those of them that differ now."""
     gone: int = 0
     """Rows that a full sweep missed, marked for the first time."""
     rows: Counter[str] = field(default_factory=Counter[str])
@@ -87,15 +89,17 @@ def updated(
 
     Such older rows are gone if their source was ``swept``. A row without a key is kept as it is.
     """
-    met: set[int | None] = set()
+    met: dict[int | None, int] = {}
     for row in fresh:
-        met.add(keys.of_row(row[1], row[0]))
+        # A hash takes less memory than the bytes.
+        met[keys.of_row(row[1], row[0])] = hash(row[0])
         yield _counted(row, changes)
-    met.discard(None)
+    met.pop(None, None)
     for raw, source, known_gone_at in older:
         key = keys.of_row(source, raw)
         if key in met:
-            changes.replaced += 1
+            changes.met += 1
+            changes.replaced += known_gone_at is not None or hash(raw) != met[key]
             continue
         gone_at = known_gone_at
         if gone_at is None and key is not None and source in swept:

@@ -36,6 +36,31 @@ def _tls(url: str) -> dict[str, bool]:
     return {"ssl_check_hostname": True} if url.startswith("rediss:") and "ssl_cert_reqs=" not in url else {}
 
 
+def _pool(url: Secret) -> Any:
+    """Make the connections; give the kind of the error if the URL cannot be used."""
+    from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - an extra
+    from redis.asyncio.retry import Retry  # noqa: PLC0415
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+    from redis.exceptions import ConnectionError as RedisConnectionError  # noqa: PLC0415
+
+    try:
+        # redis-py leaves the types of its arguments here half open.
+        return cast("Any", BlockingConnectionPool).from_url(
+            url.reveal(),
+            max_connections=_CONNECTIONS,
+            timeout=None,
+            protocol=2,
+            socket_timeout=None,
+            socket_connect_timeout=_SECONDS_ASIDE,
+            retry=Retry(NoBackoff(), 1, (RedisConnectionError,)),
+            # redis-py 5 asks here too.
+            retry_on_error=[RedisConnectionError],
+            **_tls(url.reveal()),
+        )
+    except (ValueError, TypeError, AttributeError) as error:
+        return type(error).__name__
+
+
 class RedisLost(Exception):  # noqa: N818 - a state of affairs, and seen by no user
     """Redis did not answer, or refused. Its words are the text."""
 
@@ -50,36 +75,20 @@ class RedisLink:
 
     def __init__(self, url: Secret, *, prefix: str) -> None:
         try:
-            from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415 - an extra
-            from redis.asyncio.retry import Retry  # noqa: PLC0415
-            from redis.backoff import NoBackoff  # noqa: PLC0415
-            from redis.exceptions import ConnectionError as RedisConnectionError  # noqa: PLC0415
+            from redis.asyncio import Redis  # noqa: PLC0415 - an extra
         except ImportError:
             raise ConfigError(
                 "a SharedLimiter needs redis-py; install it with: pip install 'periskope-async[redis]'",
                 parameter="limiter",
             ) from None
-        try:
-            # redis-py leaves the types of its arguments here half open.
-            pool = cast("Any", BlockingConnectionPool).from_url(
-                url.reveal(),
-                max_connections=_CONNECTIONS,
-                timeout=None,
-                protocol=2,
-                socket_timeout=None,
-                socket_connect_timeout=_SECONDS_ASIDE,
-                retry=Retry(NoBackoff(), 1, (RedisConnectionError,)),
-                # redis-py 5 asks here too.
-                retry_on_error=[RedisConnectionError],
-                **_tls(url.reveal()),
-            )
-        except (ValueError, TypeError, AttributeError) as error:
-            # The text would quote the URL, and the password with it.
+        # Raised out here, the error has no context: redis-py's texts and frames hold the URL, and the password in it.
+        pool = _pool(url)
+        if isinstance(pool, str):
             raise ConfigError(
-                f"the URL of Redis cannot be used ({type(error).__name__}); give redis://, rediss:// or unix://, as in "
-                "rediss://user:password@host:6379/0",
+                f"the URL of Redis cannot be used ({pool}); give redis://, rediss:// or unix://, as in "
+                "rediss://user:password@host:6379/0, with what is special in the password percent-encoded",
                 parameter="limiter",
-            ) from None
+            )
         self._redis: Redis = Redis(connection_pool=pool)
         self._prefix = prefix
         self._keys: list[str] = []

@@ -13,11 +13,12 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from periskope_async.errors import ConfigError, MirrorError
+from periskope_async.mirror.target import UNREADABLE, fault_of, is_url, name_of
+from periskope_async.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -33,7 +34,6 @@ __all__ = ["Column", "Database", "DuckDB", "Kind", "PostgreSQL", "SQLite", "Tabl
 Kind: TypeAlias = Literal["text", "integer", "boolean", "time"]
 Value: TypeAlias = str | int | bool | None
 
-_SCHEMES = ("postgresql://", "postgres://")
 _DUCKDB_SUFFIXES = {".duckdb", ".ddb"}
 # The mirror's own among the advisory locks of a PostgreSQL database: "peri" in ASCII.
 _ADVISORY_LOCK = 0x70657269
@@ -64,8 +64,12 @@ class Database(Protocol):
     name: str
     """Its name in errors. It holds no password."""
 
-    def connect(self) -> None:
-        """Open the database and lock it for writing. Raises MirrorError if another mirror writes to it."""
+    def connect(self, tables: Sequence[Table] = ()) -> None:
+        """Open the database, and lock it for writing.
+
+        Raises MirrorError, with nothing changed, if another mirror writes to it, or if it is something else than a
+        mirror with some of these tables.
+        """
         ...
 
     def create(self, table: Table) -> None:
@@ -96,18 +100,19 @@ class Database(Protocol):
         ...
 
 
-def database_for(target: str | os.PathLike[str]) -> Database:
-    """Choose by the target: a ``postgresql://`` URL, a ``.duckdb`` file, or any other file for SQLite."""
-    text = os.fspath(target)
-    if text.startswith(_SCHEMES):
-        return PostgreSQL(text)
-    if "://" in text or not text or Path(text).is_dir():
-        raise ConfigError(
-            f"{text.partition('://')[0]!r} names no database; give a file such as chats.sqlite or chats.duckdb, or a "
-            "postgresql:// URL",
-            parameter="target",
-        )
-    return DuckDB(Path(text)) if Path(text).suffix.lower() in _DUCKDB_SUFFIXES else SQLite(Path(text))
+def database_for(target: str | os.PathLike[str] | Secret) -> Database:
+    """Choose by the target: a ``postgresql://`` URL, a ``.duckdb`` file, or any other file for SQLite.
+
+    Raises ConfigError. Neither its text nor its frames hold a password.
+    """
+    given = target if isinstance(target, Secret) else Secret(os.fspath(target))
+    del target
+    if fault := fault_of(given):
+        raise ConfigError(fault, parameter="target")
+    if is_url(given):
+        return PostgreSQL(given)
+    path = Path(given.reveal())
+    return DuckDB(path) if path.suffix.lower() in _DUCKDB_SUFFIXES else SQLite(path)
 
 
 class _Base:
@@ -117,6 +122,12 @@ class _Base:
     _errors: tuple[type[Exception], ...]
     _table_options = ""
     _begin = "BEGIN"
+    _columns = (
+        "SELECT table_name, column_name FROM information_schema.columns "
+        "WHERE table_schema = current_schema() AND table_catalog = current_database()"
+    )
+    _is_shared = False
+    """Whether a mirror and others may have tables beside each other from the beginning."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -161,6 +172,20 @@ class _Base:
             with suppress(*self._errors):
                 connection.close()
 
+    def _refuse_others(self, tables: Sequence[Table]) -> None:
+        """Raise MirrorError if the database is of something else."""
+        there: dict[str, set[str]] = {}
+        for table, column in self.execute(self._columns):
+            there.setdefault(table, set()).add(column)
+        ours = {table.name: {column.name for column in table.columns} for table in tables if table.name in there}
+        others = [name for name, columns in ours.items() if not columns <= there[name]]
+        end = "Nothing was changed; give another target"
+        if there and not self._is_shared and len(others) == len(ours):
+            what = "an export" if there.get("export") == {"key", "value"} else "a database of something else"
+            raise MirrorError(f"{self.name} is no mirror but {what}. {end}")
+        if others:
+            raise MirrorError(f"{self.name} cannot be a mirror: {others[0]!r} in it is of something else. {end}")
+
     def _index(self, table: str, column: str) -> None:
         # The index has both columns, so counting never reads the rows.
         self.execute(f"CREATE INDEX IF NOT EXISTS {table}_by_{column} ON {table} (deleted_at, {column})")
@@ -188,14 +213,18 @@ class SQLite(_Base):
     # A column without STRICT may change its values: some make "+91…" a number.
     _table_options = " STRICT"
     _begin = "BEGIN IMMEDIATE"
+    _columns = (
+        "SELECT there.name, part.name FROM sqlite_master AS there, pragma_table_info(there.name) AS part "
+        "WHERE there.type IN ('table', 'view')"
+    )
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self._path = path
         self._lock = _FileLock(path)
 
-    def connect(self) -> None:
-        """Open and lock the database."""
+    def connect(self, tables: Sequence[Table] = ()) -> None:
+        """Open, lock and check the database."""
         self._lock.take()
         try:
             # SQLite would create it with the mode of the umask.
@@ -204,6 +233,7 @@ class SQLite(_Base):
             self._connection = sqlite3.connect(
                 self._path, isolation_level=None, check_same_thread=False, timeout=30, cached_statements=64
             )
+            self._refuse_others(tables)
             # The page size has to come first. Larger pages make the file smaller and each event dearer. A lost power
             # supply costs the last transactions and never the file.
             for pragma in ("page_size=8192", "journal_mode=WAL", "synchronous=NORMAL"):
@@ -258,8 +288,8 @@ class DuckDB(_Base):
         self._duckdb = duckdb
         self._errors = (OSError, duckdb.Error)
 
-    def connect(self) -> None:
-        """Open and lock the database."""
+    def connect(self, tables: Sequence[Table] = ()) -> None:
+        """Open, lock and check the database."""
         self._lock.take()
         try:
             config: dict[str, str | bool | int | float | list[str]] = {
@@ -268,6 +298,7 @@ class DuckDB(_Base):
                 "autoinstall_known_extensions": False,
             }
             self._connection = self._duckdb.connect(self._path, config=config)
+            self._refuse_others(tables)
             # A new file has the mode of the umask, and cannot be made before.
             self._path.chmod(0o600)
             self.execute("SET TimeZone = 'UTC'")
@@ -308,10 +339,10 @@ class PostgreSQL(_Base):
         "boolean": "BOOLEAN",
         "time": "TIMESTAMPTZ",
     }
+    _is_shared = True
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        super().__init__(f"postgresql://{parts.hostname or ''}{parts.path}")
+    def __init__(self, url: Secret) -> None:
+        super().__init__(name_of(url))
         self._url = url
         try:
             import psycopg  # noqa: PLC0415 - an extra
@@ -321,18 +352,36 @@ class PostgreSQL(_Base):
             ) from None
         self._psycopg = psycopg
         self._errors = (OSError, psycopg.Error)
+        if not self._can_be_read():
+            raise ConfigError(UNREADABLE, parameter="target")
 
-    def connect(self) -> None:
+    def connect(self, tables: Sequence[Table] = ()) -> None:
         """Open and lock the database."""
+        # Raised out here, the error has no context: psycopg's frames hold the password.
+        if (failure := self._open(tables)) is not None:
+            self.close()
+            raise failure
+
+    def _can_be_read(self) -> bool:
+        from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - an extra
+
         try:
-            self._connection = self._psycopg.connect(self._url, autocommit=True, options="-c TimeZone=UTC")
-            is_locked = self.execute(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")[0][0]
+            conninfo_to_dict(self._url.reveal())
+        except self._psycopg.Error:
+            return False
+        return True
+
+    def _open(self, tables: Sequence[Table]) -> MirrorError | None:
+        try:
+            self._connection = self._psycopg.connect(self._url.reveal(), autocommit=True, options="-c TimeZone=UTC")
+            if not self.execute(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")[0][0]:
+                return MirrorError(f"another mirror writes to {self.name} now; one may at a time")
+            self._refuse_others(tables)
         except self._errors as error:
-            self.close()
-            raise self._failed(error) from None
-        if not is_locked:
-            self.close()
-            raise MirrorError(f"another mirror writes to {self.name} now; one may at a time")
+            return self._failed(error)
+        except MirrorError as error:
+            return error
+        return None
 
     def execute(self, statement: str, parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         """Run a statement."""

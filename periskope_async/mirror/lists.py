@@ -13,6 +13,7 @@ from periskope_async.client import PeriskopeClient, lists
 from periskope_async.decoding.page import reader_of
 from periskope_async.mirror.database import Column, Kind, Table
 from periskope_async.mirror.merge import Outcome
+from periskope_async.models.times import in_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -165,7 +166,9 @@ def _as_kind(value: Any, kind: Kind) -> Value:
         # PostgreSQL takes no NUL, and SQLite's functions stop at one.
         return value.replace("\0", "\ufffd") if isinstance(value, str) else None
     if kind == "time":
-        return to_text(value) if isinstance(value, datetime) else None
+        # UTC may have no such time.
+        utc = in_zone(value, UTC) if isinstance(value, datetime) else None
+        return None if utc is None else to_text(utc)
     if kind == "boolean":
         return value if isinstance(value, bool) else None
     is_whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,9 +18,9 @@ from periskope_async.mirror.database import database_for
 from periskope_async.mirror.lists import LISTS, key_of
 from periskope_async.mirror.store import Scope, Store
 from periskope_async.mirror.sync import ListResult, ListSync
+from periskope_async.secret import Secret
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import AsyncIterable, Callable, Iterable, Sequence
     from types import TracebackType
     from typing import Self
@@ -87,13 +88,16 @@ class Mirror:
         full_every: timedelta = timedelta(days=1),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        # A crash report of an error raised here shows the locals of this frame: they hold no password.
+        database = Secret(os.fspath(target))
+        del target
         names = tuple(lists)
         if not names or not set(names) <= set(LISTS):
             raise ConfigError(f"lists is {names!r}; give some of {tuple(LISTS)}", parameter="lists")
         self._client = client
         self._lists = tuple(LISTS[name] for name in dict.fromkeys(names))
         self._full_every = full_every
-        self._store = AsyncStore(Store(database_for(target), keeps_history=history), clock=clock)
+        self._store = AsyncStore(Store(database_for(database), keeps_history=history), clock=clock)
         self._scope: Scope | None = None
         self._org_phone: str | None = None
         self._told: set[str] = set()

@@ -108,10 +108,11 @@ class Store:
 
     def open(self, lists: Iterable[MirroredList]) -> None:
         """Lock the database, and make the missing tables. Raises MirrorError."""
-        self._database.connect()
+        tables = (_STATE, _MET, _HISTORY, *(each.table for each in lists))
         try:
+            self._database.connect(tables)
             with self._database.transaction():
-                for table in (_STATE, _MET, _HISTORY, *(each.table for each in lists)):
+                for table in tables:
                     self._database.create(table)
         except BaseException:
             self._database.close()
@@ -128,11 +129,13 @@ class Store:
             if known is not None and known.format != _FORMAT:
                 raise MirrorError(f"{self.name} was made by another version: its format is {known.format}")
             for what in ("phone", "org_id"):
-                mine, other = getattr(scope, what), known and getattr(known, what)
+                mine: str | None = getattr(scope, what)
+                other: str | None = getattr(known, what, None)
                 # The organisation is known from the first answer on; no phone means all phones.
                 if known is not None and mine != other and not (what == "org_id" and None in {mine, other}):
                     raise MirrorError(
-                        f"{self.name} is a mirror of {what} {other!r}, not of {mine!r}; take another database for it"
+                        f"{self.name} is a mirror of {_owner(what, other)}, not of {_owner(what, mine)}; take another "
+                        "database for it"
                     )
             if known is None or (known.org_id is None and scope.org_id is not None):
                 self._save("mirror", scope)
@@ -257,6 +260,11 @@ class Store:
 
     def _save(self, name: str, value: Struct) -> None:
         self._database.upsert(_STATE, [(name, json.encode(value).decode())])
+
+
+def _owner(what: str, value: str | None) -> str:
+    """Name a part of a scope. Without a phone it is of all phones."""
+    return f"{what} {value!r}" if value is not None else "all phones of the key"
 
 
 def _read(mirrored: MirroredList, sent: bytes) -> Any:

@@ -6,12 +6,12 @@ A field documented as a string is a :data:`Time`, read natively by msgspec. A fi
 ways, is a :data:`FlexTime`: it costs a call in Python and is null nearly always.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import msgspec
 
-__all__ = ["EPOCH", "EpochMs", "FlexTime", "Time", "from_epoch_ms", "read_time"]
+__all__ = ["EPOCH", "EpochMs", "FlexTime", "Time", "from_epoch_ms", "in_zone", "read_time"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -59,6 +59,14 @@ def from_epoch_ms(milliseconds: float) -> datetime:
         return EPOCH + timedelta(milliseconds=milliseconds)
     except OverflowError as error:
         raise ValueError(f"{milliseconds} ms since 1970 is outside the calendar") from error
+
+
+def in_zone(moment: datetime, zone: tzinfo | None) -> datetime | None:
+    """Give an aware time in another zone (None: that of this machine); None outside the years 1 to 9999 there."""
+    try:
+        return moment.astimezone(zone)
+    except (OverflowError, ValueError):
+        return None
 
 
 def _is_number(text: str) -> bool:

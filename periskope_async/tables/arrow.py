@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from array import array
+from datetime import UTC
 from importlib import import_module
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from periskope_async.models.times import in_zone
 from periskope_async.tables.columns import batches_of, table_of
 
 if TYPE_CHECKING:
@@ -113,6 +115,9 @@ def _record_batch(schema: Any, batch: Batch) -> Any:
 
 
 def _array(values: list[Any], kind: Any) -> Any:
+    if kind == _TYPES["time"]:
+        # Most readers fail at a time that is outside the years 1 to 9999 in UTC.
+        values = [None if value is None else in_zone(value, UTC) for value in values]
     return pa.nulls(len(values), kind) if values.count(None) == len(values) else pa.array(values, kind)
 
 

@@ -119,6 +119,12 @@ class ListQuery(Struct, Generic[T], frozen=True, kw_only=True):
         orders = {"sort_by", self.listing.order_param}
         return replace(self, params=tuple([param for param in self.params if param[0] not in orders]))
 
+    @property
+    def filters(self) -> dict[str, str]:
+        """The parameters without the order, the phone, and a path with ids: for people."""
+        others = {"phone": self.phone, "path": None if self.path == self.listing.path else self.path}
+        return dict(self.unordered.params) | {name: value for name, value in others.items() if value is not None}
+
     def newest_first(self) -> dict[str, ListQuery[T]]:
         """Give the same rows newest first by each sort key, by its name. Empty where no order is documented."""
         if self.is_for_one:

@@ -76,7 +76,7 @@ def test_a_failed_export_leaves_what_was_there(tmp_path: Path, periskope_sandbox
     out = tmp_path / "chats.jsonl"
     out.write_text('{"chat_id":"of yesterday@c.us"}\n')
     ran = periskope(
-        "export", "chats", str(out), "--phone", "12025550123",
+        "export", "chats", str(out), "--overwrite", "--phone", "12025550123",
         PERISKOPE_API_KEY=periskope_sandbox.api_key, PERISKOPE_BASE_URL=periskope_sandbox.base_url,
     )  # fmt: skip
     assert ran.returncode == 1

@@ -62,7 +62,7 @@ def begun_export(monkeypatch: pytest.MonkeyPatch, out: Path, sandbox: Sandbox) -
     """Start an export, and wait until it has begun to write and waits for the server."""
     monkeypatch.setenv("PERISKOPE_API_KEY", sandbox.api_key)
     monkeypatch.setenv("PERISKOPE_BASE_URL", sandbox.base_url)
-    process = begun("export", "chats", str(out), "--page-size", "50")
+    process = begun("export", "chats", str(out), "--overwrite", "--page-size", "50")
     eventually(lambda: len(sandbox.requests) > 1 and has_rows(out))
     return process
 

@@ -341,14 +341,14 @@ async def test_one_that_fails_stops_no_other(tmp_path: Path, *, is_there: bool) 
         out.write_text(older)
     async with connected() as (_, client):
         sources = {"all": client.iter_chats(), "of another": client.with_phone("12025550123").iter_chats()}
-        result = await export(sources, out)
+        result = await export(sources, out, if_exists="overwrite")
         assert (result.manifest.state, set(result.failed), result.rows) == ("partial", {"of another"}, 700)
         place = tmp_path / "out.jsonl.incomplete" if is_there else out
         assert len(place.read_bytes().splitlines()) == 700
         assert result.path == place
         if is_there:
             assert out.read_text() == older
-        again = await export(sources, out)
+        again = await export(sources, out, if_exists="overwrite")
         assert (again.rows, again.resumed_rows) == (700, 700)
 
 
@@ -358,8 +358,8 @@ async def test_what_came_of_a_part_goes_with_the_whole_file(tmp_path: Path) -> N
     async with connected() as (sandbox, client):
         sources = {label: client.iter_chats(label=label) for label in ("vip", "lead")}
         sandbox.script(Status(401))
-        assert (await export(sources, out)).path == tmp_path / "out.jsonl.incomplete"
-        assert (await export(sources, out)).path == out
+        assert (await export(sources, out, if_exists="overwrite")).path == tmp_path / "out.jsonl.incomplete"
+        assert (await export(sources, out, if_exists="overwrite")).path == out
     assert names_in(tmp_path) == ["out.jsonl", "out.jsonl.manifest.json"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import stat
 import subprocess
 import sys
@@ -151,10 +150,16 @@ def test_a_database_belongs_to_one_phone_and_one_organisation(store: Store) -> N
     store.bind(Scope(phone="9199"))
     store.bind(Scope(phone="9199", org_id="one"))
     store.bind(Scope(phone="9199"))
-    with pytest.raises(MirrorError, match="mirror of phone '9199', not of None"):
+    with pytest.raises(MirrorError, match="mirror of phone '9199', not of all phones of the key"):
         store.bind(Scope())
-    with pytest.raises(MirrorError, match="mirror of org_id 'one', not of 'two'"):
+    with pytest.raises(MirrorError, match="mirror of org_id 'one', not of org_id 'two'"):
         store.bind(Scope(phone="9199", org_id="two"))
+
+
+def test_a_mirror_of_all_phones_takes_no_phone(store: Store) -> None:
+    store.bind(Scope())
+    with pytest.raises(MirrorError, match="mirror of all phones of the key, not of phone '9199'"):
+        store.bind(Scope(phone="9199"))
 
 
 def test_a_failure_writes_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,10 +227,3 @@ def test_files_that_cannot_be_a_database(tmp_path: Path) -> None:
         with pytest.raises(MirrorError, match="cannot write to"):
             store.open([CHATS])
         store.close()
-
-
-def test_a_table_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / "mine.sqlite")) as connection:
-        connection.execute("CREATE TABLE chats (mine TEXT)")
-    with pytest.raises(MirrorError, match="no such column"):
-        Store(database_for(tmp_path / "mine.sqlite")).open([CHATS])

@@ -261,7 +261,7 @@ async def test_a_mirror_of_another_phone_is_refused(file: Path) -> None:
     async with opened(file, chats=10) as (_, client, mirror):
         await mirror.sync()
         await mirror.close()
-        with pytest.raises(MirrorError, match="mirror of phone None"):
+        with pytest.raises(MirrorError, match="mirror of all phones of the key, not of phone"):
             await Mirror(client.with_phone("918527184400"), file).open()
         async with Mirror(client, file, lists=["chats"]) as again:
             assert (await sync_one(again)).full is None

@@ -1,0 +1,148 @@
+"""The file at OUT before an export: only one that the export may replace is replaced."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from periskope_async.client.lists import MESSAGES
+from periskope_async.errors import ExportError
+from periskope_async.export import export
+from periskope_async.export.manifest import read_manifest
+from tests.export.test_formats import needs
+from tests.export.test_runner import connected
+from tests.export.test_update import ids_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("nothing_left_over")
+
+ENDINGS = ["jsonl", "jsonl.gz", "jsonl.zst", "csv", "sqlite", "duckdb", "parquet"]
+
+
+def bytes_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_an_export_is_replaced_by_the_same_one(tmp_path: Path, ending: str) -> None:
+    needs(ending)
+    out = tmp_path / f"out.{ending}"
+    async with connected(chats=20) as (sandbox, client):
+        await export(client.iter_chats(), out)
+        new = sandbox.insert()
+        await export(client.iter_chats(page_size=5), out)
+        await export(client.iter_chats(sort_by="latest_message_timestamp"), out)
+    assert new in ids_in(out)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_a_file_without_a_manifest_is_refused(tmp_path: Path, ending: str) -> None:
+    """It may hold the same fields, as messages of somebody else do."""
+    needs(ending)
+    out = tmp_path / f"out.{ending}"
+    async with connected(chats=20) as (sandbox, client):
+        await export(client.iter_chats(), out)
+        (tmp_path / f"out.{ending}.manifest.json").unlink()
+        older, before = bytes_in(tmp_path), len(sandbox.requests)
+        with pytest.raises(ExportError, match=r"has no .*manifest\.json.*Nothing was changed.*overwrite"):
+            await export(client.iter_chats(), out)
+        assert (bytes_in(tmp_path), len(sandbox.requests)) == (older, before)
+        await export(client.iter_chats(), out, if_exists="overwrite")
+        assert len(ids_in(out)) == 20
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_another_file_beside_an_old_manifest_is_refused(tmp_path: Path, ending: str) -> None:
+    needs(ending)
+    out, other = tmp_path / f"out.{ending}", tmp_path / f"other.{ending}"
+    async with connected(chats=20) as (sandbox, client):
+        await export(client.iter_chats(), out)
+        await export(client.iter_messages(), other, listing=MESSAGES)
+        shutil.copy(other, out)
+        older, before = bytes_in(tmp_path), len(sandbox.requests)
+        with pytest.raises(ExportError, match=r"was changed since it was exported.*overwrite"):
+            await export(client.iter_chats(), out)
+        assert (bytes_in(tmp_path), len(sandbox.requests)) == (older, before)
+
+
+async def test_an_export_of_another_list_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    async with connected(chats=20) as (_, client):
+        await export(client.iter_messages(), out, listing=MESSAGES)
+        older = bytes_in(tmp_path)
+        with pytest.raises(ExportError, match=r"is an export of messages.*overwrite"):
+            await export(client.iter_chats(), out)
+        assert bytes_in(tmp_path) == older
+
+
+async def test_an_empty_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "out.jsonl").touch()
+    async with connected(chats=20) as (_, client):
+        assert (await export(client.iter_chats(), tmp_path / "out.jsonl")).rows == 20
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "said"),
+    [
+        ({}, {"label": "vip"}, "label: none there, 'vip' asked for"),
+        ({"label": "vip"}, {}, "label: 'vip' there, none asked for"),
+        ({"label": "vip"}, {"label": "lead"}, "label: 'vip' there, 'lead' asked for"),
+        ({}, {"phone": "918527184400"}, "phone: none there, '918527184400' asked for"),
+        ({}, {"max_items": 3}, "max_items: 20 rows there, 3 asked for"),
+    ],
+    ids=["narrower", "wider", "other", "phone", "max_items"],
+)
+async def test_an_export_with_other_filters_is_refused(
+    tmp_path: Path, there: dict[str, Any], asked: dict[str, Any], said: str
+) -> None:
+    """It would lack rows of the older one."""
+    out = tmp_path / "out.jsonl"
+    async with connected(chats=20) as (sandbox, client):
+        await export(client.iter_chats(**there), out)
+        older, before = bytes_in(tmp_path), len(sandbox.requests)
+        with pytest.raises(ExportError, match=rf"{said}.*Nothing was changed.*overwrite"):
+            await export(client.iter_chats(**asked), out)
+        assert (bytes_in(tmp_path), len(sandbox.requests)) == (older, before)
+        if "phone" not in asked:
+            await export(client.iter_chats(**asked), out, if_exists="overwrite")
+            manifest = read_manifest(out)
+            assert manifest is not None
+            assert manifest.query == {name: value for name, value in asked.items() if name != "max_items"}
+
+
+async def test_messages_of_another_chat_are_refused(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    async with connected(chats=20) as (sandbox, client):
+        first, second = sandbox.chat_ids()[:2]
+        await export(client.iter_messages(chat_id=first), out, listing=MESSAGES)
+        with pytest.raises(ExportError, match=r"path: '/chats/.*' there, '/chats/.*' asked for"):
+            await export(client.iter_messages(chat_id=second), out, listing=MESSAGES)
+
+
+async def test_the_given_query_names_the_filters(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    async with connected(chats=20) as (_, client):
+        sources = {label: client.iter_chats(label=label) for label in ("vip", "lead")}
+        await export(client.iter_chats(), out)
+        with pytest.raises(ExportError, match="label: none there, 'vip, lead' asked for"):
+            await export(sources, out, query={"label": "vip, lead"})
+        with pytest.raises(ExportError, match=r"the sources \[''\] are there"):
+            await export(sources, out)
+
+
+async def test_another_source_is_no_loss_and_one_less_is(tmp_path: Path) -> None:
+    """A phone that is linked later must not stop the nightly export of all phones."""
+    out = tmp_path / "out.jsonl"
+    async with connected(chats=200) as (sandbox, client):
+        both = {label: client.iter_chats(label=label) for label in ("vip", "lead")}
+        await export({"vip": both["vip"]}, out)
+        await export(both, out)
+        rows = [json.loads(line) for line in out.read_bytes().splitlines()]
+        assert {row["chat_id"] for row in rows if row["_source"] == "lead"} == set(sandbox.chat_ids(label="lead"))
+        with pytest.raises(ExportError, match=r"the sources \['lead'\] are there"):
+            await export({"vip": both["vip"]}, out)
