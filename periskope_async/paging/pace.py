@@ -65,7 +65,8 @@ class Pace:
         """Take the seconds to decode and place a page."""
         work = self._away + seconds
         self._away = 0.0
-        self._work = work if self._work is None else _mixed(self._work, work)
+        before = work if self._work is None else self._work
+        self._work = _WEIGHT_OF_OLD * before + (1 - _WEIGHT_OF_OLD) * work
 
     def depth(self, *, requests_per_second: float, requests_at_once: int) -> int:
         """How many pages to have in flight, min 1."""
@@ -80,7 +81,3 @@ class Pace:
         affordable = _MOST_BYTES_AHEAD // self._largest
         self._depth = max(1, min(wanted, affordable, self._most))
         return self._depth
-
-
-def _mixed(before: float, now: float) -> float:
-    return _WEIGHT_OF_OLD * before + (1 - _WEIGHT_OF_OLD) * now

@@ -93,8 +93,8 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True):
             self,
             items=pick(fresh, self.items),
             keys=pick(fresh, self.keys),
-            identity=lambda index: self.identity(fresh[index]),
-            sort_time=lambda index: self.sort_time(fresh[index]),
+            identity=_of_chosen(fresh, self.identity),
+            sort_time=_of_chosen(fresh, self.sort_time),
             offset=ask.offset,
             indexes=fresh if ask.phase is Phase.FIRST else None,
         )
@@ -132,6 +132,10 @@ def pick(indexes: Sequence[int], rows: Sequence[T]) -> Sequence[T]:
     if isinstance(indexes, range):
         return rows[indexes.start : indexes.stop]
     return rows.pick(indexes) if isinstance(rows, LateRows) else [rows[index] for index in indexes]
+
+
+def _of_chosen(indexes: Sequence[int], read: Callable[[int], T]) -> Callable[[int], T]:
+    return lambda index: read(indexes[index])
 
 
 def watermark(newest: float | None, date: float | None) -> float:

@@ -219,8 +219,7 @@ class Sequel:
     @property
     def _is_all_met(self) -> bool:
         """Whether the head can show nothing: no row is missing, and none moved in view."""
-        verdict = self._verdict
-        return verdict.is_quiet or (verdict.is_proven and not verdict.missing)
+        return self._verdict.is_quiet or (self._verdict.is_proven and not self._verdict.missing)
 
     def _is_pass_worth_it(self, *, is_unsteady: bool) -> bool:
         """Whether one more pass may find a missing row, or show that none is missing."""
