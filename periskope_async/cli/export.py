@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, make_dataclass, replace
+from dataclasses import dataclass, replace
 from inspect import signature
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import msgspec
 from cyclopts import App, Parameter
@@ -20,7 +20,6 @@ from periskope_async.cli.options import Exit, Server, Walking, open_client
 from periskope_async.cli.progress import ExportProgress
 from periskope_async.cli.summary import say_walk, summarise, telling_what_is_kept
 from periskope_async.cli.wording import amount, refused_filter, rows_of, words_of
-from periskope_async.client import PeriskopeClient
 from periskope_async.client.lists import LISTS
 from periskope_async.errors import ConfigError
 from periskope_async.export import ExportPlan, run_plan
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from periskope_async.cli.console import Sign
+    from periskope_async.client import PeriskopeClient
     from periskope_async.export import ExportResult
     from periskope_async.paging.pager import Pager
 
@@ -139,25 +139,6 @@ async def chats(
     return await _export("chats", out, server, sources, walking, writing, existing, showing)
 
 
-_FILTERS = {"phone": "phone", "all_phones": "phone", "chat_id": "chat_id", "since": "start_time", "until": "end_time"}
-
-
-def _narrowing_of(name: str) -> Any:
-    """Make a list's own options. Help leaves out what it has no filter for; that is read only to be refused."""
-    known = signature(getattr(PeriskopeClient, f"iter_{name}")).parameters
-    types = get_type_hints(Narrowing, include_extras=True)
-    hidden = [
-        (option, Annotated[types[option], Parameter(show=False)], getattr(Narrowing, option))
-        for option, filter_ in _FILTERS.items()
-        if filter_ not in known
-    ]
-    # Python 3.11 would put it into the module `types`, and cyclopts takes what is there for no dataclass.
-    made = make_dataclass(
-        "Narrowing", hidden, bases=(Narrowing,), namespace={"__module__": __name__}, frozen=True, kw_only=True
-    )
-    return Annotated[made, Parameter(name="*")]
-
-
 def _command(name: str) -> Callable[..., Awaitable[int]]:
     """Make the command of a list."""
 
@@ -174,7 +155,6 @@ def _command(name: str) -> Callable[..., Awaitable[int]]:
     ) -> int:
         return await _export(name, out, server, narrowing, walking, writing, existing, showing)
 
-    command.__annotations__["narrowing"] = _narrowing_of(name)
     command.__doc__ = f"Write the whole list of {words_of(name)} to OUT, as `chats` does."
     return command
 

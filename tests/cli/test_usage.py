@@ -145,37 +145,3 @@ def test_messages_need_no_phone(capsys: pytest.CaptureFixture[str]) -> None:
         assert run(arguments) == 0
         assert [request.phone for request in sandbox.requests] == [None]
     assert capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("name", "shown", "hidden"),
-    [
-        ("contacts", "--page-size", "--since --until --phone --all-phones --chat-id"),
-        ("tickets", "--page-size", "--since --phone"),
-        ("messages", "--since --until --phone --all-phones --chat-id", ""),
-        ("chats", "--since --phone --label", ""),
-    ],
-)
-def test_help_shows_the_filters_of_a_list(
-    capsys: pytest.CaptureFixture[str], name: str, shown: str, hidden: str
-) -> None:
-    run(["export", name, "--help"])
-    said = capsys.readouterr().out
-    assert "The file to write: .jsonl, " in said
-    assert [option for option in shown.split() if f"{option} " not in said] == []
-    assert [option for option in hidden.split() if f"{option} " in said] == []
-
-
-@pytest.mark.parametrize("command", ["report x.jsonl", "export all x", "export chats x", "export messages x"])
-def test_a_format_is_one_of_some(capsys: pytest.CaptureFixture[str], command: str) -> None:
-    assert "duckdb" in refusal(capsys, *command.split(), "--format", "docx")
-    run([*command.split(), "--help"])
-    assert "choices: jsonl, jsonl.gz" in " ".join(capsys.readouterr().out.split())
-
-
-@pytest.mark.parametrize(
-    "option", ["--since=2025-05-01", "--until=2025-05-01", "--chat-id=1@c.us", "--phone=1", "--all-phones"]
-)
-def test_a_filter_that_a_list_has_not(capsys: pytest.CaptureFixture[str], option: str) -> None:
-    said = refusal(capsys, "export", "contacts", "x.jsonl", "--sandbox", "--sandbox-chats", "3", option)
-    assert "the list of contacts has no filter for --" in said
