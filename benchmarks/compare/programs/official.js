@@ -21,7 +21,7 @@ async function walk(client, pageSize, keep) {
 }
 
 (async () => {
-  const client = new PeriskopeApi({ authToken: "benchmark-key", phone: "918527184400", env: "local" });
+  const client = new PeriskopeApi({ authToken: "benchmark-key-of-a-usual-length-0123456789", phone: "918527184400", env: "local" });
   await readPage(client, 0, job.page_size);
   const ids = [];
   const began = process.hrtime.bigint();
