@@ -70,6 +70,8 @@ class Feed:
         self._manager = manager
         self._config = config
         self._options = options
+        self._names = options.names
+        self._may_drop = options.on_overflow == "drop_oldest"
         self._rng = rng
         self._buffer = buffer
         self._handshakes: Handshakes | None = None
@@ -240,8 +242,9 @@ class Feed:
             self._take(event, len(memoryview(event.frame if isinstance(event, Broken) else event.data)))
         self._news.set()
 
-    def _heard(self) -> None:
-        self._heard_at = time.time()
+    def _heard(self) -> float:
+        self._heard_at = now = time.time()
+        return now
 
     def _take(self, packet: Event | Broken, size: int) -> None:
         """Put an event into the buffer. Raises StreamOverflowError if it has no room and none may be dropped."""
@@ -251,10 +254,10 @@ class Feed:
         else:
             if self._pid is not None and packet.last_text is not None:
                 self._offset = packet.last_text
-            if self._options.names and packet.name not in self._options.names:
+            if self._names and packet.name not in self._names:
                 return
             waiting = Waiting(packet.name, packet.data, self._heard_at, size + OVERHEAD_BYTES)
-        if self._options.on_overflow == "raise" and self._buffer.is_full_for(waiting):
+        if not self._may_drop and self._buffer.is_full_for(waiting):
             raise StreamOverflowError(
                 f"{len(self._buffer)} live events wait and nobody takes them; take them faster, raise max_events or "
                 "max_bytes, or let the oldest be dropped"

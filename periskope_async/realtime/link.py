@@ -130,22 +130,22 @@ class Link:
             elif isinstance(packet, _CONTENT):
                 missed.append(packet)
 
-    async def read(self, take: Callable[[Event | Broken, int], None], heard: Callable[[], None]) -> GapReason:
+    async def read(self, take: Callable[[Event | Broken, int], None], heard: Callable[[], float]) -> GapReason:
         """Give every event and the size of its frame to ``take`` until the connection ends; give why it did.
 
-        ``heard`` is told of each frame. Errors of ``take`` come through.
+        ``heard`` is told of each frame, and gives the time. Errors of ``take`` come through.
         """
         loop = asyncio.get_running_loop()
         try:
             # Set anew once a second, not for each frame.
             async with asyncio.timeout(self._patience + 1) as silence:
-                set_at = loop.time()
+                set_at = heard()
                 while True:
                     frame = _frame(self._socket, await self._socket.receive())
                     packet = decode(frame)
-                    heard()
-                    if (now := loop.time()) - set_at > 1:
-                        silence.reschedule(now + self._patience + 1)
+                    # The clock of heard may be set back.
+                    if abs((now := heard()) - set_at) > 1:
+                        silence.reschedule(loop.time() + self._patience + 1)
                         set_at = now
                     if isinstance(packet, _CONTENT):
                         take(packet, len(frame))

@@ -103,7 +103,7 @@ class EventStream:
             except Unreadable as unreadable:
                 error = str(unreadable)
             else:
-                return event if self._is_wanted(event) else None
+                return event if self._delivered is None or self._is_wanted(event) else None
         return LiveEvent(
             name=waiting.name,
             data=None,
