@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from periskope_async.errors import ClosedError
 
@@ -24,27 +25,25 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class _Job(NamedTuple):
+    function: Callable[[], Any]
+    future: asyncio.Future[Any]
+
+
 class _Thread:
-    """A thread for calls, one after the other. An event takes one, and a ThreadPoolExecutor twice as long for it."""
+    """A thread for calls, one after the other. An event takes one, and a ThreadPoolExecutor twice as long for it.
+
+    Waking another thread costs as much as an event does. So calls that wait are all done before the loop is woken.
+    """
 
     def __init__(self, name: str) -> None:
-        self._jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def call(self, function: Callable[[], R]) -> asyncio.Future[R]:
         """Call ``function`` after those before it."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[R] = loop.create_future()
-
-        def run() -> None:
-            try:
-                result = function()
-            except BaseException as error:  # noqa: BLE001 - it is raised where the call is awaited
-                loop.call_soon_threadsafe(future.set_exception, error)
-            else:
-                loop.call_soon_threadsafe(future.set_result, result)
-
-        self._jobs.put(run)
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._jobs.put(_Job(function, future))
         return future
 
     def stop(self) -> None:
@@ -52,8 +51,30 @@ class _Thread:
         self._jobs.put(None)
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
+        is_stopped = False
+        while not is_stopped:
+            jobs = [self._jobs.get()]
+            jobs += [self._jobs.get() for _ in range(self._jobs.qsize())]
+            is_stopped = None in jobs
+            if done := [(job.future, *_outcome(job.function)) for job in jobs if job is not None]:
+                done[0][0].get_loop().call_soon_threadsafe(_settle, done)
+
+
+def _outcome(function: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    try:
+        return function(), None
+    except BaseException as error:  # noqa: BLE001 - it is raised where the call is awaited
+        return None, error
+
+
+def _settle(done: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+    for future, result, error in done:
+        if future.cancelled():
+            continue
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
 
 
 class AsyncStore:
@@ -144,17 +165,18 @@ class AsyncStore:
 
     async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call ``function`` in the thread. A cancel waits for its end, so nothing runs on behind the caller."""
-        running = self._check_open().call(partial(function, *args, **kwargs))
-        cancelled: asyncio.CancelledError | None = None
-        while not running.done():
-            try:
-                await asyncio.wait([running])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            running.exception()
-            raise cancelled
-        return running.result()
+        thread = self._check_open()
+        running = thread.call(partial(function, *args, **kwargs))
+        try:
+            return await running
+        except asyncio.CancelledError:
+            if running.cancelled():
+                # An empty call ends after it.
+                last = thread.call(lambda: None)
+                while not last.done():
+                    with suppress(asyncio.CancelledError):
+                        await asyncio.wait([last])
+            raise
 
     def _check_open(self) -> _Thread:
         if self._thread is None:

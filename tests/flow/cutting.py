@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from periskope_async import PeriskopeClient, RateLimit, RateLimiter, RetryPolicy
+from tests.flow.raw_server import serve_until_stopped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -75,12 +76,7 @@ async def cutting_server(
 ) -> AsyncGenerator[tuple[CuttingServer, PeriskopeClient]]:
     """Start the server, and a client for it that tries four times at once."""
     running = CuttingServer(reads=reads, writes=[writes] if isinstance(writes, bytes) else writes, ends=ends)
-    tasks: set[asyncio.Task[None]] = set()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.ensure_future(running.serve(reader, writer)))
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    server, stop = await serve_until_stopped(running.serve)
     running.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     options: dict[str, Any] = {
         "limiter": RateLimiter(assume=RateLimit(1000, 1.0)),
@@ -89,6 +85,4 @@ async def cutting_server(
     }
     async with server, PeriskopeClient("key", base_url=running.url, **options) as opened:
         yield running, opened
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await stop()

@@ -21,7 +21,7 @@ else:
     from backports import zstd
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 
 PAGE = b'{"from":1,"to":1,"count":1,"chats":[{"chat_id":"1@c.us"}]}'
 
@@ -46,6 +46,25 @@ def compressed(encoding: str, body: bytes) -> bytes:
             return zstd.compress(body)
         case _:
             return body
+
+
+async def serve_until_stopped(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]],
+) -> tuple[asyncio.Server, Callable[[], Awaitable[None]]]:
+    """Start a server on a free port; give it, and what ends its connections."""
+    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections[asyncio.ensure_future(serve(reader, writer))] = writer
+
+    async def stop() -> None:
+        for task, writer in connections.items():
+            task.cancel()
+            # A task that is cancelled before its first step closes nothing.
+            writer.close()
+        await asyncio.gather(*connections, return_exceptions=True)
+
+    return await asyncio.start_server(accept, "127.0.0.1", 0), stop
 
 
 class RawServer:
@@ -85,21 +104,14 @@ async def raw_server(
     What each request asks for is put into ``targets`` before it is answered.
     """
     running = RawServer(answer, [] if targets is None else targets)
-    tasks: set[asyncio.Task[None]] = set()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.ensure_future(running.serve(reader, writer)))
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    server, stop = await serve_until_stopped(running.serve)
     running.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     session = aiohttp.ClientSession() if is_lent else None
     options: dict[str, Any] = {"limiter": RateLimiter(assume=RateLimit(1000, 1.0)), **client}
     try:
         async with server, PeriskopeClient("key", base_url=running.url, session=session, **options) as opened:
             yield running, opened
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await stop()
     finally:
         if session is not None:
             await session.close()
