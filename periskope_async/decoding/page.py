@@ -197,11 +197,12 @@ def reader_of(listing: Listing[T]) -> Reader[T]:
 class _Typed:
     """Takes a page's rows, in one go, list by list, or one by one: here typed ones, which are their own marks."""
 
-    # A slice is some 250 chats: ``benchmarks walk`` tells how long decoding it holds the event loop. A page of
-    # the default size has less than this minimum, and holds the loop for 5 ms. In slices it would cost a tenth more.
-    slice_bytes: ClassVar = 512 * 1024
+    # A slice stays in the processor's cache for all that is done with it. A step is some 250 chats: ``benchmarks walk``
+    # tells how long it holds the event loop. A page of the default size has less than this minimum, and holds the loop
+    # for 5 ms. In slices it would cost up to a tenth more.
+    slice_bytes: ClassVar = 256 * 1024
     min_bytes: ClassVar = 2 * 1024 * 1024
-    slices_a_step: ClassVar = 1
+    slices_a_step: ClassVar = 2
     cut = staticmethod(cut_rows)
 
     def __init__(self, reader: Reader[Any]) -> None:
@@ -267,11 +268,9 @@ class _Raw(_Typed):
 class _Lines(_Raw):
     """Takes raw rows as JSON lines: with one scan, and no object for a row.
 
-    A slice is so small that it stays in the processor's cache for all that is done with it. A page whose rows do not
-    begin alike, or have line breaks, is not for it.
+    A page whose rows do not begin alike, or have line breaks, is not for it.
     """
 
-    slice_bytes: ClassVar = 256 * 1024
     min_bytes: ClassVar = 0
     slices_a_step: ClassVar = 16
     cut = staticmethod(cut_lines)
