@@ -13,16 +13,7 @@ import msgspec
 
 from periskope_async.client.lists import CHATS
 from periskope_async.errors import ConfigError, ExportError
-from periskope_async.export.files import (
-    beside,
-    checked_target,
-    failed,
-    open_private,
-    put_in_place,
-    remove,
-    sync,
-    write_all,
-)
+from periskope_async.export.files import beside, checked_target, failed, write_whole
 from periskope_async.export.formats import format_of
 from periskope_async.export.manifest import read_manifest
 from periskope_async.export.older import rows_of
@@ -77,7 +68,7 @@ def write_report(
     text = msgspec.json.encode(data).replace(b"<", rb"\u003c")
     template = files("periskope_async.export").joinpath("report.html").read_bytes()
     head, middle, tail = template.replace(b"__PLOTLY__", b"__DATA__").split(b"__DATA__")
-    _write(target, b"".join([head, text, middle, script.encode(), tail]))
+    write_whole(target, b"".join([head, text, middle, script.encode(), tail]))
     return target
 
 
@@ -200,19 +191,3 @@ def _refuse_foreign(target: Path) -> None:
         raise failed(target, error) from error
     if start and _MARK not in start:
         raise ExportError(f"{str(target)!r} is there, and is no report. Nothing was changed; give another name")
-
-
-def _write(target: Path, content: bytes) -> None:
-    new = beside(target, ".new")
-    remove(new)
-    try:
-        fd = open_private(new, is_new=True)
-        try:
-            write_all(fd, content)
-            sync(fd)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        remove(new)
-        raise failed(target, error) from error
-    put_in_place(new, target)
