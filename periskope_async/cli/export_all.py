@@ -18,10 +18,13 @@ from periskope_async.cli.summary import summarise, telling_what_is_kept
 from periskope_async.cli.wording import amount, rows_of
 from periskope_async.client.lists import LISTS
 from periskope_async.errors import AuthenticationError, ExportError, PeriskopeError
+from periskope_async.events import ResponseReceived
 from periskope_async.export import ExportPlan, IfExists, Manifest, run_plan
-from periskope_async.export.files import reason, remove, write_json
+from periskope_async.export.files import checked_target, reason, refuse_foreign, remove, write_json
 from periskope_async.export.formats import format_of
 from periskope_async.export.manifest import read_manifest
+from periskope_async.export.older import OVERWRITE, manifest_at
+from periskope_async.export.spool import refuse_foreign_spool
 from periskope_async.export.threads import in_thread
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ _OF_A_PHONE = {"notes", "notifications", "reactions", "scheduled_messages"}
 # Occurrences are a list of one scheduled message, and no list of the organisation.
 _NAMES = sorted(LISTS.keys() - {"occurrences"})
 _Switch = Annotated[bool, Parameter(negative=())]
+_ACCOUNT = msgspec.defstruct("Account", [(name, Manifest | str) for name in _NAMES], forbid_unknown_fields=True)
+"""The content of ``manifest.json``."""
 
 
 class _Round(Struct, kw_only=True):
@@ -42,16 +47,21 @@ class _Round(Struct, kw_only=True):
     format: str
     if_exists: IfExists
     begun: datetime
+    org_id: str | None = None
+    """The organisation of the key, if the server named it."""
     done: dict[str, str] = {}
     """The lists with a finished file, and the files' checksums."""
 
 
 class _Shown:
-    """Shows the progress of the present list. It is the client's hook."""
+    """Shows the progress of the present list, and learns the organisation of the key. It is the client's hook."""
 
     now: ExportProgress | None = None
+    org_id: str | None = None
 
     def __call__(self, event: Any, /) -> None:
+        if isinstance(event, ResponseReceived):
+            self.org_id = event.meta.org_id or self.org_id
         if self.now is not None:
             self.now(event)
 
@@ -89,9 +99,10 @@ async def export_all(
     """
     seconds, if_exists, is_quiet = read_patience(patience), existing.if_exists, quiet or json
     await in_thread(format_of("", ending).check)
-    await in_thread(_make_folder, folder)
-    current = None if restart else await in_thread(_read_round, folder, ending, if_exists)
+    account_path, round_path = await in_thread(_paths_in, folder)
+    current = None if restart else await in_thread(_read_round, round_path, ending, if_exists)
     current = current or _Round(format=ending, if_exists=if_exists, begun=datetime.now(UTC))
+    owners = await in_thread(_owners, current, {name: folder / f"{name}.{ending}" for name in _NAMES})
     if current.done and not is_quiet:
         say(None, f"going on with the run of {current.begun:%Y-%m-%d %H:%M} UTC; --restart reads all lists anew")
     accounts: dict[str, Manifest | str] = {}
@@ -101,6 +112,8 @@ async def export_all(
         open_client(server, hooks=(shown,), is_quiet=quiet) as client,
     ):
         phones = sorted(phone.phone_id for phone in await client.list_phones() if phone.org_phone)
+        _check_owner(shown.org_id, current, round_path, owners)
+        current.org_id = shown.org_id or current.org_id
         for name in _NAMES:
             out = folder / f"{name}.{ending}"
             if (finished := await in_thread(_finished, current, name, out)) is not None:
@@ -117,13 +130,13 @@ async def export_all(
             account = accounts[name] = await _export(plan, out, name, shown, is_quiet=is_quiet)
             if isinstance(account, Manifest) and account.state != "partial":
                 current.done[name] = account.sha256
-            await in_thread(write_json, _round_path(folder), current)
-    await in_thread(write_json, folder / "manifest.json", accounts)
+            await in_thread(write_json, round_path, current)
+    await in_thread(write_json, account_path, accounts)
     if json:
         write_out(msgspec.json.encode(accounts) + b"\n")
     if current.done.keys() < accounts.keys():
         return Exit.PARTIAL
-    await in_thread(remove, _round_path(folder))
+    await in_thread(remove, round_path)
     return Exit.OK
 
 
@@ -139,7 +152,9 @@ async def _export(plan: ExportPlan, out: Path, name: str, shown: _Shown, *, is_q
         # The other lists would be refused as well.
         raise
     except PeriskopeError as error:
-        say("✗", f"{what}: {error}; run the same command again to fetch it")
+        # The text of an ExportError says what to do.
+        advice = "" if isinstance(error, ExportError) else "; run the same command again to fetch it"
+        say("✗", f"{what}: {error}{advice}")
         return f"{type(error).__name__}: {error}"
     if not is_quiet:
         summarise(result, what)
@@ -160,11 +175,47 @@ def _sources(client: PeriskopeClient, name: str, phones: list[str]) -> Any:
     return begin()
 
 
-def _make_folder(folder: Path) -> None:
+def _paths_in(folder: Path) -> tuple[Path, Path]:
+    """Make the folder, and give the paths of its manifest and of the round. Raises ExportError."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ExportError(f"{str(folder)!r} cannot be the folder of an export: {reason(error)}") from error
+    path = checked_target(folder / "manifest.json")
+    refuse_foreign(path, msgspec.json.Decoder(_ACCOUNT), "the manifest of all lists")
+    return path, checked_target(folder / "manifest.json.partial")
+
+
+def _owners(current: _Round, outs: dict[str, Path]) -> dict[Path, str]:
+    """Give the organisations of the older exports that are to be replaced or updated, as far as they are known.
+
+    Raises ExportError if a file is of no export: the other lists would be fetched before that is found.
+    """
+    owners: dict[Path, str] = {}
+    for name, out in outs.items():
+        if _finished(current, name, out) is None:
+            target = checked_target(out)
+            refuse_foreign_spool(target)
+            there = manifest_at(target, current.if_exists)
+            if there is not None and there.org_id:
+                owners[out] = there.org_id
+    return owners
+
+
+def _check_owner(org_id: str | None, current: _Round, round_path: Path, owners: dict[Path, str]) -> None:
+    """Raise ExportError if files are of another organisation than the key."""
+    if org_id is None:
+        return
+    if current.org_id not in {None, org_id}:
+        raise ExportError(
+            f"{str(round_path)!r} is of a run for the organisation {current.org_id}, and this key is of {org_id}. "
+            "Use its key again, or add --restart to read every list anew"
+        )
+    for out, owner in owners.items():
+        if owner != org_id:
+            raise ExportError(
+                f"{str(out)!r} is an export of the organisation {owner}, and this key is of {org_id}. {OVERWRITE}"
+            )
 
 
 def _finished(current: _Round, name: str, out: Path) -> Manifest | None:
@@ -175,17 +226,14 @@ def _finished(current: _Round, name: str, out: Path) -> Manifest | None:
     return manifest if manifest is not None and manifest.sha256 == current.done[name] else None
 
 
-def _round_path(folder: Path) -> Path:
-    return folder / "manifest.json.partial"
-
-
-def _read_round(folder: Path, ending: str, if_exists: IfExists) -> _Round | None:
+def _read_round(path: Path, ending: str, if_exists: IfExists) -> _Round | None:
     """Read the finished lists of an earlier run of the same kind; None if there is no such run."""
-    path = _round_path(folder)
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_Round)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, msgspec.MsgspecError) as error:
-        raise ExportError(f"{str(path)!r} is damaged: {error}. Add --restart to read every list anew") from error
+        raise ExportError(
+            f"{str(path)!r} is damaged: {error}. Add --restart to throw it away and read every list anew"
+        ) from error
     return found if (found.format, found.if_exists) == (ending, if_exists) else None

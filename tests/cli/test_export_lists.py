@@ -80,6 +80,14 @@ def test_a_list_that_is_kept_by_phone_says_so(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("command", ["chats", "contacts", "all"])
+def test_the_help_says_what_is_replaced(command: str) -> None:
+    said = " ".join(periskope("export", command, "--help").stdout.replace("│", " ").split())
+    assert "--overwrite Replace whatever file is there. Otherwise only an unchanged export of the same" in said
+    for word in ("organisation", "list", "format", "filters"):
+        assert word in said.partition("--overwrite ")[2].partition(" is replaced.")[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
