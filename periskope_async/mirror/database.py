@@ -29,7 +29,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["Column", "Database", "DuckDB", "Kind", "PostgreSQL", "SQLite", "Table", "Value", "database_for"]
+__all__ = ["Column", "Database", "DuckDB", "FileLock", "Kind", "PostgreSQL", "SQLite", "Table", "Value", "database_for"]
 
 Kind: TypeAlias = Literal["text", "integer", "boolean", "time"]
 Value: TypeAlias = str | int | bool | None
@@ -221,7 +221,7 @@ class SQLite(_Base):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self._path = path
-        self._lock = _FileLock(path)
+        self._lock = FileLock(path)
 
     def connect(self, tables: Sequence[Table] = ()) -> None:
         """Open, lock and check the database."""
@@ -239,6 +239,7 @@ class SQLite(_Base):
             # as often as by default, and a page that changed often only once.
             for pragma in ("page_size=8192", "journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=4000"):
                 self._connection.execute(f"PRAGMA {pragma}")
+            self._lock.keep()
         except self._errors as error:
             self.close()
             raise self._failed(error) from error
@@ -279,7 +280,7 @@ class DuckDB(_Base):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self._path = path
-        self._lock = _FileLock(path)
+        self._lock = FileLock(path)
         try:
             import duckdb  # noqa: PLC0415 - an extra, and 70 ms to load
         except ImportError:
@@ -303,6 +304,7 @@ class DuckDB(_Base):
             # A new file has the mode of the umask, and cannot be made before.
             self._path.chmod(0o600)
             self.execute("SET TimeZone = 'UTC'")
+            self._lock.keep()
         except self._errors as error:
             self.close()
             raise self._failed(error) from error
@@ -401,7 +403,7 @@ class PostgreSQL(_Base):
             cursor.executemany(self._upsert(table, f"VALUES ({', '.join(['%s'] * len(table.columns))})"), rows)
 
 
-class _FileLock:
+class FileLock:
     """A lock on a file beside the database. The system releases it when its process ends.
 
     The databases' own locks would keep readers out, or let two writers alternate.
@@ -411,15 +413,13 @@ class _FileLock:
         self._database = database
         self._path = database.with_name(f"{database.name}.lock")
         self._fd = -1
+        self._is_to_go = False
 
     def take(self) -> None:
         """Lock. Raises MirrorError if another process, or another mirror of this one, holds the lock."""
         try:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-            if sys.platform == "win32":
-                msvcrt.locking(self._fd, msvcrt.LK_NBLCK, 1)
-            else:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            while not self._is_taken():
+                os.close(self._fd)
         except (BlockingIOError, PermissionError) as error:
             is_locked = self._fd >= 0
             self.release()
@@ -430,9 +430,36 @@ class _FileLock:
             self.release()
             raise MirrorError(f"cannot write to {str(self._database)!r}: {error.strerror}") from error
 
+    def keep(self) -> None:
+        """Let the file stay: the database is a mirror."""
+        self._is_to_go = False
+
     def release(self) -> None:
-        """Unlock. May be called twice."""
-        # The file stays: two processes could otherwise lock two files of one name.
+        """Unlock. May be called twice. A new file goes if the database proved to be no mirror."""
+        if self._is_to_go:
+            self._is_to_go = False
+            # Windows removes no open file.
+            with suppress(OSError):
+                self._path.unlink()
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
             os.close(fd)
+
+    def _is_taken(self) -> bool:
+        """Open the file and lock it. False if another process has removed it meanwhile."""
+        self._fd, is_new = -1, True
+        try:
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            self._fd, is_new = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), False
+        if sys.platform == "win32":
+            msvcrt.locking(self._fd, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Only the holder removes it, and before it unlocks. So the file of this name is the one that all others lock.
+        try:
+            is_there = os.path.samestat(os.fstat(self._fd), self._path.stat())
+        except FileNotFoundError:
+            is_there = False
+        self._is_to_go = is_new and is_there
+        return is_there
