@@ -166,9 +166,9 @@ class Finish:
         spool, plan = self._spool, self._job.plan
         states = {source: self._state_of_walks(source) for source in plan.pagers}
         swept = {source for source, state in states.items() if plan.if_exists == "sweep" and state == "whole"}
-        if plan.merge and len(swept) < len(states):
-            # A row missing from one source may belong to another.
-            swept.clear()
+        if plan.merge:
+            # A row missing from one source may belong to another, and older JSON lines do not name theirs.
+            swept = {*swept, ""} if len(swept) == len(states) else set()
         keys = RowKeys(plan.listing, is_merged=plan.merge)
         total = spool.rows + older.manifest.rows
         merged = updated(
@@ -281,8 +281,13 @@ class Finish:
         elif state == "whole" and report is not None and report.complete is None and not is_cut_short:
             # The last run's walk does not know the rows of earlier runs.
             report = replace(report, why="as many rows came, over all runs, as the server counts")
+        rows = sum(spool.kept[name].rows for name in names) if older is None else changes.rows[source]
+        if older is not None and self._job.plan.merge and self._job.form.is_lines:
+            # Older lines do not name their source.
+            before = older.manifest.sources.get(source)
+            rows = changes.added[source] + (before.rows if before is not None else 0)
         return SourceResult(
-            rows=sum(spool.kept[name].rows for name in names) if older is None else changes.rows[source],
+            rows=rows,
             state=state,
             report=report,
             error=None if failure is None else f"{type(failure).__name__}: {failure}",

@@ -44,7 +44,11 @@ class Older(Struct, frozen=True):
 
     def rows(self) -> Iterator[Row]:
         """Give its rows. Raises ExportError."""
-        return rows_of(self.path, self.form, self.table)
+        # JSON lines of a single source, or of merged ones, do not name it.
+        names = list(self.manifest.sources)
+        only = names[0] if len(names) == 1 else ""
+        for raw, source, gone_at in rows_of(self.path, self.form, self.table):
+            yield raw, source or only, gone_at
 
     def without_time(self, sort: Sort) -> Counter[str]:
         """Count the rows of each source that are not gone and have no sort time."""
@@ -157,22 +161,20 @@ def _shown(value: str | None) -> str:
 
 def _check_same(plan: ExportPlan, form: Format, manifest: Manifest, target: Path) -> None:
     """Raise ExportError if a file holds something other than the plan asks for."""
-    sources = manifest.sources
     asked: dict[str, tuple[object, object]] = {
         "list": (manifest.list, plan.listing.key),
         "format": (manifest.format, form.name),
         "merge": (manifest.is_merged, plan.merge),
         "csv_escape": (manifest.csv_escape, plan.csv_escape),
-        "sources": (sorted(sources), sorted(plan.pagers)),
     }
-    for name, source in sources.items():
-        asked[f"filters {name}".rstrip()] = (source.scope, plan.scopes.get(name))
-    for what, (there, wanted) in asked.items():
-        if there != wanted:
-            raise ExportError(
-                f"{str(target)!r} is of an export with other settings ({what}), so it cannot be updated with these. "
-                "Give the same ones, or another OUT"
-            )
+    differences = [f"{what}: {there} there, {now} asked for" for what, (there, now) in asked.items() if there != now]
+    if not differences and (others := _other_filters(plan, manifest)):
+        differences = [f"filters: {others}"]
+    if differences:
+        raise ExportError(
+            f"{str(target)!r} is of an export with other settings ({differences[0]}), so it cannot be updated with "
+            "these. Nothing was changed; give the same ones, or another OUT"
+        )
 
 
 def sha256(path: Path) -> str:
