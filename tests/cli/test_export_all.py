@@ -15,9 +15,10 @@ from periskope_async.cli.existing import Existing
 from periskope_async.cli.export_all import export_all
 from periskope_async.cli.options import Server
 from periskope_async.client.lists import LISTS
-from periskope_async.errors import ExportError
+from periskope_async.errors import ExportBusyError, ExportError
 from periskope_async.export import export
 from periskope_async.sandbox import Sandbox, Slow, Status
+from tests.export.test_runner import end_before_the_manifest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -252,3 +253,55 @@ async def test_a_stop_says_what_is_kept(
         with pytest.raises(asyncio.CancelledError):
             await running
     assert capsys.readouterr().err.endswith("\n  kept: 1 finished list; the same command goes on from there\n")
+
+
+async def test_a_run_that_ended_before_its_last_step_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is new then, and the manifest beside it an older one's."""
+    async with served(monkeypatch) as sandbox:
+        await run(sandbox, tmp_path)
+        sandbox.insert()
+        with monkeypatch.context() as patched:
+            end_before_the_manifest(patched)
+            with pytest.raises(ZeroDivisionError):
+                await run(sandbox, tmp_path)
+        code, asked = await run(sandbox, tmp_path)
+        assert (code, "/chats" in asked) == (0, False)
+    assert account_in(tmp_path)["chats"]["rows"] == 11
+
+
+async def test_a_second_run_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two runs would take turns with the lists, and each would say that half of them failed."""
+    async with served(monkeypatch) as sandbox:
+        sandbox.script(Slow(600), path="/v1/contacts")
+        first = asyncio.ensure_future(run(sandbox, tmp_path))
+        while not any(request.path == "/v1/contacts" for request in sandbox.requests):  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0)
+        before, asked = contents(tmp_path), len(sandbox.requests)
+        for options in ({}, {"restart": True}):
+            with pytest.raises(ExportBusyError, match="another run of `export all`"):
+                await run(sandbox, tmp_path, **options)
+        assert (contents(tmp_path), len(sandbox.requests)) == (before, asked)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert (await run(sandbox, tmp_path))[0] == 0
+
+
+async def test_a_wrong_setting_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PERISKOPE_API_KEY", raising=False)
+    with pytest.raises(ConfigError, match="no API key"):
+        await export_all(tmp_path / "new" / "folder")
+    assert contents(tmp_path) == {}
+
+
+async def test_a_link_at_a_list_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, real = tmp_path / "out", tmp_path / "real.jsonl"
+    folder.mkdir()
+    (folder / "chats.jsonl").symlink_to(real)
+    async with served(monkeypatch) as sandbox:
+        sandbox.script(Status(422), path="/v1/tickets")
+        await run(sandbox, folder)
+        code, asked = await run(sandbox, folder)
+    assert (code, "/chats" in asked, len(real.read_bytes().splitlines())) == (0, False, 10)
