@@ -168,7 +168,7 @@ class Finish:
         swept = {source for source, state in states.items() if plan.if_exists == "sweep" and state == "whole"}
         if plan.merge:
             # A row missing from one source may belong to another, and older JSON lines do not name theirs.
-            swept = {*swept, ""} if len(swept) == len(states) else set()
+            swept = {*swept, ""} if len(swept) == len(states) else set[str]()
         keys = RowKeys(plan.listing, is_merged=plan.merge)
         total = spool.rows + older.manifest.rows
         merged = updated(

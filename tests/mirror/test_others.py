@@ -14,7 +14,8 @@ from periskope_async.client.lists import CHATS as CHATS_LISTING
 from periskope_async.errors import ExportError
 from periskope_async.export.formats import format_of
 from periskope_async.export.older import rows_of
-from periskope_async.mirror.database import FileLock, database_for
+from periskope_async.mirror.database import database_for
+from periskope_async.mirror.file_lock import FileLock
 from periskope_async.mirror.lists import CHATS, CONTACTS
 from periskope_async.mirror.store import Store
 from periskope_async.tables.columns import batches_of, table_of
