@@ -16,7 +16,7 @@ from periskope_async.errors import ConfigError, ExportError
 from periskope_async.export.files import beside, checked_target, failed, write_whole
 from periskope_async.export.formats import format_of
 from periskope_async.export.manifest import read_manifest
-from periskope_async.export.older import rows_of
+from periskope_async.export.older import rows_of, sha256
 from periskope_async.export.overview import Overview, overview
 from periskope_async.export.update import batches
 from periskope_async.tables.columns import table_of
@@ -47,19 +47,21 @@ def write_report(
     export of chats, or if the page cannot be written.
     """
     source = Path(export)
+    if not source.is_file():
+        raise ExportError(f"there is no file {str(source)!r}")
+    # An export writes through a link, and its manifest is beside the file.
+    file = Path(os.path.realpath(source))
     target = checked_target(beside(source, ".html") if page is None else page)
     _refuse_foreign(target)
     graphs, script = _plotly()
     form, table = format_of(source.name, format), table_of(CHATS)
-    if not source.is_file():
-        raise ExportError(f"there is no file {str(source)!r}")
-    manifest = read_manifest(source)
+    manifest = read_manifest(file)
     if manifest is not None and manifest.list != CHATS.key:
         raise ExportError(f"{str(source)!r} is an export of {manifest.list}; a report is drawn of chats")
-    found = overview(table, batches(table, rows_of(source, form, table)))
+    found = overview(table, batches(table, rows_of(file, form, table)))
     data = {
         "title": f"Chats in {source.name}",
-        "about": _about(source, manifest),
+        "about": _about(source, manifest, is_changed=manifest is not None and sha256(file) != manifest.sha256),
         "tiles": _tiles(found),
         "figures": _figures(graphs, found),
         "rows": found.listed,
@@ -82,11 +84,12 @@ def _plotly() -> tuple[Any, str]:
         ) from None
 
 
-def _about(source: Path, manifest: Manifest | None) -> str:
+def _about(source: Path, manifest: Manifest | None, *, is_changed: bool) -> str:
     name = os.fsencode(source.name).decode(errors="backslashreplace")
     if manifest is None:
         return f"{name}, with no manifest beside it"
     state = {"whole": "whole", "unknown": "whole or not is unknown", "partial": "partial"}[manifest.state]
+    state = "changed since" if is_changed else state
     return f"{name}, exported {manifest.finished:%Y-%m-%d %H:%M} UTC, {state}"
 
 
