@@ -31,6 +31,10 @@ from periskope_async.export.spool import refuse_foreign_spool
 from periskope_async.export.threads import in_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cyclopts import Token
+
     from periskope_async.client import PeriskopeClient
 
 __all__ = ["export_all"]
@@ -77,8 +81,15 @@ class _Shown:
             self.now(event)
 
 
+def _folder(_type: type, tokens: Sequence[Token]) -> Path:
+    """Refuse an empty text: pathlib takes it for the present folder."""
+    if not tokens[0].value:
+        raise ValueError("FOLDER is an empty name; give the name of a folder, or . for this one")
+    return Path(tokens[0].value)
+
+
 async def export_all(
-    folder: Path,
+    folder: Annotated[Path, Parameter(converter=_folder)],
     /,
     *,
     server: Server = Server(),  # noqa: B008 - frozen
