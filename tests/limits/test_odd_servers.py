@@ -128,18 +128,47 @@ def test_an_odd_server_is_used_up(
     assert mean(ratio(outcome, limit, window, network) for outcome in outcomes) <= most
 
 
-def test_a_reset_that_is_rounded_down_costs_few_refusals() -> None:
-    """A window of 2 s reads as one of 1 s."""
+@pytest.mark.parametrize(
+    "network",
+    [
+        pytest.param(Network(), id="fast"),
+        pytest.param(Network(timers=(0.0, 0.03)), id="late timers"),
+        pytest.param(Network(there=(0.001, 0.02), work=(0.02, 0.022), back=(0.001, 0.04)), id="jitter"),
+    ],
+)
+def test_a_reset_that_is_rounded_down_costs_few_refusals(network: Network) -> None:
+    """A window of 2 s reads as one of 1 s. The first refusals come of that, and not of another program."""
     for seed in SEEDS:
+        ledger = Ledger()
         outcome = run(
-            Ledger(),
+            ledger,
             FixedWindow(10, 2.0),
-            requests=81,
+            requests=101,
             rng=random.Random(seed),
             tasks=30,
             tamper=rounded_down,
+            network=network,
         )
         assert len(outcome.refused_at) <= 3
+        assert ratio(outcome, 10, 2.0, network) < 1.1
+
+
+def test_the_second_burst_does_not_go_at_once() -> None:
+    """The window's length is a guess yet: the first answers show whether it was over."""
+    ledger = Ledger()
+    now = 100.0
+    (probe,) = ledger.take_up_to(20, now)
+    ledger.sent(probe, now)
+    ledger.settle(probe, now + 0.01, LimitHeaders(limit=10, remaining=9, resets_in=1.0, server_time=100.0))
+    burst = ledger.take_up_to(20, now + 0.01)
+    for token in burst:
+        ledger.sent(token, now + 0.01)
+    for used, token in enumerate(burst, 2):
+        headers = LimitHeaders(limit=10, remaining=10 - used, resets_in=1.0, server_time=100.0)
+        ledger.settle(token, now + 0.03, headers)
+    assert len(burst) == 9
+    # A late timer finds all of them free.
+    assert len(ledger.take_up_to(20, now + 1.1)) == 1
 
 
 def test_a_limit_without_headers_is_found() -> None:
