@@ -91,8 +91,8 @@ class Watch:
     def end(self) -> bool:
         """Stop, and take the cancel back. Give whether there was one, and nobody else has cancelled the task."""
         self._stop_timer()
-        # Cancelled timers wait for their time in the loop, with the context that they began in, and thus this watch. The
-        # task has the answer: a hundred pages would stay in memory.
+        # A cancelled timer waits in the loop, with the context that it began in, and so with this watch. The task has
+        # the answer: a hundred pages would stay in memory.
         task, self._task = self._task, None
         return task is not None and self._has_cancelled and task.uncancel() <= self._cancels
 

@@ -369,8 +369,7 @@ class Ledger:
             slack = self._jitter.most(self._window.seconds) - self.margin
             self._count.compare(token, headers, used=used, slack=max(0.0, slack), is_alone=self._foreign.is_quiet)
         self._told.window(token, now, headers)
-        # All tokens out count in this window or in a later one, so this check is cheap.
-        # A refusal counts a whole limit, also where the window is only longer than assumed. It is judged later.
+        # A refusal is judged later: the window may only be longer than assumed.
         if not token.is_refused and used > self._out(now) and token.sent_at >= self._tokens.forgotten_at:
             ours = sum(1 for _ in self._counted_with(token, self._horizon)) + self._tokens.unsent
             ours += self._count.taken_back_since(token.sent_at)

@@ -16,15 +16,14 @@ pytestmark = [pytest.mark.usefixtures("nothing_left_over")]
 
 @pytest.mark.parametrize("prefetch", [1, 4])
 async def test_delivered_pages_are_let_go(prefetch: int) -> None:
-    kept: list[int] = []
     # Cancelled timers behind one that is due stay in asyncio's heap.
     first = asyncio.get_running_loop().call_later(0.9, int)
     async with (
         Sandbox(chats=1_000, limit=10_000) as sandbox,
         PeriskopeClient("key", base_url=sandbox.base_url) as client,
     ):
-        async for _ in client.iter_chats(page_size=20, prefetch=prefetch).pages():
-            kept.append(sum(isinstance(each, Answer) for each in gc.get_objects()))
+        pages = client.iter_chats(page_size=20, prefetch=prefetch).pages()
+        kept = [sum(isinstance(each, Answer) for each in gc.get_objects()) async for _ in pages]
     first.cancel()
     assert len(kept) >= 50
     # Those ahead, the delivered one, and the one whose rows are looked through.
