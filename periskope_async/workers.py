@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from periskope_async import ConfigError, ExportBusyError, ExportError, PeriskopeClient, SharedLimiter
 from periskope_async.export import ExportPlan, run_plan
 from periskope_async.export.manifest import read_manifest
-from periskope_async.export.parts import PartsManifest, sum_up
+from periskope_async.export.parts import PartsManifest, parts_path, sum_up
 from periskope_async.export.spool import log_path
 from periskope_async.export.threads import in_thread
 
@@ -94,6 +94,7 @@ class ExportWorkers:
         """
         async with self._make_client() as client:
             paths = self._paths(client)
+        await in_thread(parts_path, self._folder)
         async with self.worker:
             tasks = [self._job.enqueue(*job) for job in paths]
             await self.worker.enqueue_many(tasks)

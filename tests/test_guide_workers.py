@@ -193,3 +193,14 @@ async def test_names_that_cannot_be_files_are_refused(
     )
     with pytest.raises(ConfigError, match="to name a file"):
         await exports.export()
+
+
+async def test_a_foreign_manifest_is_told_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PERISKOPE_API_KEY", "key")
+    (tmp_path / "manifest.json").write_text("mine")
+    exports = ExportWorkers(
+        "redis://127.0.0.1:1", lambda client: {"chats": ExportPlan(sources=client.iter_chats())}, tmp_path
+    )
+    with pytest.raises(ExportError, match=r"manifest\.json' is not the manifest of an export in parts"):
+        await exports.export()
+    assert (tmp_path / "manifest.json").read_text() == "mine"

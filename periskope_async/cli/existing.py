@@ -26,14 +26,15 @@ _Switch = Annotated[bool, Parameter(negative=())]
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Existing:
-    """What becomes of a file at OUT. By default an older export is replaced once the new one is whole."""
+    """What becomes of a file at OUT. It stays until the new one is whole."""
 
     update: _Switch = False
     "Ask only for what is new, newest first until known ground, and write it over its older rows."
     sweep: _Switch = False
     "Update by reading all rows instead, and mark those that are gone from the list (gone_at)."
     overwrite: _Switch = False
-    "Replace the file even where it is no export of this list."
+    """Replace whatever file is there. Otherwise only an unchanged export of the same organisation, list, format and
+    filters is replaced."""
 
     @property
     def if_exists(self) -> IfExists:

@@ -21,6 +21,7 @@ from periskope_async.cli.progress import ExportProgress
 from periskope_async.cli.summary import say_walk, summarise, telling_what_is_kept
 from periskope_async.cli.wording import amount, refused_filter, rows_of, words_of
 from periskope_async.client.lists import LISTS
+from periskope_async.config import normal_phone
 from periskope_async.errors import ConfigError
 from periskope_async.export import ExportPlan, run_plan
 
@@ -197,6 +198,7 @@ async def _export(
         async with open_client(server, hooks=(progress,), is_quiet=showing.quiet) as client:
             if sources.all_phones:
                 sources = replace(sources, phone=await _phones(client, sources))
+            sources = replace(sources, phone=tuple(dict.fromkeys(map(normal_phone, sources.phone))))
             filters = _filters(sources)
             # The number of new rows is not known before.
             progress.sources = 0 if if_exists == "update" else len(filters)
@@ -245,8 +247,10 @@ def _filters(sources: Narrowing) -> dict[str, dict[str, Any]]:
         values: Sequence[str] = tuple(dict.fromkeys(getattr(sources, option, ())))
         if not values:
             continue
+        # All phones may be one today and two tomorrow.
+        is_named = len(values) > 1 or (option == "phone" and sources.all_phones)
         filters = {
-            " ".join(filter(None, (name, f"{option}={value}" if len(values) > 1 else ""))): {**chosen, option: value}
+            " ".join(filter(None, (name, f"{option}={value}" if is_named else ""))): {**chosen, option: value}
             for name, chosen in filters.items()
             for value in values
         }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,14 +20,21 @@ from periskope_async.cli.progress import ExportProgress
 from periskope_async.cli.summary import summarise, telling_what_is_kept
 from periskope_async.cli.wording import amount, rows_of
 from periskope_async.client.lists import LISTS
-from periskope_async.errors import AuthenticationError, ExportError, PeriskopeError
+from periskope_async.errors import AuthenticationError, ExportBusyError, ExportError, PeriskopeError
+from periskope_async.events import ResponseReceived
 from periskope_async.export import ExportPlan, IfExists, Manifest, run_plan
-from periskope_async.export.files import reason, remove, write_json
+from periskope_async.export.files import checked_target, lock, reason, refuse_foreign, remove, write_json
 from periskope_async.export.formats import format_of
 from periskope_async.export.manifest import read_manifest
+from periskope_async.export.older import OVERWRITE, manifest_at, whole_one
+from periskope_async.export.spool import refuse_foreign_spool
 from periskope_async.export.threads import in_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cyclopts import Token
+
     from periskope_async.client import PeriskopeClient
 
 __all__ = ["export_all"]
@@ -34,6 +44,8 @@ _OF_A_PHONE = {"notes", "notifications", "reactions", "scheduled_messages"}
 # Occurrences are a list of one scheduled message, and no list of the organisation.
 _NAMES = sorted(LISTS.keys() - {"occurrences"})
 _Switch = Annotated[bool, Parameter(negative=())]
+_ACCOUNT = msgspec.defstruct("Account", [(name, Manifest | str) for name in _NAMES], forbid_unknown_fields=True)
+"""The content of ``manifest.json``."""
 
 
 class _Round(Struct, kw_only=True):
@@ -42,22 +54,42 @@ class _Round(Struct, kw_only=True):
     format: str
     if_exists: IfExists
     begun: datetime
+    org_id: str | None = None
+    """The organisation of the key, if the server named it."""
     done: dict[str, str] = {}
     """The lists with a finished file, and the files' checksums."""
 
 
+class _Places(Struct, frozen=True):
+    """The files of a run, behind all links."""
+
+    account: Path
+    round: Path
+    outs: dict[str, Path]
+
+
 class _Shown:
-    """Shows the progress of the present list. It is the client's hook."""
+    """Shows the progress of the present list, and learns the organisation of the key. It is the client's hook."""
 
     now: ExportProgress | None = None
+    org_id: str | None = None
 
     def __call__(self, event: Any, /) -> None:
+        if isinstance(event, ResponseReceived):
+            self.org_id = event.meta.org_id or self.org_id
         if self.now is not None:
             self.now(event)
 
 
+def _folder(_type: type, tokens: Sequence[Token]) -> Path:
+    """Refuse an empty text: pathlib takes it for the present folder."""
+    if not tokens[0].value:
+        raise ValueError("FOLDER is an empty name; give the name of a folder, or . for this one")
+    return Path(tokens[0].value)
+
+
 async def export_all(
-    folder: Path,
+    folder: Annotated[Path, Parameter(converter=_folder)],
     /,
     *,
     server: Server = Server(),  # noqa: B008 - frozen
@@ -89,42 +121,57 @@ async def export_all(
     """
     seconds, if_exists, is_quiet = read_patience(patience), existing.if_exists, quiet or json
     await in_thread(format_of("", ending).check)
-    await in_thread(_make_folder, folder)
-    current = None if restart else await in_thread(_read_round, folder, ending, if_exists)
-    current = current or _Round(format=ending, if_exists=if_exists, begun=datetime.now(UTC))
-    if current.done and not is_quiet:
-        say(None, f"going on with the run of {current.begun:%Y-%m-%d %H:%M} UTC; --restart reads all lists anew")
-    accounts: dict[str, Manifest | str] = {}
     shown = _Shown()
-    async with (
-        telling_what_is_kept(lambda: _kept(current, shown), is_quiet=is_quiet),
-        open_client(server, hooks=(shown,), is_quiet=quiet) as client,
-    ):
-        phones = sorted(phone.phone_id for phone in await client.list_phones() if phone.org_phone)
-        for name in _NAMES:
-            out = folder / f"{name}.{ending}"
-            if (finished := await in_thread(_finished, current, name, out)) is not None:
-                accounts[name] = finished
-                continue
-            plan = ExportPlan(
-                sources=_sources(client, name, phones),
-                listing=LISTS[name],
-                format=ending,
-                patience=seconds,
-                restart=restart,
-                if_exists=if_exists,
-            )
-            account = accounts[name] = await _export(plan, out, name, shown, is_quiet=is_quiet)
-            if isinstance(account, Manifest) and account.state != "partial":
-                current.done[name] = account.sha256
-            await in_thread(write_json, _round_path(folder), current)
-    await in_thread(write_json, folder / "manifest.json", accounts)
-    if json:
-        write_out(msgspec.json.encode(accounts) + b"\n")
-    if current.done.keys() < accounts.keys():
-        return Exit.PARTIAL
-    await in_thread(remove, _round_path(folder))
-    return Exit.OK
+    async with open_client(server, hooks=(shown,), is_quiet=quiet) as client:
+        with await in_thread(_made_and_locked, folder):
+            places = await in_thread(_places_in, folder, ending)
+            current = None if restart else await in_thread(_read_round, places.round, ending, if_exists)
+            current = current or _Round(format=ending, if_exists=if_exists, begun=datetime.now(UTC))
+            owners = await in_thread(_owners, current, places, restart=restart)
+            if current.done and not is_quiet:
+                say(
+                    None, f"going on with the run of {current.begun:%Y-%m-%d %H:%M} UTC; --restart reads all lists anew"
+                )
+            async with telling_what_is_kept(lambda: _kept(current, shown), is_quiet=is_quiet):
+                phones = sorted(phone.phone_id for phone in await client.list_phones() if phone.org_phone)
+                _check_owner(shown.org_id, current, places, owners)
+                current.org_id = shown.org_id or current.org_id
+                plans = {
+                    name: ExportPlan(
+                        sources=_sources(client, name, phones),
+                        listing=LISTS[name],
+                        format=ending,
+                        patience=seconds,
+                        restart=restart,
+                        if_exists=if_exists,
+                    )
+                    for name in _NAMES
+                }
+                accounts = await _export_lists(plans, places, current, shown, is_quiet=is_quiet)
+            await in_thread(write_json, places.account, accounts)
+            if json:
+                write_out(msgspec.json.encode(accounts) + b"\n")
+            if current.done.keys() < accounts.keys():
+                return Exit.PARTIAL
+            await in_thread(remove, places.round)
+            return Exit.OK
+
+
+async def _export_lists(
+    plans: dict[str, ExportPlan], places: _Places, current: _Round, shown: _Shown, *, is_quiet: bool
+) -> dict[str, Manifest | str]:
+    """Export the lists that are not finished; give the manifest of each, or the reason for having none."""
+    accounts: dict[str, Manifest | str] = {}
+    for name, plan in plans.items():
+        out = places.outs[name]
+        if (finished := await in_thread(_finished, current, name, out)) is not None:
+            accounts[name] = finished
+            continue
+        account = accounts[name] = await _export(plan, out, name, shown, is_quiet=is_quiet)
+        if isinstance(account, Manifest) and account.state != "partial":
+            current.done[name] = account.sha256
+        await in_thread(write_json, places.round, current)
+    return accounts
 
 
 async def _export(plan: ExportPlan, out: Path, name: str, shown: _Shown, *, is_quiet: bool) -> Manifest | str:
@@ -139,7 +186,9 @@ async def _export(plan: ExportPlan, out: Path, name: str, shown: _Shown, *, is_q
         # The other lists would be refused as well.
         raise
     except PeriskopeError as error:
-        say("✗", f"{what}: {error}; run the same command again to fetch it")
+        # The text of an ExportError says what to do.
+        advice = "" if isinstance(error, ExportError) else "; run the same command again to fetch it"
+        say("✗", f"{what}: {error}{advice}")
         return f"{type(error).__name__}: {error}"
     if not is_quiet:
         summarise(result, what)
@@ -160,11 +209,64 @@ def _sources(client: PeriskopeClient, name: str, phones: list[str]) -> Any:
     return begin()
 
 
-def _make_folder(folder: Path) -> None:
+def _made_and_locked(folder: Path) -> ExitStack:
+    """Make the folder, and keep other runs out of it. Raises ExportError.
+
+    Two runs would take turns with the lists, and each would say that the other's had failed.
+    """
+    stack = ExitStack()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if sys.platform != "win32":
+            fd = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, fd)
+            if not lock(fd):
+                stack.close()
+                raise ExportBusyError(f"another run of `export all` to {str(folder)!r} is going on; wait for its end")
     except OSError as error:
         raise ExportError(f"{str(folder)!r} cannot be the folder of an export: {reason(error)}") from error
+    return stack
+
+
+def _places_in(folder: Path, ending: str) -> _Places:
+    """Name the files of a run. Raises ExportError if one of them cannot be, or if the manifest is somebody else's."""
+    names = {name: f"{name}.{ending}" for name in _NAMES}
+    account, round_ = (checked_target(folder / name) for name in ("manifest.json", "manifest.json.partial"))
+    refuse_foreign(account, msgspec.json.Decoder(_ACCOUNT), "the manifest of all lists")
+    return _Places(account, round_, {name: checked_target(folder / out) for name, out in names.items()})
+
+
+def _owners(current: _Round, places: _Places, *, restart: bool) -> dict[Path, str]:
+    """Give the organisations of the older exports that are to be replaced or updated, as far as they are known.
+
+    Raises ExportError if a file is of no export: the other lists would be fetched before that is found.
+    """
+    owners: dict[Path, str] = {}
+    for name, out in places.outs.items():
+        if _finished(current, name, out) is not None:
+            continue
+        refuse_foreign_spool(out)
+        # A whole new file of an earlier run may be in place, with an older manifest beside it.
+        there = manifest_at(out, current.if_exists) if restart or whole_one(out) is None else None
+        if there is not None and there.org_id:
+            owners[out] = there.org_id
+    return owners
+
+
+def _check_owner(org_id: str | None, current: _Round, places: _Places, owners: dict[Path, str]) -> None:
+    """Raise ExportError if files are of another organisation than the key."""
+    if org_id is None:
+        return
+    if current.org_id not in {None, org_id}:
+        raise ExportError(
+            f"{str(places.round)!r} is of a run for the organisation {current.org_id}, and this key is of {org_id}. "
+            "Use its key again, or add --restart to read every list anew"
+        )
+    for out, owner in owners.items():
+        if owner != org_id:
+            raise ExportError(
+                f"{str(out)!r} is an export of the organisation {owner}, and this key is of {org_id}. {OVERWRITE}"
+            )
 
 
 def _finished(current: _Round, name: str, out: Path) -> Manifest | None:
@@ -175,17 +277,14 @@ def _finished(current: _Round, name: str, out: Path) -> Manifest | None:
     return manifest if manifest is not None and manifest.sha256 == current.done[name] else None
 
 
-def _round_path(folder: Path) -> Path:
-    return folder / "manifest.json.partial"
-
-
-def _read_round(folder: Path, ending: str, if_exists: IfExists) -> _Round | None:
+def _read_round(path: Path, ending: str, if_exists: IfExists) -> _Round | None:
     """Read the finished lists of an earlier run of the same kind; None if there is no such run."""
-    path = _round_path(folder)
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_Round)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, msgspec.MsgspecError) as error:
-        raise ExportError(f"{str(path)!r} is damaged: {error}. Add --restart to read every list anew") from error
+        raise ExportError(
+            f"{str(path)!r} is damaged: {error}. Add --restart to throw it away and read every list anew"
+        ) from error
     return found if (found.format, found.if_exists) == (ending, if_exists) else None

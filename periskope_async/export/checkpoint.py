@@ -14,9 +14,11 @@ from periskope_async.export.compression import Codec
 from periskope_async.export.manifest import Manifest
 from periskope_async.paging.report import WalkReport
 
-__all__ = ["VERSION", "Begun", "Damaged", "Ended", "Made", "PageWritten", "Record", "line_of", "read_records"]
+__all__ = ["HEAD", "VERSION", "Begun", "Damaged", "Ended", "Made", "PageWritten", "Record", "line_of", "read_records"]
 
 VERSION = 2
+HEAD = b'{"record":"export","version":'
+"""The first bytes of a checkpoint of any version."""
 
 
 class Begun(Struct, frozen=True, kw_only=True, tag="export", tag_field="record"):

@@ -6,8 +6,10 @@ import errno
 import os
 import stat
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -17,6 +19,7 @@ if sys.platform != "win32":
     import fcntl
 
 __all__ = [
+    "MOVE_AWAY",
     "beside",
     "checked_target",
     "failed",
@@ -24,12 +27,16 @@ __all__ = [
     "open_private",
     "put_in_place",
     "reason",
+    "refuse_foreign",
     "remove",
     "sync",
     "sync_folder",
     "write_all",
     "write_json",
+    "write_whole",
 ]
+
+MOVE_AWAY = "Nothing was changed; move it away, or give another OUT"
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -138,16 +145,41 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Put JSON in place, for people too: indented, and readable by its owner only."""
-    new = beside(path, ".new")
-    remove(new)
-    fd = open_private(new, is_new=True)
+    """Put JSON in place, for people too: indented, and readable by its owner only. Raises ExportError."""
+    write_whole(path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Put a small file in place, readable by its owner only. Raises ExportError."""
+    new: Path | None = None
     try:
-        write_all(fd, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
-        sync(fd)
-    finally:
-        os.close(fd)
+        # A random name: a file of somebody else may have any other one.
+        fd, name = tempfile.mkstemp(prefix=".periskope-", suffix=".new", dir=path.parent)
+        new = Path(name)
+        try:
+            write_all(fd, content)
+            sync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        if new is not None:
+            remove(new)
+        raise failed(path, error) from error
     put_in_place(new, path)
+
+
+def refuse_foreign(path: Path, decoder: msgspec.json.Decoder[Any], what: str) -> None:
+    """Raise ExportError if a file of JSON is there that the decoder cannot read: it is not ``what``."""
+    try:
+        decoder.decode(path.read_bytes())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise failed(path, error) from error
+    except (msgspec.MsgspecError, ValueError):
+        raise ExportError(
+            f"{str(path)!r} is not {what} of this version. Nothing was changed; move it away, or give another folder"
+        ) from None
 
 
 def sync(fd: int) -> None:

@@ -17,13 +17,14 @@ from msgspec.structs import replace
 from periskope_async.errors import ExportError
 from periskope_async.export.checkpoint import PageWritten
 from periskope_async.export.compression import compressor, decompressed
-from periskope_async.export.files import beside, failed, open_private, put_in_place, remove, sync, write_all, write_json
+from periskope_async.export.files import failed, open_private, put_in_place, remove, sync, write_all, write_json
 from periskope_async.export.jsonl import untagged
 from periskope_async.export.keys import RowKeys
 from periskope_async.export.manifest import (
     Manifest,
     SourceResult,
     UpdateResult,
+    incomplete_path,
     manifest_path,
     read_manifest,
     state_of,
@@ -31,6 +32,7 @@ from periskope_async.export.manifest import (
 )
 from periskope_async.export.older import Older, sha256
 from periskope_async.export.plan import Converted, ExportPlan
+from periskope_async.export.spool import new_path
 from periskope_async.export.threads import in_thread
 from periskope_async.export.update import Changes, batches, line_blocks, updated
 from periskope_async.tables.columns import Table, batches_of
@@ -60,6 +62,8 @@ class Job(Struct, frozen=True):
     table: Table
     older: Older | None
     """The export to update."""
+    org_id: str | None
+    """The organisation of the export at OUT, to be updated or replaced; None if it is unknown."""
     walks: dict[str, Walk]
     begun: Begun
 
@@ -76,7 +80,7 @@ class Finish:
         self._spool = spool
         self._progress = progress
         self._stop = threading.Event()
-        self._new = beside(spool.target, ".partial.new")
+        self._new = new_path(spool.target)
         self._changes = Changes()
 
     async def run(self, failures: Mapping[str, Exception]) -> tuple[Path, Manifest]:
@@ -162,9 +166,9 @@ class Finish:
         spool, plan = self._spool, self._job.plan
         states = {source: self._state_of_walks(source) for source in plan.pagers}
         swept = {source for source, state in states.items() if plan.if_exists == "sweep" and state == "whole"}
-        if plan.merge and len(swept) < len(states):
-            # A row missing from one source may belong to another.
-            swept.clear()
+        if plan.merge:
+            # A row missing from one source may belong to another, and older JSON lines do not name theirs.
+            swept = {*swept, ""} if len(swept) == len(states) else set[str]()
         keys = RowKeys(plan.listing, is_merged=plan.merge)
         total = spool.rows + older.manifest.rows
         merged = updated(
@@ -218,7 +222,7 @@ class Finish:
         target = self._spool.target
         place = target
         if target.exists():
-            place = _incomplete(target)
+            place = incomplete_path(target)
         put_in_place(product, place)
         write_json(manifest_path(place), manifest)
         self._spool.close()
@@ -249,7 +253,7 @@ class Finish:
             half_emojis=sum(page.half_emojis for page in spool.pages),
             is_merged=spool.begun.is_merged,
             csv_escape=job.plan.csv_escape,
-            org_id=_org_id(spool) or (older.org_id if older is not None else None),
+            org_id=spool.org_id or job.org_id,
             gone=changes.rows.total() - changes.there.total(),
             update=None
             if older is None
@@ -277,8 +281,13 @@ class Finish:
         elif state == "whole" and report is not None and report.complete is None and not is_cut_short:
             # The last run's walk does not know the rows of earlier runs.
             report = replace(report, why="as many rows came, over all runs, as the server counts")
+        rows = sum(spool.kept[name].rows for name in names) if older is None else changes.rows[source]
+        if older is not None and self._job.plan.merge and self._job.form.is_lines:
+            # Older lines do not name their source.
+            before = older.manifest.sources.get(source)
+            rows = changes.added[source] + (before.rows if before is not None else 0)
         return SourceResult(
-            rows=sum(spool.kept[name].rows for name in names) if older is None else changes.rows[source],
+            rows=rows,
             state=state,
             report=report,
             error=None if failure is None else f"{type(failure).__name__}: {failure}",
@@ -309,10 +318,6 @@ def _complete(spool: Spool, name: str, *, max_items: int | None) -> bool | None:
     return report.complete
 
 
-def _org_id(spool: Spool) -> str | None:
-    return next((page.org_id for page in spool.pages if page.org_id), None)
-
-
 def _first_date(spool: Spool) -> datetime | None:
     """Give the server's time of the earliest walk's first page; None if it is unknown.
 
@@ -335,14 +340,9 @@ def _sync_file(path: Path) -> None:
         os.close(fd)
 
 
-def _incomplete(target: Path) -> Path:
-    """Name the file for an incomplete export beside an older file."""
-    return beside(target, ".incomplete")
-
-
 def _remove_incomplete(target: Path) -> None:
     """Remove the incomplete file of an earlier run."""
     with suppress(ExportError):
-        if read_manifest(_incomplete(target)) is not None:
-            remove(_incomplete(target))
-            remove(manifest_path(_incomplete(target)))
+        if read_manifest(incomplete_path(target)) is not None:
+            remove(incomplete_path(target))
+            remove(manifest_path(incomplete_path(target)))

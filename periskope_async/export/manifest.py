@@ -3,20 +3,30 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from periskope_async.errors import ExportError
-from periskope_async.export.files import beside, failed
+from periskope_async.export.files import MOVE_AWAY, beside, failed
 from periskope_async.paging.report import WalkReport
 
-__all__ = ["Manifest", "SourceResult", "State", "UpdateResult", "manifest_path", "read_manifest", "state_of", "summed"]
+__all__ = [
+    "Manifest",
+    "SourceResult",
+    "State",
+    "UpdateResult",
+    "incomplete_path",
+    "manifest_path",
+    "read_manifest",
+    "state_of",
+    "summed",
+]
 
-_VERSION = 1
-_KIND = "periskope-export"
+_VERSION: Final = 1
+_KIND: Final = "periskope-export"
 _MOST_BYTES = 16 << 20
 # The counts of a walk's report.
 _SUMMED = (
@@ -66,8 +76,8 @@ class UpdateResult(Struct, frozen=True, kw_only=True):
 class Manifest(Struct, frozen=True, kw_only=True):
     """The content of ``OUT.manifest.json``."""
 
-    kind: str = _KIND
-    version: int = _VERSION
+    kind: Literal["periskope-export"] = _KIND
+    version: Literal[1] = _VERSION
     list: str
     format: str
     state: State
@@ -104,6 +114,11 @@ def manifest_path(target: Path) -> Path:
     return beside(target, ".manifest.json")
 
 
+def incomplete_path(target: Path) -> Path:
+    """Name the file for an incomplete export beside an older file."""
+    return beside(target, ".incomplete")
+
+
 def state_of(completes: Iterable[bool | None]) -> State:
     """Sum up the walks: partial if one is known to be, whole if all are."""
     states = list(completes)
@@ -132,13 +147,10 @@ def read_manifest(target: Path) -> Manifest | None:
         version = msgspec.json.decode(head.get("version", b"null"))
         if kind == _KIND and version != _VERSION:
             raise ExportError(
-                f"{str(path)!r} is of version {version}, and this package reads version {_VERSION}. "
-                "Nothing was changed; move it away, or give another OUT"
+                f"{str(path)!r} is of version {version}, and this package reads version {_VERSION}. {MOVE_AWAY}"
             )
         if kind == _KIND:
             return _DECODER.decode(content)
     except (msgspec.MsgspecError, ValueError):
         pass
-    raise ExportError(
-        f"{str(path)!r} is not the manifest of an export. Nothing was changed; move it away, or give another OUT"
-    )
+    raise ExportError(f"{str(path)!r} is not the manifest of an export. {MOVE_AWAY}")

@@ -11,9 +11,9 @@ from msgspec import Struct
 
 from periskope_async.errors import ExportError
 from periskope_async.export.checkpoint import Damaged, Made, read_records
-from periskope_async.export.files import beside, failed
+from periskope_async.export.files import MOVE_AWAY, beside, checked_target, failed
 from periskope_async.export.keys import time_reader
-from periskope_async.export.manifest import manifest_path, read_manifest
+from periskope_async.export.manifest import incomplete_path, manifest_path, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from periskope_async.export.checkpoint import Begun
     from periskope_async.export.formats import Format, Row
     from periskope_async.export.manifest import Manifest
-    from periskope_async.export.plan import ExportPlan
+    from periskope_async.export.plan import ExportPlan, IfExists
     from periskope_async.tables.columns import Table
     from periskope_async.wire.listing import Sort
 
-__all__ = ["Older", "older_export", "rows_of", "sha256", "whole_one"]
+__all__ = ["OVERWRITE", "Older", "manifest_at", "older_export", "rows_of", "sha256", "whole_one"]
 
-_OVERWRITE = (
+OVERWRITE = (
     "Nothing was changed. Move it away, give another OUT, or replace it with --overwrite (if_exists='overwrite')"
 )
 _UNREADABLE = (ValueError, KeyError, EOFError, zlib.error)
 
 
 class Older(Struct, frozen=True):
-    """The export to update."""
+    """The export at OUT, to be updated or replaced."""
 
     path: Path
     form: Format
@@ -44,7 +44,11 @@ class Older(Struct, frozen=True):
 
     def rows(self) -> Iterator[Row]:
         """Give its rows. Raises ExportError."""
-        return rows_of(self.path, self.form, self.table)
+        # JSON lines of a single source, or of merged ones, do not name it.
+        names = list(self.manifest.sources)
+        only = names[0] if len(names) == 1 else ""
+        for raw, source, gone_at in rows_of(self.path, self.form, self.table):
+            yield raw, source or only, gone_at
 
     def without_time(self, sort: Sort) -> Counter[str]:
         """Count the rows of each source that are not gone and have no sort time."""
@@ -73,36 +77,59 @@ def whole_one(target: Path) -> Begun | None:
 
 
 def older_export(plan: ExportPlan, form: Format, table: Table, target: Path) -> Older | None:
-    """Give the export to update; None if a new file takes its place. Raises ExportError."""
-    manifest = read_manifest(target)
-    try:
-        size = target.stat().st_size
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise failed(target, error) from error
-    if plan.if_exists == "overwrite" or not size:
-        return None
+    """Give the export at OUT; None if there is none, or if anything may be replaced. Raises ExportError."""
+    manifest = manifest_at(target, plan.if_exists)
     if manifest is None:
-        raise ExportError(
-            f"{str(target)!r} has no {manifest_path(target).name!r} beside it, so it may be no export. {_OVERWRITE}"
-        )
+        return None
     if plan.is_update:
         _check_same(plan, form, manifest, target)
     else:
         _check_replaceable(plan, form, manifest, target)
-    if manifest.sha256 != sha256(target):
-        raise ExportError(f"{str(target)!r} was changed since it was exported. {_OVERWRITE}")
-    return Older(target, form, table, manifest) if plan.is_update else None
+    return Older(target, form, table, manifest)
+
+
+def manifest_at(target: Path, if_exists: IfExists) -> Manifest | None:
+    """Give the manifest of the export at OUT; None if there is none, or if anything may be replaced.
+
+    Raises ExportError if the file at OUT or one beside it is no unchanged export.
+    """
+    incomplete = incomplete_path(target)
+    checked_target(incomplete)
+    _unchanged(incomplete, MOVE_AWAY)
+    if if_exists == "overwrite":
+        # Only OUT is what may be overwritten.
+        read_manifest(target)
+        return None
+    return _unchanged(target, OVERWRITE)
+
+
+def _unchanged(path: Path, advice: str) -> Manifest | None:
+    """Give the manifest of an export; None if there is no file, or an empty one. Raises ExportError."""
+    manifest = read_manifest(path)
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise failed(path, error) from error
+    if not size:
+        return None
+    if manifest is None:
+        raise ExportError(
+            f"{str(path)!r} has no {manifest_path(path).name!r} beside it, so it may be no export. {advice}"
+        )
+    if manifest.sha256 != sha256(path):
+        raise ExportError(f"{str(path)!r} was changed since it was exported. {advice}")
+    return manifest
 
 
 def _check_replaceable(plan: ExportPlan, form: Format, manifest: Manifest, target: Path) -> None:
     """Raise ExportError if a new export may lack rows of the older one."""
     name = repr(str(target))
     if (manifest.list, manifest.format) != (plan.listing.key, form.name):
-        raise ExportError(f"{name} is an export of {manifest.list} as {manifest.format}. {_OVERWRITE}")
+        raise ExportError(f"{name} is an export of {manifest.list} as {manifest.format}. {OVERWRITE}")
     if others := _other_filters(plan, manifest):
-        raise ExportError(f"{name} is an export with other filters ({others}). {_OVERWRITE}")
+        raise ExportError(f"{name} is an export with other filters ({others}). {OVERWRITE}")
 
 
 def _other_filters(plan: ExportPlan, manifest: Manifest) -> str:
@@ -134,22 +161,20 @@ def _shown(value: str | None) -> str:
 
 def _check_same(plan: ExportPlan, form: Format, manifest: Manifest, target: Path) -> None:
     """Raise ExportError if a file holds something other than the plan asks for."""
-    sources = manifest.sources
     asked: dict[str, tuple[object, object]] = {
         "list": (manifest.list, plan.listing.key),
         "format": (manifest.format, form.name),
         "merge": (manifest.is_merged, plan.merge),
         "csv_escape": (manifest.csv_escape, plan.csv_escape),
-        "sources": (sorted(sources), sorted(plan.pagers)),
     }
-    for name, source in sources.items():
-        asked[f"filters {name}".rstrip()] = (source.scope, plan.scopes.get(name))
-    for what, (there, wanted) in asked.items():
-        if there != wanted:
-            raise ExportError(
-                f"{str(target)!r} is of an export with other settings ({what}), so it cannot be updated with these. "
-                "Give the same ones, or another OUT"
-            )
+    differences = [f"{what}: {there} there, {now} asked for" for what, (there, now) in asked.items() if there != now]
+    if not differences and (others := _other_filters(plan, manifest)):
+        differences = [f"filters: {others}"]
+    if differences:
+        raise ExportError(
+            f"{str(target)!r} is of an export with other settings ({differences[0]}), so it cannot be updated with "
+            "these. Nothing was changed; give the same ones, or another OUT"
+        )
 
 
 def sha256(path: Path) -> str:

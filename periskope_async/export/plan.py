@@ -39,11 +39,11 @@ class Converted(Struct, frozen=True):
 
 
 IfExists: TypeAlias = Literal["replace", "overwrite", "update", "sweep"]
-"""How to treat a file at OUT. ``replace``: a new file takes its place once it is whole; any file is refused but
-an export of the same list with the same filters. ``overwrite``: any file is replaced. ``update``: new rows are read,
-newest first until known ground, and written over the older ones; a list without a known order is read whole. ``sweep``:
-all rows are read, and rows gone from the list are marked (``gone_at``), never deleted. Each of them writes a new file
-if there is none.
+"""How to treat a file at OUT. ``replace``: a new file takes its place once it is whole; any file is refused but an
+unchanged export of the same organisation, list, format and filters. ``overwrite``: any file is replaced. ``update``:
+new rows are read, newest first until known ground, and written over the older ones; a list without a known order is
+read whole. ``sweep``: all rows are read, and rows gone from the list are marked (``gone_at``), never deleted. Each of
+them writes a new file if there is none.
 """
 
 Progress: TypeAlias = Callable[[Fetched | Converted], object]

@@ -13,19 +13,10 @@ import msgspec
 
 from periskope_async.client.lists import CHATS
 from periskope_async.errors import ConfigError, ExportError
-from periskope_async.export.files import (
-    beside,
-    checked_target,
-    failed,
-    open_private,
-    put_in_place,
-    remove,
-    sync,
-    write_all,
-)
+from periskope_async.export.files import beside, checked_target, failed, write_whole
 from periskope_async.export.formats import format_of
 from periskope_async.export.manifest import read_manifest
-from periskope_async.export.older import rows_of
+from periskope_async.export.older import rows_of, sha256
 from periskope_async.export.overview import Overview, overview
 from periskope_async.export.update import batches
 from periskope_async.tables.columns import table_of
@@ -56,19 +47,21 @@ def write_report(
     export of chats, or if the page cannot be written.
     """
     source = Path(export)
+    if not source.is_file():
+        raise ExportError(f"there is no file {str(source)!r}")
+    # An export writes through a link, and its manifest is beside the file.
+    file = Path(os.path.realpath(source))
     target = checked_target(beside(source, ".html") if page is None else page)
     _refuse_foreign(target)
     graphs, script = _plotly()
     form, table = format_of(source.name, format), table_of(CHATS)
-    if not source.is_file():
-        raise ExportError(f"there is no file {str(source)!r}")
-    manifest = read_manifest(source)
+    manifest = read_manifest(file)
     if manifest is not None and manifest.list != CHATS.key:
         raise ExportError(f"{str(source)!r} is an export of {manifest.list}; a report is drawn of chats")
-    found = overview(table, batches(table, rows_of(source, form, table)))
+    found = overview(table, batches(table, rows_of(file, form, table)))
     data = {
         "title": f"Chats in {source.name}",
-        "about": _about(source, manifest),
+        "about": _about(source, manifest, is_changed=manifest is not None and sha256(file) != manifest.sha256),
         "tiles": _tiles(found),
         "figures": _figures(graphs, found),
         "rows": found.listed,
@@ -77,7 +70,7 @@ def write_report(
     text = msgspec.json.encode(data).replace(b"<", rb"\u003c")
     template = files("periskope_async.export").joinpath("report.html").read_bytes()
     head, middle, tail = template.replace(b"__PLOTLY__", b"__DATA__").split(b"__DATA__")
-    _write(target, b"".join([head, text, middle, script.encode(), tail]))
+    write_whole(target, b"".join([head, text, middle, script.encode(), tail]))
     return target
 
 
@@ -91,11 +84,12 @@ def _plotly() -> tuple[Any, str]:
         ) from None
 
 
-def _about(source: Path, manifest: Manifest | None) -> str:
+def _about(source: Path, manifest: Manifest | None, *, is_changed: bool) -> str:
     name = os.fsencode(source.name).decode(errors="backslashreplace")
     if manifest is None:
         return f"{name}, with no manifest beside it"
     state = {"whole": "whole", "unknown": "whole or not is unknown", "partial": "partial"}[manifest.state]
+    state = "changed since" if is_changed else state
     return f"{name}, exported {manifest.finished:%Y-%m-%d %H:%M} UTC, {state}"
 
 
@@ -200,19 +194,3 @@ def _refuse_foreign(target: Path) -> None:
         raise failed(target, error) from error
     if start and _MARK not in start:
         raise ExportError(f"{str(target)!r} is there, and is no report. Nothing was changed; give another name")
-
-
-def _write(target: Path, content: bytes) -> None:
-    new = beside(target, ".new")
-    remove(new)
-    try:
-        fd = open_private(new, is_new=True)
-        try:
-            write_all(fd, content)
-            sync(fd)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        remove(new)
-        raise failed(target, error) from error
-    put_in_place(new, target)

@@ -80,7 +80,8 @@ def _job_of(plan: ExportPlan, target: Path) -> Job:
     table = table_of(plan.listing, has_sources=len(plan.pagers) > 1 and not plan.merge)
     # A whole new file only has to be put in place. The file at OUT may be that one.
     whole = None if plan.restart else whole_one(target)
-    older = older_export(plan, form, table, target) if whole is None else None
+    there = older_export(plan, form, table, target) if whole is None else None
+    older = there if plan.is_update else None
     base = whole.base if whole is not None else older.manifest.sha256 if older is not None else ""
     walks = walks_of(plan, older, is_update=bool(base))
     begun = Begun(
@@ -93,7 +94,7 @@ def _job_of(plan: ExportPlan, target: Path) -> Job:
         base=base,
         started=datetime.now(UTC),
     )
-    return Job(plan, form, table, older, walks, begun)
+    return Job(plan, form, table, older, there.manifest.org_id if there is not None else None, walks, begun)
 
 
 async def _fetch(spool: Spool, job: Job, progress: Progress | None) -> dict[str, Exception]:
@@ -105,7 +106,7 @@ async def _fetch(spool: Spool, job: Job, progress: Progress | None) -> dict[str,
         job.walks,
         listing=job.plan.listing,
         patience=job.plan.patience,
-        org_id=job.older.manifest.org_id if job.older is not None else None,
+        org_id=job.org_id,
         progress=progress,
     )
     failed_sources = {job.walks[name].source: failure for name, failure in failures.items()}

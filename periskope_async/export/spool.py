@@ -14,8 +14,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from periskope_async.errors import ExportBusyError, ExportError
-from periskope_async.export.checkpoint import Begun, Damaged, Ended, Made, PageWritten, line_of, read_records
+from periskope_async.export.checkpoint import HEAD, Begun, Damaged, Ended, Made, PageWritten, line_of, read_records
 from periskope_async.export.files import (
+    MOVE_AWAY,
     beside,
     failed,
     lock,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from periskope_async.export.manifest import Manifest
     from periskope_async.paging.report import WalkReport
 
-__all__ = ["Kept", "Spool"]
+__all__ = ["Kept", "Spool", "log_path", "new_path", "open_spool", "refuse_foreign_spool", "rows_path"]
 
 _START_ANEW = "Nothing was changed. To throw away what it fetched and begin anew, add --restart (restart=True)"
 
@@ -75,6 +76,11 @@ class Spool(Struct):
     def rows(self) -> int:
         """How many rows there are."""
         return sum(page.rows for page in self.pages)
+
+    @property
+    def org_id(self) -> str | None:
+        """The organisation of the rows; None if the server has not named it."""
+        return next((page.org_id for page in self.pages if page.org_id), None)
 
     @property
     def is_resumed(self) -> bool:
@@ -138,7 +144,7 @@ class Spool(Struct):
     def discard(self) -> None:
         """Close and remove the files; the rows' file may have another name by now."""
         remove(self.rows_path)
-        remove(beside(self.target, ".partial.new"))
+        remove(new_path(self.target))
         # Removed last, and before the lock goes: the checkpoint marks the other files as ours.
         remove(log_path(self.target))
         self.close()
@@ -165,20 +171,44 @@ def log_path(target: Path) -> Path:
     return beside(target, ".partial.log")
 
 
+def new_path(target: Path) -> Path:
+    """Name the new file while it is made from the rows."""
+    return beside(target, ".partial.new")
+
+
+def refuse_foreign_spool(target: Path) -> None:
+    """Raise ExportError if a file at a name of the spool is not of an export."""
+    # The checkpoint is made before the others and removed after them: it marks them as ours.
+    others = [path for path in (rows_path(target), new_path(target)) if os.path.lexists(path)]
+    path = log_path(target)
+    try:
+        with path.open("rb") as log:
+            head = log.read(len(HEAD))
+    except FileNotFoundError:
+        head = b""
+    except OSError as error:
+        raise failed(path, error) from error
+    # A run may have been killed in its first line.
+    if not HEAD.startswith(head):
+        raise ExportError(f"{str(path)!r} is not the checkpoint of an export. {MOVE_AWAY}")
+    if others and not head:
+        raise ExportError(f"{str(others[0])!r} has no checkpoint beside it, so it may be no export's. {MOVE_AWAY}")
+
+
 def open_spool(target: Path, begun: Begun, *, restart: bool = False) -> Spool:
     """Begin a spool, or go on with the one of an earlier run.
 
     Raises ExportError if another export to this file runs. Raises it too if the spool there has other filters or
     settings, is damaged, or is not ours.
     """
+    refuse_foreign_spool(target)
     log_fd = _locked_log(target)
     rows_fd = -1
     try:
         content = _content(log_fd)
         if restart or not content:
-            if not restart:
-                _refuse_foreign_rows(target)
             remove(rows_path(target))
+            remove(new_path(target))
             os.ftruncate(log_fd, 0)
             content = line_of(begun)
             write_all(log_fd, content)
@@ -196,14 +226,6 @@ def open_spool(target: Path, begun: Begun, *, restart: bool = False) -> Spool:
             raise failed(rows_path(target), error) from error
         raise
     return spool
-
-
-def _refuse_foreign_rows(target: Path) -> None:
-    path = rows_path(target)
-    if path.exists():
-        raise ExportError(
-            f"{str(path)!r} is there, and has no checkpoint: it is not of an export that can go on. {_START_ANEW}"
-        )
 
 
 def _damaged(spool: Spool, why: str) -> ExportError:

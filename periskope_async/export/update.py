@@ -40,6 +40,8 @@ class Changes(Struct):
     """Older rows that were read again."""
     replaced: int = 0
     """Those of them that differ now."""
+    added: Counter[str] = field(default_factory=Counter[str])
+    """Fresh rows by source, less the older rows that they replace."""
     gone: int = 0
     """Rows that a full sweep missed, marked for the first time."""
     rows: Counter[str] = field(default_factory=Counter[str])
@@ -89,17 +91,20 @@ def updated(
 
     Such older rows are gone if their source was ``swept``. A row without a key is kept as it is.
     """
-    met: dict[int | None, int] = {}
+    met: dict[int | None, tuple[int, str]] = {}
     for row in fresh:
         # A hash takes less memory than the bytes.
-        met[keys.of_row(row[1], row[0])] = hash(row[0])
+        met[keys.of_row(row[1], row[0])] = hash(row[0]), row[1]
+        changes.added[row[1]] += 1
         yield _counted(row, changes)
     met.pop(None, None)
     for raw, source, known_gone_at in older:
         key = keys.of_row(source, raw)
         if key in met:
+            fresh_hash, fresh_source = met[key]
             changes.met += 1
-            changes.replaced += known_gone_at is not None or hash(raw) != met[key]
+            changes.added[fresh_source] -= 1
+            changes.replaced += known_gone_at is not None or hash(raw) != fresh_hash
             continue
         gone_at = known_gone_at
         if gone_at is None and key is not None and source in swept:

@@ -10,10 +10,12 @@ from msgspec import Struct
 
 from periskope_async.decoding.body import has_surrogate, mend_escapes
 from periskope_async.errors import APIError, ConfigError, ExportError, PeriskopeError, TransportError
+from periskope_async.events import PageRead
 from periskope_async.export.checkpoint import PageWritten
 from periskope_async.export.compression import compressor, decompressed
 from periskope_async.export.jsonl import line_blocks, tagged
 from periskope_async.export.keys import RowKeys
+from periskope_async.export.older import OVERWRITE
 from periskope_async.export.plan import Fetched
 from periskope_async.export.threads import in_thread
 from periskope_async.retry import RETRYABLE_STATUSES
@@ -21,6 +23,7 @@ from periskope_async.retry import RETRYABLE_STATUSES
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from periskope_async.events import Event
     from periskope_async.export.plan import Progress
     from periskope_async.export.spool import Spool
     from periskope_async.paging.page import Page
@@ -61,7 +64,7 @@ async def fill(
     """Walk over every unfinished source. Give the errors of the failed ones, by the walk's name.
 
     A failed source does not stop the others. A failed disk stops them all: raises ExportError. So does an answer of
-    another organisation than ``org_id``.
+    another organisation than ``org_id``, the owner of the file at OUT.
     """
     rows = _Rows(spool, walks, listing, progress, org_id)
     await in_thread(rows.recall)
@@ -74,6 +77,8 @@ async def fill(
         except ExportError:
             raise
         except PeriskopeError as error:
+            # Rows of another organisation look like a list that has changed too much to go on.
+            rows.check_owner(error.org_id)
             failures[name] = error
 
     try:
@@ -103,7 +108,7 @@ async def _read(
     name: str, walk: Walk, pager: Pager[Any], rows: _Rows, *, patience: float, is_first_undated: bool = False
 ) -> bool:
     """Read a walk into the spool. False, with nothing kept, if its first row should have no time but has one."""
-    async with pager.raw() as raw:
+    async with pager.raw(hooks=[rows.hear]) as raw:
         report: WalkReport | None = None
         async for page in _patiently(raw.pages(), patience):
             if is_first_undated and page.sort_time(0) is not None:
@@ -114,6 +119,7 @@ async def _read(
                 report = raw.report
                 report.why = "it came to rows that the file has"
                 break
+        rows.check_owner()
         await in_thread(rows.spool.end, name, report or raw.report)
     return True
 
@@ -180,10 +186,12 @@ class _Rows:
         self._lock = asyncio.Lock()
         # A walk gives each row once. Several walks may repeat rows, so their rows are remembered.
         self._known: set[int | None] | None = None
-        self._org_id = next((page.org_id for page in spool.pages if page.org_id), org_id)
+        self._owner_of_file = org_id
+        self._owner_of_key: str | None = None
 
     def recall(self) -> None:
         """Check the spool of earlier runs, and remember its rows."""
+        self.check_owner()
         begun = self.spool.begun
         if not (begun.is_merged or self.spool.pages or len(set(self._sources.values())) < len(self._sources)):
             return
@@ -195,14 +203,32 @@ class _Rows:
     async def append(self, name: str, page: Page[bytes], token: str) -> None:
         """Put one page of a walk into the spool."""
         async with self._lock:
-            org_id = page.meta.org_id
-            if org_id and self._org_id and org_id != self._org_id:
-                raise ExportError(
-                    f"{str(self.spool.rows_path)!r} is of the organisation {self._org_id}, and this key is of "
-                    f"{org_id}. Use its key again, or add --restart (restart=True) to begin anew"
-                )
-            self._org_id = self._org_id or org_id
+            self.check_owner()
             await in_thread(self._write, name, page, token)
+
+    def hear(self, event: Event) -> None:
+        """Learn the owner of the key from a page read, even from one without rows."""
+        if isinstance(event, PageRead):
+            self._owner_of_key = event.meta.org_id or self._owner_of_key
+
+    def check_owner(self, said: str | None = None) -> None:
+        """Raise ExportError if key, spool and file at OUT are known to be of several organisations.
+
+        ``said`` is the owner of the key by another answer than a page.
+        """
+        key = self._owner_of_key = said or self._owner_of_key
+        spool, file = self.spool.org_id, self._owner_of_file
+        rows, out = str(self.spool.rows_path), str(self.spool.target)
+        if spool and key and spool != key:
+            raise ExportError(
+                f"{rows!r} is of the organisation {spool}, and this key is of {key}. Use its key again, or add "
+                "--restart (restart=True) to begin anew"
+            )
+        if file and (other := key or spool) and file != other:
+            whose = "this key" if key else repr(rows)
+            raise ExportError(
+                f"{out!r} is an export of the organisation {file}, and {whose} is of {other}. {OVERWRITE}"
+            )
 
     def _write(self, name: str, page: Page[bytes], token: str) -> None:
         begun = self.spool.begun

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import sys
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -17,17 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 from msgspec import Struct
 
 from periskope_async.errors import ConfigError, MirrorError
+from periskope_async.mirror.file_lock import FileLock
 from periskope_async.mirror.target import UNREADABLE, fault_of, is_url, name_of
 from periskope_async.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
     from contextlib import AbstractContextManager
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 __all__ = ["Column", "Database", "DuckDB", "Kind", "PostgreSQL", "SQLite", "Table", "Value", "database_for"]
 
@@ -221,7 +216,7 @@ class SQLite(_Base):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self._path = path
-        self._lock = _FileLock(path)
+        self._lock = FileLock(path)
 
     def connect(self, tables: Sequence[Table] = ()) -> None:
         """Open, lock and check the database."""
@@ -239,6 +234,7 @@ class SQLite(_Base):
             # as often as by default, and a page that changed often only once.
             for pragma in ("page_size=8192", "journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=4000"):
                 self._connection.execute(f"PRAGMA {pragma}")
+            self._lock.keep()
         except self._errors as error:
             self.close()
             raise self._failed(error) from error
@@ -279,7 +275,7 @@ class DuckDB(_Base):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self._path = path
-        self._lock = _FileLock(path)
+        self._lock = FileLock(path)
         try:
             import duckdb  # noqa: PLC0415 - an extra, and 70 ms to load
         except ImportError:
@@ -303,6 +299,7 @@ class DuckDB(_Base):
             # A new file has the mode of the umask, and cannot be made before.
             self._path.chmod(0o600)
             self.execute("SET TimeZone = 'UTC'")
+            self._lock.keep()
         except self._errors as error:
             self.close()
             raise self._failed(error) from error
@@ -399,40 +396,3 @@ class PostgreSQL(_Base):
             return
         with self._connection.cursor() as cursor:
             cursor.executemany(self._upsert(table, f"VALUES ({', '.join(['%s'] * len(table.columns))})"), rows)
-
-
-class _FileLock:
-    """A lock on a file beside the database. The system releases it when its process ends.
-
-    The databases' own locks would keep readers out, or let two writers alternate.
-    """
-
-    def __init__(self, database: Path) -> None:
-        self._database = database
-        self._path = database.with_name(f"{database.name}.lock")
-        self._fd = -1
-
-    def take(self) -> None:
-        """Lock. Raises MirrorError if another process, or another mirror of this one, holds the lock."""
-        try:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-            if sys.platform == "win32":
-                msvcrt.locking(self._fd, msvcrt.LK_NBLCK, 1)
-            else:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            is_locked = self._fd >= 0
-            self.release()
-            if is_locked:
-                raise MirrorError(f"another mirror writes to {str(self._database)!r} now; one may at a time") from None
-            raise MirrorError(f"cannot write to {str(self._database)!r}: {error.strerror}") from error
-        except OSError as error:
-            self.release()
-            raise MirrorError(f"cannot write to {str(self._database)!r}: {error.strerror}") from error
-
-    def release(self) -> None:
-        """Unlock. May be called twice."""
-        # The file stays: two processes could otherwise lock two files of one name.
-        if self._fd >= 0:
-            fd, self._fd = self._fd, -1
-            os.close(fd)

@@ -123,11 +123,11 @@ class Pager(Generic[T]):
         """Begin a fresh walk, page by page; each page holds only new rows."""
         return _Pages(*self._begin())
 
-    def raw(self) -> Pager[bytes]:
-        """Give the same walk with each row as its original JSON bytes."""
+    def raw(self, *, hooks: Sequence[Hook] = ()) -> Pager[bytes]:
+        """Give the same walk with each row as its original JSON bytes; ``hooks`` are told of its pages too."""
         if self._raw is None:
             raise ConfigError("this pager gives raw rows already")
-        return Pager(self._raw(), self._options, hooks=self._hooks)
+        return Pager(self._raw(), self._options, hooks=(*self._hooks, *hooks))
 
     async def first(self) -> T | None:
         """Give the first row, or None if there is none. Asks for one row."""

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from periskope_async import AuthenticationError, ConfigError
+from periskope_async import AuthenticationError, ConfigError, PeriskopeClient
 from periskope_async.cli.existing import Existing
 from periskope_async.cli.export_all import export_all
 from periskope_async.cli.options import Server
 from periskope_async.client.lists import LISTS
-from periskope_async.errors import ExportError
+from periskope_async.errors import ExportBusyError, ExportError
+from periskope_async.export import export
 from periskope_async.sandbox import Sandbox, Slow, Status
+from tests.export.test_runner import end_before_the_manifest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -45,6 +47,10 @@ async def run(sandbox: Sandbox, folder: Path, **options: Any) -> tuple[int, set[
 def account_in(folder: Path) -> dict[str, Any]:
     account: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
     return account
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -101,6 +107,104 @@ async def test_a_damaged_account_is_told(tmp_path: Path, monkeypatch: pytest.Mon
         assert (await run(sandbox, tmp_path, restart=True))[0] == 0
 
 
+PARTS = '{"kind":"periskope-export-parts","version":1,"state":"whole"}'
+NEWER = '{"chats":{"kind":"periskope-export","version":2}}'
+
+
+@pytest.mark.parametrize("options", [{}, {"restart": True}, {"existing": Existing(overwrite=True)}])
+@pytest.mark.parametrize("content", ["", "mine", "[]", "{}", '{"name":"my app","version":"1"}', PARTS, NEWER])
+async def test_a_foreign_manifest_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, options: dict[str, Any]
+) -> None:
+    (tmp_path / "manifest.json").write_text(content)
+    async with served(monkeypatch) as sandbox:
+        with pytest.raises(ExportError, match=r"manifest\.json' is not .*Nothing was changed; move it away"):
+            await run(sandbox, tmp_path, **options)
+        assert not sandbox.requests
+    assert contents(tmp_path) == {"manifest.json": content}
+
+
+@pytest.mark.parametrize(
+    "ending",
+    ["", ".partial", ".partial.log", ".partial.new", ".manifest.json", ".incomplete"],
+)
+async def test_a_foreign_file_of_any_list_is_told_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    name = f"tickets.jsonl{ending}"
+    (tmp_path / name).write_text("mine")
+    async with served(monkeypatch) as sandbox:
+        with pytest.raises(ExportError, match=rf"{re.escape(name)}' .*Nothing was changed"):
+            await run(sandbox, tmp_path)
+        assert not sandbox.requests
+    assert contents(tmp_path) == {name: "mine"}
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "manifest.json.partial", "tickets.jsonl"])
+async def test_a_folder_at_a_name_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    (tmp_path / name).mkdir()
+    async with served(monkeypatch) as sandbox:
+        for options in ({}, {"restart": True}):
+            with pytest.raises(ExportError, match=rf"{re.escape(name)}' is a folder"):
+                await run(sandbox, tmp_path, **options)
+        assert not sandbox.requests
+
+
+async def test_a_link_at_the_manifest_stays_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, real = tmp_path / "out", tmp_path / "real.json"
+    folder.mkdir()
+    (folder / "manifest.json").symlink_to(real)
+    async with served(monkeypatch) as sandbox:
+        assert (await run(sandbox, folder))[0] == 0
+        assert (await run(sandbox, folder))[0] == 0
+    assert ((folder / "manifest.json").is_symlink(), sorted(json.loads(real.read_bytes()))) == (True, NAMES)
+
+
+async def test_another_organisation_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(monkeypatch) as sandbox:
+        await run(sandbox, tmp_path)
+        before = contents(tmp_path)
+        monkeypatch.setattr("periskope_async.sandbox.api.ORG_ID", "org-others")
+        for options in ({}, {"restart": True}, {"existing": Existing(update=True)}):
+            asked = len(sandbox.requests)
+            with pytest.raises(ExportError, match=r"chats\.jsonl' is an export of the organisation .* of org-others"):
+                await run(sandbox, tmp_path, **options)
+            assert [request.path for request in sandbox.requests[asked:]] == ["/v1/phones/all"]
+            assert contents(tmp_path) == before
+        assert (await run(sandbox, tmp_path, existing=Existing(overwrite=True)))[0] == 0
+    assert account_in(tmp_path)["chats"]["org_id"] == "org-others"
+
+
+async def test_a_run_of_another_organisation_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lists of two in one folder would look like one export."""
+    async with served(monkeypatch) as sandbox:
+        sandbox.script(Status(422), path="/v1/tickets")
+        await run(sandbox, tmp_path)
+        for name in set(NAMES) - {"tickets"}:
+            (tmp_path / f"{name}.jsonl").unlink()
+        before = contents(tmp_path)
+        monkeypatch.setattr("periskope_async.sandbox.api.ORG_ID", "org-others")
+        with pytest.raises(ExportError, match=r"partial' is of a run for the organisation .* org-others.*--restart"):
+            await run(sandbox, tmp_path)
+        assert contents(tmp_path) == before
+        assert (await run(sandbox, tmp_path, restart=True))[0] == 0
+
+
+async def test_the_same_command_is_advised_where_it_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with served(monkeypatch) as sandbox:
+        async with PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url) as client:
+            await export(client.iter_chats(chat_type="user"), tmp_path / "chats.jsonl")
+        sandbox.script(Status(422), path="/v1/tickets")
+        assert (await run(sandbox, tmp_path))[0] == 3
+    chats, tickets = (line for line in capsys.readouterr().err.splitlines() if line.startswith("✗"))
+    assert chats.endswith("replace it with --overwrite (if_exists='overwrite')")
+    assert tickets.endswith("run the same command again to fetch it")
+
+
 async def test_what_cannot_be_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     async with served(monkeypatch) as sandbox:
@@ -149,3 +253,55 @@ async def test_a_stop_says_what_is_kept(
         with pytest.raises(asyncio.CancelledError):
             await running
     assert capsys.readouterr().err.endswith("\n  kept: 1 finished list; the same command goes on from there\n")
+
+
+async def test_a_run_that_ended_before_its_last_step_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is new then, and the manifest beside it an older one's."""
+    async with served(monkeypatch) as sandbox:
+        await run(sandbox, tmp_path)
+        sandbox.insert()
+        with monkeypatch.context() as patched:
+            end_before_the_manifest(patched)
+            with pytest.raises(ZeroDivisionError):
+                await run(sandbox, tmp_path)
+        code, asked = await run(sandbox, tmp_path)
+        assert (code, "/chats" in asked) == (0, False)
+    assert account_in(tmp_path)["chats"]["rows"] == 11
+
+
+async def test_a_second_run_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two runs would take turns with the lists, and each would say that half of them failed."""
+    async with served(monkeypatch) as sandbox:
+        sandbox.script(Slow(600), path="/v1/contacts")
+        first = asyncio.ensure_future(run(sandbox, tmp_path))
+        while not any(request.path == "/v1/contacts" for request in sandbox.requests):  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0)
+        before, asked = contents(tmp_path), len(sandbox.requests)
+        for options in ({}, {"restart": True}):
+            with pytest.raises(ExportBusyError, match="another run of `export all`"):
+                await run(sandbox, tmp_path, **options)
+        assert (contents(tmp_path), len(sandbox.requests)) == (before, asked)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert (await run(sandbox, tmp_path))[0] == 0
+
+
+async def test_a_wrong_setting_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PERISKOPE_API_KEY", raising=False)
+    with pytest.raises(ConfigError, match="no API key"):
+        await export_all(tmp_path / "new" / "folder")
+    assert contents(tmp_path) == {}
+
+
+async def test_a_link_at_a_list_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, real = tmp_path / "out", tmp_path / "real.jsonl"
+    folder.mkdir()
+    (folder / "chats.jsonl").symlink_to(real)
+    async with served(monkeypatch) as sandbox:
+        sandbox.script(Status(422), path="/v1/tickets")
+        await run(sandbox, folder)
+        code, asked = await run(sandbox, folder)
+    assert (code, "/chats" in asked, len(real.read_bytes().splitlines())) == (0, False, 10)

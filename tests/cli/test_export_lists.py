@@ -14,7 +14,7 @@ import pytest
 from periskope_async.cli.export import export_app
 from periskope_async.client.lists import LISTS
 from periskope_async.errors import ConfigError, ValidationError
-from periskope_async.sandbox import Sandbox
+from periskope_async.sandbox import Body, Sandbox
 from tests.cli.running import periskope
 
 if TYPE_CHECKING:
@@ -54,6 +54,33 @@ def test_every_phone_has_its_walk(tmp_path: Path) -> None:
     assert manifest["rows"] == sum(source["rows"] for source in manifest["sources"].values())
 
 
+def test_one_phone_by_two_spellings_is_one_walk(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    spelt = ("--phone", "918527184400", "--phone", "+91 85271 84400")
+    done = periskope("export", "chats", str(out), "--sandbox", "--sandbox-chats", "30", *spelt, "--json")
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads(done.stdout)["manifest"]
+    assert (list(manifest["sources"]), manifest["query"]["phone"]) == ([""], "918527184400")
+    ids = [json.loads(line)["chat_id"] for line in out.read_bytes().splitlines()]
+    assert len(ids) == len(set(ids)) > 0
+
+
+@pytest.mark.periskope_sandbox(chats=60)
+@pytest.mark.parametrize("option", ["--update", "--sweep", "--quiet"])
+def test_a_phone_that_is_linked_later_is_read_too(tmp_path: Path, periskope_sandbox: Sandbox, option: str) -> None:
+    """Also by an organisation that had only one."""
+    environ = {"PERISKOPE_API_KEY": periskope_sandbox.api_key, "PERISKOPE_BASE_URL": periskope_sandbox.base_url}
+    out = tmp_path / "chats.jsonl"
+    one = b'[{"org_id":"o","phone_id":"phone-bqzvyibhmwkaergr","org_phone":"918527184400@c.us"}]'
+    periskope_sandbox.script(Body(one, "application/json"), path="/v1/phones/all")
+    for sources in (1, 3):
+        done = periskope("export", "chats", str(out), "--all-phones", option, "--json", **environ)
+        assert done.returncode == 0, done.stderr
+        account = json.loads(done.stdout)
+        assert len(account["manifest"]["sources"]) == sources
+        assert account["rows"] == len(out.read_bytes().splitlines())
+
+
 @pytest.mark.periskope_sandbox(chats=60)
 def test_an_export_is_brought_up_to_date(tmp_path: Path, periskope_sandbox: Sandbox) -> None:
     environ = {"PERISKOPE_API_KEY": periskope_sandbox.api_key, "PERISKOPE_BASE_URL": periskope_sandbox.base_url}
@@ -78,6 +105,14 @@ def test_a_list_that_is_kept_by_phone_says_so(tmp_path: Path) -> None:
         ran("notes", str(tmp_path / "o.jsonl"), "--sandbox", "--sandbox-chats", "10", "--quiet")
     assert raised.value.__notes__ == ["this list is kept phone by phone: add --phone NUMBER, or --all-phones"]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["chats", "contacts", "all"])
+def test_the_help_says_what_is_replaced(command: str) -> None:
+    said = " ".join(periskope("export", command, "--help").stdout.replace("│", " ").split())
+    assert "--overwrite Replace whatever file is there. Otherwise only an unchanged export of the same" in said
+    for word in ("organisation", "list", "format", "filters"):
+        assert word in said.partition("--overwrite ")[2].partition(" is replaced.")[0]
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,16 @@ def test_slips(arguments: tuple[str, ...], code: int, said: str) -> None:
     assert said in ran.stderr.replace("\n", " ")
 
 
+def test_a_database_of_something_else_has_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE mine (id INTEGER)")
+    ran = periskope("sync", str(path), "--sandbox", "--sandbox-chats", "3")
+    assert ran.returncode == 1
+    assert "is no mirror but a database of something else" in ran.stderr
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_another_writer_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sync that watches holds its database until Ctrl-C, says what changes, and nothing else."""
     path = tmp_path / "chats.sqlite"

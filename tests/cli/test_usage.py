@@ -68,6 +68,12 @@ def test_numbers_of_rows(capsys: pytest.CaptureFixture[str], command: str, value
     assert command.rpartition(" ")[2] in refusal(capsys, *command.split(), value)
 
 
+def test_an_empty_folder_name_is_no_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    """As in `export all "$DIR"` where DIR is not set: it would be the present folder."""
+    assert "give the name of a folder" in refusal(capsys, "export", "all", "", "--sandbox")
+    assert not list(Path.cwd().iterdir())
+
+
 @pytest.mark.parametrize("option", ["--limit", "--seed", "--chats", "--port", "--latency"])
 @pytest.mark.parametrize("sign", ["", "-"])
 def test_a_sandbox_of_no_measure(capsys: pytest.CaptureFixture[str], option: str, sign: str) -> None:

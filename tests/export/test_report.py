@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,9 +24,6 @@ from periskope_async.tables.columns import table_of
 from tests.cli.running import periskope
 from tests.export.test_formats import FORMATS, needs
 from tests.export.test_runner import connected
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HOSTILE = [
     "<b>bold</b><a href='javascript:alert(1)'>x</a>",
@@ -178,7 +176,7 @@ def test_a_real_browser_draws_and_searches(tmp_path: Path) -> None:
     assert '<span class="soft" id="hits" role="status">2 chats</span>' in dom
 
 
-@pytest.mark.parametrize("name", ["no.jsonl", "out.docx", "folder.jsonl", "damaged.parquet"])
+@pytest.mark.parametrize("name", ["no.jsonl", "out.docx", "folder.jsonl", "damaged.parquet", "", "nul\0.jsonl"])
 def test_what_cannot_be_drawn_is_told(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.jsonl").mkdir()
     (tmp_path / "damaged.parquet").write_bytes(b"PAR1 no more")
@@ -192,6 +190,32 @@ async def test_a_report_is_of_chats(tmp_path: Path) -> None:
         await export(client.iter_messages(max_items=5), tmp_path / "out.jsonl", listing=MESSAGES)
     with pytest.raises(ExportError, match="is an export of messages"):
         drawn(tmp_path / "out.jsonl")
+
+
+@pytest.mark.parametrize("name", [".", "..", "/", ""])
+def test_a_folder_has_no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ExportError, match="there is no file"):
+        drawn(Path(name))
+
+
+async def test_a_link_to_an_export_is_followed(tmp_path: Path) -> None:
+    """An export writes through a link, and puts the manifest beside the file."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link.csv").symlink_to("real/out.csv")
+    async with connected(chats=20) as (_, client):
+        await export(client.iter_chats(), tmp_path / "link.csv")
+    page = drawn(tmp_path / "link.csv")
+    assert (page, ", whole" in data_in(page)["about"]) == (tmp_path / "link.csv.html", True)
+
+
+async def test_a_file_that_was_changed_is_not_called_whole(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    async with connected(chats=20) as (_, client):
+        await export(client.iter_chats(), out)
+    out.write_bytes(b"".join(out.read_bytes().splitlines(keepends=True)[3:]))
+    data = data_in(drawn(out))
+    assert (data["tiles"][0][1], data["about"].endswith(" UTC, changed since")) == (17, True)
 
 
 def test_a_page_replaces_reports_only(tmp_path: Path) -> None:

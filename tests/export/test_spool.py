@@ -120,11 +120,14 @@ def test_other_settings_are_refused(tmp_path: Path, other: Begun) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"not ours\n", "line 1 is damaged"),
-        (b"{}\n", "version none"),
+        (b"not ours\n", "is not the checkpoint of an export"),
+        (b"{}\n", "is not the checkpoint of an export"),
         (b'{"record":"export","version":1}\n', "of version 1"),
         (b'{"record":"export","version":2}\n', "line 1 is damaged"),
-        (b'{"record":"page","version":2,"source":"","rows":1,"bytes":1,"token":""}\n', "does not begin"),
+        (
+            b'{"record":"page","version":2,"source":"","rows":1,"bytes":1,"token":""}\n',
+            "is not the checkpoint of an export",
+        ),
     ],
 )
 def test_a_checkpoint_that_is_not_ours_is_left_alone(tmp_path: Path, content: bytes, said: str) -> None:
@@ -197,6 +200,6 @@ def test_a_full_disk_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("name", ["no/such/out", "n" * 250])
 def test_where_nothing_can_be_written_is_told(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ExportError, match="cannot write in"):
+    with pytest.raises(ExportError, match="cannot write"):
         open_spool(tmp_path / name, BEGUN)
     assert list(tmp_path.iterdir()) == []

@@ -332,11 +332,11 @@ def cells_in(out: Path) -> set[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"filters": {"label": "vip"}}, r"other settings \(filters\)"),
-        ({"filters": {"phone": "918527184400"}}, r"other settings \(filters\)"),
-        ({"csv_escape": False}, r"other settings \(csv_escape\)"),
-        ({"merge": True}, r"other settings \(merge\)"),
-        ({"listing": CONTACTS}, r"other settings \(list\)"),
+        ({"filters": {"label": "vip"}}, r"other settings \(filters: label: none there, 'vip' asked for\)"),
+        ({"filters": {"phone": "918527184400"}}, r"other settings \(filters: phone: none there"),
+        ({"csv_escape": False}, r"other settings \(csv_escape: True there, False asked for\)"),
+        ({"merge": True}, r"other settings \(merge: False there"),
+        ({"listing": CONTACTS}, r"other settings \(list: chats there, contacts asked for\)"),
     ],
     ids=["label", "phone", "escape", "merge", "list"],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from periskope_async.errors import ExportError
 from periskope_async.export.formats import format_of
 from periskope_async.export.older import rows_of
 from periskope_async.mirror.database import database_for
+from periskope_async.mirror.file_lock import FileLock
 from periskope_async.mirror.lists import CHATS, CONTACTS
 from periskope_async.mirror.store import Store
 from periskope_async.tables.columns import batches_of, table_of
@@ -108,3 +110,59 @@ def test_a_mirror_is_no_export(tmp_path: Path, ending: str) -> None:
     opened(path)
     with pytest.raises(ExportError, match="is a mirror, and no export"):
         list(rows_of(path, format_of(path.name), table_of(CHATS_LISTING)))
+
+
+def lock_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
+
+
+@pytest.mark.parametrize("ending", ["sqlite", "duckdb"])
+@pytest.mark.parametrize("is_database", [True, False])
+def test_a_refused_target_has_no_lock_left(tmp_path: Path, ending: str, *, is_database: bool) -> None:
+    needs(ending)
+    path = tmp_path / f"mine.{ending}"
+    if is_database:
+        filled(path, "CREATE TABLE mine (id INTEGER)")
+    else:
+        path.write_text("no database at all, but a text that is long enough to be read as a header of one" * 9)
+    with pytest.raises(MirrorError):
+        opened(path)
+    assert list(tmp_path.iterdir()) == [path]
+    lock_of(path).touch()
+    with pytest.raises(MirrorError):
+        opened(path)
+    # It was there before: it may be of another program.
+    assert lock_of(path).exists()
+
+
+def test_the_lock_of_a_mirror_stays(tmp_path: Path) -> None:
+    path = tmp_path / "mirror.sqlite"
+    opened(path)
+    assert lock_of(path).exists()
+    opened(path)
+    assert lock_of(path).exists()
+
+
+def test_a_lock_that_is_gone_is_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process may remove the file between its opening and its locking: two could then lock two files."""
+    path = tmp_path / "mirror.sqlite"
+    first, second = FileLock(path), FileLock(path)
+    at_once, left = os.open, [True]
+
+    def slowly(*arguments: Any) -> int:
+        fd = at_once(*arguments)
+        if left:
+            left.clear()
+            # The second one's opening is over, and the first one ends.
+            first.release()
+        return fd
+
+    first.take()
+    monkeypatch.setattr(os, "open", slowly)
+    second.take()
+    monkeypatch.undo()
+    third = FileLock(path)
+    with pytest.raises(MirrorError, match="another mirror writes"):
+        third.take()
+    second.release()
+    assert list(tmp_path.iterdir()) == []
