@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from periskope_async.export.files import beside
 from periskope_async.export.formats import refuse_mirror
 from periskope_async.tables.arrow import pa, record_batches, schema_of
 
@@ -26,7 +27,7 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
     """Write all batches. Blocks; raises OSError."""
     # DuckDB refuses an empty file, and makes its own file with the rights of the umask. So it works in a folder closed
     # to everybody else.
-    folder = path.with_name(f"{path.name}.d")
+    folder = beside(path, ".d")
     folder.mkdir(mode=0o700, exist_ok=True)
     # A killed run left a database that is not whole.
     _clear(folder)

@@ -6,10 +6,11 @@ import errno
 import os
 import stat
 import sys
-import tempfile
 from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
@@ -50,6 +51,8 @@ _OPEN_FILES = ("/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/")
 _STREAMS = "an export puts a whole file in place. For a stream, `periskope export chats -` writes to stdout"
 _NO_FSYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 _COPY_BYTES = 1 << 20
+# A name has up to 255 on nearly all file systems, and SQLite adds an ending of its own.
+_MOST_NAME_BYTES = 240
 
 
 def checked_target(path: str | os.PathLike[str]) -> Path:
@@ -77,8 +80,16 @@ def checked_target(path: str | os.PathLike[str]) -> Path:
 
 
 def beside(target: Path, ending: str) -> Path:
-    """Name a file next to the target."""
-    return target.with_name(target.name + ending)
+    """Name a file next to the target. A name too long for the disk is cut, and a digest keeps it apart from others."""
+    name = target.name + ending
+    if len(os.fsencode(name)) > _MOST_NAME_BYTES:
+        ending = f"~{_digest(target)}{ending}"
+        name = os.fsencode(target.name)[: _MOST_NAME_BYTES - len(ending)].decode(errors="ignore") + ending
+    return target.with_name(name)
+
+
+def _digest(path: Path) -> str:
+    return blake2b(os.fsencode(path.name), digest_size=6).hexdigest()
 
 
 def open_private(path: Path, *, is_new: bool = False) -> int:
@@ -144,26 +155,29 @@ def write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def write_json(path: Path, content: object) -> None:
-    """Put JSON in place, for people too: indented, and readable by its owner only. Raises ExportError."""
-    write_whole(path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+def write_json(path: Path, content: object, *, is_alone: bool = True) -> None:
+    """Put JSON in place, for people too: indented, and readable by its owner only. Raises ExportError.
+
+    ``is_alone`` tells that nobody else writes it now.
+    """
+    text = msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
+    write_whole(path, text, is_alone=is_alone)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Put a small file in place, readable by its owner only. Raises ExportError."""
-    new: Path | None = None
+def write_whole(path: Path, content: bytes, *, is_alone: bool = True) -> None:
+    """Put a small file in place, as :func:`write_json` does."""
+    # A name that nobody else gives a file. The next run takes it over if this one is killed.
+    new = path.with_name(f".periskope-{_digest(path)}{'' if is_alone else uuid4().hex}.new")
     try:
-        # A random name: a file of somebody else may have any other one.
-        fd, name = tempfile.mkstemp(prefix=".periskope-", suffix=".new", dir=path.parent)
-        new = Path(name)
+        remove(new)
+        fd = open_private(new, is_new=True)
         try:
             write_all(fd, content)
             sync(fd)
         finally:
             os.close(fd)
     except OSError as error:
-        if new is not None:
-            remove(new)
+        remove(new)
         raise failed(path, error) from error
     put_in_place(new, path)
 

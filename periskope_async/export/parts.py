@@ -60,5 +60,5 @@ def sum_up(folder: Path, paths: Sequence[Path]) -> PartsManifest | None:
         finished=max(part.finished for part in parts),
         parts={name.relative_to(folder).as_posix(): part for name, part in zip(paths, parts, strict=True)},
     )
-    write_json(path, manifest)
+    write_json(path, manifest, is_alone=False)
     return manifest

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from periskope_async.errors import ExportError
-from periskope_async.export.files import beside, checked_target, open_private, put_in_place, sync, write_all
+from periskope_async.export import export
+from periskope_async.export.files import beside, checked_target, open_private, put_in_place, sync, write_all, write_json
+from tests.export.test_formats import ids_in, needs
+from tests.export.test_runner import connected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -199,7 +202,7 @@ def test_where_nothing_can_be_written_is_told_at_once(
 
 
 @pytest.mark.parametrize(
-    "name", ["a" * 240 + ".jsonl", "é" * 120 + ".jsonl", "-", "-rf", "sp ace", "a[b].jsonl", "\udcff", "x\n\x1b[31m"]
+    "name", ["a" * 249 + ".jsonl", "é" * 124 + ".jsonl", "-", "-rf", "sp ace", "a[b].jsonl", "\udcff", "x\n\x1b[31m"]
 )
 def test_every_name_of_a_file_can_be_written(tmp_path: Path, name: str) -> None:
     write(tmp_path / name)
@@ -319,3 +322,33 @@ def test_a_folder_that_comes_meanwhile_loses_nothing(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="Everything that was fetched is in"):
         put_in_place(part, target)
     assert part.read_bytes() == b"worth an hour"
+
+
+# DuckDB and SQLite open no file whose name leaves no room for their own endings.
+LONGEST = {"jsonl": 255, "csv": 255, "parquet": 255, "sqlite": 247, "duckdb": 251}
+
+
+@pytest.mark.parametrize(
+    ("ending", "length"), [(name, most - less) for name, most in LONGEST.items() for less in (0, 14)]
+)
+async def test_a_long_name_has_its_manifest(tmp_path: Path, ending: str, length: int) -> None:
+    needs(ending)
+    out = tmp_path / f"{'a' * (length - len(ending) - 1)}.{ending}"
+    async with connected(chats=30) as (sandbox, client):
+        await export(client.iter_chats(), out)
+        await export(client.iter_chats(), out)
+        assert sorted(ids_in(out)) == sorted(sandbox.chat_ids())
+    assert len(names_in(tmp_path)) == 2
+
+
+def test_what_a_killed_run_leaves_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(part: Path, target: Path) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr("periskope_async.export.files.put_in_place", killed)
+        with pytest.raises(SystemExit):
+            write_json(tmp_path / "out.manifest.json", {})
+    assert len(names_in(tmp_path)) == 1
+    write_json(tmp_path / "out.manifest.json", {})
+    assert names_in(tmp_path) == ["out.manifest.json"]
