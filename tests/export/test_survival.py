@@ -113,6 +113,15 @@ async def test_a_disk_that_fills_while_pages_come(tmp_path: Path, ending: str) -
     assert result.manifest.state == "whole"
 
 
+@pytest.mark.parametrize("room", [1_000, 4_000, 8_000])
+async def test_a_disk_too_small_for_one_page_keeps_nothing(tmp_path: Path, room: int) -> None:
+    out = tmp_path / "out.jsonl"
+    async with connected(chats=30) as (_, client):
+        with room_for(room), pytest.raises(ExportError, match=r"out\.jsonl\.partial"):
+            await export(client.iter_chats(page_size=20, prefetch=1), out)
+    assert names_in(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("ending", "if_exists"),
     [("csv", "replace"), ("sqlite", "replace"), ("sqlite", "sweep"), ("parquet", "replace"), ("duckdb", "sweep")],
