@@ -7,6 +7,8 @@ The sandbox (:mod:`periskope_async.sandbox`), the export and the command line ar
 neither.
 """
 
+from typing import TYPE_CHECKING
+
 from periskope_async.cache import PageCache
 from periskope_async.client import PeriskopeClient
 from periskope_async.client.content import Poll
@@ -46,7 +48,6 @@ from periskope_async.limits.gate import RateLimiter
 from periskope_async.limits.limiter import Limiter
 from periskope_async.limits.permit import Permit
 from periskope_async.limits.rate import RateLimit
-from periskope_async.limits.shared import SharedLimiter
 from periskope_async.limits.snapshot import RateLimitSnapshot
 from periskope_async.media import Media
 from periskope_async.meta import ResponseMeta
@@ -79,6 +80,11 @@ from periskope_async.models import (
 from periskope_async.paging.pager import Pager
 from periskope_async.paging.report import WalkReport
 from periskope_async.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from periskope_async.limits.shared import SharedLimiter
+
+    __version__: str
 
 __all__ = [
     "UNSET",
@@ -153,8 +159,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> str:
-    """Look the version up on demand: reading package metadata is slow."""
+def __getattr__(name: str) -> object:
+    """Load on demand what few use: the shared limiter, and the version, for reading package metadata is slow."""
+    if name == "SharedLimiter":
+        from periskope_async.limits.shared import SharedLimiter  # noqa: PLC0415
+
+        return SharedLimiter
     if name == "__version__":
         from periskope_async.versions import version_of  # noqa: PLC0415 - it is no name of this package's own
 

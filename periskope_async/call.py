@@ -138,8 +138,9 @@ class Call(Struct, kw_only=True):
         )
         if wait is None:
             self._give_up(failure)
-        # The limiter holds everyone for a 429's wait. A wait here would be the second one.
-        wait = 0.0 if isinstance(failure, RateLimitError) and self.is_held_back else wait
+        if isinstance(failure, RateLimitError) and self.is_held_back and _names_its_wait(failure):
+            # The limiter holds everyone for it. A wait here would be the second one.
+            wait = 0.0
         said = one_line(failure.message, limit=_LOGGED_CHARACTERS)
         logger.warning("%s: try %d failed, next in %.2f s: %s", self._what, self.tries, wait, said)
         self._announce_retry(wait, failure)
@@ -321,6 +322,11 @@ class Call(Struct, kw_only=True):
     @property
     def _what(self) -> str:
         return self.request.name
+
+
+def _names_its_wait(failure: RateLimitError) -> bool:
+    meta = failure.meta
+    return meta is not None and (bool(meta.rate_limit) or meta.rate_limit.retry_after is not None)
 
 
 class Reply:

@@ -28,14 +28,14 @@ __all__ = ["DEFAULT_BASE_URL", "Config", "Secret", "Timeout", "load_config", "no
 
 DEFAULT_BASE_URL = "https://api.periskope.app/v1"
 
-_PHONE_ID = re.compile(r"phone-[A-Za-z0-9]{4,64}", re.ASCII)
-_PHONE_FILLING = re.compile(r"[ ()\-\u00a0\u2000-\u200a\u2010-\u2015\u202f\u2212\u3000]+")
+_PHONE_ID = r"phone-[A-Za-z0-9]{4,64}"
+_PHONE_FILLING = r"[ ()\-\u00a0\u2000-\u200a\u2010-\u2015\u202f\u2212\u3000]+"
 # E.164: country code and number, max 15 digits, never a leading zero.
-_PHONE_DIGITS = re.compile(r"[1-9][0-9]{6,14}", re.ASCII)
+_PHONE_DIGITS = r"[1-9][0-9]{6,14}"
 # A column of numbers with an empty cell: pandas and spreadsheets make floats of them.
-_PHONE_AS_DECIMAL = re.compile(r"(.*[0-9]{7,})\.([0-9]{1,2}|[0.]+)|.*\.[0-9]", re.ASCII)
+_PHONE_AS_DECIMAL = r"(.*[0-9]{7,})\.([0-9]{1,2}|[0.]+)|.*\.[0-9]"
 # "67.00" may end a number written in pairs. "100.00" and "100.0" are none of those.
-_PHONE_WITH_FRACTION = re.compile(r".*([0-9]{3}\.00|\.0)", re.ASCII)
+_PHONE_WITH_FRACTION = r".*([0-9]{3}\.00|\.0)"
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.ASCII)
 _MOST_SECONDS = 1e9
 
@@ -162,20 +162,20 @@ def normal_phone(phone: str) -> str:
         )
     # Phones write numbers with the digits of their language: Arabic, Devanagari, full-width.
     text = re.sub(r"\d", lambda digit: str(int(digit[0])), pasted(phone)).replace("\uff0b", "+")
-    if _PHONE_ID.fullmatch(text):
+    if re.fullmatch(_PHONE_ID, text):
         return text
     # The apostrophe marks a number as text in a spreadsheet.
     text = text.removeprefix("'").removesuffix("@c.us")
     if not text.startswith("(0)"):
         # "(0)" after a country code is the digit to dial without that code.
         text = text.replace("(0)", "", 1)
-    number = _PHONE_FILLING.sub("", text)
-    if decimal := _PHONE_AS_DECIMAL.fullmatch(number):
+    number = re.sub(_PHONE_FILLING, "", text)
+    if decimal := re.fullmatch(_PHONE_AS_DECIMAL, number):
         # ".5" or ".0000" may be a fraction or a group of digits: neither is worth a guess.
-        is_whole_number = decimal[2] in {"0", "00"} and _PHONE_WITH_FRACTION.fullmatch(text)
+        is_whole_number = decimal[2] in {"0", "00"} and re.fullmatch(_PHONE_WITH_FRACTION, text)
         number = decimal[1] if is_whole_number else ""
     digits = number.replace(".", "").removeprefix("+").removeprefix("00")
-    if not text.startswith(("+", "(", *"0123456789")) or not _PHONE_DIGITS.fullmatch(digits):
+    if not text.startswith(("+", "(", *"0123456789")) or not re.fullmatch(_PHONE_DIGITS, digits):
         raise ConfigError(
             f"phone {phone!r:.100} is neither a number with its country code (such as +91 85271 84400) "
             "nor a phone id (such as phone-bqzvyibhmwkaergr)",

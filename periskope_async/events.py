@@ -80,6 +80,8 @@ class Throttled(Struct, frozen=True, kw_only=True):
     remaining: int | None
     waiting: int
     """Requests in the queue, this one included."""
+    told_by: str = ""
+    """The header with the latest word on the wait: ``Retry-After`` or ``the limit's reset``; empty without one."""
 
 
 class Retried(Struct, frozen=True, kw_only=True):

@@ -10,8 +10,8 @@ import re
 
 __all__ = ["one_line"]
 
-_SPACES = re.compile("[ \t\n\v\f\r\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
-_UNFIT = re.compile(
+_SPACES = "[ \t\n\v\f\r\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+"
+_UNFIT = (
     "["
     "\x00-\x1f\x7f-\x9f"  # controls
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks of direction
@@ -32,7 +32,7 @@ def one_line(text: str, *, limit: int = 1000) -> str:
         return text
     # Text further behind is not worth its time: a body has megabytes.
     start = text[: 4 * limit]
-    line = _UNFIT.sub(_escape, _SPACES.sub(" ", start)).strip(" ")
+    line = re.sub(_UNFIT, _escape, re.sub(_SPACES, " ", start)).strip(" ")
     most_bytes = 2 * limit
     if len(line) <= limit and len(start) == len(text) and len(line.encode()) <= most_bytes:
         return line

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from periskope_async.tcp import bytes_received, round_trip_variation
 
@@ -53,7 +53,7 @@ class Watch:
     def __init__(self, permit: Permit, *, patience: float | None) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - for the type checker: who waits runs in one
-        self._task = task
+        self._task: asyncio.Task[Any] | None = task
         # asyncio.timeout() itself would take as long as all the rest of a watch.
         self._cancels = task.cancelling()
         self._has_cancelled = False
@@ -72,7 +72,7 @@ class Watch:
     def sent(self, transport: asyncio.Transport | None) -> None:
         """Begin, for a request sent on this connection now; begin anew if a middleware sends it again."""
         self._permit.sent()
-        self.end()
+        self._stop_timer()
         self._transport = transport
         self._heard_at = now = self._loop.time()
         self._look_again(now)
@@ -90,13 +90,16 @@ class Watch:
 
     def end(self) -> bool:
         """Stop, and take the cancel back. Give whether there was one, and nobody else has cancelled the task."""
+        self._stop_timer()
+        # A cancelled timer waits in the loop, with the context that it began in, and so with this watch. The task has
+        # the answer: a hundred pages would stay in memory.
+        task, self._task = self._task, None
+        return task is not None and self._has_cancelled and task.uncancel() <= self._cancels
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if not self._has_cancelled:
-            return False
-        self._has_cancelled = False
-        return self._task.uncancel() <= self._cancels
 
     def _look_again(self, now: float) -> None:
         every = min(_MOST_SECONDS_BETWEEN_LOOKS, self._patience / _LEAST_LOOKS)
@@ -116,7 +119,7 @@ class Watch:
         elif self._doubts < _TURNS:
             self._doubts += 1
             self._timer = self._loop.call_soon(self._look)
-        else:
+        elif self._task is not None:
             self._has_cancelled = True
             self._task.cancel()
 

@@ -26,7 +26,8 @@ class LongWaits:
         self._told_until = now + event.wait
         why = "the server refused a request (429)" if event.reason == "refused" else "the rate limit is spent"
         limit = "" if event.limit is None else f", {event.remaining} of {event.limit} requests are left"
-        say("!", f"{why}: the next request may go in {_duration(event.wait)}{limit}")
+        told_by = f", by {event.told_by}" if event.told_by else ""
+        say("!", f"{why}: the next request may go in {_duration(event.wait)}{told_by}{limit}")
 
 
 def _duration(seconds: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from periskope_async.client.chats import ChatMethods
@@ -66,6 +65,8 @@ class EventMethods(ChatMethods, MessageMethods):
 
         for name in names:
             if name not in EVENT_NAMES:
+                from difflib import get_close_matches  # noqa: PLC0415 - only a wrong name loads it
+
                 near = get_close_matches(name, EVENT_NAMES, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(EVENT_NAMES)}."
                 raise ConfigError(

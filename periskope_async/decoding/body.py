@@ -27,7 +27,7 @@ _MARKS = (b",", b"[", b"{")
 # script have long runs of escapes, so each match takes a run. (It begins with a plain character: re finds it fastest.)
 _LONE = rb"u[dD](?:[c-fC-F]XX|[89abAB]XX(?!\\u[dD][c-fC-F]XX))"
 _SOUND = rb"(?:[^u]|u[dD][89abAB]XX\\u[dD][c-fC-F]XX|u(?![dD][89a-fA-F])XXXX)"
-_ESCAPES = re.compile(
+_ESCAPES = (
     rb"\\(?:SOUND(?:\\SOUND){0,63}|(LONE(?:\\LONE){0,63}))".replace(b"SOUND", _SOUND)
     .replace(b"LONE", _LONE)
     .replace(b"X", b"[0-9a-fA-F]")
@@ -69,7 +69,7 @@ def mend_escapes(body: Text) -> Text:
     """Replace lone surrogates by escapes of the same length, so that every byte stays at its place."""
     mended: bytearray | None = None
     # It works in place: a list of the texts between them would take twenty times the body's size.
-    for found in _ESCAPES.finditer(body):
+    for found in re.finditer(_ESCAPES, body):
         if lone := found[1]:
             mended = bytearray(body) if mended is None else mended
             mended[found.start() : found.end()] = rb"\ufffd" * ((len(lone) + 1) // 6)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from periskope_async.limits.gate import RateLimiter
 from periskope_async.limits.limiter import checked_limiter
-from periskope_async.limits.shared import SharedLimiter
 
 if TYPE_CHECKING:
     from periskope_async.config import Config
@@ -22,6 +21,8 @@ def limiter_for(config: Config, lent: Limiter | None) -> Limiter:
     """
     limiter = checked_limiter(lent)
     if limiter is None and config.redis_url is not None:
+        from periskope_async.limits.shared import SharedLimiter  # noqa: PLC0415 - only who shares a budget loads it
+
         limiter = SharedLimiter(config.redis_url)
     elif limiter is None:
         limiter = RateLimiter()

@@ -73,7 +73,7 @@ class ServerCount:
                 headers.resets_in, token.ended_at, rounded_by=headers.rounded_by, late_by=late_by
             )
         if headers.window is not None:
-            self._window.trust_hints(are_exact=True)
+            self._window.trust_hints(are_exact=True, are_told=True)
         elif headers.server_time is not None:
             self._stamp.observe(
                 headers.server_time,

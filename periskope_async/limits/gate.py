@@ -81,6 +81,8 @@ class Gate:
         self._reported: set[str] = set()
         self._alarm = Alarm(self._serve)
         self._is_long_wait_told = False
+        self._told_by = ""
+        """The header with the latest word on the wait."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
 
@@ -224,6 +226,10 @@ class Gate:
         is_refusal = status == _TOO_MANY_REQUESTS or self._overload.is_limit(status, now)
         jitter = self._rng.uniform(0, budget.window * _REOPENING_JITTER) if is_refusal else 0.0
         is_failure = status >= _BAD_REQUEST and not is_refusal
+        if is_refusal and headers.retry_after is not None:
+            self._told_by = "Retry-After"
+        elif headers.resets_in is not None:
+            self._told_by = "the limit's reset"
         budget.settle(own, now, headers, is_refusal=is_refusal, is_failure=is_failure, jitter=jitter)
         if status == _UNAVAILABLE and headers.retry_after:
             budget.close_for(headers.retry_after + self._rng.uniform(0, _REOPENING_JITTER), now)
@@ -284,11 +290,12 @@ class Gate:
         if wait > _LONG_WAIT_SECONDS and not self._is_long_wait_told:
             self._is_long_wait_told = True
             logger.warning(
-                "waiting %.0f s for the limit of %d requests in %g s (%s); %d requests are in line",
+                "waiting %.0f s for the limit of %d requests in %g s (%s, by %s); %d requests are in line",
                 wait,
                 self._budget.limit,
                 self._budget.window,
                 self._reason(),
+                self._told_by or "no header yet",
                 self._queue.waiting,
             )
 
@@ -301,6 +308,7 @@ class Gate:
                 reason=reason,
                 limit=view.limit if view.is_known else None,
                 remaining=view.remaining if view.is_known else None,
+                told_by=self._told_by,
                 waiting=view.waiting,
             )
             announce(hooks, event)

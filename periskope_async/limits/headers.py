@@ -183,7 +183,7 @@ def _plain_columns(name: str, headers: Mapping[str, str]) -> _Columns:
 
 
 # The comma inside "Fri, 24 Jan 2025 05:50:34 GMT" or "Friday, 24-Jan-25 05:50:34 GMT" parts no values.
-_COMMA = re.compile(r",(?!\s*[0-9]{1,2}[ -][A-Za-z]{3})", re.ASCII)
+_COMMA = r"(?a),(?!\s*[0-9]{1,2}[ -][A-Za-z]{3})"
 
 
 def _values(name: str, headers: Mapping[str, str]) -> list[str]:
@@ -195,7 +195,7 @@ def _values(name: str, headers: Mapping[str, str]) -> list[str]:
 
 
 def _split(line: str) -> list[str]:
-    values = _COMMA.split(line)
+    values = re.split(_COMMA, line)
     # "100, 100;w=60": draft 6 appends the policies to the limit. They are no limits of others.
     return [value for value in values if ";" not in value] or values
 
@@ -208,16 +208,16 @@ def _lines(name: str, headers: Mapping[str, str]) -> list[str]:
 
 
 # "10-in-1sec"; q=10; w=1, or limit=10, remaining=7, reset=1, or 30;w=5. An open quote reaches to the field's end.
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?')
-_FIELD_ITEM = re.compile(rf'((?:{_QUOTED.pattern}|[^",;])+)((?:{_QUOTED.pattern}|[^",])*)')
-_FIELD_PARAMETER = re.compile(r"(?:^|[;\s])([a-z]+)=([0-9.]+)", re.ASCII)
+_QUOTED = r'"(?:[^"\\]|\\.)*"?'
+_FIELD_ITEM = rf'((?:{_QUOTED}|[^",;])+)((?:{_QUOTED}|[^",])*)'
+_FIELD_PARAMETER = r"(?a)(?:^|[;\s])([a-z]+)=([0-9.]+)"
 
 
 def _items(field: str, headers: Mapping[str, str]) -> list[_Item]:
     """Split a draft's field into its items, each with its name and its numbers. Words in quotes are no numbers."""
     return [
-        _Item(name.strip(), _FIELD_PARAMETER.findall(_QUOTED.sub("", name + parameters)))
-        for name, parameters in _FIELD_ITEM.findall(", ".join(_lines(field, headers)))
+        _Item(name.strip(), re.findall(_FIELD_PARAMETER, re.sub(_QUOTED, "", name + parameters)))
+        for name, parameters in re.findall(_FIELD_ITEM, ", ".join(_lines(field, headers)))
     ]
 
 

@@ -206,7 +206,7 @@ class Ledger:
             # Answers must be spread over a window to show foreign use.
             return min(window.seconds, _MOST_SPREAD_SECONDS)
         # The first burst goes at once. Later ones do if the length is proven.
-        is_first = self._tokens.taken <= self.limit
+        is_first = self._tokens.taken < self.limit
         return 0.0 if is_first or window.is_proven else window.seconds / 8
 
     def _allowed(self, now: float) -> int:
@@ -369,8 +369,8 @@ class Ledger:
             slack = self._jitter.most(self._window.seconds) - self.margin
             self._count.compare(token, headers, used=used, slack=max(0.0, slack), is_alone=self._foreign.is_quiet)
         self._told.window(token, now, headers)
-        # All tokens out count in this window or in a later one, so this check is cheap.
-        if used > self._out(now) and token.sent_at >= self._tokens.forgotten_at:
+        # A refusal is judged later: the window may only be longer than assumed.
+        if not token.is_refused and used > self._out(now) and token.sent_at >= self._tokens.forgotten_at:
             ours = sum(1 for _ in self._counted_with(token, self._horizon)) + self._tokens.unsent
             ours += self._count.taken_back_since(token.sent_at)
             if used > ours:

@@ -24,6 +24,8 @@ __all__ = ["WindowEstimate"]
 _USUAL_SECONDS = (1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0)
 # Hints of the latest windows only, so that a change is followed.
 _HINTS_KEPT = 4
+# So many equal hints in a row are seldom of short windows that are no whole seconds.
+_EQUAL_HINTS = 3
 # A length contradicted or not named by the headers is sure after so many new windows in a row.
 _WINDOWS_TO_BE_SURE = 3
 # One in so many of a window's requests is kept, at most, to ask at earlier moments.
@@ -62,6 +64,7 @@ class WindowEstimate:
         self._longest = math.inf
         self._hints: deque[tuple[float, float]] = deque(maxlen=_HINTS_KEPT)
         self._are_hints_exact = False
+        self._are_hints_told = False
         self._hinted_end = -math.inf
         self._longest_reset = 0.0
         self._passed = 0
@@ -93,10 +96,10 @@ class WindowEstimate:
         self._drop_assumption()
         self._choose()
 
-    def trust_hints(self, *, are_exact: bool) -> None:
-        """Take whether the two times of a hint are known to be of one clock and one moment."""
-        if are_exact != self._are_hints_exact:
-            self._are_hints_exact = are_exact
+    def trust_hints(self, *, are_exact: bool, are_told: bool = False) -> None:
+        """Take whether the two times of a hint are known to be of one clock and one moment, or a policy names it."""
+        if (are_exact, are_told) != (self._are_hints_exact, self._are_hints_told):
+            self._are_hints_exact, self._are_hints_told = are_exact, are_told
             self._choose()
 
     def hint(self, seconds: float, *, late_by: int, ends_by: float) -> None:
@@ -193,7 +196,9 @@ class WindowEstimate:
     @property
     def _is_exact(self) -> bool:
         """Whether the hints are to be taken at their word."""
-        return self._are_hints_exact and len({hint for hint, _ in self._hints}) == 1
+        # A window of 1.5 s gives hints of 1 and 2.
+        is_enough = len(self._hints) >= _EQUAL_HINTS or self._shortest_hint >= _DOUBTFUL_SECONDS or self._are_hints_told
+        return self._are_hints_exact and is_enough and len({hint for hint, _ in self._hints}) == 1
 
     def _drop_assumption(self) -> None:
         if self._standing in {_Standing.ASSUMED, _Standing.CONFIRMED}:

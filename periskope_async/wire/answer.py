@@ -31,7 +31,7 @@ _FIELDS_SHOWN = 10
 
 # Accepted, no content, reset content, partial content: successes without a whole page.
 _WITHOUT_PAGE = frozenset({202, 204, 205, 206})
-_FIRST_BYTE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(.?)", re.DOTALL)
+_FIRST_BYTE = rb"(?s)(?:\xef\xbb\xbf)?\s*(.?)"
 
 
 def read_meta(
@@ -60,7 +60,7 @@ def foreign_error(
     """Make the error for a success from somebody other than the server; None if it may be the server's."""
     if body[:1] == b"{" and meta.status not in _WITHOUT_PAGE:
         return None
-    found = _FIRST_BYTE.match(body)
+    found = re.match(_FIRST_BYTE, body)
     first = found[1] if found else b""
     is_svg = expects == "image" and "svg" in (meta.content_type or "")
     if expects != "json" and (first == b"<") == is_svg and (first or expects == "nothing"):

@@ -45,9 +45,9 @@ T = TypeVar("T")
 Words: TypeAlias = Sequence[str] | Iterable[str]
 
 _MOST_ID = 500
-_NO_ID = re.compile(r"[\s\x00-\x1f\x7f]")
-_EMAIL = re.compile(r"[^@\s,]{1,128}@[^@\s,]{1,255}")
-_URL = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE)
+_NO_ID = r"[\s\x00-\x1f\x7f]"
+_EMAIL = r"[^@\s,]{1,128}@[^@\s,]{1,255}"
+_URL = r"(?i)https?://[^\s/]+\S*"
 # Controls, and halves of characters; JSON can hold neither.
 _NO_LABEL = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
@@ -82,7 +82,7 @@ def path_id(name: str, value: str) -> str:
     """Take an id for a path."""
     given = pasted(text(name, value))
     # A dot or two would lead to another path.
-    if _NO_ID.search(given) or len(given) > _MOST_ID or given in {".", ".."}:
+    if re.search(_NO_ID, given) or len(given) > _MOST_ID or given in {".", ".."}:
         raise ConfigError(f"{name} {value!r:.100} is not an id: those hold no spaces", parameter=name)
     return given
 
@@ -147,7 +147,7 @@ def labels_text(name: str, values: Iterable[str] | None) -> str | None:
 def email(name: str, value: str) -> str:
     """Take an e-mail address; only its form is checked."""
     given = pasted(text(name, value))
-    if not _EMAIL.fullmatch(given):
+    if not re.fullmatch(_EMAIL, given):
         raise ConfigError(f"{name} is {value!r:.100}; give an e-mail address, such as a@example.com", parameter=name)
     return given
 
@@ -188,7 +188,7 @@ def seconds(name: str, value: float | None) -> float | None:
 def url(name: str, value: str) -> str:
     """Take a web address."""
     given = pasted(text(name, value))
-    if not _URL.fullmatch(given):
+    if not re.fullmatch(_URL, given):
         raise ConfigError(f"{name} is {value!r:.100}; give a URL that begins with https://", parameter=name)
     return given
 

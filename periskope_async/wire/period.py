@@ -15,7 +15,7 @@ Moment: TypeAlias = str | date | datetime
 """A point in time: an ISO string, a date, or a datetime (a naive one is UTC)."""
 
 # fromisoformat() alone would take 2025042501234 for 12:34, and a week for its Monday: nobody means that.
-_TIME_TEXT = re.compile(r"([0-9]{4}-?[0-9]{2}-?[0-9]{2}|[0-9]{4}-?W[0-9]{2}-?[0-9])([T ].+)?", re.ASCII)
+_TIME_TEXT = r"([0-9]{4}-?[0-9]{2}-?[0-9]{2}|[0-9]{4}-?W[0-9]{2}-?[0-9])([T ].+)?"
 
 
 def period(start_time: Moment | None, end_time: Moment | None) -> dict[str, str | None]:
@@ -51,7 +51,7 @@ def _moment(name: str, value: Moment, time_of_bare_date: time) -> datetime:
 
 def _read_moment(name: str, typed: str) -> date:
     text = pasted(typed).upper()
-    form = _TIME_TEXT.fullmatch(text)
+    form = re.fullmatch(_TIME_TEXT, text)
     reason = "it is in no form that means the same everywhere"
     try:
         if form is not None:

@@ -54,8 +54,8 @@ def names_in(folder: Path) -> list[str]:
 
 
 def has_rows(out: Path) -> bool:
-    partial = out.with_name(f"{out.name}.partial")
-    return partial.exists() and partial.stat().st_size > 0
+    log = out.with_name(f"{out.name}.partial.log")
+    return log.exists() and b'"record":"page"' in log.read_bytes()
 
 
 def begun_export(monkeypatch: pytest.MonkeyPatch, out: Path, sandbox: Sandbox) -> subprocess.Popen[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from periskope_async import RateLimiter
-from tests.flow.raw_server import PAGE, head, raw_server
+from tests.flow.raw_server import PAGE, RawServer, head, raw_server
 
 pytestmark = [pytest.mark.usefixtures("nothing_left_over")]
 
@@ -141,10 +141,10 @@ async def test_a_server_that_ends_idle_connections_costs_no_try(*, is_lent: bool
     assert server.connections == 5
 
 
-async def test_a_greeting_is_taken_for_the_answer() -> None:
+async def test_a_greeting_is_taken_for_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that says 503 to whoever connects has answered; to connect again would be to do so for ever."""
 
-    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def greet(_: RawServer, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(head(b"", "Connection: close", status="503 Service Unavailable"))
         writer.close()
         await writer.wait_closed()
@@ -152,8 +152,7 @@ async def test_a_greeting_is_taken_for_the_answer() -> None:
     async def answer(number: int, writer: asyncio.StreamWriter) -> None:
         raise AssertionError
 
-    async with raw_server(answer, retry=2) as (server, client):
-        monkey: Any = server
-        monkey.serve = greet
+    monkeypatch.setattr(RawServer, "serve", greet)
+    async with raw_server(answer, retry=2) as (_, client):
         with pytest.raises(Exception, match=r"503|closed|[Rr]eset|Cannot write"):
             await asyncio.wait_for(client.list_chats(), 10)

@@ -27,6 +27,7 @@ from periskope_async import (
     TransportError,
     ValidationError,
 )
+from periskope_async.events import Event, Retried
 from periskope_async.sandbox import Body, CutBody, HeaderChange, Redirect, ResetConnection, Slow, StallBody, Status
 from tests.flow.raw_server import compressed
 from tests.reading import RECORDED
@@ -69,6 +70,24 @@ async def test_a_foreign_refusal_is_waited_out(opened: Opened) -> None:
         assert page.meta.waited >= 0.9
         assert client.rate_limit.refusals == 1
         assert [request.status for request in sandbox.requests] == [429, 200]
+
+
+async def test_a_429_without_headers_is_backed_off_from(opened: Opened) -> None:
+    """The limiter waits as long as a refusal says. A bare one says nothing, and all tries would go at once."""
+    waits: list[float] = []
+
+    def hook(event: Event) -> None:
+        if isinstance(event, Retried):
+            waits.append(event.wait)
+
+    bare = HeaderChange(drop=("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After"))
+    settings = {"limit": 1, "window": 0.1, "always": bare}
+    limiter = RateLimiter(assume=RateLimit(1000, 0.1))
+    async with opened(sandbox=settings, retry=RetryPolicy(base=0.05), hooks=[hook], limiter=limiter) as (_, client):
+        for _ in range(2):
+            await client.list_chats(limit=1)
+    assert waits
+    assert min(waits) > 0
 
 
 async def test_a_429_that_lasts_is_a_rate_limit_error(opened: Opened) -> None:

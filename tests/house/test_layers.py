@@ -184,7 +184,8 @@ def test_the_import_loads_no_sandbox_no_export_and_no_command_line() -> None:
         "rooms = ('sandbox', 'export', 'mirror', 'webhooks', 'realtime', 'otel', 'workers', 'cli', 'testing')\n"
         "rooms += ('pytest_plugin',)\n"
         "print([m for m in sys.modules if m.startswith('periskope_async.') and m.split('.')[1] in rooms])\n"
-        "heavy = ('aiohttp.web', 'rich', 'cyclopts', 'opentelemetry', 'importlib.metadata')\n"
+        "heavy = ('aiohttp.web', 'rich', 'cyclopts', 'opentelemetry', 'importlib.metadata', 'difflib')\n"
+        "heavy += ('periskope_async.limits.shared',)\n"
         "print([m for m in heavy if m in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -193,6 +194,8 @@ def test_the_import_loads_no_sandbox_no_export_and_no_command_line() -> None:
     assert "rich" not in heavy
     assert "opentelemetry" not in heavy
     assert "cyclopts" not in heavy
+    assert "difflib" not in heavy
+    assert "shared" not in heavy
 
 
 def test_all_is_sorted_and_is_what_there_is() -> None:
@@ -205,7 +208,7 @@ def test_all_is_sorted_and_is_what_there_is() -> None:
         for name, value in vars(periskope_async).items()
         if not name.startswith("_") and not isinstance(value, type(sys))
     }
-    assert public == set(periskope_async.__all__)
+    assert public - {"TYPE_CHECKING"} == set(periskope_async.__all__) - {"SharedLimiter"}
 
 
 def test_the_version_is_looked_up_when_asked_for() -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.sandbox.limiter import FixedWindow as SandboxWindow
+
+if TYPE_CHECKING:
+    import random
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -35,6 +40,25 @@ class FixedWindow:
         self.hits += 1
         is_refused = self.hits > self.limit
         return Counted(is_refused, self.limit, min(self.hits, self.limit), self.ends_at, self.ends_at - now)
+
+
+class RedisWindow(FixedWindow):
+    """It tells each answer its window's end anew, a little off, as rate-limit-redis does."""
+
+    def __init__(self, limit: int, window: float, *, rng: random.Random, wander: float) -> None:
+        super().__init__(limit, window)
+        self.has_two_marks = False
+        """Whether a window has told two resets, rounded to seconds."""
+        self._rng, self._wander = rng, wander
+        self._marks: dict[float, set[int]] = {}
+
+    def count(self, now: float) -> Counted:
+        counted = super().count(now)
+        told = counted.ends_at + self._rng.uniform(0, self._wander)
+        marks = self._marks.setdefault(counted.ends_at, set())
+        marks.add(math.ceil(told))
+        self.has_two_marks |= len(marks) > 1
+        return replace(counted, ends_at=told)
 
 
 class SlidingLog:

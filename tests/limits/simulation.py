@@ -29,6 +29,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     there: Range = (0.0005, 0.002)
     work: Range = (0.0, 0.001)
     back: Range = (0.0005, 0.002)
+    timers: Range = (0.0, 0.0)
+    """How late timers fire, on a busy machine."""
     lost: float = 0.0
     cancelled: float = 0.0
 
@@ -104,6 +106,8 @@ class Simulation:
             self.start_what_may_go()
             # A timer is late rather than early, by what an event loop takes to come round.
             wait = max(self.ledger.wait_for(1, self.now), 0.0) + 0.0005 if self.is_waiting else math.inf
+            if any(self.network.timers) and wait < math.inf:
+                wait += self.draw(self.network.timers)
             upcoming = self.events[0][0] if self.events else math.inf
             assert min(upcoming, wait) < math.inf, "nothing will ever happen again"
             assert self.now - self.began < 1e4, "it does not end"

@@ -56,6 +56,23 @@ async def test_one_warning_tells_of_a_long_wait(window: float, told: int, caplog
     assert len(waits_told(caplog)) == told
 
 
+@pytest.mark.parametrize(
+    ("headers", "told_by"),
+    [
+        (LimitHeaders(limit=10, remaining=0, resets_in=60.0), "by the limit's reset"),
+        (LimitHeaders(limit=10, remaining=0, resets_in=60.0, retry_after=60.0), "by Retry-After"),
+    ],
+    ids=["reset", "Retry-After"],
+)
+async def test_the_warning_names_what_told_of_the_wait(
+    headers: LimitHeaders, told_by: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = limiter(RateLimit(10, 60.0))
+    (await gate.acquire()).answered(headers, status=429 if headers.retry_after else 200)
+    await use(gate)
+    assert told_by in waits_told(caplog)[0]
+
+
 async def test_the_next_long_wait_is_told_again(caplog: pytest.LogCaptureFixture) -> None:
     """Once the line was empty, it is another wait."""
     gate = limiter(RateLimit(1, 20.0))

@@ -6,6 +6,7 @@ one window more or less is a matter of the moment at which the first request hap
 
 from __future__ import annotations
 
+import math
 import random
 from statistics import mean
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.ledger import Ledger
-from tests.limits.servers import FixedWindow, LeakyBucket
+from tests.limits.servers import FixedWindow, LeakyBucket, RedisWindow
 from tests.limits.simulation import Habits, Network, Outcome, Simulation, floor, run
 
 if TYPE_CHECKING:
@@ -84,8 +85,8 @@ def ratio(outcome: Outcome, limit: int, window: float, network: Network) -> floa
         pytest.param(17, 3.0, SLOW, AT_COUNT, as_it_is, 1.05, 0, id="3 s, slow"),
         pytest.param(25, 5.0, SLOW, AT_COUNT, as_it_is, 1.05, 0, id="5 s, slow"),
         pytest.param(34, 10.0, SLOW, AT_COUNT, as_it_is, 1.05, 0, id="10 s, slow"),
-        pytest.param(23, 2.0, SLOW, AT_ANSWER, as_it_is, 1.06, 3, id="Date of a proxy, slow"),
-        pytest.param(17, 3.0, SLOW, AT_ANSWER, as_it_is, 1.06, 3, id="Date of a proxy, 3 s, slow"),
+        pytest.param(23, 2.0, SLOW, AT_ANSWER, as_it_is, 1.06, 2, id="Date of a proxy, slow"),
+        pytest.param(17, 3.0, SLOW, AT_ANSWER, as_it_is, 1.06, 2, id="Date of a proxy, 3 s, slow"),
         pytest.param(10, 1.0, FAST, AT_ANSWER, clock_ahead(2), 1.06, 3, id="1 s, 2 s ahead"),
         pytest.param(23, 2.0, FAST, AT_ANSWER, clock_ahead(2), 1.06, 3, id="2 s, 2 s ahead"),
         pytest.param(10, 1.0, FAST, AT_ANSWER, clock_ahead(30), 1.06, 3, id="1 s, 30 s ahead"),
@@ -96,11 +97,12 @@ def ratio(outcome: Outcome, limit: int, window: float, network: Network) -> floa
         pytest.param(23, 2.0, FAST, AT_ANSWER, clock_ahead(-2), 1.06, 3, id="2 s, 2 s behind"),
         pytest.param(10, 1.0, FAST, AT_ANSWER, clock_ahead(-30), 1.06, 3, id="1 s, 30 s behind"),
         pytest.param(23, 2.0, FAST, AT_ANSWER, clock_ahead(-30), 1.06, 3, id="2 s, 30 s behind"),
-        pytest.param(23, 2.0, FAST, AT_ANSWER, without_date, 1.10, 3, id="no Date"),
-        pytest.param(23, 2.0, SLOW, AT_ANSWER, without_date, 1.10, 3, id="no Date, slow"),
+        pytest.param(23, 2.0, FAST, AT_ANSWER, without_date, 1.10, 2, id="no Date"),
+        pytest.param(23, 2.0, SLOW, AT_ANSWER, without_date, 1.10, 2, id="no Date, slow"),
         pytest.param(100, 1.0, FAST, AT_COUNT, with_policy(1.0), 1.05, 0, id="draft, 1 s"),
         pytest.param(30, 5.0, FAST, AT_COUNT, with_policy(5.0), 1.05, 0, id="draft, 5 s"),
         pytest.param(10, 0.5, FAST, AT_COUNT, as_it_is, 1.25, 3, id="0.5 s"),
+        pytest.param(10, 0.5, FAST, AT_COUNT, with_policy(1.0), 1.25, 0, id="draft, 0.5 s"),
         pytest.param(15, 1.5, FAST, AT_COUNT, as_it_is, 1.15, 3, id="1.5 s"),
         pytest.param(25, 2.5, FAST, AT_COUNT, as_it_is, 1.10, 3, id="2.5 s"),
         pytest.param(10, 1.0, FAST, AT_ANSWER, wandering, 1.10, 3, id="1 s, wandering reset"),
@@ -128,18 +130,47 @@ def test_an_odd_server_is_used_up(
     assert mean(ratio(outcome, limit, window, network) for outcome in outcomes) <= most
 
 
-def test_a_reset_that_is_rounded_down_costs_few_refusals() -> None:
-    """A window of 2 s reads as one of 1 s."""
+@pytest.mark.parametrize(
+    "network",
+    [
+        pytest.param(Network(), id="fast"),
+        pytest.param(Network(timers=(0.0, 0.03)), id="late timers"),
+        pytest.param(Network(there=(0.001, 0.02), work=(0.02, 0.022), back=(0.001, 0.04)), id="jitter"),
+    ],
+)
+def test_a_reset_that_is_rounded_down_costs_few_refusals(network: Network) -> None:
+    """A window of 2 s reads as one of 1 s. The first refusals come of that, and not of another program."""
     for seed in SEEDS:
+        ledger = Ledger()
         outcome = run(
-            Ledger(),
+            ledger,
             FixedWindow(10, 2.0),
-            requests=81,
+            requests=101,
             rng=random.Random(seed),
             tasks=30,
             tamper=rounded_down,
+            network=network,
         )
         assert len(outcome.refused_at) <= 3
+        assert ratio(outcome, 10, 2.0, network) < 1.1
+
+
+def test_the_second_burst_does_not_go_at_once() -> None:
+    """The window's length is a guess yet: the first answers show whether it was over."""
+    ledger = Ledger()
+    now = 100.0
+    (probe,) = ledger.take_up_to(20, now)
+    ledger.sent(probe, now)
+    ledger.settle(probe, now + 0.01, LimitHeaders(limit=10, remaining=9, resets_in=1.0, server_time=100.0))
+    burst = ledger.take_up_to(20, now + 0.01)
+    for token in burst:
+        ledger.sent(token, now + 0.01)
+    for used, token in enumerate(burst, 2):
+        headers = LimitHeaders(limit=10, remaining=10 - used, resets_in=1.0, server_time=100.0)
+        ledger.settle(token, now + 0.03, headers)
+    assert len(burst) == 9
+    # A late timer finds all of them free.
+    assert len(ledger.take_up_to(20, now + 1.1)) == 1
 
 
 def test_a_limit_without_headers_is_found() -> None:
@@ -150,6 +181,43 @@ def test_a_limit_without_headers_is_found() -> None:
         )
         assert sum(20 <= at < 25 for at in outcome.passed_at) >= 0.5 * 5 * 100
         assert len(outcome.refused_at) <= outcome.sent / 50
+
+
+@pytest.mark.parametrize(("limit", "window"), [(15, 1.5), (18, 1.8), (25, 2.5)])
+def test_slow_answers_teach_no_shorter_window(limit: int, window: float) -> None:
+    """A window of 1.5 s gives hints of 1 and 2, and may give several of 1 at first."""
+    for seed in range(40):
+        outcome = run(
+            Ledger(),
+            FixedWindow(limit, window),
+            requests=100,
+            rng=random.Random(seed),
+            network=SLOW,
+            tasks=30,
+            habits=AT_COUNT,
+        )
+        assert len(outcome.refused_at) <= 1
+
+
+@pytest.mark.parametrize("wander", [0.02, 0.06])
+def test_groups_of_calls_beside_a_redis_store(wander: float) -> None:
+    """The answers of one window bear two resets where it ends near a whole second. No window ends because of that."""
+    for seed in range(10):
+        rng = random.Random(seed)
+        server = RedisWindow(10, 1.0, rng=rng, wander=wander)
+        simulation = Simulation(Ledger(), server, requests=1, rng=rng, network=Network(work=(0.005, 0.005)), tasks=None)
+        start = simulation.now = simulation.began = 1_000_000.5
+        # The first groups show that windows are fixed.
+        groups = [(start + 0.8, 9), (start + 0.99, 1)]
+        second = math.ceil(start) + 2 - 0.015
+        for pair in range(40):
+            groups += [(second + 2 * pair + after, calls) for after, calls in ((0.0, 2), (0.3, 5), (0.55, 8))]
+        simulation.run()
+        for at, calls in groups:
+            simulation.rest(max(0.0, at - simulation.now), then=calls)
+            simulation.run()
+        assert server.has_two_marks
+        assert simulation.outcome.refused_at == []
 
 
 @pytest.mark.parametrize("early", [0, 5])
@@ -263,8 +331,8 @@ def test_a_second_program_that_sends_evenly_is_not_crowded_out(rate: int) -> Non
             tasks=30,
             foreign=theirs,
         )
-        # Those of the first burst, before anything of the other's is seen, and some two in a hundred.
-        assert len(outcome.refused_at) <= 4 + 0.025 * outcome.sent
+        # Two in a hundred, those of the first burst included, before anything of the other's is seen.
+        assert len(outcome.refused_at) <= 0.02 * outcome.sent
         later = sum(2.0 <= at < outcome.seconds for at in theirs)
         assert sum(at >= 2.0 for at in outcome.foreign_refused_at) <= 0.02 * later
 
