@@ -21,6 +21,7 @@ from periskope_async.models.part import Part, read_custom
 from periskope_async.models.unset import UNSET, UnsetType
 
 __all__ = [
+    "is_cut_image",
     "many_of",
     "one_of",
     "read_confirmation",
@@ -35,6 +36,10 @@ P = TypeVar("P", bound=Part)
 
 # As for the rows of a page.
 _OBJECTS_A_STEP = 50
+
+# How images begin and end. Some programs write a little behind the end.
+_ENDS = {b"\x89PNG": b"IEND", b"\xff\xd8": b"\xff\xd9", b"GIF8": b";", b"<": b"</svg>"}
+_TAIL_BYTES = 64
 
 
 class _Wrapped(Struct):
@@ -104,15 +109,30 @@ def read_confirmation(body: Body, _: ResponseMeta) -> Steps[Confirmation]:
 def read_image(body: Body, _: ResponseMeta) -> Steps[bytes]:
     """Read an image: its bytes, a data URL, or the JSON form of a Node.js buffer."""
     yield from ()
-    whole = bytes(body)
+    return _image(bytes(body))
+
+
+def is_cut_image(body: bytes) -> bool:
+    """Whether an image has lost its end; False if its kind is not known."""
     try:
-        if whole[:1] == b"{":
-            return bytes(_open(_Buffer, whole).data)
-        if whole[:11] in {b"data:image/", b'"data:image'}:
-            return base64.b64decode(whole.strip(b'"').partition(b",")[2], validate=True)
+        image = _image(body)
+    except Unreadable as error:
+        return error.is_cut
+    ends = [end for start, end in _ENDS.items() if image.startswith(start)]
+    return bool(ends) and ends[0] not in image[-_TAIL_BYTES:]
+
+
+def _image(body: bytes) -> bytes:
+    if body[:1] == b"{":
+        return bytes(_open(_Buffer, body).data)
+    if body[:11] not in {b"data:image/", b'"data:image'}:
+        return body
+    data = body.strip(b'"').partition(b",")[2]
+    try:
+        return base64.b64decode(data, validate=True)
     except ValueError as error:
-        raise Unreadable("$", f"this is no image ({error})") from None
-    return whole
+        # Each four characters are three bytes.
+        raise Unreadable("$", f"this is no image ({error})", is_cut=len(data) % 4 != 0) from None
 
 
 def _rows(body: Body) -> list[tuple[Text, str]]:
