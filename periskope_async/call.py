@@ -57,6 +57,7 @@ logger = logging.getLogger("periskope_async.session")
 
 _MOST_REDIRECTS = 3
 _LOCATION_CHARACTERS = 100
+_LOGGED_CHARACTERS = 700
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # A server may have carried out the request before one of these: 307 and 308 ask for the same request elsewhere instead.
 _DONE_ELSEWHERE = frozenset({301, 302, 303})
@@ -140,7 +141,8 @@ class Call(Struct, kw_only=True):
         if isinstance(failure, RateLimitError) and self.is_held_back and _names_its_wait(failure):
             # The limiter holds everyone for it. A wait here would be the second one.
             wait = 0.0
-        logger.warning("%s: try %d failed, next in %.2f s: %s", self._what, self.tries, wait, failure)
+        said = one_line(failure.message, limit=_LOGGED_CHARACTERS)
+        logger.warning("%s: try %d failed, next in %.2f s: %s", self._what, self.tries, wait, said)
         self._announce_retry(wait, failure)
         return wait
 

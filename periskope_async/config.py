@@ -84,6 +84,12 @@ class Config(Struct, frozen=True, kw_only=True):
     redis_url: Secret | None = None
     """Redis for the shared limit of all processes with one API key."""
 
+    def redacted(self, text: str) -> str:
+        """Give the text of an answer, or of an error on the way, without any secret that it quotes."""
+        for secret in (self.api_key, *(self.proxy.secrets if self.proxy else ())):
+            text = secret.redact_text(text)
+        return text
+
     def with_phone(self, phone: str | None) -> Config:
         """Give the same settings for another phone; None for all phones of the key."""
         return replace(self, phone=None if phone is None else normal_phone(phone))

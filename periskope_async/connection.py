@@ -102,9 +102,12 @@ def open_session(config: Config) -> aiohttp.ClientSession:
 def open_stream_session(
     config: Config, lent: aiohttp.ClientSession | None, trace: aiohttp.TraceConfig
 ) -> aiohttp.ClientSession:
-    """Open a session for one stream, in the running loop. It uses the connector of ``lent``, and leaves it open."""
+    """Open a session for one stream, in the running loop.
+
+    It uses the connector of ``lent``, which it leaves open, and its way out.
+    """
     connector = None if lent is None else lent.connector
-    return aiohttp.ClientSession(
+    session = aiohttp.ClientSession(
         connector=connector or aiohttp.TCPConnector(limit=0, force_close=True),
         connector_owner=connector is None,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -113,7 +116,13 @@ def open_stream_session(
         headers={hdrs.USER_AGENT: _user_agent()},
         timeout=_timeouts(config.timeout),
         trace_configs=[trace],
+        trust_env=lent is not None and lent.trust_env,
     )
+    if lent is not None:
+        # There is no public way to ask for a session's proxy.
+        for name in ("_default_proxy", "_default_proxy_auth"):
+            setattr(session, name, getattr(lent, name, None))
+    return session
 
 
 class _Body(aiohttp.Payload):

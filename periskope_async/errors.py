@@ -30,7 +30,7 @@
     │   └── ExportBusyError               another run writes it just now
     └── MirrorError                       a mirror's database could not be written, or is another one's
 
-The text is one line for people, of up to a thousand characters. Every terminal can show it, whatever a server sent.
+The text is one line for people, of up to 900 characters. Every terminal can show it, whatever a server sent.
 Everything for programs is an attribute. ``meta`` is there on every error after an answer, so the trace id for
 Periskope's support is never lost.
 """
@@ -85,7 +85,8 @@ class PeriskopeError(Exception):
     """The facts of the answer behind the error; None if there was no answer."""
 
     def __init__(self, message: str, *, meta: ResponseMeta | None = None) -> None:
-        message = one_line(message)
+        # With what a log line says beside it, it is less than 2 kB.
+        message = one_line(message, limit=900)
         super().__init__(message)
         self.message = message
         self.meta = meta

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 from msgspec import Raw, Struct, json
 
-from periskope_async.decoding.body import Text, as_sent, mend, mend_escapes, without_mark
+from periskope_async.decoding.body import Text, as_sent, is_dense, mend, mend_escapes, without_mark
 from periskope_async.decoding.dialects import load_json
 from periskope_async.decoding.envelope import UNREAD
 from periskope_async.decoding.repair import Unreadable, repair
@@ -101,6 +101,7 @@ OBJECTS: Final[dict[str, ObjectType]] = {
 EVENT_NAMES: Final[tuple[str, ...]] = tuple(OBJECTS)
 
 _UNKNOWN = ObjectType(None, ())
+_LONGEST_TIME = 100
 _TIMES = ("updated_at", "timestamp", "last_updated_at", "created_at")
 
 P = TypeVar("P", bound=Part)
@@ -257,6 +258,8 @@ def _read_object(kind: type[Part] | None, raw: bytes, path: str) -> tuple[Part |
             return _read_part(kind, raw, path), None
         except Unreadable as error:
             reason = str(error)
+    if is_dense(raw):
+        return None, reason or f"has too many small values to be decoded, see raw at {path}"
     try:
         return _MAPPING.decode(raw), reason
     except UNREAD:
@@ -290,6 +293,8 @@ def _string(raw: Raw) -> str | None:
 
 
 def _time(raw: Raw) -> datetime | None:
+    if len(memoryview(raw)) > _LONGEST_TIME:
+        return None
     try:
         moment = read_time(load_json(bytes(raw)))
     except UNREAD:

@@ -22,7 +22,7 @@ _UNFIT = (
 
 
 def one_line(text: str, *, limit: int = 1000) -> str:
-    r"""Give ``text`` on one line of up to ``limit`` characters; every terminal can show it.
+    r"""Give ``text`` on one line of up to ``limit`` characters, and twice as many bytes; every terminal can show it.
 
     A run of whitespace becomes one space. A control, a mark of direction or a lone surrogate becomes an escape:
     ``\x1b``, ``\u202e``, and ``\xff`` for a byte decoded with ``surrogateescape``. A shortened text ends in ``…``.
@@ -33,9 +33,12 @@ def one_line(text: str, *, limit: int = 1000) -> str:
     # Text further behind is not worth its time: a body has megabytes.
     start = text[: 4 * limit]
     line = re.sub(_UNFIT, _escape, re.sub(_SPACES, " ", start)).strip(" ")
-    if len(line) <= limit and len(start) == len(text):
+    most_bytes = 2 * limit
+    if len(line) <= limit and len(start) == len(text) and len(line.encode()) <= most_bytes:
         return line
-    return f"{line[: limit - 1].rstrip(' ')}…"
+    # Most scripts take three bytes a character, and emoji four.
+    line = line[: limit - 1].encode()[: most_bytes - len("…".encode())].decode(errors="ignore")
+    return f"{line.rstrip(' ')}…"
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -5,7 +5,10 @@ Its user and password are kept apart from its URL, so that the URL can be shown.
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from base64 import b64encode
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -14,7 +17,12 @@ from msgspec import Struct
 from periskope_async.errors import ConfigError
 from periskope_async.secret import Secret
 
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
 __all__ = ["Proxy", "find_proxy"]
+
+_HTTPS_PORT = 443
 
 
 class Proxy(Struct, frozen=True):
@@ -24,6 +32,8 @@ class Proxy(Struct, frozen=True):
     """Scheme, host and port; nothing secret."""
     authorization: Secret | None = None
     """The value of its Proxy-Authorization header; None if it has no user."""
+    secrets: tuple[Secret, ...] = ()
+    """What it may quote, and must not be shown."""
 
 
 def find_proxy(given: Secret | None, *, trust_env: bool, base_url: str, is_loopback: bool) -> Proxy | None:
@@ -35,7 +45,7 @@ def find_proxy(given: Secret | None, *, trust_env: bool, base_url: str, is_loopb
     """
     proxy = None if given is None else _read(given, "proxy")
     server = urlsplit(base_url)
-    if is_loopback or (given is None and (not trust_env or proxy_bypass(server.netloc))):
+    if is_loopback or (given is None and (not trust_env or _is_exempt(server))):
         return None
     if proxy is None and (found := _from_environment(server.scheme)) is not None:
         proxy = _read(found, "HTTPS_PROXY or ALL_PROXY (which trust_env=False ignores)")
@@ -46,6 +56,27 @@ def _from_environment(scheme: str) -> Secret | None:
     proxies = getproxies()
     found = proxies.get(scheme) or proxies.get("all")
     return Secret(found) if found else None
+
+
+def _is_exempt(server: SplitResult) -> bool:
+    """Whether NO_PROXY names the server, as curl reads it; a ``*.`` before a name and a port behind it count too."""
+    host = (server.hostname or "").rstrip(".")
+    port = f":{server.port or _HTTPS_PORT}"
+    names = re.split(r"[,\s]+", getproxies().get("no", "").lower())
+    return (
+        "*" in names
+        or any(_covers(name, host) or _covers(name.removesuffix(port), host) for name in names)
+        # The system's settings, on macOS and Windows.
+        or proxy_bypass(server.netloc)
+    )
+
+
+def _covers(name: str, host: str) -> bool:
+    name = name.removeprefix("*").strip(".[]")
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(name, strict=False)
+    except ValueError:
+        return bool(name) and f".{host}".endswith(f".{name}")
 
 
 def _read(given: Secret, source: str) -> Proxy:
@@ -75,6 +106,7 @@ def _parsed(given: Secret) -> Proxy | str:
     if (
         scheme not in {"http", "https"}
         or not host
+        or port == 0
         or not is_visible
         or parts.path.strip("/")
         or "?" in text
@@ -86,4 +118,5 @@ def _parsed(given: Secret) -> Proxy | str:
     if parts.username is None:
         return Proxy(url)
     user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return Proxy(url, Secret(f"Basic {b64encode(user.encode()).decode()}"))
+    encoded = b64encode(user.encode()).decode()
+    return Proxy(url, Secret(f"Basic {encoded}"), (Secret(encoded), Secret(unquote(parts.password or ""))))

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from periskope_async.secret import Secret
     from periskope_async.wire.request import Request
 
-__all__ = ["Answer", "cause_of", "connect_error", "exchange"]
+__all__ = ["Answer", "cause_of", "connect_error", "exchange", "words_of"]
 
 T = TypeVar("T")
 
@@ -240,8 +240,7 @@ def _typed(
     error: Exception, request: Request, meta: ResponseMeta | None, config: Config, watch: Watch
 ) -> PeriskopeError:
     """Turn an error of aiohttp into this package's own."""
-    said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error) or type(error).__name__
-    said = one_line(config.api_key.redact_text(said), limit=_SAID_CHARACTERS)
+    said = words_of(error, config)
     what = f"{request.method} {request.target}"
     if isinstance(error, aiohttp.InvalidURL):
         return ConfigError(f"{what}: aiohttp cannot use the URL: {said}", parameter="base_url")
@@ -259,6 +258,12 @@ def _typed(
     if meta is not None:
         return BodyError(f"{what}: the answer broke off or cannot be decompressed: {said}", meta=meta)
     return connect_error(error, what, said, config)
+
+
+def words_of(error: Exception, config: Config) -> str:
+    """Give an error's own words on one line, without secrets."""
+    said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error) or type(error).__name__
+    return one_line(config.redacted(said), limit=_SAID_CHARACTERS)
 
 
 def connect_error(error: Exception, what: str, said: str, config: Config) -> ConnectError:

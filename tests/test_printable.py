@@ -42,6 +42,10 @@ def test_what_does_not_print_is_escaped(text: str, shown: str) -> None:
         ("1234" + " " * 8 + "5678", "1234 5678"),
         ("M" * 10_000_000, "MMMMMMMMM…"),
         (" " * 10_000_000, "…"),
+        ("नमस्ते", "नमस्ते"),
+        ("नमस्ते सब", "नमस्त…"),
+        ("😀" * 5, "😀" * 5),
+        ("😀" * 6, "😀" * 4 + "…"),
     ],
 )
 def test_a_long_text_is_cut_at_the_limit(text: str, shown: str) -> None:
@@ -52,6 +56,7 @@ def test_a_long_text_is_cut_at_the_limit(text: str, shown: str) -> None:
 def test_any_text_becomes_one_short_line(text: str, limit: int) -> None:
     line = one_line(text, limit=limit)
     assert len(line) <= limit
+    assert len(line.encode()) <= 2 * limit
     assert line.encode().decode() == line
     assert len(line.splitlines()) <= 1
     assert not {unicodedata.category(character) for character in line} & {"Cc", "Cs", "Zl", "Zp"}

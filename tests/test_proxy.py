@@ -56,6 +56,14 @@ def chosen(
         ({"ALL_PROXY": PROXY, "NO_PROXY": "periskope.app"}, None),
         ({"HTTPS_PROXY": PROXY, "NO_PROXY": "*"}, None),
         ({"HTTPS_PROXY": PROXY, "NO_PROXY": "localhost, 10.0.0.1, iskope.app"}, PROXY),
+        ({"HTTPS_PROXY": PROXY, "NO_PROXY": "localhost periskope.app"}, None),
+        ({"HTTPS_PROXY": PROXY, "NO_PROXY": "localhost\tperiskope.app"}, None),
+        ({"HTTPS_PROXY": PROXY, "NO_PROXY": "localhost, *"}, None),
+        ({"HTTPS_PROXY": PROXY, "NO_PROXY": "*.periskope.app"}, None),
+        ({"HTTPS_PROXY": PROXY, "NO_PROXY": "API.Periskope.app."}, None),
+        ({"HTTPS_PROXY": PROXY, "NO_PROXY": "api.periskope.app:443"}, None),
+        ({"HTTPS_PROXY": PROXY, "NO_PROXY": "api.periskope.app:8443"}, PROXY),
+        ({"HTTPS_PROXY": PROXY, "NO_PROXY": " , .,[]"}, PROXY),
         ({"HTTPS_PROXY": "not a URL", "NO_PROXY": "*"}, None),
     ],
 )
@@ -63,6 +71,33 @@ def test_the_environment_is_followed(
     monkeypatch: pytest.MonkeyPatch, environ: Mapping[str, str], proxy: str | None
 ) -> None:
     assert chosen(monkeypatch, environ) == proxy
+
+
+@pytest.mark.parametrize(
+    ("base_url", "no_proxy", "is_direct"),
+    [
+        ("https://api.example./v1", "api.example", True),
+        ("https://api.example:8443/v1", "api.example", True),
+        ("https://api.example:8443/v1", "api.example:8443", True),
+        ("https://api.example:8443/v1", "api.example:443", False),
+        ("https://10.1.2.3/v1", "10.1.2.3", True),
+        ("https://10.1.2.3/v1", "localhost,10.0.0.0/8", True),
+        ("https://10.1.2.3:8443/v1", "10.1.2.0/24", True),
+        ("https://10.1.2.3/v1", "10.1.3.0/24,10.1.2.3/33,fd00::/8", False),
+        ("https://[fd00::1]/v1", "fd00::1", True),
+        ("https://[fd00::1]:8443/v1", "[fd00:0::1]:8443", True),
+        ("https://[fd00::1]/v1", "fd00::/8", True),
+        ("https://[fd00::1]/v1", "fd00::2,10.0.0.0/8", False),
+    ],
+)
+def test_a_server_that_needs_no_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+    base_url: str,
+    no_proxy: str,
+    is_direct: bool,  # noqa: FBT001
+) -> None:
+    proxy = chosen(monkeypatch, {"HTTPS_PROXY": PROXY, "NO_PROXY": no_proxy}, base_url=base_url)
+    assert (proxy is None) is is_direct
 
 
 def test_an_environment_not_trusted_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,6 +154,7 @@ NO_PROXIES = [
     "SOCKS5h://me:hunter2@proxy.example",
     "http://me:hunter2@proxy.example:port",
     "http://me:hunter2@proxy.example:99999",
+    "http://me:hunter2@proxy.example:0",
     "http://me:1#hunter2@proxy.example",
     "http://me:1?hunter2@proxy.example",
     "http://me:1/hunter2@proxy.example",

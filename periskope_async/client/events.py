@@ -57,8 +57,8 @@ class EventMethods(ChatMethods, MessageMethods):
 
         One connection serves one phone, or all of the key's. It spends nothing of the rate limit, unless the handshake
         is answered with the limit's headers: then each new one waits for the limit. Of a lent session only the
-        connector is used. Raises ConfigError here; on entering StreamRefusedError, APIError, TransportError,
-        ClosedError; while iterating StreamRefusedError, StreamOverflowError, ClosedError.
+        connector and the proxy are used. Raises ConfigError here; on entering StreamRefusedError, APIError,
+        TransportError, ClosedError; while iterating StreamRefusedError, StreamOverflowError, ClosedError.
         """
         from periskope_async.realtime.feed import StreamOptions  # noqa: PLC0415 - only who streams loads it
         from periskope_async.realtime.stream import EventStream  # noqa: PLC0415

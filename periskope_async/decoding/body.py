@@ -13,10 +13,15 @@ from typing import TypeAlias
 
 from msgspec import Raw
 
-__all__ = ["Text", "as_sent", "has_surrogate", "mend", "mend_escapes", "without_mark"]
+__all__ = ["LARGE", "Text", "as_sent", "has_surrogate", "is_dense", "mend", "mend_escapes", "without_mark"]
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PIECE = 1 << 14
+
+# Answers of the API have 20 bytes and more for each comma and bracket. A value, even an empty one, takes 60 or so.
+LARGE = 64 * 1024
+_BYTES_A_MARK = 15
+_MARKS = (b",", b"[", b"{")
 
 # Patterns behind a backslash: half a pair, and a sound escape, either a whole pair or another one. Texts in no Latin
 # script have long runs of escapes, so each match takes a run. (It begins with a plain character: re finds it fastest.)
@@ -89,6 +94,12 @@ def has_surrogate(text: bytes) -> bool:
         if text[at + 1 : at + 3] in _SURROGATES:
             return True
     return _SURROGATE.search(text, at + 2) is not None
+
+
+def is_dense(text: Text) -> bool:
+    """Whether large JSON has so many small values that they would take many times its memory."""
+    size = len(memoryview(text))
+    return size > LARGE and sum(map(bytes(text).count, _MARKS)) * _BYTES_A_MARK > size
 
 
 def without_mark(body: Text) -> Text:

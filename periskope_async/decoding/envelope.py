@@ -2,11 +2,12 @@
 
 import functools
 from collections.abc import Callable, Generator
+from types import GenericAlias
 from typing import Any, TypeAlias, TypeVar
 
 from msgspec import MsgspecError, Raw, Struct, ValidationError, defstruct, json
 
-from periskope_async.decoding.body import Text
+from periskope_async.decoding.body import Text, is_dense
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.models.unset import UNSET, UnsetType
 from periskope_async.wire.listing import Listing
@@ -57,10 +58,10 @@ def open_body(
 
 
 @functools.cache
-def _decoder(listing: Listing[Any]) -> json.Decoder[Any]:
-    """Read any possible answer: a list of any rows under any of its keys, or one row."""
+def _decoder(listing: Listing[Any], row: Any) -> json.Decoder[Any]:
+    """Read any possible answer: a list of ``row`` under any of its keys, or one row."""
     names = {f"rows{number}": key for number, key in enumerate((listing.key, *listing.other_keys))}
-    fields = [(name, list[Raw] | UnsetType | None, UNSET) for name in names]
+    fields = [(name, GenericAlias(list, (row,)) | UnsetType | None, UNSET) for name in names]
     envelope = defstruct(
         "Envelope",
         [*fields, ("identity", Raw | UnsetType, UNSET)],
@@ -70,9 +71,17 @@ def _decoder(listing: Listing[Any]) -> json.Decoder[Any]:
     return json.Decoder(envelope)
 
 
+@functools.cache
+def _shape(listing: Listing[Any]) -> Any:
+    return defstruct("Row", [("identity", Raw)], rename={"identity": listing.identity[0]}, gc=False)
+
+
 def _open_whole(listing: Listing[Any], body: bytes) -> tuple[list[Raw] | None, Numbers]:
     try:
-        opened = _decoder(listing).decode(body)
+        if is_dense(body):
+            # The first value that is no row ends this. A list of such values, each Raw, would take much memory.
+            _decoder(listing, _shape(listing)).decode(body)
+        opened = _decoder(listing, Raw).decode(body)
     except ValidationError as error:
         reason, _, path = str(error).partition(" - at ")
         raise Unreadable(path.strip("`") or "$", reason[:1].lower() + reason[1:]) from error

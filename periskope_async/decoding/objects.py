@@ -2,17 +2,17 @@
 
 The sources disagree on forms, and each reader takes all: an object may come inside ``data``, and an array of one as the
 bare object. An unreadable value is kept raw in ``undecoded``, as in pages. Raises Unreadable for a body of no JSON or
-of another shape, and for an object without its identity. The answers are small: no reader takes a step.
+of another shape, and for an object without its identity.
 """
 
 import base64
 import functools
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, TypeVar
 
-from msgspec import Raw, Struct, json
+from msgspec import Meta, Raw, Struct, json
 
-from periskope_async.decoding.body import Text, mend
+from periskope_async.decoding.body import Text, is_dense, mend
 from periskope_async.decoding.envelope import UNREAD, Body, Steps, ends_early
 from periskope_async.decoding.repair import Unreadable, repair
 from periskope_async.meta import ResponseMeta
@@ -21,6 +21,7 @@ from periskope_async.models.part import Part, read_custom
 from periskope_async.models.unset import UNSET, UnsetType
 
 __all__ = [
+    "is_cut_image",
     "many_of",
     "one_of",
     "read_confirmation",
@@ -32,6 +33,13 @@ __all__ = [
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Part)
+
+# As for the rows of a page.
+_OBJECTS_A_STEP = 50
+
+# How images begin and end. Some programs write a little behind the end.
+_ENDS = {b"\x89PNG": b"IEND", b"\xff\xd8": b"\xff\xd9", b"GIF8": b";", b"<": b"</svg>"}
+_TAIL_BYTES = 64
 
 
 class _Wrapped(Struct):
@@ -45,7 +53,7 @@ class _InviteLink(Struct):
 class _Buffer(Struct):
     """Express's JSON form of a Node.js buffer."""
 
-    data: list[int]
+    data: list[Annotated[int, Meta(ge=0, le=255)]]
 
 
 def one_of(kind: type[P]) -> Callable[[Body, ResponseMeta], Steps[P]]:
@@ -65,18 +73,16 @@ def many_of(kind: type[P]) -> Callable[[Body, ResponseMeta], Steps[list[P]]]:
     """Make a reader of an array; one bare object is an array of one, and ``{data: …}`` may stand around either."""
 
     def read(body: Body, _: ResponseMeta) -> Steps[list[P]]:
-        yield from ()
-        return [_read(kind, *row) for row in _rows(body)]
+        return (yield from _read_all(kind, _rows(body)))
 
     return read
 
 
 def read_participants(body: Body, _: ResponseMeta) -> Steps[ParticipantResults]:
     """Read a map from participant id to outcome."""
-    yield from ()
-    found = _open(dict[str, Raw], body)
-    results = {name: _read(ParticipantResult, row, f"$.{name}") for name, row in found.items()}
-    return ParticipantResults(results=results)
+    found = _split(dict[str, Raw], body)
+    outcomes = yield from _read_all(ParticipantResult, [(row, f"$.{name}") for name, row in found.items()])
+    return ParticipantResults(results=dict(zip(found, outcomes, strict=True)))
 
 
 def read_invite_link(body: Body, _: ResponseMeta) -> Steps[str]:
@@ -103,15 +109,30 @@ def read_confirmation(body: Body, _: ResponseMeta) -> Steps[Confirmation]:
 def read_image(body: Body, _: ResponseMeta) -> Steps[bytes]:
     """Read an image: its bytes, a data URL, or the JSON form of a Node.js buffer."""
     yield from ()
-    whole = bytes(body)
+    return _image(bytes(body))
+
+
+def is_cut_image(body: bytes) -> bool:
+    """Whether an image has lost its end; False if its kind is not known."""
     try:
-        if whole[:1] == b"{":
-            return bytes(_open(_Buffer, whole).data)
-        if whole[:11] in {b"data:image/", b'"data:image'}:
-            return base64.b64decode(whole.strip(b'"').partition(b",")[2], validate=True)
+        image = _image(body)
+    except Unreadable as error:
+        return error.is_cut
+    ends = [end for start, end in _ENDS.items() if image.startswith(start)]
+    return bool(ends) and ends[0] not in image[-_TAIL_BYTES:]
+
+
+def _image(body: bytes) -> bytes:
+    if body[:1] == b"{":
+        return bytes(_open(_Buffer, body).data)
+    if body[:11] not in {b"data:image/", b'"data:image'}:
+        return body
+    data = body.strip(b'"').partition(b",")[2]
+    try:
+        return base64.b64decode(data, validate=True)
     except ValueError as error:
-        raise Unreadable("$", f"this is no image ({error})") from None
-    return whole
+        # Each four characters are three bytes.
+        raise Unreadable("$", f"this is no image ({error})", is_cut=len(data) % 4 != 0) from None
 
 
 def _rows(body: Body) -> list[tuple[Text, str]]:
@@ -121,7 +142,16 @@ def _rows(body: Body) -> list[tuple[Text, str]]:
         text, path = data, "$.data"
     if _first(text) != b"[":
         return [(text, path)]
-    return [(row, f"{path}[{index}]") for index, row in enumerate(_open(list[Raw], text))]
+    return [(row, f"{path}[{index}]") for index, row in enumerate(_split(list[Raw], text))]
+
+
+def _read_all(kind: type[P], objects: Iterable[tuple[Text, str]]) -> Steps[list[P]]:
+    read: list[P] = []
+    for text, path in objects:
+        read.append(_read(kind, text, path))
+        if len(read) % _OBJECTS_A_STEP == 0:
+            yield
+    return read
 
 
 def _read(kind: type[P], text: Text, path: str) -> P:
@@ -159,6 +189,13 @@ def _open(kind: Callable[..., T], body: Body | Raw) -> T:
             is_cut = ends_early(str(error), bytes(text))
             raise Unreadable("$", f"cannot be read ({error})", is_cut=is_cut) from None
     return opened
+
+
+def _split(kind: Callable[..., T], body: Body | Raw) -> T:
+    """Open a list or a map. Each Raw takes 60 bytes, so too many are refused."""
+    if is_dense(body if isinstance(body, Raw) else bytes(body)):
+        raise Unreadable("$", "found too many small values")
+    return _open(kind, body)
 
 
 def _first(text: Text) -> bytes:

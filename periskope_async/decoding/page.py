@@ -38,6 +38,7 @@ Want: TypeAlias = Literal["typed", "raw", "late"]
 
 # A row read the slow way takes up to a tenth of a millisecond.
 _ROWS_A_STEP = 50
+_BYTES_A_STEP = 64 * 1024
 
 
 class ReadPage(Struct, Generic[R], frozen=True, kw_only=True):
@@ -117,9 +118,12 @@ class Reader(Generic[T]):
             opened, rows, numbers = open_body(self.listing, body, mend)
             sent = opened
         taken = _KINDS[want][-1](self)
-        for number, (text, row, path) in enumerate(self._each(sent, opened, rows), 1):
+        size = number = 0
+        for text, row, path in self._each(sent, opened, rows):
             taken.take_row(text, row, path)
-            if number % _ROWS_A_STEP == 0:
+            number, size = number + 1, size + len(text)
+            if number >= _ROWS_A_STEP or size >= _BYTES_A_STEP:
+                number = size = 0
                 yield
         return taken.page(numbers, meta)
 

@@ -5,10 +5,11 @@ here: each field by msgspec first, then in the dialects of its type. A value sti
 of its object. A field is thus either whole in its place or whole in ``undecoded``.
 
 Each value stays JSON text until a reader for it is found. A useless value, or one of an unknown field, thus takes no
-more memory than its text.
+more memory than its text. A row has a number of tries for its odd values: what comes behind the last one is kept raw.
 """
 
 import re
+from collections.abc import Iterator
 from functools import cache, reduce
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
@@ -16,7 +17,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_ori
 import msgspec
 from msgspec import Raw, json
 
-from periskope_async.decoding.body import Text, mend_escapes
+from periskope_async.decoding.body import Text, is_dense, mend_escapes
 from periskope_async.decoding.dialects import SCALARS, load_json, read_comma_separated, read_epoch_ms
 from periskope_async.models.part import Part, keep_undecoded, read_custom
 from periskope_async.models.unset import UNSET, UnsetType
@@ -32,6 +33,9 @@ _UNFIT = (ValueError, msgspec.MsgspecError, RecursionError)
 _LONGEST_SCALAR = 100
 # A list of empty lists takes twenty times the memory of its text, so a large useless one is kept as the text.
 _MOST_UNPACKED = 64 * 1024
+
+# All members of the largest group (1,024), each with an odd field or two. A try takes some 20 microseconds.
+_MOST_TRIES = 4000
 
 _EMPTY = re.compile(rb"\s*\{\s*\}\s*")
 _OBJECT = json.Decoder(dict[str, Raw])
@@ -61,8 +65,12 @@ class _Plan(NamedTuple):
     is_identity: bool
 
 
-def repair(kind: type[P], text: Text, path: str) -> P:
-    """Read one object from its JSON. Raises Unreadable if it is none, or has lost its identity."""
+def repair(kind: type[P], text: Text, path: str, tries: Iterator[int] | None = None) -> P:
+    """Read one object from its JSON. Raises Unreadable if it is none, or has lost its identity.
+
+    ``tries`` are those left to the object that holds it.
+    """
+    tries = iter(range(_MOST_TRIES)) if tries is None else tries
     try:
         wire = _wire_decoder(kind).decode(text)
     except msgspec.ValidationError as error:
@@ -77,7 +85,7 @@ def repair(kind: type[P], text: Text, path: str) -> P:
             if (found := getattr(wire, key)) is UNSET:
                 continue
             try:
-                read[name] = _fit(found, target)
+                read[name] = _fit(found, target, tries)
                 break
             except _UNFIT:
                 if is_identity:
@@ -140,16 +148,18 @@ def _decoder(target: Any) -> json.Decoder[Any]:
     return json.Decoder(target, strict=False, dec_hook=read_custom)
 
 
-def _fit(text: Text, target: Any) -> Any:
+def _fit(text: Text, target: Any, tries: Iterator[int]) -> Any:
     """Read a value as ``target``, as the fast path would, else in a dialect. Raises one of ``_UNFIT``."""
     try:
         return _decoder(target).decode(text)
     except _UNFIT:
         pass
+    if next(tries, None) is None:
+        raise ValueError("no tries are left")
     options = _options(target)
     for option in options:
         try:
-            return _fit_dialect(text, option)
+            return _fit_dialect(text, option, tries)
         except _UNFIT:
             continue
     if type(None) in options and _EMPTY.fullmatch(text):
@@ -158,7 +168,7 @@ def _fit(text: Text, target: Any) -> Any:
     raise ValueError(f"{_kind_of(text)} is no {target}")
 
 
-def _fit_dialect(text: Text, target: Any) -> Any:
+def _fit_dialect(text: Text, target: Any, tries: Iterator[int]) -> Any:
     marks: dict[str, Any] = {}
     if get_origin(target) is Annotated:
         target, meta = get_args(target)
@@ -168,13 +178,13 @@ def _fit_dialect(text: Text, target: Any) -> Any:
         return _unpacked(text)
     reader = read_epoch_ms if "epoch_ms" in marks else SCALARS.get(target)
     if reader is None:
-        return _fit_container(text, target, marks)
+        return _fit_container(text, target, marks, tries)
     if _first(text) in {b"[", b"{"} or len(memoryview(text)) > _LONGEST_SCALAR:
         raise ValueError(f"{_kind_of(text)} is no {target}")
     return reader(load_json(bytes(text)))
 
 
-def _fit_container(text: Text, target: Any, marks: dict[str, Any]) -> Any:
+def _fit_container(text: Text, target: Any, marks: dict[str, Any], tries: Iterator[int]) -> Any:
     origin = get_origin(target) or target
     is_part = issubclass(origin, Part)
     first = _first(text)
@@ -184,13 +194,15 @@ def _fit_container(text: Text, target: Any, marks: dict[str, Any]) -> Any:
             return read_comma_separated(inner)
         if inner.startswith(("[", "{")):
             # This JSON column went through one encoder too many: "[]" for [].
-            return _fit(mend_escapes(inner.encode()), target)
+            return _fit(mend_escapes(inner.encode()), target, tries)
     if is_part:
-        return repair(origin, text, "$")
+        return repair(origin, text, "$", tries)
+    if is_dense(text):
+        raise ValueError("too many small values")
     if origin is tuple and first == b"[" and (of := get_args(target)[0]) is not str:
         # A text has no dialects: if msgspec has refused a list of texts, it is none.
-        return tuple([_fit(item, of) for item in _LIST.decode(text)])
+        return tuple([_fit(item, of, tries) for item in _LIST.decode(text)])
     if origin is dict and first == b"{":
         _, of = get_args(target)
-        return {key: _fit(item, of) for key, item in _OBJECT.decode(text).items()}
+        return {key: _fit(item, of, tries) for key, item in _OBJECT.decode(text).items()}
     raise ValueError(f"{_kind_of(text)} is no {target}")

@@ -211,8 +211,13 @@ def open_spool(target: Path, begun: Begun, *, restart: bool = False) -> Spool:
             remove(new_path(target))
             os.ftruncate(log_fd, 0)
             content = line_of(begun)
-            write_all(log_fd, content)
-            sync(log_fd)
+            try:
+                write_all(log_fd, content)
+                sync(log_fd)
+            except OSError:
+                # Nothing is kept, so nothing is left. This goes before the lock does.
+                remove(log_path(target))
+                raise
         spool = _read_log(target, content, log_fd, begun)
         if spool.made is None or rows_path(target).exists():
             rows_fd = spool.rows_fd = open_private(rows_path(target))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from msgspec import Raw, Struct, json
 
-from periskope_async.decoding.body import as_sent, mend, mend_escapes
+from periskope_async.decoding.body import LARGE, as_sent, is_dense, mend, mend_escapes
 from periskope_async.decoding.envelope import UNREAD
 from periskope_async.typed import is_number
 
@@ -108,6 +108,9 @@ def _event(frame: bytes) -> Packet | None:
         return None
     mended = text
     try:
+        # Events are many and small: a call for each is worth avoiding.
+        if len(text) > LARGE and is_dense(text):
+            raise ValueError("too many small values")
         try:
             arguments = _ARGUMENTS.decode(text)
         except UNREAD:
@@ -124,9 +127,9 @@ def _event(frame: bytes) -> Packet | None:
 
 
 def _mapping(text: bytes) -> Any:
-    # Any: callers check the content themselves.
+    # Any: callers check the content themselves. No frame of this kind has many values.
     try:
-        found = json.decode(mend(text))
+        found = None if is_dense(text) else json.decode(mend(text))
     except UNREAD:
         return {}
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}

@@ -22,7 +22,7 @@ from periskope_async.frames import hide_frames
 from periskope_async.printable import one_line
 from periskope_async.realtime.codec import PONG, Broken, Connected, Event, Hello, Refused, Sign, connect_frame, decode
 from periskope_async.realtime.handshakes import Redirected
-from periskope_async.transport import cause_of, connect_error
+from periskope_async.transport import cause_of, connect_error, words_of
 from periskope_async.wire.answer import read_meta
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ async def _upgrade(session: aiohttp.ClientSession, config: Config, *, heartbeat:
     except aiohttp.WSServerHandshakeError as error:
         failure = _handshake_failure(error.status, error.headers, config)
     except (aiohttp.ClientError, ConnectionBroke, OSError) as error:
-        said = one_line(config.api_key.redact_text(str(error) or type(error).__name__), limit=_SAID_CHARACTERS)
+        said = words_of(error, config)
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             failure = TimeoutError_(f"{_WHAT}: no connection: {said}", phase="connect")
         else:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from msgspec import Struct
 
 from periskope_async.errors import ConfigError, DecodeError, SignatureError
+from periskope_async.printable import one_line
 from periskope_async.typed import is_whole
 from periskope_async.webhooks.parse import parse
 from periskope_async.webhooks.seen import Recent
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 _GZIP = 31  # zlib's word for a gzip header with the largest window
 _HEADER = SIGNATURE_HEADER.encode()
+_SHOWN_CHARACTERS = 200
 
 
 class _Answer(Struct, frozen=True):
@@ -188,11 +190,11 @@ class Receiver:
     async def _handle_once(self, event: LiveEvent) -> None:
         try:
             if not await self._seen.add(event.key):
-                logger.debug("dropped a second delivery of %s %s", event.name, event.object_id)
+                logger.debug("dropped a second delivery of %s", _shown(event))
                 return
         except Exception:
             # Twice is better than never.
-            logger.exception("the store of handled events failed; %s %s may be doubled", event.name, event.object_id)
+            logger.exception("the store of handled events failed; %s may be doubled", _shown(event))
         try:
             await self._handle(event)
         except (Exception, asyncio.CancelledError):
@@ -200,7 +202,7 @@ class Receiver:
             if task is not None and task.cancelling():
                 raise
             # A cancel that is not of this task came from one that the handler has awaited.
-            logger.exception("the handler failed on %s %s", event.name, event.object_id)
+            logger.exception("the handler failed on %s", _shown(event))
             await self._seen.discard(event.key)
 
     async def _read(self, method: str, headers: dict[bytes, bytes], receive: Receive) -> bytes:
@@ -253,3 +255,8 @@ class Receiver:
                 await self.drain()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _shown(event: LiveEvent) -> str:
+    """Name an event in a log line; its words are the sender's."""
+    return one_line(f"{event.name} {event.object_id}", limit=_SHOWN_CHARACTERS)

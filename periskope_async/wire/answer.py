@@ -11,6 +11,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from periskope_async.decoding.objects import is_cut_image
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import APIError, AuthenticationError, BodyError, DecodeError, error_for_status
 from periskope_async.limits.headers import parse_limit_headers
@@ -58,6 +59,8 @@ def foreign_error(
     meta: ResponseMeta, body: bytes, *, is_length_sure: bool, expects: Expects = "json"
 ) -> DecodeError | BodyError | None:
     """Make the error for a success from somebody other than the server; None if it may be the server's."""
+    if expects == "image" and not is_length_sure and is_cut_image(body):
+        return decode_error(Unreadable("$", "the image has no end", is_cut=True), meta, body, is_length_sure=False)
     if body[:1] == b"{" and meta.status not in _WITHOUT_PAGE:
         return None
     found = re.match(_FIRST_BYTE, body)

@@ -45,6 +45,18 @@ def test_a_spool_goes_on_where_it_was(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_spool_that_cannot_begin_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_fd: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(ExportError, match="No space left"):
+            open_spool(tmp_path / "out", BEGUN)
+    assert list(tmp_path.iterdir()) == []
+    filled(tmp_path / "out")
+
+
 @pytest.mark.parametrize("is_log", [True, False])
 def test_any_torn_end_is_cut_back_to_a_page(tmp_path: Path, *, is_log: bool) -> None:
     """A process may end between any two bytes of the checkpoint, and with bytes that it does not know."""

@@ -26,8 +26,8 @@ def answer(head: bytes, body: bytes = b"") -> bytes:
     return b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
 
 
-def said(message: str) -> bytes:
-    return json.dumps({"code": "X", "message": message}).encode()
+def said(message: str, **more: Any) -> bytes:
+    return json.dumps({"code": "X", "message": message, **more}).encode()
 
 
 LONG = said("M" * 3_000_000)
@@ -35,9 +35,11 @@ NASTY = "two\nlines \x1b[31mred\x07 \u202eesrever \u2028 \ud83d end"
 ROWS = b'{"chats":[\n' + b'  {"chat_name": "Aunt Mary", "latest_message": "for you alone"},\n' * 2000
 ANSWERS = {
     "long message": answer(b"503 Busy\r\nContent-Type: application/json", LONG),
+    "long message in Hindi": answer(b"503 Busy", said("नमस्ते " * 1000)),
     "long message of a 422": answer(b"422 No\r\nContent-Type: application/json", LONG),
     "long code": answer(b"400 No", json.dumps({"code": "C" * 100_000, "message": "m"}).encode()),
     "long fields": answer(b"422 No", json.dumps({"fields": {"limit": {"message": "M" * 100_000}}}).encode()),
+    "long words of emoji": answer(b"422 No", said("😀" * 1000, code="😀" * 200, fields={"😀" * 200: "😀" * 1000})),
     "many fields": answer(b"422 No", json.dumps({"fields": {f"f{n}": {"message": "m"} for n in range(999)}}).encode()),
     "nasty message": answer(b"500 No", said(NASTY)),
     "nasty message of a 401": answer(b"401 No", said(NASTY)),
@@ -89,7 +91,7 @@ async def test_an_error_s_text_is_one_short_line(
             PeriskopeClient(KEY, base_url=url, retry=AT_ONCE, hooks=[told.append]) as client,
         ):
             with pytest.raises(PeriskopeError) as caught:
-                await client.list_chats(limit=5)
+                await client.list_chats(limit=5, label="न" * 200)
     error = caught.value
     assert_is_one_short_line(str(error))
     assert error.message == str(error)

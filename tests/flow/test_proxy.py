@@ -30,13 +30,25 @@ from periskope_async.sandbox import Sandbox
 from tests.flow.crash_report import crash_report
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from tests.flow.conftest import Opened
 
 KEY = "pk-very-secret"
 USER = "me:hunter2"
 USER_SENT = b64encode(USER.encode()).decode()
+
+
+async def streamed(client: PeriskopeClient) -> None:
+    async with client.events():
+        raise AssertionError
+
+
+CALLS: dict[str, Callable[[PeriskopeClient], Awaitable[object]]] = {
+    "list": lambda client: client.list_chats(limit=1),
+    "write": lambda client: client.mark_chat_read("1@c.us"),
+    "events": streamed,
+}
 
 
 class Proxy:
@@ -127,6 +139,38 @@ async def test_a_proxy_that_refuses_is_named(
     assert USER_SENT not in shown
 
 
+QUOTES = [
+    b"HTTP/1.1 407 no me:hunter2",
+    b"HTTP/1.1 403 " + USER_SENT.encode(),
+    b"HTTP/1.1 502 me%3ahunter2",
+    b"HTTP/1.1 hunter2",
+    b"Proxy-Authorization: Basic " + USER_SENT.encode(),
+]
+
+
+@pytest.mark.parametrize("quote", QUOTES)
+@pytest.mark.parametrize("call", ["list", "write", "events"])
+async def test_a_proxy_that_quotes_the_password(
+    nothing_left_over: None, caplog: pytest.LogCaptureFixture, quote: bytes, call: str
+) -> None:
+    told: list[Any] = []
+    with caplog.at_level(logging.DEBUG):
+        async with (
+            proxied(quote + b"\r\n\r\n") as proxy,
+            PeriskopeClient(
+                KEY, proxy=proxy.url_with_user, retry=RetryPolicy(tries=2, base=0.0), hooks=[told.append]
+            ) as client,
+        ):
+            with pytest.raises(ConnectError) as caught:
+                await CALLS[call](client)
+    error = caught.value
+    assert proxy.url in str(error)
+    assert str(error).count(proxy.url) == 1
+    shown = crash_report(error) + repr(told) + "".join(record.getMessage() for record in caplog.records)
+    assert "hunter2" not in shown
+    assert USER_SENT not in shown
+
+
 async def test_a_proxy_that_is_not_there_is_named(nothing_left_over: None, unused_tcp_port: int) -> None:
     error, limiter = await refused(f"http://{USER}@127.0.0.1:{unused_tcp_port}")
     assert isinstance(error, ConnectError)
@@ -155,6 +199,28 @@ async def test_a_lent_session_s_proxy_is_used(opened: Opened) -> None:
             assert [chat.chat_id for chat in (await client.list_chats(limit=1)).chats] == ["1@g.us"]
         assert sandbox.requests == []
         assert proxy.heads[0].startswith(f"GET {sandbox.base_url}/chats")
+
+
+@pytest.mark.parametrize("call", ["list", "write", "events"])
+@pytest.mark.parametrize("is_of_environment", [False, True])
+async def test_every_call_goes_through_a_lent_session_s_proxy(
+    nothing_left_over: None,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    is_of_environment: bool,  # noqa: FBT001
+) -> None:
+    async with proxied(b"HTTP/1.1 403 No\r\n\r\n") as proxy:
+        if is_of_environment:
+            monkeypatch.setenv("https_proxy", proxy.url_with_user)
+        way: dict[str, Any] = {"trust_env": True} if is_of_environment else {"proxy": proxy.url_with_user}
+        async with (
+            aiohttp.ClientSession(**way) as session,
+            PeriskopeClient(KEY, session=session, retry=1) as client,
+        ):
+            with pytest.raises(ConnectError, match="the lent session's proxy refused"):
+                await CALLS[call](client)
+    assert len(proxy.heads) == 1
+    assert f"Proxy-Authorization: Basic {USER_SENT}\r\n" in proxy.heads[0]
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 407 No\r\n\r\n", None, b""])

@@ -299,3 +299,18 @@ def test_a_bound_that_cannot_be_one_is_refused(option: str) -> None:
     options: dict[str, Any] = {option: 0}
     with pytest.raises(ConfigError, match=option):
         Receiver(Handled(), keys=KEY, **options)
+
+
+async def test_a_long_name_makes_no_long_log_line(caplog: pytest.LogCaptureFixture) -> None:
+    async def refuse(event: LiveEvent) -> None:
+        raise LookupError
+
+    receiver = Receiver(refuse, keys=KEY)
+    for name in ("message.created", "n\n😀" * 100_000):
+        body = envelope(name, message(message_id="m😀" * 100_000))
+        assert receiver._answer(body, [signed(body).encode()]).status == 200
+    await receiver.drain()
+    assert len(caplog.records) == 2
+    for record in caplog.records:
+        assert len(record.getMessage().encode()) <= 2000
+        assert record.getMessage().isprintable()
