@@ -227,6 +227,10 @@ class SharedLimiter(Gate):
                 await self._make_trip(0)
             except RedisLost:
                 continue
+            # A trip from before may fail only now. Redis would seem to be lost once more.
+            before = [task for name in ("ask", "tell") if (task := self._tasks.get(name)) and not task.done()]
+            if before:
+                await asyncio.wait(before)
             self._budget = self._remote
             logger.warning("Redis is back: this process shares the limit again")
             self._serve()

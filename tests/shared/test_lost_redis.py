@@ -9,10 +9,11 @@ import pytest
 
 from periskope_async import PeriskopeClient, RateLimit, SharedLimiter
 from periskope_async.limits.headers import LimitHeaders
+from periskope_async.limits.link import RedisLost
 from tests.limits.virtual import VirtualLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
     from typing import Self
 
 LIMIT, PROCESSES = 100, 4
@@ -94,6 +95,31 @@ def test_a_redis_that_never_answers_is_waited_for_once(caplog: pytest.LogCapture
             await asyncio.sleep(0.2)
             # This one comes while the trip is under way.
             assert max(await calls.call(), await waiting) <= 0.46
+            assert caplog.text.count("Redis is away") == 1
+
+    run(work())
+
+
+def test_a_trip_that_fails_late_loses_redis_once(caplog: pytest.LogCaptureFixture) -> None:
+    """It began before, and Redis is back when it fails."""
+
+    async def work() -> None:
+        async with Calls() as calls:
+            await calls.call()
+            await asyncio.sleep(1.0)
+            limiter = calls.limiter
+
+            async def late(_: Sequence[str | float]) -> list[int]:
+                await asyncio.sleep(2.0)
+                raise RedisLost("no answer within 2 s")
+
+            settle, limiter._link.settle = limiter._link.settle, late  # type: ignore[method-assign,assignment]
+            await calls.call()
+            await asyncio.sleep(0.1)
+            limiter._link.settle = settle  # type: ignore[method-assign]
+            limiter._lose("no answer within 0.4 s")
+            await asyncio.sleep(5.0)
+            assert "with Redis" in repr(limiter)
             assert caplog.text.count("Redis is away") == 1
 
     run(work())
