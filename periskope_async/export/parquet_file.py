@@ -59,6 +59,9 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
             writer.close()
         except pa.ArrowException as error:
             raise OSError(0, str(error)) from error
+        finally:
+            # It would close itself when it is collected, and write into a file that is closed by then.
+            writer.is_open = False
 
 
 def read(path: Path, _table: Table) -> Iterator[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import os
 import random
@@ -26,8 +27,10 @@ from periskope_async.tables.columns import batches_of, table_of
 from tests.export.test_runner import connected, names_in, truth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from periskope_async.tables.columns import Batch
 
 # Heavier runs say how often each format is killed.
 KILLS = int(os.environ.get("PERISKOPE_EXPORT_KILLS", "1"))
@@ -230,6 +233,30 @@ async def test_a_conversion_that_fails_keeps_the_rows(tmp_path: Path, monkeypatc
         before = len(sandbox.requests)
         assert (await export(client.iter_chats(), out)).rows == 700
         assert len(sandbox.requests) == before
+
+
+@pytest.mark.parametrize("ending", FORMATS[1:])
+@pytest.mark.parametrize("rows", [0, 3, 25_000])
+def test_a_conversion_that_stops_says_no_more(tmp_path: Path, ending: str, rows: int) -> None:
+    """Python would print a traceback of a writer's own clean-up, and it must not finish a shorter file."""
+    needs(ending)
+    table = table_of(CHATS)
+
+    def batches() -> Iterator[Batch]:
+        yield from batches_of(table, [b'{"chat_id":"%d@c.us"}' % number for number in range(rows)])
+        raise KeyboardInterrupt
+
+    path = tmp_path / f"new.{ending}"
+    path.touch()
+    unraised: list[object] = []
+    before, sys.unraisablehook = sys.unraisablehook, unraised.append
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            format_of(path.name).writer()(path, table, batches(), facts={})
+        gc.collect()
+    finally:
+        sys.unraisablehook = before
+    assert unraised == []
 
 
 PROGRAM = """
