@@ -64,14 +64,9 @@ class Media(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         file, if it is empty or larger than 100 MB, or if nothing can be guessed.
         """
         where = Path(path)
-        try:
-            if not where.is_file():
-                raise ConfigError(f"there is no file {str(where)!r}", parameter="path")
-            size = where.stat().st_size
-        except OSError as error:
-            raise ConfigError(f"the file {str(where)!r} cannot be read: {error.strerror}", parameter="path") from None
+        size = _size_of(where)
         name, kind, shown = _described(filename or where.name, mimetype, type)
-        return cls(type=shown, filename=name, mimetype=kind, size=_checked_size(size, str(where)), path=where)
+        return cls(type=shown, filename=name, mimetype=kind, size=size, path=where)
 
     @classmethod
     def from_bytes(
@@ -119,13 +114,12 @@ class Media(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         data = self.data
         if data is None:
             path = self.path or Path()
+            # It may be another one by now, of any size, or a pipe that nobody writes to.
+            _size_of(path)
             try:
                 data = path.read_bytes()
             except OSError as error:
-                raise ConfigError(
-                    f"the file {str(path)!r} cannot be read: {error.strerror}", parameter="media"
-                ) from None
-            # It may have grown since the last check.
+                raise _unreadable(path, error) from None
             _checked_size(len(data), str(path))
         return base64.b64encode(data).decode("ascii")
 
@@ -144,6 +138,19 @@ def _described(filename: str, mimetype: str | None, kind: MediaType | None) -> t
         raise ConfigError(f"a file of {guessed} is no {shown}; give type={family!r} or 'document'", parameter="type")
     by_family: dict[str, MediaType] = {"image": "image", "video": "video", "audio": "audio"}
     return name, guessed, shown or by_family.get(family, "document")
+
+
+def _size_of(path: Path) -> int:
+    try:
+        if not path.is_file():
+            raise ConfigError(f"there is no file {str(path)!r}", parameter="path")
+        return _checked_size(path.stat().st_size, str(path))
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"the file {str(path)!r} cannot be read: {error.strerror}", parameter="path")
 
 
 def _checked_size(size: int, what: str) -> int:

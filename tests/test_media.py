@@ -1,0 +1,48 @@
+"""A file to send is looked at again when it is read: it may be another one by then."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from periskope_async import ConfigError, Media
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "gone": (os.unlink, "there is no file"),
+    "a folder": (lambda path: (path.unlink(), path.mkdir()), "there is no file"),
+    "a pipe": (lambda path: (path.unlink(), os.mkfifo(path)), "there is no file"),
+    "empty": (lambda path: os.truncate(path, 0), "is empty"),
+    "a huge one": (lambda path: os.truncate(path, 10**12), "has 1,000,000,000,000 bytes"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_file_that_was_changed_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"\x89PNG")
+    media = Media.from_path(path)
+    monkeypatch.setattr(Path, "read_bytes", None)
+    act, said = CHANGES[change]
+    act(path)
+    with pytest.raises(ConfigError, match=said):
+        await media.to_wire()
+
+
+async def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    path = tmp_path / "a.png"
+    path.write_bytes(b"\x89PNG")
+    media = Media.from_path(path)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ConfigError, match="cannot be read: Permission denied"):
+        await media.to_wire()
