@@ -13,10 +13,19 @@ from periskope_async import ConfigError, Media
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
+def made_anew(make: Callable[[Path], object]) -> Callable[[Path], object]:
+    def change(path: Path) -> None:
+        path.unlink()
+        make(path)
+
+    return change
+
+
 CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "gone": (os.unlink, "there is no file"),
-    "a folder": (lambda path: (path.unlink(), path.mkdir()), "there is no file"),
-    "a pipe": (lambda path: (path.unlink(), os.mkfifo(path)), "there is no file"),
+    "a folder": (made_anew(Path.mkdir), "there is no file"),
+    "a pipe": (made_anew(os.mkfifo), "there is no file"),
     "empty": (lambda path: os.truncate(path, 0), "is empty"),
     "a huge one": (lambda path: os.truncate(path, 10**12), "has 1,000,000,000,000 bytes"),
 }
