@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-__all__ = ["Column", "Database", "DuckDB", "Kind", "PostgreSQL", "SQLite", "Table", "Value", "database_for"]
+__all__ = ["Column", "Database", "DuckDB", "Index", "Kind", "PostgreSQL", "SQLite", "Table", "Value", "database_for"]
 
 Kind: TypeAlias = Literal["text", "integer", "boolean", "time"]
 Value: TypeAlias = str | int | bool | None
@@ -42,6 +42,14 @@ class Column(Struct, frozen=True):
     is_required: bool = False
 
 
+class Index(Struct, frozen=True):
+    """An index of some rows, for counting them."""
+
+    name: str
+    columns: tuple[str, ...]
+    condition: str
+
+
 class Table(Struct, frozen=True):
     """A table."""
 
@@ -49,8 +57,7 @@ class Table(Struct, frozen=True):
     key: tuple[str, ...]
     """The columns of its primary key; none if rows are only added."""
     columns: tuple[Column, ...]
-    indexed: tuple[str, ...] = ()
-    """Columns with an index for counting the nulls of rows that are not deleted."""
+    indexes: tuple[Index, ...] = ()
 
 
 class Database(Protocol):
@@ -137,8 +144,8 @@ class _Base:
         if table.key:
             columns.append(f"PRIMARY KEY ({', '.join(table.key)})")
         self.execute(f"CREATE TABLE IF NOT EXISTS {table.name} ({', '.join(columns)}){self._table_options}")
-        for name in table.indexed:
-            self._index(table.name, name)
+        for index in table.indexes:
+            self._index(table.name, index)
 
     def execute(self, statement: str, parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         """Run a statement."""
@@ -181,9 +188,12 @@ class _Base:
         if others:
             raise MirrorError(f"{self.name} cannot be a mirror: {others[0]!r} in it is of something else. {end}")
 
-    def _index(self, table: str, column: str) -> None:
-        # The index has both columns, so counting never reads the rows.
-        self.execute(f"CREATE INDEX IF NOT EXISTS {table}_by_{column} ON {table} (deleted_at, {column})")
+    def _index(self, table: str, index: Index) -> None:
+        # SQLite writes an index anew with each row in it, also if its columns stay the same. So it has few rows.
+        self.execute(
+            f"CREATE INDEX IF NOT EXISTS {table}_{index.name} ON {table} ({', '.join(index.columns)}) "
+            f"WHERE {index.condition}"
+        )
 
     def _failed(self, error: Exception) -> MirrorError:
         return MirrorError(f"cannot write to {self.name}: {error}")
@@ -324,7 +334,7 @@ class DuckDB(_Base):
         super().close()
         self._lock.release()
 
-    def _index(self, table: str, column: str) -> None:
+    def _index(self, table: str, index: Index) -> None:
         """Make none: DuckDB counts a column of a million rows in milliseconds."""
 
 

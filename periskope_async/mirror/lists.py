@@ -11,7 +11,7 @@ from msgspec import Struct, json
 
 from periskope_async.client import PeriskopeClient, lists
 from periskope_async.decoding.page import reader_of
-from periskope_async.mirror.database import Column, Kind, Table
+from periskope_async.mirror.database import Column, Index, Kind, Table
 from periskope_async.mirror.merge import Outcome
 from periskope_async.models.times import in_zone
 
@@ -117,11 +117,16 @@ class MirroredList:
             Column("deleted_at", "time"),
         )
         fields = tuple(Column(field.name, field.kind) for field in self.fields)
+        columns = (order.column for order in self.orders)
+        undated = (
+            Index(f"without_{column}", ("deleted_at", column), f"deleted_at IS NULL AND {column} IS NULL")
+            for column in columns
+        )
         return Table(
             name=self.name,
             key=("mirror_key",),
             columns=(*own, *fields, Column("raw_json", "text", is_required=True)),
-            indexed=tuple(order.column for order in self.orders),
+            indexes=(Index("deleted", ("deleted_at",), "deleted_at IS NOT NULL"), *undated),
         )
 
     def values(self, row: Any) -> tuple[Value, ...]:

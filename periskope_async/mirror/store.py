@@ -151,9 +151,12 @@ class Store:
 
     def count(self, mirrored: MirroredList, *, without: str | None = None) -> int:
         """Count the rows that are not deleted; with ``without``, only those with no value in this column."""
-        empty = f" AND {without} IS NULL" if without else ""
+        count = f"SELECT COUNT(*) FROM {mirrored.name}"
+        # Both read indexes alone.
+        there = f"{count} WHERE deleted_at IS NULL AND {without} IS NULL"
+        everywhere = f"SELECT ({count}) - ({count} WHERE deleted_at IS NOT NULL)"
         with self._database.transaction():
-            ((rows,),) = self._database.execute(f"SELECT COUNT(*) FROM {mirrored.name} WHERE deleted_at IS NULL{empty}")
+            ((rows,),) = self._database.execute(there if without else everywhere)
         return int(rows)
 
     def merge(

@@ -108,6 +108,28 @@ def test_counts(store: Store) -> None:
     assert store.count(CHATS, without="latest_message_at") == 2
 
 
+def test_an_event_writes_one_page(tmp_path: Path) -> None:
+    """An index of all rows would be written too, though its columns stay the same."""
+    path = tmp_path / "mirror.sqlite"
+    with closing(Store(SQLite(path))) as store:
+        store.open([CHATS])
+        dates: dict[str, Any] = {"created_at": NOW.isoformat(), "latest_message_timestamp": NOW.isoformat()}
+        merge(store, *(row(number, filler="x" * 2_000, **dates) for number in range(500)))
+        log = path.with_name("mirror.sqlite-wal")
+        before = log.stat().st_size
+        event = row(250, updated=1, filler="y" * 2_000, **dates)
+        assert merge(store, event, source="event") == [Outcome.UPDATED]
+        assert log.stat().st_size - before == 24 + 8192
+
+
+@pytest.mark.parametrize("where", ["deleted_at IS NOT NULL", "deleted_at IS NULL AND created_at IS NULL"])
+def test_no_row_is_read_to_count(tmp_path: Path, where: str) -> None:
+    with closing(Store(SQLite(tmp_path / "mirror.sqlite"))) as store:
+        store.open([CHATS])
+        plan = store._database.execute(f"EXPLAIN QUERY PLAN SELECT COUNT(*) FROM chats WHERE {where}")  # noqa: S608 - the words above
+        assert "USING COVERING INDEX chats_" in plan[0][3]
+
+
 @pytest.mark.parametrize(("complete", "gone"), [(True, [1, 0]), (None, [0, 1]), (False, [0, 0])])
 def test_what_full_sweeps_miss(store: Store, *, complete: bool | None, gone: list[int]) -> None:
     merge(store, row(1), row(2))
