@@ -9,6 +9,7 @@ import threading
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -35,7 +36,7 @@ from periskope_async.export.plan import Converted, ExportPlan
 from periskope_async.export.spool import new_path
 from periskope_async.export.threads import in_thread
 from periskope_async.export.update import Changes, batches, line_blocks, updated
-from periskope_async.tables.columns import Table, batches_of
+from periskope_async.tables.columns import ROWS_A_STEP, Table, batches_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -146,14 +147,17 @@ class Finish:
 
     def _fresh_batches(self) -> Iterator[Batch]:
         done, total = 0, self._spool.rows
-        for page, data in self._spool.read():
-            for batch in batches_of(self._job.table, data.splitlines(), source=page.source):
-                if self._stop.is_set():
-                    raise _Stopped
-                yield batch
-                done += len(batch)
-            if self._progress is not None:
-                self._progress(Converted(done, total))
+        # A few rows at a time: those of a whole page, several times over, would take tens of megabytes.
+        with self._spool.rows_path.open("rb") as file:
+            for page in self._spool.pages:
+                lines = islice(file, page.rows)
+                while rows := [line[:-1] for line in islice(lines, ROWS_A_STEP)]:
+                    if self._stop.is_set():
+                        raise _Stopped
+                    yield from batches_of(self._job.table, rows, source=page.source)
+                done += page.rows
+                if self._progress is not None:
+                    self._progress(Converted(done, total))
 
     def _write_lines(self, rows: Iterator[Row]) -> None:
         begun = self._spool.begun

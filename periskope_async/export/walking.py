@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
+from periskope_async.compact_keys import CompactKeys
 from periskope_async.decoding.body import has_surrogate, mend_escapes
 from periskope_async.errors import APIError, ConfigError, ExportError, PeriskopeError, TransportError
 from periskope_async.events import PageRead
@@ -185,7 +186,7 @@ class _Rows:
         self._compress = compressor(spool.begun.codec)
         self._lock = asyncio.Lock()
         # A walk gives each row once. Several walks may repeat rows, so their rows are remembered.
-        self._known: set[int | None] | None = None
+        self._known: CompactKeys | None = None
         self._owner_of_file = org_id
         self._owner_of_key: str | None = None
 
@@ -195,10 +196,11 @@ class _Rows:
         begun = self.spool.begun
         if not (begun.is_merged or self.spool.pages or len(set(self._sources.values())) < len(self._sources)):
             return
-        self._known = set()
+        self._known = CompactKeys(set())
         for page, data in self.spool.read():
-            for row in decompressed(data, begun.codec).splitlines():
-                self._known.add(self._keys.of_row(self._sources[page.source], row))
+            rows = decompressed(data, begun.codec).splitlines()
+            keys = [self._keys.of_row(self._sources[page.source], row) for row in rows]
+            self._known.update(key for key in keys if key is not None)
 
     async def append(self, name: str, page: Page[bytes], token: str) -> None:
         """Put one page of a walk into the spool."""
@@ -260,13 +262,10 @@ class _Rows:
         known = self._known
         if known is None:
             return page.items
-        new: list[bytes] = []
-        for index, row in enumerate(page.items):
-            key = self._keys.of_identity(source, page.identity(index))
-            if key not in known:
-                known.add(key)
-                new.append(row)
-        return new
+        rows = {self._keys.of_identity(source, page.identity(index)): row for index, row in enumerate(page.items)}
+        new = {key: row for key, row in rows.items() if key not in known}
+        known.update(new)
+        return [*new.values()]
 
 
 def _mended(lines: bytes) -> tuple[bytes, int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from periskope_async.paging.page import Ask, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
     from typing import Any
 
     from periskope_async.paging.page import Page
@@ -120,7 +120,7 @@ class Joint:
         """The rows of the last page with their sort times, if these are needed."""
         self._step = self._steps_in_vain = 0
 
-    def holds(self, page: Page[Any], seen: set[int]) -> bool:
+    def holds(self, page: Page[Any], seen: Container[int]) -> bool:
         """Whether the page begins with a known row.
 
         A known row may have moved ahead in a list read oldest first. Its sort time must be the same there.
@@ -141,7 +141,7 @@ class Joint:
             first = len(page.keys) * 3 // 4
             self._last = {key: page.sort_time(index) for index, key in enumerate(page.keys[first:], first)}
 
-    def step_back(self, page: Page[Any], seen: set[int], *, overlap: int, rows: int) -> int:
+    def step_back(self, page: Page[Any], seen: Container[int], *, overlap: int, rows: int) -> int:
         """Take a page without a join; give how many rows further up to ask."""
         self._steps_in_vain += 1
         self._step = max(4 * self._step, 2 * overlap, rows // 4)
@@ -150,7 +150,7 @@ class Joint:
         return self._step
 
 
-def _turns(page: Page[Any], seen: set[int]) -> int:
+def _turns(page: Page[Any], seen: Container[int]) -> int:
     """Count the new rows right before a known one of equal sort time."""
     keys, time_of = page.keys, page.sort_time
     return sum(

@@ -11,11 +11,9 @@ __all__ = ["Pace"]
 _MOST_BYTES_AHEAD = 64 * 1024 * 1024
 _MOST_PAGES_AHEAD = 256
 # Pages of this size leave the processor's nearer caches while they wait, and then cost more to read.
-# The account of ``python -m benchmarks compare`` tells the cost of look-ahead.
 _LARGE_BYTES = 1024 * 1024
 _LEAST_LARGE_PAGES_AHEAD = 2
 _LATENCIES = 16
-# The weight of older values in a moving mean.
 _WEIGHT_OF_OLD = 0.7
 
 

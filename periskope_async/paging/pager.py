@@ -139,7 +139,6 @@ class Pager(Generic[T]):
     async def collect(self) -> list[T]:
         """Give all rows as a list. Iterating takes far less memory with many rows."""
         rows: list[T] = []
-        # Other walks of this pager go on.
         async with aclosing(_Pages(*self._begin())) as pages:
             async for page in pages:
                 rows += page.items

@@ -18,6 +18,7 @@ from periskope_async.errors import ConfigError, PaginationError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from periskope_async.compact_keys import CompactKeys
     from periskope_async.paging.page import Ask, Page
     from periskope_async.wire.order import Order
 
@@ -97,7 +98,7 @@ class CutSearch:
         self._is_going_on = False
         self._step = 0
 
-    def find(self, page: Page[Any], seen: set[int]) -> int:
+    def find(self, page: Page[Any], seen: set[int] | CompactKeys) -> int:
         """Look through a page, and note the token's rows as seen: they were delivered before the cut.
 
         Give the index behind the cut if the page is the first one to show it, else 0.

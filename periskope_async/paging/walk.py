@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from periskope_async.compact_keys import MANY_KEYS, CompactKeys
 from periskope_async.paging.cursor import Cursor, Joint
 from periskope_async.paging.page import Ask, Consistency, OffsetCheck, Phase, pick
 from periskope_async.paging.report import WalkReport
@@ -73,7 +74,7 @@ class Walk:
             self._cursor.end = max(base, self._cut.offset)
         self._max_items = max_items
         self._consistency: Consistency = consistency
-        self._seen: set[int] = set()
+        self._seen: set[int] | CompactKeys = set()
         self._offsets = OffsetCheck(base)
         self._verdict = Verdict(self.report, order=order, offset=base, is_resumed=self._cut is not None)
         self._sequel = Sequel(self.report, self._verdict, self._cursor, order)
@@ -132,6 +133,8 @@ class Walk:
         self._joint.waiting.pop(ask, None)
         if self._consistency != "none":
             self._seen.update(pick(fresh, page.keys))
+            if isinstance(self._seen, set) and len(self._seen) >= MANY_KEYS:
+                self._seen = CompactKeys(self._seen)
             self._verdict.record_new(page, fresh)
         self.report.rows_placed += len(fresh)
         self.report.caught_up += 0 if ask.phase is Phase.FIRST else len(fresh)
@@ -165,9 +168,8 @@ class Walk:
         cursor.overlap_more(2 * cursor.margin)
         tries = joint.waiting.get(ask, 0)
         if page.keys and step <= cursor.most_rows // 2 and tries < _MAX_GAPS:
-            # One more page shall fill the gap before this one. This page and the others in flight wait behind it.
-            # It overlaps this page by a page's length, since rows may sink meanwhile. It is as long as one answer can
-            # be if they have sunk by more.
+            # One more page shall fill the gap before this one, which waits with the others in flight. It overlaps this
+            # one by a page's length, since rows may sink meanwhile, and is as long as can be if they sink by more.
             joint.waiting[ask] = tries + 1
             limit = cursor.most_rows if tries else min(cursor.limit + step, cursor.most_rows)
             self.out.insert(0, Ask(Phase.FIRST, max(cursor.base, ask.offset - step), limit))
@@ -270,7 +272,7 @@ class Walk:
         return _NO_BOUND if self._max_items is None else self._max_items - self.report.rows_placed
 
 
-def _fresh(keys: Sequence[int], start: int, seen: set[int]) -> Sequence[int]:
+def _fresh(keys: Sequence[int], start: int, seen: set[int] | CompactKeys) -> Sequence[int]:
     """Give the indexes of unknown rows from ``start`` on; a row with two places there is new once."""
     rest = keys[start:]
     if len(set(rest)) == len(rest) and seen.isdisjoint(rest):

@@ -15,7 +15,7 @@ HOUSE = Path(periskope_async.__file__).parent
 
 # From the ground up: a room may import rooms that stand before its own row, and those of its own folder.
 FLOORS = [
-    {"frames", "printable", "secret", "typed", "versions"},
+    {"compact_keys", "frames", "printable", "secret", "typed", "versions"},
     {"limits.headers"},
     {"meta"},
     {"errors"},
@@ -53,6 +53,7 @@ FLOORS = [
 # No clock, no loop, no network, no chance: `now` and `rng` come in as arguments.
 PURE = [
     "cache",
+    "compact_keys",
     "decoding",
     "errors",
     "events",

@@ -137,6 +137,12 @@ def test_no_random_walk_claims_what_is_not_so(chunk: int, walk: Callable[[int], 
                 raise AssertionError(f"{walk.__name__}({seed}): {error}") from error
 
 
+def test_a_walk_that_has_met_many_rows_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("periskope_async.paging.walk.MANY_KEYS", 10)
+    for walk in (walk_at_random, walk_strangely):
+        test_no_random_walk_claims_what_is_not_so(0, walk)
+
+
 # In both the count is too low, and the walk, which gives up before the end, has met as many rows as that by then.
 @pytest.mark.parametrize("seed", [400007473, 400084424])
 def test_what_was_found_once_is_not_claimed_again(seed: int) -> None:
