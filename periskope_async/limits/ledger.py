@@ -35,8 +35,6 @@ from periskope_async.limits.told import Told
 from periskope_async.limits.window import WindowEstimate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from periskope_async.limits.headers import LimitHeaders
 
 __all__ = ["Ledger"]
@@ -371,8 +369,8 @@ class Ledger:
         self._told.window(token, now, headers)
         # A refusal is judged later: the window may only be longer than assumed.
         if not token.is_refused and used > self._out(now) and token.sent_at >= self._tokens.forgotten_at:
-            ours = sum(1 for _ in self._counted_with(token, self._horizon)) + self._tokens.unsent
-            ours += self._count.taken_back_since(token.sent_at)
+            ours = self._tokens.count_with(token, self._horizon, slack=self._slack)
+            ours += self._tokens.unsent + self._count.taken_back_since(token.sent_at)
             if used > ours:
                 self._foreign.seen(used - ours, now, self._window.seconds)
 
@@ -382,9 +380,9 @@ class Ledger:
         if before < self._horizon == math.inf:
             self._tokens.recall()
 
-    def _counted_with(self, token: Token, window: float) -> Iterator[Token]:
-        slack = min(self.margin, SLACK_SHARE * self._window.seconds)
-        return self._tokens.counted_with(token, window, slack=slack)
+    @property
+    def _slack(self) -> float:
+        return min(self.margin, SLACK_SHARE * self._window.seconds)
 
     def _refuse(self, token: Token, now: float, headers: LimitHeaders, jitter: float, *, was_question: bool) -> None:
         self._closing.refusals += 1
@@ -421,7 +419,7 @@ class Ledger:
     def _slow_down(self, token: Token, now: float) -> None:
         """Take a refusal without a header to explain it."""
         if not self._pace.is_on:
-            passed = sum(not other.is_refused for other in self._counted_with(token, 1.0))
+            passed = sum(not other.is_refused for other in self._tokens.counted_with(token, 1.0, slack=self._slack))
             self._pace.start(max(1.0, passed), sent_at=self._tokens.last_sent_at)
         self._pace.refused(token.sent_at, now)
 
@@ -435,11 +433,13 @@ class Ledger:
         if opened is not None and opened.number < token.number:
             since_opened = token.sent_at - opened.upper
             ours = sum(
-                other.upper > opened.sent_at and not other.is_refused for other in self._counted_with(token, math.inf)
+                other.upper > opened.sent_at and not other.is_refused
+                for other in self._tokens.counted_with(token, math.inf, slack=self._slack)
             )
         else:
             since_opened = 0.0
-            ours = sum(not other.is_refused for other in self._counted_with(token, self._window.seconds))
+            with_it = self._tokens.counted_with(token, self._window.seconds, slack=self._slack)
+            ours = sum(not other.is_refused for other in with_it)
         if ours < self.limit:
             # Their share, and one request in place of ours.
             self._foreign.missed(self.limit - ours + 1, now, self._window.seconds)

@@ -116,6 +116,13 @@ class Tokens:
             if other.sent_at <= until:
                 yield other
 
+    def count_with(self, token: Token, window: float, *, slack: float) -> int:
+        """Count the same, without a look at each."""
+        since, until = token.sent_at - window, token.sent_at + slack
+        first = bisect_left(self._sent, Token(since, self.taken + 1, since), self._forgotten)
+        # Those sent later are among the few not surely counted by then.
+        return len(self._sent) - first - sum(other.sent_at > until for other in self._sent[self._end_of(until) :])
+
     def expire(self, forgotten_by: float) -> None:
         """Let go of the tokens counted by a moment: their window has passed."""
         sent, place = self._sent, self._next
