@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from periskope_async.mirror.lists import MirroredList
-    from periskope_async.mirror.merge import Outcome, Source
+    from periskope_async.mirror.merge import Outcome
     from periskope_async.mirror.store import ListState, Store
 
 __all__ = ["AsyncStore"]
@@ -139,24 +139,17 @@ class AsyncStore:
         return await self.call(self.store.count, mirrored, without=without)
 
     async def merge(
-        self,
-        mirrored: MirroredList,
-        rows: Sequence[tuple[str, bytes]],
-        *,
-        source: Source,
-        as_of: datetime,
-        state: ListState | None = None,
+        self, mirrored: MirroredList, rows: Sequence[tuple[str, bytes]], *, as_of: datetime, state: ListState | None
     ) -> list[Outcome]:
-        """Merge rows and, with a ``state``, write the list's state too: both or neither."""
+        """Merge rows of a walk and, with a ``state``, write the list's state too: both or neither."""
         outcomes = await self.call(
             self.store.merge,
             mirrored,
             rows,
-            source=source,
+            source="walk",
             as_of=as_of,
             now=self.now(),
             state=state,
-            # A row of an event during a sweep is there, even if the sweep misses it.
             is_sweeping=(state or self.state(mirrored)).sweep is not None,
         )
         if state is not None:

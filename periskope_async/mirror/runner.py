@@ -145,16 +145,12 @@ class Mirror:
             if event.name in each.told_by:
                 self._told.add(each.name)
             elif event.name in each.events:
-                identity = _identity(each, event)
-                if await self._phone_of_rows() not in {None, identity.get("org_phone")}:
-                    return None
-                (outcome,) = await self._store.merge(
-                    each,
-                    [(key_of(identity.values()), event.raw)],
-                    source="event",
-                    as_of=getattr(event, "timestamp", None) or self._store.now(),
+                phone = await self._phone_of_rows()
+                # A row of an event during a sweep is there, even if the sweep misses it.
+                is_sweeping = self._store.state(each).sweep is not None
+                return await self._store.call(
+                    self._merge, each, event, phone=phone, now=self._store.now(), is_sweeping=is_sweeping
                 )
-                return outcome
         return None
 
     async def watch(
@@ -225,6 +221,23 @@ class Mirror:
                 is_row = False
             if not is_row:
                 self._is_sync_wanted.set()
+
+    def _merge(
+        self, mirrored: MirroredList, event: MirrorEvent, *, phone: str | None, now: datetime, is_sweeping: bool
+    ) -> Outcome | None:
+        """Merge the row of an event, in the database's thread; None if it is of another phone."""
+        identity = _identity(mirrored, event)
+        if phone not in {None, identity.get("org_phone")}:
+            return None
+        (outcome,) = self._store.store.merge(
+            mirrored,
+            [(key_of(identity.values()), event.raw)],
+            source="event",
+            as_of=getattr(event, "timestamp", None) or now,
+            now=now,
+            is_sweeping=is_sweeping,
+        )
+        return outcome
 
     async def _phone_of_rows(self) -> str | None:
         """Give the ``org_phone`` of all rows; None if they may be of any phone."""

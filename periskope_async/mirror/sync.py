@@ -258,7 +258,7 @@ class ListSync:
         if page.count is not None:
             self._counts.add(page.count)
         rows = [(key_of(page.identity(index)), raw) for index, raw in enumerate(page.items)]
-        outcomes = await self._store.merge(self._list, rows, source="walk", as_of=as_of, state=state)
+        outcomes = await self._store.merge(self._list, rows, as_of=as_of, state=state)
         self._done.update(outcomes)
         return outcomes
 
