@@ -7,7 +7,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 __all__ = ["MANY_KEYS", "CompactKeys"]
 
@@ -33,7 +33,7 @@ class CompactKeys:
     def __contains__(self, key: object) -> bool:
         return key in self._first or (isinstance(key, int) and not self.isdisjoint((key,)))
 
-    def isdisjoint(self, keys: Iterable[int]) -> bool:
+    def isdisjoint(self, keys: Collection[int]) -> bool:
         """Whether the set has none of these keys."""
         buckets = self._buckets
         return self._first.isdisjoint(keys) and not any(rest in buckets[bucket] for bucket, rest in _split(keys))

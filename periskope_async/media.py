@@ -107,7 +107,7 @@ class Media(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         return {**described, "filedata": await self.encoded()}
 
     async def encoded(self) -> str:
-        """Give the bytes in base64, read and encoded in a thread. Raises ConfigError if the file is gone."""
+        """Give the bytes in base64, read and encoded in a thread. Raises ConfigError if they cannot be sent now."""
         return await asyncio.to_thread(self._encode)
 
     def _encode(self) -> str:

@@ -117,7 +117,7 @@ class Tokens:
                 yield other
 
     def count_with(self, token: Token, window: float, *, slack: float) -> int:
-        """Count the same, without a look at each."""
+        """Count the requests of :meth:`counted_with`, without a look at each."""
         since, until = token.sent_at - window, token.sent_at + slack
         first = bisect_left(self._sent, Token(since, self.taken + 1, since), self._forgotten)
         # Those sent later are among the few not surely counted by then.

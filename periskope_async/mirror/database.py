@@ -189,7 +189,7 @@ class _Base:
             raise MirrorError(f"{self.name} cannot be a mirror: {others[0]!r} in it is of something else. {end}")
 
     def _index(self, table: str, index: Index) -> None:
-        # SQLite writes an index anew with each row in it, also if its columns stay the same. So it has few rows.
+        # SQLite writes an index anew with each row in it, also if its columns stay the same. So it has no other rows.
         self.execute(
             f"CREATE INDEX IF NOT EXISTS {table}_{index.name} ON {table} ({', '.join(index.columns)}) "
             f"WHERE {index.condition}"
