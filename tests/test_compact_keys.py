@@ -25,7 +25,7 @@ def test_it_holds_what_was_added(first: list[int], others: list[int], asked: lis
 
 @pytest.mark.parametrize("key", [0, -1, 2**63 - 1, -(2**63), 1 << 16, (1 << 16) - 1])
 def test_neighbors_are_told_apart(key: int) -> None:
-    keys = CompactKeys(set())
+    keys = CompactKeys()
     keys.update([key])
     near = [key ^ (1 << bit) for bit in range(63)]
     assert key in keys
@@ -35,7 +35,7 @@ def test_neighbors_are_told_apart(key: int) -> None:
 
 def test_a_million_takes_little() -> None:
     rng = random.Random(1)
-    keys = CompactKeys(set())
+    keys = CompactKeys()
     tracemalloc.start()
     try:
         for _ in range(100):
