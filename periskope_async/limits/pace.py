@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["Pace", "Spread"]
+__all__ = ["DECREASE", "GROWTH", "LEAST_RATE", "NEAR", "NEAR_GROWTH", "REGROWTH", "Pace", "Spread"]
 
 # The growth with each answer, while nothing was refused: 12 % a second at any rate.
-_GROWTH = 0.12
+GROWTH = 0.12
 # The same below the last refused rate.
-_REGROWTH = 0.03
+REGROWTH = 0.03
 # The growth with each answer near the last refused rate, and beyond it.
-_NEAR_GROWTH = 0.002
-_NEAR = 0.95
-_DECREASE = 0.85
-_LEAST_RATE = 1 / 60
+NEAR_GROWTH = 0.002
+NEAR = 0.95
+DECREASE = 0.85
+LEAST_RATE = 1 / 60
 # The parts of a window for spreading requests. Timers are too coarse for one by one.
 _PARTS = 10
 
@@ -41,7 +41,7 @@ class Pace:
 
     def start(self, rate: float, *, sent_at: float) -> None:
         """Begin to space requests, behind the last one sent."""
-        self.rate, self._refused_rate = max(rate, _LEAST_RATE), math.inf
+        self.rate, self._refused_rate = max(rate, LEAST_RATE), math.inf
         self._sent_at = sent_at
 
     def stop(self) -> None:
@@ -61,17 +61,17 @@ class Pace:
         """Take an answer. A rate grows only if it is used: nothing was tried otherwise."""
         if not self._is_used:
             return
-        if self.rate < _NEAR * self._refused_rate:
-            self.rate += _GROWTH if self._refused_rate == math.inf else _REGROWTH
+        if self.rate < NEAR * self._refused_rate:
+            self.rate += GROWTH if self._refused_rate == math.inf else REGROWTH
         else:
-            self.rate += _NEAR_GROWTH
+            self.rate += NEAR_GROWTH
 
     def refused(self, sent_at: float, now: float) -> None:
         """Take a refusal. Refusals of requests sent before the last decrease are part of it."""
         if sent_at < self._changed_at:
             return
         self._refused_rate = self.rate
-        self.rate = max(self.rate * _DECREASE, _LEAST_RATE)
+        self.rate = max(self.rate * DECREASE, LEAST_RATE)
         self._changed_at = now
 
 

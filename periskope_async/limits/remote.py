@@ -27,7 +27,7 @@ __all__ = ["News", "RemoteBudget", "Ticket"]
 _NUMBERS_OF_BOTH = 5
 _PLACE_OF_IS_KNOWN = 3
 # The tickets' moments come behind so many in the reply of the reserving script.
-_NUMBERS_ABOUT_BUDGET = 9
+_NUMBERS_ABOUT_BUDGET = 10
 # A ticket late by more than this share of its lease is given back.
 _LATE_SHARE = 0.5
 _LONGEST_LEASE_SECONDS = 5.0
@@ -66,6 +66,10 @@ class News(Struct):
     """The server's max count, with the moment of sending that request."""
     refused_at: float = -math.inf
     """The moment of sending the latest refused request."""
+    passed: int = 0
+    """Answers without the limit's headers."""
+    slowed_at: float = -math.inf
+    """The moment of sending the latest request refused without them."""
 
 
 class _Standing(Struct):
@@ -78,12 +82,12 @@ class _Standing(Struct):
     closed_until: float = -math.inf
     version: int = 0
     """How many reservations there were. Redis has forgotten some if it has fewer."""
+    pace: float = math.inf
+    """Requests a second of all processes, where no header tells of a limit."""
 
 
 class RemoteBudget:
     """Which requests of this process may go: those with a ticket from Redis."""
-
-    is_paced = False
 
     def __init__(self, *, assume: RateLimit | None = None) -> None:
         self.rate = assumed_rate(assume)
@@ -124,7 +128,13 @@ class RemoteBudget:
     @property
     def requests_per_second(self) -> float:
         """This process' share of the limit while all others want as much."""
-        return self.limit / self.window / self.processes
+        told = math.inf if self.is_paced and not self.is_known else self.limit / self.window
+        return min(told, self._told.pace) / self.processes
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether requests are spaced by a rate learned from refusals."""
+        return self._told.pace < math.inf
 
     @property
     def margin(self) -> float:
@@ -154,6 +164,8 @@ class RemoteBudget:
         closed = self.closed_for(now)
         if place <= len(self._tickets):
             return max(closed, self._tickets[place - 1].start - now)
+        if self.is_paced:
+            return closed + (place - 1) / self.requests_per_second
         share = max(1, self.limit // self.processes)
         return closed + (place - 1) // share * self.window
 
@@ -211,10 +223,18 @@ class RemoteBudget:
             jitter_estimate.observe_answer(now - sent_at, self.window)
         if headers:
             self._learn(sent_at, now, headers, is_refusal=is_refusal)
+        elif is_refusal:
+            self.news.slowed_at = max(self.news.slowed_at, sent_at)
+        else:
+            self.news.passed += 1
         if is_refusal:
             self.refusals += 1
-            self.news.refused_at = max(self.news.refused_at, sent_at)
-            self.close_for((max(headers.retry_after or 0.0, headers.resets_in or 0.0) or self.window) + jitter, now)
+            wait = max(headers.retry_after or 0.0, headers.resets_in or 0.0)
+            if headers:
+                self.news.refused_at = max(self.news.refused_at, sent_at)
+            else:
+                wait = wait or 1 / min(self._told.pace, self.requests_per_second)
+            self.close_for((wait or self.window) + jitter, now)
 
     def lose(self, token: Ticket, now: float) -> None:
         """Book a sent request as lost, without headers: the server may have counted it until now."""
@@ -260,10 +280,11 @@ class RemoteBudget:
 
     def take_reply(self, reply: Sequence[int], *, asked_at: float, told_at: float) -> float:
         """Take the reserving script's reply. Give the seconds to wait before asking for more."""
-        processes, foreign, again, version = reply[_NUMBERS_OF_BOTH:_NUMBERS_ABOUT_BUDGET]
+        processes, foreign, again, version, pace = reply[_NUMBERS_OF_BOTH:_NUMBERS_ABOUT_BUDGET]
         told = self._told
         told.why = "knows" if reply[_PLACE_OF_IS_KNOWN] else "asks"
         told.processes, told.foreign, told.version = max(1, processes), foreign, version
+        told.pace = pace / 1000 if pace else math.inf
         is_stepped = self.take_word(reply, asked_at=asked_at, told_at=told_at)
         for start in reply[_NUMBERS_ABOUT_BUDGET:]:
             self._tickets.append(Ticket(self.next_number, self.clock.ours(start) + self.clock.error))
@@ -309,6 +330,8 @@ class RemoteBudget:
             self._theirs(used_at),
             self._theirs(news.refused_at),
             round(self.window * 1e6),
+            news.passed,
+            self._theirs(news.slowed_at),
         ]
         for number, counted_by in news.counted.items():
             arguments += [f"{process}:{number}", 0 if counted_by is None else self._theirs(counted_by)]

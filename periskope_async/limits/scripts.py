@@ -9,6 +9,10 @@ window, and the time of a trip to Redis costs nothing.
 An unsent token counts as sent at the end of its lease. A process dying with tokens out takes them with it for a lease
 and a window, no longer.
 
+Where no header tells of a limit, tokens are spaced by a rate learned from refusals
+(:mod:`periskope_async.limits.pace`). While others use the key, they are spaced over a window: answers show that use
+then, and it finds its place.
+
 All moments are microseconds of Redis' own clock, which each script reads once. Both scripts may run twice: a token has
 a number from its process, and news is only taken if it is newer.
 
@@ -16,8 +20,8 @@ The keys in Redis, all with one hash tag:
 
 - ``tokens``, a sorted set: ``process:number`` by the moment of counting.
 - ``budget``, a hash: limit and window (with the moments of their answers), ``closed_until``, ``probe_until``, the
-  foreign use seen, a slack learned from refusals, ``at`` (the moment of the last script) and ``version`` (how many
-  reservations there were).
+  foreign use seen, a slack learned from refusals, ``pace`` (requests a second), ``next`` (the first moment for the next
+  token), ``at`` (the moment of the last script) and ``version`` (how many reservations there were).
 - ``line``, a sorted set: the waiting processes, by the moment since when.
 - ``seen``, a sorted set: the processes, by the moment of their last question.
 
@@ -26,6 +30,9 @@ of it if it has seen a higher version. The budget counts as spent for one window
 """
 
 from __future__ import annotations
+
+from periskope_async.limits.pace import DECREASE, GROWTH, LEAST_RATE, NEAR, NEAR_GROWTH, REGROWTH
+from periskope_async.limits.rate import ASSUMED
 
 __all__ = ["KEYS", "RESERVE", "SETTLE"]
 
@@ -37,6 +44,11 @@ local tokens, budget, line, seen = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local function field(name) return tonumber(redis.call('HGET', budget, name)) end
+-- Nil also for a 0.
+local function rate(name)
+  local value = field(name)
+  return value and value > 0 and value or nil
+end
 
 -- What is left of an estimate that fades by a share with each window.
 local function faded(name, share, window)
@@ -63,7 +75,8 @@ local back = (field('at') or 0) - now
 local is_set_back = back > 1000000
 if is_set_back then
   for _, key in ipairs({tokens, line, seen}) do redis.call('ZREMRANGEBYSCORE', key, '-inf', '+inf') end
-  for _, name in ipairs({'limit_at', 'length_at', 'foreign_at', 'slack_at', 'probe_until', 'closed_until'}) do
+  for _, name in ipairs({'limit_at', 'length_at', 'foreign_at', 'slack_at', 'probe_until', 'closed_until', 'pace_at',
+                         'next'}) do
     local moment = field(name)
     if moment then redis.call('HSET', budget, name, moment - back) end
   end
@@ -76,7 +89,7 @@ local process, first, wanted, share = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[
 local believed_limit, believed_window, why = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 local version_seen, version = tonumber(ARGV[8]), field('version') or 0
 
-local limit, window = field('limit'), field('window') or believed_window
+local limit, window, pace = field('limit'), field('window') or believed_window, rate('pace')
 local again = math.floor(math.min(math.max(window / 8, 10000), 250000))
 if why == 'rejoins' or version_seen > version or is_set_back then
   -- What was spent without Redis, or was forgotten by it, is back when a window has passed.
@@ -89,9 +102,8 @@ if not limit and why ~= 'asks' then
   redis.call('HSET', budget, 'limit', limit, 'window', window)
 end
 local is_known, most = limit and 1 or 0, wanted
-if not limit then
+if not limit and not pace then
   -- One request goes ahead as a probe. The others wait a fifth of a second for its answer.
-  limit = believed_limit
   local probe_until = field('probe_until')
   if wanted > 0 and not probe_until then
     redis.call('HSET', budget, 'probe_until', now + 200000)
@@ -100,6 +112,7 @@ if not limit then
     most, again = 0, 20000
   end
 end
+limit = limit or believed_limit
 
 -- Who waits, and who has not asked for so long that it does no more.
 for _, gone in ipairs(redis.call('ZRANGE', seen, '-inf', now - 1500000, 'BYSCORE')) do
@@ -114,6 +127,14 @@ end
 
 local foreign = math.ceil(faded('foreign', 0.91, window) - 0.3)
 local allowed = math.max(1, math.min(math.floor(limit * share), limit - foreign))
+if pace and not field('limit_at') then
+  -- Nothing but the pace is known.
+  allowed = 1000000000
+end
+-- Between two tokens.
+local gap = pace and 1000000 / pace or foreign > 0 and math.min(window, 1000000) / allowed or 0
+local next = gap > 0 and field('next') or now
+local is_ahead = next > now
 local closed_until = field('closed_until') or 0
 local mine = 0
 if closed_until > now then
@@ -135,7 +156,13 @@ elseif most > 0 then
   end
 end
 
-local reply = {{now, limit, window, is_known, closed_until, redis.call('ZCARD', seen), foreign, again, version}}
+if gap > 0 and next > now + 250000 then
+  -- No token is given for long ahead: a refusal changes all.
+  mine, again = 0, math.floor(math.min(next - now - 125000, 500000))
+end
+local reply = {{now, limit, window, is_known, closed_until, redis.call('ZCARD', seen), foreign, again, version,
+                pace and math.ceil(pace * 1000) or 0}}
+local head = #reply
 local out = redis.call('ZCARD', tokens)
 local slack = faded('slack', 0.98, window)
 local given = 0
@@ -151,6 +178,11 @@ for number = first, first + wanted - 1 do
       local replaced = redis.call('ZRANGE', tokens, out - allowed, out - allowed, 'WITHSCORES')
       start = math.max(now, replaced[2] + window + slack)
     end
+    if gap > 0 then
+      if given > 0 and next > now + 250000 then break end
+      start = math.max(start, next)
+      next = start + gap
+    end
     redis.call('ZADD', tokens, start + lease(window), token)
     out, given = out + 1, given + 1
   else
@@ -158,7 +190,11 @@ for number = first, first + wanted - 1 do
   end
   reply[#reply + 1] = math.ceil(start)
 end
-if #reply - 9 == wanted then
+if given > 0 and gap > 0 then
+  -- A rate that is not used does not grow.
+  redis.call('HSET', budget, 'next', next, 'is_used', (is_ahead or given > 1) and 1 or 0)
+end
+if #reply - head == wanted then
   redis.call('ZREM', line, process)
 elseif given > 0 then
   -- To the end of the line, so that the others come next.
@@ -177,13 +213,37 @@ local shortest, longest, length_at = tonumber(ARGV[3]), tonumber(ARGV[4]), momen
 local at_least, closed_for = tonumber(ARGV[6]), tonumber(ARGV[7])
 local used, used_at, refused_at = tonumber(ARGV[8]), moment(ARGV[9]), moment(ARGV[10])
 local window = field('window') or tonumber(ARGV[11])
+local passed, slowed_at = tonumber(ARGV[12]), moment(ARGV[13])
 
-for place = 12, #ARGV, 2 do
+for place = 14, #ARGV, 2 do
   if ARGV[place + 1] == '0' then
     redis.call('ZREM', tokens, ARGV[place])
   else
     redis.call('ZADD', tokens, 'XX', math.min(tonumber(ARGV[place + 1]), now + lease(window)), ARGV[place])
   end
+end
+
+if limit > 0 and not field('limit_at') then
+  -- Headers tell all.
+  redis.call('HSET', budget, 'pace', 0, 'pace_refused', 0)
+end
+local pace = rate('pace')
+if not pace and slowed_at > 0 and field('limit') then
+  -- There is a limit without headers, below what was sent in a second.
+  pace = math.max(1, redis.call('ZCOUNT', tokens, slowed_at - 1000000, now))
+elseif not pace and not field('limit') and (slowed_at > 0 or passed > 0) then
+  pace = {ASSUMED.limit / ASSUMED.window}
+end
+if pace then
+  local refused = rate('pace_refused')
+  if slowed_at > (field('pace_at') or 0) then
+    -- A refusal of a request sent before the last decrease is part of it.
+    refused, pace = pace, math.max(pace * {DECREASE}, {LEAST_RATE})
+    redis.call('HSET', budget, 'pace_refused', refused, 'pace_at', now, 'next', now + 1000000 / pace)
+  elseif field('is_used') == 1 then
+    pace = pace + passed * (not refused and {GROWTH} or pace < {NEAR} * refused and {REGROWTH} or {NEAR_GROWTH})
+  end
+  redis.call('HSET', budget, 'pace', pace)
 end
 
 if limit > 0 and limit_at >= (field('limit_at') or 0) then

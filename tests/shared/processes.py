@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from msgspec import Struct
 
+from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.remote import RemoteBudget, Ticket
 from periskope_async.limits.scripts import KEYS, RESERVE, SETTLE
 from tests.limits.servers import FixedWindow, headers_of
@@ -82,6 +83,8 @@ class Cluster:
         self.rng = rng
         self.ways = _Ways(**ways)
         self.now = 0.0
+        self.is_mute = False
+        """Whether the server says nothing of its limit."""
         self.redis_ahead = 0.0
         """Seconds by which Redis' clock is ahead."""
         self.processes: list[Process] = []
@@ -196,7 +199,7 @@ class Cluster:
 
         def count() -> None:
             counted = self.server.count(self.now)
-            headers = headers_of(counted, self.now)
+            headers = LimitHeaders() if self.is_mute else headers_of(counted, self.now)
 
             def answer() -> None:
                 if process.is_dead:

@@ -42,13 +42,13 @@ class FakeRedis:
         now = round(loop.time() * MICROSECONDS)
         word = [now, LIMIT, MICROSECONDS, 1, 0]
         if isinstance(args[0], int):
-            # The one that settles: the news of each ticket stands behind eleven numbers.
-            self.out -= {int(token.partition(":")[2]) for token in args[11::2]}
+            # The one that settles: the news of each ticket stands behind thirteen numbers.
+            self.out -= {int(token.partition(":")[2]) for token in args[13::2]}
             return word
         _, first, wanted, *_ = args
         given = range(first, first + min(wanted, LIMIT // PROCESSES))
         self.out |= set(given)
-        return [*word, PROCESSES, 0, 100_000, self.trips, *[now] * len(given)]
+        return [*word, PROCESSES, 0, 100_000, self.trips, 0, *[now] * len(given)]
 
 
 class Calls:

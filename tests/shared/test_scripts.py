@@ -158,8 +158,8 @@ def test_a_reservation_may_be_made_twice(store: Store) -> None:
         question = process.budget.question(4, reserve=0.0)
         run._script(process, run._reserve, [process.name, *question], replies.append)
         run.run(run.now + 1e-3)
-    assert replies[0][9:] == replies[1][9:]
-    assert len(replies[0][9:]) == 4
+    assert replies[0][10:] == replies[1][10:]
+    assert len(replies[0][10:]) == 4
     assert run.redis.zcard(run._keys[0]) == 4
 
 
