@@ -67,7 +67,7 @@ class News(Struct):
     refused_at: float = -math.inf
     """The moment of sending the latest refused request."""
     passed: int = 0
-    """Answers without the limit's headers."""
+    """How many answers were no refusals."""
     slowed_at: float = -math.inf
     """The moment of sending the latest request refused without them."""
 
@@ -225,15 +225,15 @@ class RemoteBudget:
             self._learn(sent_at, now, headers, is_refusal=is_refusal)
         elif is_refusal:
             self.news.slowed_at = max(self.news.slowed_at, sent_at)
-        else:
+        if not is_refusal:
             self.news.passed += 1
-        if is_refusal:
+        else:
             self.refusals += 1
             wait = max(headers.retry_after or 0.0, headers.resets_in or 0.0)
             if headers:
                 self.news.refused_at = max(self.news.refused_at, sent_at)
             else:
-                wait = wait or 1 / min(self._told.pace, self.requests_per_second)
+                wait = wait or 1 / (self.requests_per_second * self.processes)
             self.close_for((wait or self.window) + jitter, now)
 
     def lose(self, token: Ticket, now: float) -> None:

@@ -10,18 +10,21 @@ An unsent token counts as sent at the end of its lease. A process dying with tok
 and a window, no longer.
 
 Where no header tells of a limit, tokens are spaced by a rate learned from refusals
-(:mod:`periskope_async.limits.pace`). While others use the key, they are spaced over a window: answers show that use
-then, and it finds its place.
+(:mod:`periskope_async.limits.pace`). While others use the key, they are spaced over a window, or over a second of a
+longer one: answers show that use then, and it finds its place.
 
 All moments are microseconds of Redis' own clock, which each script reads once. Both scripts may run twice: a token has
-a number from its process, and news is only taken if it is newer.
+a number from its process, and news is only taken if it is newer. Only ``passed`` may be counted twice: a pace grows a
+little more then, which is harmless.
 
 The keys in Redis, all with one hash tag:
 
 - ``tokens``, a sorted set: ``process:number`` by the moment of counting.
 - ``budget``, a hash: limit and window (with the moments of their answers), ``closed_until``, ``probe_until``, the
-  foreign use seen, a slack learned from refusals, ``pace`` (requests a second), ``next`` (the first moment for the next
-  token), ``at`` (the moment of the last script) and ``version`` (how many reservations there were).
+  foreign use seen, a slack learned from refusals, ``pace`` (requests a second), ``pace_refused`` (the last refused
+  one), ``pace_at`` (the moment of its last decrease), ``next`` (the first moment for the next token), ``is_used``
+  (whether the last tokens were spaced), ``at`` (the moment of the last script) and ``version`` (how many reservations
+  there were).
 - ``line``, a sorted set: the waiting processes, by the moment since when.
 - ``seen``, a sorted set: the processes, by the moment of their last question.
 
@@ -44,11 +47,6 @@ local tokens, budget, line, seen = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local function field(name) return tonumber(redis.call('HGET', budget, name)) end
--- Nil also for a 0.
-local function rate(name)
-  local value = field(name)
-  return value and value > 0 and value or nil
-end
 
 -- What is left of an estimate that fades by a share with each window.
 local function faded(name, share, window)
@@ -89,7 +87,7 @@ local process, first, wanted, share = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[
 local believed_limit, believed_window, why = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 local version_seen, version = tonumber(ARGV[8]), field('version') or 0
 
-local limit, window, pace = field('limit'), field('window') or believed_window, rate('pace')
+local limit, window, pace = field('limit'), field('window') or believed_window, field('pace')
 local again = math.floor(math.min(math.max(window / 8, 10000), 250000))
 if why == 'rejoins' or version_seen > version or is_set_back then
   -- What was spent without Redis, or was forgotten by it, is back when a window has passed.
@@ -224,22 +222,26 @@ for place = 14, #ARGV, 2 do
 end
 
 if limit > 0 and not field('limit_at') then
-  -- Headers tell all.
-  redis.call('HSET', budget, 'pace', 0, 'pace_refused', 0)
+  -- Headers tell all. An empty text is no number, and a user of Redis may have no right to delete.
+  redis.call('HSET', budget, 'pace', '', 'pace_refused', '', 'next', '')
 end
-local pace = rate('pace')
+local pace = field('pace')
 if not pace and slowed_at > 0 and field('limit') then
   -- There is a limit without headers, below what was sent in a second.
   pace = math.max(1, redis.call('ZCOUNT', tokens, slowed_at - 1000000, now))
-elseif not pace and not field('limit') and (slowed_at > 0 or passed > 0) then
+elseif not pace and not field('limit') and limit == 0 and (slowed_at > 0 or passed > 0) then
   pace = {ASSUMED.limit / ASSUMED.window}
+  redis.call('HSET', budget, 'next', now + 1000000 / pace)
 end
 if pace then
-  local refused = rate('pace_refused')
-  if slowed_at > (field('pace_at') or 0) then
+  local refused, changed_at = field('pace_refused'), field('pace_at') or 0
+  -- A moment to come is from before the clock was set back.
+  if slowed_at > 0 and (slowed_at > changed_at or changed_at > now) then
     -- A refusal of a request sent before the last decrease is part of it.
     refused, pace = pace, math.max(pace * {DECREASE}, {LEAST_RATE})
-    redis.call('HSET', budget, 'pace_refused', refused, 'pace_at', now, 'next', now + 1000000 / pace)
+    -- Tokens given before the refusal may still go.
+    local behind = math.max(field('next') or 0, now + 1000000 / pace)
+    redis.call('HSET', budget, 'pace_refused', refused, 'pace_at', now, 'next', behind)
   elseif field('is_used') == 1 then
     pace = pace + passed * (not refused and {GROWTH} or pace < {NEAR} * refused and {REGROWTH} or {NEAR_GROWTH})
   end

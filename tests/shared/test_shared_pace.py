@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
 
+from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.rate import RateLimit
-from tests.limits.servers import FixedWindow, LeakyBucket, Server
+from periskope_async.limits.remote import RemoteBudget
+from tests.limits.servers import Counted, FixedWindow, LeakyBucket, Server
 from tests.shared.processes import Cluster, cluster
 
 if TYPE_CHECKING:
@@ -20,6 +23,39 @@ def mute(store: Store, server: Server, processes: int, *, waiting: int) -> Clust
     run = cluster(store, 10, processes, waiting=waiting // processes, server=server)
     run.is_mute = True
     return run
+
+
+def told(run: Cluster, *names: str) -> list[float | None]:
+    """Read what Redis knows."""
+    return [float(value) if value else None for value in run.redis.hmget(run._keys[1], *names)]
+
+
+class Gateway(FixedWindow):
+    """A server behind a gateway that refuses one request, without headers."""
+
+    def __init__(self, run: Cluster, at: float) -> None:
+        super().__init__(run.server.limit, 1.0)
+        self._run, self._at = run, at
+
+    def count(self, now: float) -> Counted:
+        self._run.is_mute = now >= self._at
+        if not self._run.is_mute:
+            return super().count(now)
+        self._at = math.inf
+        return Counted(True, 0, 0, now, 0.0)
+
+
+def send_evenly(run: Cluster, rate: float) -> list[float]:
+    """Be another program with the same key. Give the moments of its refusals."""
+    refused: list[float] = []
+
+    def send() -> None:
+        if run.server.count(run.now).is_refused:
+            refused.append(run.now)
+        run.at(run.now + 1 / rate, send)
+
+    run.at(0.05, send)
+    return refused
 
 
 @pytest.mark.parametrize("processes", [1, 3])
@@ -39,7 +75,7 @@ def test_the_rate_of_a_window_is_found(store: Store, limit: int, window: float, 
     run = mute(store, FixedWindow(limit, window), processes, waiting=99)
     run.run(200.0)
     assert len(run.answered) == 99
-    assert run.answered[-1] < max(2 * 99 * window / limit, 12.0)
+    assert run.answered[-1] < max(2 * 99 * window / limit, 12.0) + window
     assert run.refusals <= 30
 
 
@@ -72,6 +108,7 @@ def test_headers_that_come_at_last_end_the_pace(store: Store) -> None:
     assert len(run.answered) == 600
     assert run.answered[-1] < 2.0 + 600 / 50 + 2.0
     assert run.refusals == 0
+    assert told(run, "pace", "pace_refused", "next") == [None, None, None]
 
 
 def test_a_second_limit_without_headers_is_found(store: Store) -> None:
@@ -91,17 +128,55 @@ def test_a_second_limit_without_headers_is_found(store: Store) -> None:
 def test_another_program_is_not_crowded_out(store: Store, rate: int, processes: int) -> None:
     """It sends evenly, with the same key, and looks at no headers."""
     run = cluster(store, 10, processes, waiting=200)
-    refused: list[float] = []
-
-    def send() -> None:
-        if run.server.count(run.now).is_refused:
-            refused.append(run.now)
-        run.at(run.now + 1 / rate, send)
-
-    run.at(0.05, send)
+    refused = send_evenly(run, rate)
     run.run(60.0)
     late = [moment for moment in refused if moment > 5.0]
     assert len(late) <= 0.1 * rate * 55
     ours = [moment for process in run.processes for moment in process.refused if moment > 5.0]
     assert len(ours) <= 0.02 * len(run.answered) + 1
     assert len([moment for moment in run.answered if 10 < moment < 30]) >= 0.75 * (10 - rate) * 20
+
+
+def test_nothing_goes_at_once_behind_the_probe(store: Store) -> None:
+    run = mute(store, LeakyBucket(25, early=0), 2, waiting=20)
+    run.run(10.0)
+    probe, second, *_ = run.answered
+    assert second - probe > 0.09
+
+
+def test_a_pace_grows_again_where_answers_have_headers(store: Store) -> None:
+    """It was begun by a refusal without them."""
+    run = cluster(store, 50, 2, waiting=5000)
+    run.server = Gateway(run, at=5.0)
+    run.run(7.0)
+    (before,) = told(run, "pace")
+    run.run(17.0)
+    (after,) = told(run, "pace")
+    assert before
+    assert after
+    assert after > before + 2
+
+
+def test_the_first_headers_begin_no_pace(store: Store) -> None:
+    """An answer without headers is told together with them."""
+    run = cluster(store, 100, 1, waiting=1, answer=(5.0, 5.0))
+    run.run(0.5)
+    (process,) = run.processes
+    process.budget.news.passed = 1
+    process.budget.news.limit = (run.now + process.ahead, 100)
+    run._tell(process)
+    run.run(1.0)
+    assert told(run, "limit", "pace") == [100, None]
+
+
+@pytest.mark.parametrize("processes", [1, 20])
+@pytest.mark.parametrize("pace", [1, 5])
+def test_a_bare_refusal_closes_until_the_next_token(pace: int, processes: int) -> None:
+    budget = RemoteBudget()
+    now = 1_700_000_000_000_000
+    reply = [now, 10, 1_000_000, 0, 0, processes, 0, 100_000, 1, pace * 1000, now]
+    budget.take_reply(reply, asked_at=0.0, told_at=0.001)
+    (ticket,) = budget.take_up_to(1, 0.01)
+    budget.sent(ticket, 0.01)
+    budget.settle(ticket, 0.02, LimitHeaders(), is_refusal=True)
+    assert budget.closed_for(0.02) == pytest.approx(1 / pace)
