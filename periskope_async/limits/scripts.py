@@ -131,7 +131,13 @@ if pace and not field('limit_at') then
 end
 -- Between two tokens.
 local gap = pace and 1000000 / pace or foreign > 0 and math.min(window, 1000000) / allowed or 0
-local next = gap > 0 and field('next') or now
+local slack = faded('slack', 0.98, window)
+local next = gap > 0 and math.max(now, field('next') or 0) or now
+if next > now + window + slack + gap then
+  -- The pace has grown since, or the clock was set back, and an older version of this script has not seen to it.
+  next = now + window + slack + gap
+  redis.call('HSET', budget, 'next', next)
+end
 local is_ahead = next > now
 local closed_until = field('closed_until') or 0
 local mine = 0
@@ -139,11 +145,21 @@ if closed_until > now then
   again = math.min(closed_until - now, 500000)
 elseif most > 0 then
   local uncounted = redis.call('ZCOUNT', tokens, '(' .. string.format('%.0f', now), '+inf')
-  local a_share = math.max(1, math.floor(allowed / redis.call('ZCARD', line)))
-  local ahead = redis.call('ZRANK', line, process)
   local free = allowed - uncounted
-  mine = math.min(most, a_share, free - ahead * a_share)
-  if mine < math.min(most, free) then
+  local room, all = free, allowed
+  if gap > 0 then
+    -- No token is given for long ahead: a refusal changes all.
+    room = math.min(free, math.ceil((now + 250000 - next) / gap))
+    all = math.min(allowed, 250000 / gap)
+  end
+  local waiting, ahead = redis.call('ZCARD', line), redis.call('ZRANK', line, process)
+  local a_share = math.max(1, math.floor(all / waiting))
+  mine = math.min(most, a_share, room - ahead * a_share)
+  if gap > 0 then
+    -- It asks again when its turn comes. If it asks later, those near to Redis go first.
+    local before_it = mine > 0 and mine + (waiting - 1) * a_share or ahead * a_share
+    again = math.floor(math.min(math.max(next + before_it * gap - now - 160000, 20000), 500000))
+  elseif mine < math.min(most, free) then
     -- The rest is for those who are ahead, if they come for it.
     again = math.floor(math.max(window / 32, 10000))
   end
@@ -154,15 +170,10 @@ elseif most > 0 then
   end
 end
 
-if gap > 0 and next > now + 250000 then
-  -- No token is given for long ahead: a refusal changes all.
-  mine, again = 0, math.floor(math.min(next - now - 125000, 500000))
-end
 local reply = {{now, limit, window, is_known, closed_until, redis.call('ZCARD', seen), foreign, again, version,
                 pace and math.ceil(pace * 1000) or 0}}
 local head = #reply
 local out = redis.call('ZCARD', tokens)
-local slack = faded('slack', 0.98, window)
 local given = 0
 for number = first, first + wanted - 1 do
   local token = process .. ':' .. string.format('%.0f', number)
@@ -177,7 +188,7 @@ for number = first, first + wanted - 1 do
       start = math.max(now, replaced[2] + window + slack)
     end
     if gap > 0 then
-      if given > 0 and next > now + 250000 then break end
+      if next >= now + 250000 then break end
       start = math.max(start, next)
       next = start + gap
     end

@@ -32,9 +32,11 @@ _CLOCK = "redis.call('TIME')"
 class Process:
     """A process: its clock, its share of the budget, and how many requests wait in it."""
 
-    def __init__(self, name: str, ahead: float, *, assume: RateLimit | None = None) -> None:
+    def __init__(self, name: str, ahead: float, *, assume: RateLimit | None = None, far: float = 0.0) -> None:
         self.name = name
         self.ahead = ahead
+        self.far = far
+        """By so many seconds its way to Redis is longer, there and back."""
         self.budget = RemoteBudget(assume=assume)
         self.waiting = 0
         self.answered: list[float] = []
@@ -94,8 +96,8 @@ class Cluster:
         self._order = itertools.count()
         self.trips = 0
 
-    def add(self, *, ahead: float = 0.0, assume: RateLimit | None = None) -> Process:
-        process = Process(f"p{len(self.processes)}", ahead, assume=assume)
+    def add(self, *, ahead: float = 0.0, assume: RateLimit | None = None, far: float = 0.0) -> Process:
+        process = Process(f"p{len(self.processes)}", ahead, assume=assume, far=far)
         self.processes.append(process)
         return process
 
@@ -152,12 +154,12 @@ class Cluster:
 
     def _script(self, process: Process, script: Any, arguments: list[Any], back: Callable[[Any], None]) -> None:
         self.trips += 1
-        there = self.now + self._take("to_redis")
+        there = self.now + process.far + self._take("to_redis")
 
         def run() -> None:
             reply = script(self._keys, arguments, self.now + self.redis_ahead)
             if not process.is_dead:
-                self.at(self.now + self._take("to_redis"), lambda: back(reply))
+                self.at(self.now + process.far + self._take("to_redis"), lambda: back(reply))
 
         self.at(there, run)
 

@@ -14,6 +14,8 @@ from tests.limits.servers import Counted, FixedWindow, LeakyBucket, Server
 from tests.shared.processes import Cluster, cluster
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.shared.stores import Store
 
 ENDLESS = 10**9
@@ -30,6 +32,14 @@ def told(run: Cluster, *names: str) -> list[float | None]:
     return [float(value) if value else None for value in run.redis.hmget(run._keys[1], *names)]
 
 
+def spread(store: Store, server: Server, far: Sequence[float]) -> Cluster:
+    """Make processes with different ways to Redis, which all have enough to do."""
+    run = cluster(store, 10, 0, waiting=0, server=server)
+    for seconds in far:
+        run.add(far=seconds).waiting = 5000
+    return run
+
+
 class Gateway(FixedWindow):
     """A server behind a gateway that refuses one request, without headers."""
 
@@ -43,6 +53,11 @@ class Gateway(FixedWindow):
             return super().count(now)
         self._at = math.inf
         return Counted(True, 0, 0, now, 0.0)
+
+
+def is_shared_fairly(run: Cluster) -> bool:
+    counts = [len(process.answered) for process in run.processes]
+    return max(counts) <= 1.5 * min(counts)
 
 
 def send_evenly(run: Cluster, rate: float) -> list[float]:
@@ -137,6 +152,39 @@ def test_another_program_is_not_crowded_out(store: Store, rate: int, processes: 
     assert len([moment for moment in run.answered if 10 < moment < 30]) >= 0.75 * (10 - rate) * 20
 
 
+EIGHT = [number * 0.003 for number in range(8)]
+
+
+@pytest.mark.parametrize("far", [(0.0, 0.01), (0.0, 0.01, 0.002), (0.0, 0.02, 0.04), EIGHT])
+@pytest.mark.parametrize("rate", [3, 10, 50])
+def test_a_pace_is_shared_fairly(store: Store, rate: int, far: Sequence[float]) -> None:
+    """The process nearest to Redis does not take all."""
+    run = spread(store, LeakyBucket(rate, early=0), far)
+    run.is_mute = True
+    run.run(60.0)
+    assert is_shared_fairly(run)
+    assert len(run.answered) >= (0.75 if rate < 50 else 0.4) * rate * 60
+
+
+@pytest.mark.parametrize("far", [(0.0, 0.002), (0.0, 0.01), (0.0, 0.01, 0.02), EIGHT])
+@pytest.mark.parametrize(("limit", "rate"), [(3, 1), (10, 2), (10, 5), (50, 5), (50, 20)])
+def test_what_others_leave_is_shared_fairly(store: Store, limit: int, rate: int, far: Sequence[float]) -> None:
+    run = spread(store, FixedWindow(limit, 1.0), far)
+    send_evenly(run, rate)
+    run.run(30.0)
+    assert is_shared_fairly(run)
+    assert len(run.answered) >= 0.6 * (limit - rate) * 30
+
+
+def test_a_refusal_is_followed_by_no_more(store: Store) -> None:
+    """The tokens that others hold by then are not given twice."""
+    run = spread(store, LeakyBucket(50, early=0), (0.0, 0.01, 0.02))
+    run.is_mute = True
+    run.run(60.0)
+    refused = sorted(moment for process in run.processes for moment in process.refused)
+    assert len([moment for moment in refused if moment < refused[0] + 1.0]) <= 2
+
+
 def test_nothing_goes_at_once_behind_the_probe(store: Store) -> None:
     run = mute(store, LeakyBucket(25, early=0), 2, waiting=20)
     run.run(10.0)
@@ -180,3 +228,18 @@ def test_a_bare_refusal_closes_until_the_next_token(pace: int, processes: int) -
     budget.sent(ticket, 0.01)
     budget.settle(ticket, 0.02, LimitHeaders(), is_refusal=True)
     assert budget.closed_for(0.02) == pytest.approx(1 / pace)
+
+
+def test_moments_of_a_clock_set_back_stop_nothing(store: Store) -> None:
+    """An older version of the script has set back those that it knows."""
+    run = mute(store, LeakyBucket(10, early=0), 2, waiting=4000)
+
+    def leave_ahead() -> None:
+        run.server = LeakyBucket(3, early=0)
+        later = int((1_700_000_000 + run.now + 3600) * 1e6)
+        run.redis.hset(run._keys[1], mapping={"next": later, "pace_at": later})
+
+    run.at(10.0, leave_ahead)
+    run.run(70.0)
+    assert len([moment for moment in run.answered if moment > 12.0]) >= 0.75 * 3 * 58
+    assert run.refusals <= 20
