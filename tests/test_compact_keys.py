@@ -16,6 +16,7 @@ KEYS = st.lists(st.integers(-(2**63), 2**63 - 1))
 @given(first=KEYS, others=KEYS, asked=KEYS)
 def test_it_holds_what_was_added(first: list[int], others: list[int], asked: list[int]) -> None:
     keys = CompactKeys(set(first))
+    assert all(key in keys for key in first)
     keys.update(others)
     held = {*first, *others}
     assert all(key in keys for key in held)
@@ -25,7 +26,7 @@ def test_it_holds_what_was_added(first: list[int], others: list[int], asked: lis
 
 @pytest.mark.parametrize("key", [0, -1, 2**63 - 1, -(2**63), 1 << 16, (1 << 16) - 1])
 def test_neighbors_are_told_apart(key: int) -> None:
-    keys = CompactKeys()
+    keys = CompactKeys(set())
     keys.update([key])
     near = [key ^ (1 << bit) for bit in range(63)]
     assert key in keys
@@ -33,9 +34,20 @@ def test_neighbors_are_told_apart(key: int) -> None:
     assert "no key" not in keys
 
 
+def test_the_first_keys_move_little_by_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("periskope_async.compact_keys._MOVED_AT_ONCE", 2)
+    first = set(range(5))
+    keys = CompactKeys(first)
+    for left in (3, 1, 0, 0):
+        keys.update([100 + left])
+        assert len(first) == left
+        assert all(key in keys for key in range(5))
+        assert 5 not in keys
+
+
 def test_a_million_takes_little() -> None:
     rng = random.Random(1)
-    keys = CompactKeys()
+    keys = CompactKeys(set())
     tracemalloc.start()
     try:
         for _ in range(100):

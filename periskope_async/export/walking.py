@@ -196,7 +196,7 @@ class _Rows:
         begun = self.spool.begun
         if not (begun.is_merged or self.spool.pages or len(set(self._sources.values())) < len(self._sources)):
             return
-        self._known = CompactKeys()
+        self._known = CompactKeys(set())
         for page, data in self.spool.read():
             rows = decompressed(data, begun.codec).splitlines()
             keys = [self._keys.of_row(self._sources[page.source], row) for row in rows]
