@@ -120,6 +120,8 @@ async def _read(
                 report = raw.report
                 report.why = "it came to rows that the file has"
                 break
+            # Its memory serves the next one.
+            del page
         rows.check_owner()
         await in_thread(rows.spool.end, name, report or raw.report)
     return True
@@ -160,6 +162,7 @@ async def _patiently(pages: AsyncIterator[T], patience: float) -> AsyncIterator[
             continue
         has_met_one, gone_since, wait = True, None, _FIRST_WAIT
         yield page
+        del page
 
 
 def _is_passing(error: PeriskopeError) -> bool:

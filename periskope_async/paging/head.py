@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from periskope_async.paging.cursor import Cursor
     from periskope_async.paging.page import Page
     from periskope_async.wire.order import Order
 
@@ -68,10 +69,10 @@ class Top:
 class Head:
     """The sweeps over the head. They read newest first in every walk."""
 
-    def __init__(self, top: Top, *, most_rows: int, is_reversed: bool) -> None:
+    def __init__(self, top: Top, cursor: Cursor, *, is_reversed: bool) -> None:
         self.is_over = False
         self._newest, self._since, self._timeless = top.newest, top.since, top.timeless
-        self._most_rows = most_rows
+        self._cursor = cursor
         self._is_reversed = is_reversed
         self._looks = 0
         self._margin = _MIN_MARGIN
@@ -79,11 +80,8 @@ class Head:
 
     def next_ask(self) -> Ask:
         """Give the page to ask for."""
-        return Ask(Phase.HEAD, self._offset, min(self._limit, self._most_rows), is_reversed=self._is_reversed)
-
-    def ask_for_less(self, most_rows: int) -> None:
-        """Ask for at most ``most_rows`` at once."""
-        self._most_rows = most_rows
+        limit = min(self._limit, self._cursor.most_rows)
+        return Ask(Phase.HEAD, self._offset, limit, is_reversed=self._is_reversed)
 
     def record(self, page: Page[Any], fresh: Sequence[int]) -> None:
         """Take a page, and the indexes of its new rows."""

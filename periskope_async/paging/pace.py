@@ -23,7 +23,7 @@ class Pace:
     The depth is the number of requests allowed during one answer (Little's law), and one spare. The limit's burst is
     its min: requests come in bursts, and a slow answer holds up the pages behind it. The caller's speed sets its max:
     pages beyond one answer's worth only wait for each other. This max uses the min latency, since waiting pages add
-    their own. The depth of large pages doubles at each wait for one, and falls by one each time all have come.
+    their own. The depth of large pages doubles at each idle wait for one, and falls by one each time all have come.
     """
 
     def __init__(self) -> None:
@@ -35,18 +35,23 @@ class Pace:
         self._went_out: float | None = None
         self._has_come_back = False
 
-    def came_back(self, now: float, *, is_waited_for: bool, are_all_here: bool) -> None:
+    def came_back(self, now: float, *, are_all_here: bool) -> None:
         """Note that the caller asks for a page. The time since the last one is its share of the work.
 
-        ``is_waited_for``: the next page has not come yet. ``are_all_here``: all pages in flight have come, even the
-        last one, while the caller worked on a single page.
+        ``are_all_here``: all pages in flight have come, even the last one, while the caller worked on a single page.
         """
         self._has_come_back |= self._went_out is not None
         self._away = 0.0 if self._went_out is None else now - self._went_out
-        if is_waited_for:
-            self._most = min(2 * self._most, _MOST_PAGES_AHEAD)
-        elif are_all_here and self._largest >= _LARGE_BYTES:
+        if are_all_here and self._largest >= _LARGE_BYTES:
             self._most = max(min(self._most, self._depth) - 1, _LEAST_LARGE_PAGES_AHEAD)
+
+    def was_waited_for(self, seconds: float, *, busy: float) -> None:
+        """Take the seconds of a wait for a page. The thread worked for ``busy`` of them.
+
+        A busy thread takes in pages as fast as it can: more in flight would only fill the memory.
+        """
+        if busy < seconds / 2:
+            self._most = min(2 * self._most, _MOST_PAGES_AHEAD)
 
     def went_out(self, now: float) -> None:
         """Note that the caller got a page."""

@@ -7,6 +7,7 @@ garbage collector need not look at them.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from periskope_async.errors import (
@@ -78,7 +79,7 @@ class WalkRun(Generic[T]):
         elif self._loop is not loop:
             raise WrongLoopError("this walk was begun in another event loop; keep pager.token, and resume from it here")
         here = [self._tasks[ask].done() for ask in self.walk.out]
-        self._pace.came_back(loop.time(), is_waited_for=not all(here[:1]), are_all_here=bool(here) and all(here))
+        self._pace.came_back(loop.time(), are_all_here=bool(here) and all(here))
         while not self.walk.is_over:
             self._fill()
             ask = self.walk.out[0]
@@ -115,8 +116,10 @@ class WalkRun(Generic[T]):
         if task.done():
             await give_way()
         else:
+            loop, began, before = task.get_loop(), task.get_loop().time(), time.thread_time()
             # A cancel of the caller does not reach the task here. Awaiting the task itself would pass it on.
             await asyncio.wait((task,))
+            self._pace.was_waited_for(loop.time() - began, busy=time.thread_time() - before)
         self._check_open()
         return task.result()
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Sequel", "Total", "Verdict"]
 
 _RESUMED = "it was resumed: what was read before the cut is not known any more"
+_NOT_COUNTED = "the server did not count the rows in every answer, so nothing tells whether all were met"
+_COUNTED_FEWER = "the server counted fewer rows than it gave, so its count is not the number of all rows"
 _FROM_OFFSET = "rows may stand before the offset, where it did not read"
 # In Unix seconds, within the years of a datetime: only a row without a time of change may have changed then.
 _FAR_FUTURE = 250_000_000_000.0
@@ -56,18 +58,14 @@ class Total:
         if self.first is not None and not (rows or count):
             return
         if count is None:
-            self.doubt = (
-                self.doubt or "the server did not count the rows in every answer, so nothing tells whether all were met"
-            )
+            self.doubt = self.doubt or _NOT_COUNTED
             return
         self.is_steady &= self.first in {None, count}
         self.first = count if self.first is None else self.first
         self.latest, self.largest = count, max(self.largest, count)
         self.is_seen |= count > rows
         if rows and offset + rows > count:
-            self.doubt = (
-                self.doubt or "the server counted fewer rows than it gave, so its count is not the number of all rows"
-            )
+            self.doubt = self.doubt or _COUNTED_FEWER
 
     @property
     def is_usable(self) -> bool:
@@ -203,7 +201,7 @@ class Sequel:
         if phase is Phase.FIRST:
             self._max_pages = 64 + 4 * report.pages
             if verdict.doubt is None and order.has_sort_time and report.pages > 1 and not self._is_all_met:
-                self.head = Head(self.top, most_rows=cursor.most_rows, is_reversed=not order.is_newest_first)
+                self.head = Head(self.top, cursor, is_reversed=not order.is_newest_first)
                 return Phase.HEAD
         # Any number of passes would find rows that come meanwhile.
         found, self._found = self._found, report.rows_placed - verdict.newcomers
@@ -211,9 +209,8 @@ class Sequel:
         if not self._is_pass_worth_it(is_unsteady=is_unsteady):
             return Phase.OVER
         report.passes += 1
-        is_reversed = order.is_reversible and not cursor.is_reversed
         verdict.pages_in_vain = 0
-        cursor.begin_again(is_reversed=is_reversed)
+        cursor.begin_again(is_reversed=order.is_reversible and not cursor.is_reversed)
         return Phase.AGAIN
 
     @property

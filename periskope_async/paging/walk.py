@@ -103,10 +103,7 @@ class Walk:
 
     def ask_for_less(self, ask: Ask, *, is_refused: bool) -> bool:
         """Do with fewer rows a page after a refusal or failure. False if that would not help."""
-        can = self._cursor.ask_for_less(ask, is_refused=is_refused)
-        if can and self._sequel.head is not None:
-            self._sequel.head.ask_for_less(self._cursor.most_rows)
-        return can
+        return self._cursor.ask_for_less(ask, is_refused=is_refused)
 
     def place(self, ask: Ask, page: Page[Any]) -> Sequence[int]:
         """Take the answer to the oldest ask; give the indexes of its rows to deliver, in order.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import gzip
 import json
 import os
@@ -20,6 +21,8 @@ from periskope_async.export import ExportPlan, export, export_chats
 from periskope_async.export.compression import decompressed
 from periskope_async.export.manifest import read_manifest
 from periskope_async.export.spool import Spool
+from periskope_async.paging.page import Ask, Page
+from periskope_async.paging.run import WalkRun
 from periskope_async.sandbox import Body, CutBody, HeaderChange, Pass, ResetConnection, Sandbox, Status
 
 if TYPE_CHECKING:
@@ -61,6 +64,21 @@ async def test_every_row_is_in_the_file(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["out.jsonl", "out.jsonl.manifest.json"]
     assert modes_in(tmp_path) == {0o600}
     assert read_manifest(tmp_path / "out.jsonl") == result.manifest
+
+
+async def test_a_written_page_makes_room_for_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[int] = []
+    place = WalkRun[bytes]._place
+
+    def counted(run: WalkRun[bytes], ask: Ask, fetched: Page[bytes], now: float) -> Page[bytes] | None:
+        alive.append(sum(isinstance(each, Page) for each in gc.get_objects()))
+        return place(run, ask, fetched, now)
+
+    monkeypatch.setattr(WalkRun, "_place", counted)
+    async with connected() as (_, client):
+        await export_chats(client.iter_chats(page_size=100), tmp_path / "out.jsonl")
+    assert len(alive) >= 7
+    assert set(alive) == {1}
 
 
 @pytest.mark.parametrize("chats", [0, 700])

@@ -107,6 +107,7 @@ PURE = [
     "sandbox.faults",
     "sandbox.limiter",
 ]
+MOST_LINES_OF_TESTS = 500
 IMPURE_MODULES = {"asyncio", "aiohttp", "time", "random", "secrets", "socket", "os"}
 
 
@@ -177,6 +178,12 @@ def test_the_sandbox_shares_no_code_with_what_it_tests() -> None:
 def test_no_room_is_too_large(name: str, path: Path) -> None:
     lines = len(path.read_text(encoding="utf-8").splitlines())
     assert lines <= 450, f"{name} has {lines} lines: two ideas in one room?"
+
+
+def test_no_file_of_tests_is_too_long() -> None:
+    tests = Path(__file__).parents[1]
+    lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in tests.rglob("*.py")}
+    assert {name: number for name, number in lines.items() if number > MOST_LINES_OF_TESTS} == {}
 
 
 def test_the_import_loads_no_sandbox_no_export_and_no_command_line() -> None:

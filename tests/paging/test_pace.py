@@ -13,7 +13,7 @@ def paced(*, latency: float, work: float, size: int = 1_000, pages: int = 20) ->
     """Have read pages that take ``latency`` to come and ``work`` seconds to read and to use."""
     pace, now = Pace(), 0.0
     for _ in range(pages):
-        pace.came_back(now, is_waited_for=False, are_all_here=False)
+        pace.came_back(now, are_all_here=False)
         pace.was_answered(latency, size=size)
         pace.was_read(work / 2)
         pace.went_out(now)
@@ -60,15 +60,15 @@ def test_a_burst_is_used_at_once(latency: float, work: float, per_second: float,
 
 def test_a_burst_waits_until_the_caller_is_known() -> None:
     pace = Pace()
-    pace.came_back(0.0, is_waited_for=False, are_all_here=False)
+    pace.came_back(0.0, are_all_here=False)
     pace.was_answered(1.0, size=1_000)
     pace.was_read(0.001)
     pace.went_out(1.0)
     assert pace.depth(requests_per_second=4.0, requests_at_once=40) == 5
     quick, slow = copy.copy(pace), copy.copy(pace)
-    quick.came_back(1.001, is_waited_for=False, are_all_here=False)
+    quick.came_back(1.001, are_all_here=False)
     assert quick.depth(requests_per_second=4.0, requests_at_once=40) == 40
-    slow.came_back(11.0, is_waited_for=False, are_all_here=False)
+    slow.came_back(11.0, are_all_here=False)
     assert slow.depth(requests_per_second=4.0, requests_at_once=40) == 3
 
 
@@ -92,18 +92,27 @@ def test_of_large_pages_there_are_more_once_one_is_waited_for_and_fewer_once_all
     pace = paced(latency=0.1, work=0.01, size=4 << 20)
     depths = [pace.depth(requests_per_second=1e6, requests_at_once=1)]
     for what in ("", "waited for", "", "waited for", "waited for", "waited for", "", "all here", "all here", ""):
-        pace.came_back(0.0, is_waited_for=what == "waited for", are_all_here=what == "all here")
+        pace.came_back(0.0, are_all_here=what == "all here")
+        if what == "waited for":
+            pace.was_waited_for(1.0, busy=0.1)
         depths.append(pace.depth(requests_per_second=1e6, requests_at_once=1))
     # At the most what memory allows.
     assert depths == [2, 2, 4, 4, 8, 16, 16, 16, 15, 14, 14]
     for _ in range(12):
-        pace.came_back(0.0, is_waited_for=False, are_all_here=True)
+        pace.came_back(0.0, are_all_here=True)
         pace.depth(requests_per_second=1e6, requests_at_once=1)
     assert pace.depth(requests_per_second=1e6, requests_at_once=1) == 2
+
+
+@pytest.mark.parametrize(("busy", "depth"), [(0.0, 4), (0.49, 4), (0.51, 2), (1.0, 2)])
+def test_of_large_pages_there_are_no_more_if_the_thread_was_busy_taking_them_in(busy: float, depth: int) -> None:
+    pace = paced(latency=0.1, work=0.01, size=4 << 20)
+    pace.was_waited_for(1.0, busy=busy)
+    assert pace.depth(requests_per_second=1e6, requests_at_once=1) == depth
 
 
 def test_small_pages_that_have_come_cost_nothing() -> None:
     pace = paced(latency=0.1, work=0.01)
     for _ in range(10):
-        pace.came_back(0.0, is_waited_for=False, are_all_here=True)
+        pace.came_back(0.0, are_all_here=True)
     assert pace.depth(requests_per_second=1e6, requests_at_once=1) == 23
