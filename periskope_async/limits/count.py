@@ -11,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from periskope_async.limits.failures import FailedRequests
+from periskope_async.limits.resets import ResetWatch
 from periskope_async.limits.stamp import DateStamp
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ class ServerCount:
         """When the failed requests were answered, if the server counts them no more."""
         self.is_fixed = False
         """Whether the server was seen to forget at once what a log or a bucket still counts."""
+        self._resets = ResetWatch()
+        self._latest_end = math.inf
+        """Seconds from the opening of a window to the next one's, where that was seen last."""
 
     def book_failure(self, token: Token) -> None:
         """Take a request answered with an error."""
@@ -59,6 +63,7 @@ class ServerCount:
     def book_refusal(self) -> None:
         """Take a refusal: requests thought forgotten or not counted may have been counted."""
         self.is_fixed = False
+        self._resets = ResetWatch()
         if self.failed is FailedRequests.NOT_COUNTED:
             self.failed = FailedRequests.COUNTED
 
@@ -111,6 +116,8 @@ class ServerCount:
         if is_new and (opened is None or is_later):
             self._told.opened = token
             self._learn_hint(token, headers)
+        if not self._window.is_proven and self._resets.observe(headers, used):
+            self._window.lasts_at_most(max(self._latest_end, self._resets.longest_bucket))
 
     def _may_be_taken_back(self, token: Token) -> bool:
         """Whether a used window may look new, since failures in it were taken back."""
@@ -123,9 +130,10 @@ class ServerCount:
         """Learn the end of a window from the first request of the next one."""
         # An evenly refilled bucket is full again sooner if less was taken from it.
         since_opened = min(before, token.number - opened.number)
-        after = token.upper - opened.sent_at
+        after = self._latest_end = token.upper - opened.sent_at
         proven = self._window.seconds if self._window.is_proven else None
-        self._window.ended(after, at_most=after * max(1.0, limit / since_opened))
+        at_most = min(after * max(1.0, limit / since_opened), max(after, self._resets.longest_bucket))
+        self._window.ended(after, at_most=at_most)
         if self._window.seconds == proven and not self._may_have_refilled(token, limit):
             self.is_fixed = True
 

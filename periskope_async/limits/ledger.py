@@ -214,8 +214,6 @@ class Ledger:
     def _question_at(self, now: float) -> float:
         """When a request may go alone to ask whether the window is over; infinity if there is no need to ask."""
         told = self._told
-        if self._lone.question is not None and not self._window.is_sure:
-            return math.inf
         if told.opened is None and told.ends_by < math.inf:
             # Requests in flight may be in a later window than the latest answer's.
             if self._tokens.unanswered:
@@ -232,7 +230,8 @@ class Ledger:
         after, moment = self._tokens.last_sent_at, math.inf
         if spare > 0:
             moment = self._window.next_moment(self._opened_by, after, self.limit, spare=spare)
-        if moment < math.inf or self._window.is_sure:
+        is_asking = self._lone.question is not None
+        if moment < math.inf or self._window.is_sure or is_asking:
             return moment
         back_at = self._tokens.back_at(max(0, -spare), self._window.asks_after(self.limit))
         # The latest answer's window is over by then, if nothing is out.

@@ -123,13 +123,17 @@ class WindowEstimate:
 
         ``at_most`` is the max length of a window of any kind then.
         """
-        if at_most <= self._shortest:
-            self._shortest = 0.0
-        self._longest = min(self._longest, at_most)
-        if at_most < self._assumed:
-            self._drop_assumption()
         if after < self.seconds + 1:
             self._passed = min(self._passed + 1, _WINDOWS_TO_BE_SURE)
+        self.lasts_at_most(at_most)
+
+    def lasts_at_most(self, seconds: float) -> None:
+        """Take the max length of a window of any kind."""
+        if seconds <= self._shortest:
+            self._shortest = 0.0
+        self._longest = min(self._longest, seconds)
+        if seconds < self._assumed:
+            self._drop_assumption()
         self._choose()
 
     def is_news(self, after: float) -> bool:

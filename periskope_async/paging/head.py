@@ -67,16 +67,16 @@ class Top:
 
 
 class Head:
-    """The sweeps over the head. They read newest first in every walk."""
+    """The sweeps over the head. They read newest first in every walk. About ``moved`` rows have moved there."""
 
-    def __init__(self, top: Top, cursor: Cursor, *, is_reversed: bool) -> None:
+    def __init__(self, top: Top, cursor: Cursor, *, moved: int, is_reversed: bool) -> None:
         self.is_over = False
         self._newest, self._since, self._timeless = top.newest, top.since, top.timeless
         self._cursor = cursor
         self._is_reversed = is_reversed
         self._looks = 0
         self._margin = _MIN_MARGIN
-        self._begin(_MIN_ROWS)
+        self._begin(max(_MIN_ROWS, moved + _MIN_MARGIN))
 
     def next_ask(self) -> Ask:
         """Give the page to ask for."""

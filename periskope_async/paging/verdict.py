@@ -201,7 +201,7 @@ class Sequel:
         if phase is Phase.FIRST:
             self._max_pages = 64 + 4 * report.pages
             if verdict.doubt is None and order.has_sort_time and report.pages > 1 and not self._is_all_met:
-                self.head = Head(self.top, cursor, is_reversed=not order.is_newest_first)
+                self.head = Head(self.top, cursor, moved=report.inserted, is_reversed=not order.is_newest_first)
                 return Phase.HEAD
         # Any number of passes would find rows that come meanwhile.
         found, self._found = self._found, report.rows_placed - verdict.newcomers

@@ -43,6 +43,21 @@ def test_what_ended_is_soon_expected_no_more() -> None:
     assert foreign.is_quiet
 
 
+def test_what_goes_on_is_expected_longer_than_what_ended() -> None:
+    """An answer shows the use before it. More than half of what is expected has hardly become less."""
+    windows: list[int] = []
+    for seen in (0, 2, 3, 5):
+        foreign = ForeignUse()
+        foreign.seen(6, 10.0, 1.0)
+        window = 0
+        while foreign.expected(10.0 + window, 1.0) > max(seen, 4):
+            window += 1
+            foreign.pass_windows(10.0 + window, 1.0)
+            foreign.seen(seen, 10.5 + window, 1.0)
+        windows.append(window)
+    assert windows == [5, 5, 18, 8]
+
+
 def test_a_long_rest_is_many_windows() -> None:
     """What nobody looked at passes all the same."""
     foreign = ForeignUse()
