@@ -31,7 +31,7 @@ from periskope_async.export.manifest import (
     state_of,
     summed,
 )
-from periskope_async.export.older import Older, sha256
+from periskope_async.export.older import Older, manifest_at, sha256
 from periskope_async.export.plan import Converted, ExportPlan
 from periskope_async.export.spool import new_path
 from periskope_async.export.threads import in_thread
@@ -204,7 +204,7 @@ class Finish:
     def _product_of_made(self, manifest: Manifest) -> Path | None:
         """Find the file made by an earlier run; None if it is in OUT's place already."""
         target = self._spool.target
-        for path in (self._new, self._spool.rows_path, target):
+        for path in (target, self._new, self._spool.rows_path):
             if path.exists() and path.stat().st_size == manifest.bytes and sha256(path) == manifest.sha256:
                 return None if path == target else path
         raise ExportError(
@@ -215,6 +215,8 @@ class Finish:
     def _put_in_place(self, manifest: Manifest, product: Path | None) -> tuple[Path, Manifest]:
         target = self._spool.target
         if product is not None:
+            # A file may have come there meanwhile.
+            manifest_at(target, self._job.plan.if_exists)
             put_in_place(product, target)
         write_json(manifest_path(target), manifest)
         _remove_incomplete(target)

@@ -10,9 +10,10 @@ from periskope_async.typed import is_number
 __all__ = ["ForeignUse", "checked_reserve"]
 
 # The share of the expected use to keep after a window with less of it. An answer shows only earlier use, so part of it
-# goes unseen: if half of it was seen, it has hardly become less. Ended use must not be waited for much longer.
+# goes unseen: if most of it was seen, it has hardly become less. Ended use must not be waited for much longer.
 _MEMORY = 0.91
 _MEMORY_OF_SEEN = 0.98
+_MOST_OF_IT = 0.8
 # A use below this share of a request is too rare to leave room for it.
 _SELDOM = 0.3
 
@@ -85,7 +86,7 @@ class ForeignUse:
         if now < self._until or self._until == -math.inf:
             return self._expected
         passed = 1 + (now - self._until) // window
-        memory = _MEMORY_OF_SEEN if self._spent >= self._expected / 2 else _MEMORY
+        memory = _MEMORY_OF_SEEN if self._spent >= _MOST_OF_IT * self._expected else _MEMORY
         faded: float = self._expected * memory * _MEMORY ** (passed - 1)
         # Repeated use is no less expected than before.
         repeated: float = min(self._expected, self._spent) * _MEMORY ** (passed - 1)

@@ -54,6 +54,23 @@ async def truth(client: PeriskopeClient) -> list[bytes]:
     return await client.iter_chats().raw().collect()
 
 
+@pytest.mark.parametrize("name", ["out.jsonl", "out.sqlite"])
+async def test_a_file_that_comes_meanwhile_is_not_lost(tmp_path: Path, name: str) -> None:
+    out = tmp_path / name
+    async with connected() as (sandbox, client):
+        sandbox.before_page = lambda _: out.write_text("somebody else's") and None
+        for _ in range(2):
+            with pytest.raises(ExportError, match="may be no export"):
+                await export_chats(client.iter_chats(page_size=100), out)
+            assert out.read_text() == "somebody else's"
+        requests = len(sandbox.requests)
+        sandbox.before_page = None
+        out.unlink()
+        result = await export_chats(client.iter_chats(page_size=100), out)
+        assert (result.rows, len(sandbox.requests)) == (700, requests)
+    assert names_in(tmp_path) == [name, f"{name}.manifest.json"]
+
+
 async def test_every_row_is_in_the_file(tmp_path: Path) -> None:
     async with connected() as (_, client):
         result = await export_chats(client.iter_chats(page_size=100), tmp_path / "out.jsonl")
@@ -70,11 +87,16 @@ async def test_a_written_page_makes_room_for_the_next(tmp_path: Path, monkeypatc
     alive: list[int] = []
     place = WalkRun[bytes]._place
 
+    def pages() -> int:
+        return sum(isinstance(each, Page) for each in gc.get_objects())
+
     def counted(run: WalkRun[bytes], ask: Ask, fetched: Page[bytes], now: float) -> Page[bytes] | None:
-        alive.append(sum(isinstance(each, Page) for each in gc.get_objects()))
+        alive.append(pages() - others)
         return place(run, ask, fetched, now)
 
     monkeypatch.setattr(WalkRun, "_place", counted)
+    gc.collect()
+    others = pages()
     async with connected() as (_, client):
         await export_chats(client.iter_chats(page_size=100), tmp_path / "out.jsonl")
     assert len(alive) >= 7
