@@ -107,6 +107,8 @@ class Finish:
             product = self._product(is_copy=bool(failures))
             manifest = self._manifest(product, failures)
             if not failures:
+                # A file may have come there meanwhile.
+                manifest_at(target, self._job.plan.if_exists)
                 spool.make(manifest)
                 return self._put_in_place(manifest, product)
             return self._place_partial(manifest, product)
@@ -204,7 +206,7 @@ class Finish:
     def _product_of_made(self, manifest: Manifest) -> Path | None:
         """Find the file made by an earlier run; None if it is in OUT's place already."""
         target = self._spool.target
-        for path in (target, self._new, self._spool.rows_path):
+        for path in (self._new, self._spool.rows_path, target):
             if path.exists() and path.stat().st_size == manifest.bytes and sha256(path) == manifest.sha256:
                 return None if path == target else path
         raise ExportError(
@@ -215,8 +217,6 @@ class Finish:
     def _put_in_place(self, manifest: Manifest, product: Path | None) -> tuple[Path, Manifest]:
         target = self._spool.target
         if product is not None:
-            # A file may have come there meanwhile.
-            manifest_at(target, self._job.plan.if_exists)
             put_in_place(product, target)
         write_json(manifest_path(target), manifest)
         _remove_incomplete(target)

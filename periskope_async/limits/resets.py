@@ -26,7 +26,8 @@ class ResetWatch:
         self.longest_bucket = math.inf
         """Max seconds of a bucket from empty to full: a longer one would have told several resets."""
         self._reset = 0.0
-        self._least = self._most = 0
+        self._least = 0
+        self._most = 0
 
     def observe(self, headers: LimitHeaders, used: int) -> bool:
         """Take an answer; tell whether it is the first to bound a bucket's length."""
@@ -35,7 +36,8 @@ class ResetWatch:
             return False
         reset = headers.server_time + headers.resets_in
         if reset != self._reset:
-            self._reset, self._least, self._most = reset, used, used
+            self._reset = reset
+            self._least = self._most = used
         self._least, self._most = min(self._least, used), max(self._most, used)
         span = self._most - self._least
         if span < _TELLING_SHARE * headers.limit or self.longest_bucket < math.inf:

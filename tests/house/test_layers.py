@@ -90,6 +90,7 @@ PURE = [
     "limits.pace",
     "limits.rate",
     "limits.remote",
+    "limits.resets",
     "limits.scripts",
     "limits.stamp",
     "limits.told",
