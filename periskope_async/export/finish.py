@@ -31,7 +31,7 @@ from periskope_async.export.manifest import (
     state_of,
     summed,
 )
-from periskope_async.export.older import Older, manifest_at, sha256
+from periskope_async.export.older import OVERWRITE, Older, manifest_at, sha256
 from periskope_async.export.plan import Converted, ExportPlan
 from periskope_async.export.spool import new_path
 from periskope_async.export.threads import in_thread
@@ -63,8 +63,8 @@ class Job(Struct, frozen=True):
     table: Table
     older: Older | None
     """The export to update."""
-    org_id: str | None
-    """The organisation of the export at OUT, to be updated or replaced; None if it is unknown."""
+    there: Manifest | None
+    """The manifest of the export at OUT, to be updated or replaced; None if anything may be replaced."""
     walks: dict[str, Walk]
     begun: Begun
 
@@ -107,14 +107,20 @@ class Finish:
             product = self._product(is_copy=bool(failures))
             manifest = self._manifest(product, failures)
             if not failures:
-                # A file may have come there meanwhile.
-                manifest_at(target, self._job.plan.if_exists)
+                self._check_unchanged()
                 spool.make(manifest)
                 return self._put_in_place(manifest, product)
             return self._place_partial(manifest, product)
         except OSError as error:
             remove(self._new)
             raise failed(target, error) from error
+
+    def _check_unchanged(self) -> None:
+        """Raise ExportError if another file has come to OUT meanwhile."""
+        there, target = self._job.there, self._spool.target
+        found = manifest_at(target, self._job.plan.if_exists)
+        if found is not None and (there is None or there.sha256 != found.sha256):
+            raise ExportError(f"{str(target)!r} is another export than at the start. {OVERWRITE}")
 
     # -- the new file ----------------------------------------------------------------------------------------------
 
@@ -259,7 +265,7 @@ class Finish:
             half_emojis=sum(page.half_emojis for page in spool.pages),
             is_merged=spool.begun.is_merged,
             csv_escape=job.plan.csv_escape,
-            org_id=spool.org_id or job.org_id,
+            org_id=spool.org_id or (job.there.org_id if job.there is not None else None),
             gone=changes.rows.total() - changes.there.total(),
             update=None
             if older is None

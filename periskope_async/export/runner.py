@@ -94,7 +94,7 @@ def _job_of(plan: ExportPlan, target: Path) -> Job:
         base=base,
         started=datetime.now(UTC),
     )
-    return Job(plan, form, table, older, there.manifest.org_id if there is not None else None, walks, begun)
+    return Job(plan, form, table, older, there.manifest if there is not None else None, walks, begun)
 
 
 async def _fetch(spool: Spool, job: Job, progress: Progress | None) -> dict[str, Exception]:
@@ -106,7 +106,7 @@ async def _fetch(spool: Spool, job: Job, progress: Progress | None) -> dict[str,
         job.walks,
         listing=job.plan.listing,
         patience=job.plan.patience,
-        org_id=job.org_id,
+        org_id=job.there.org_id if job.there is not None else None,
         progress=progress,
     )
     failed_sources = {job.walks[name].source: failure for name, failure in failures.items()}

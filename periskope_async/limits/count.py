@@ -63,7 +63,7 @@ class ServerCount:
     def book_refusal(self) -> None:
         """Take a refusal: requests thought forgotten or not counted may have been counted."""
         self.is_fixed = False
-        self._resets = ResetWatch()
+        self._resets, self._latest_end = ResetWatch(), math.inf
         if self.failed is FailedRequests.NOT_COUNTED:
             self.failed = FailedRequests.COUNTED
 

@@ -1,7 +1,7 @@
 """How long an evenly refilled bucket could be, by the resets of its answers (pure).
 
-Such a bucket tells when it will be full, so each further request moves its reset. The requests of a fixed window, or of
-a log, are all told one reset.
+Such a bucket tells when it will be full, so each request that takes a token moves its reset. The requests of a fixed
+window, or of a log, are all told one reset.
 """
 
 from __future__ import annotations
@@ -25,22 +25,24 @@ class ResetWatch:
     def __init__(self) -> None:
         self.longest_bucket = math.inf
         """Max seconds of a bucket from empty to full: a longer one would have told several resets."""
-        self._reset = 0.0
-        self._least = 0
-        self._most = 0
+        self._told = (0.0, 0)
+        """The latest reset, and the limit beside it."""
+        self._counts: set[int] = set()
+        """Each count was another request's. A refilled bucket counts fewer, under the reset of before."""
 
     def observe(self, headers: LimitHeaders, used: int) -> bool:
         """Take an answer; tell whether it is the first to bound a bucket's length."""
-        is_moment = headers.rounded_by == _ROUNDED_TWICE
-        if not is_moment or headers.server_time is None or headers.resets_in is None or headers.limit is None:
+        limit, date, left = headers.limit, headers.server_time, headers.resets_in
+        # A reset that has passed is told as 0, whatever it was.
+        if self.longest_bucket < math.inf or limit is None or date is None or not left:
             return False
-        reset = headers.server_time + headers.resets_in
-        if reset != self._reset:
-            self._reset = reset
-            self._least = self._most = used
-        self._least, self._most = min(self._least, used), max(self._most, used)
-        span = self._most - self._least
-        if span < _TELLING_SHARE * headers.limit or self.longest_bucket < math.inf:
+        if headers.rounded_by != _ROUNDED_TWICE:
             return False
-        self.longest_bucket = headers.limit / span
+        if self._told != (date + left, limit):
+            self._told, self._counts = (date + left, limit), set()
+        self._counts.add(used)
+        requests = len(self._counts) - 1
+        if requests < _TELLING_SHARE * limit:
+            return False
+        self.longest_bucket = limit / requests
         return True

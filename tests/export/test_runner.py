@@ -71,6 +71,22 @@ async def test_a_file_that_comes_meanwhile_is_not_lost(tmp_path: Path, name: str
     assert names_in(tmp_path) == [name, f"{name}.manifest.json"]
 
 
+async def test_an_export_that_comes_meanwhile_is_not_lost(tmp_path: Path) -> None:
+    out, other = tmp_path / "out.jsonl", tmp_path / "other.jsonl"
+    async with connected() as (sandbox, client):
+        await export_chats(client.iter_chats(page_size=100, max_items=300), other)
+
+        def come(_: object) -> None:
+            if other.exists():
+                other.rename(out)
+                other.with_name("other.jsonl.manifest.json").rename(tmp_path / "out.jsonl.manifest.json")
+
+        sandbox.before_page = come
+        with pytest.raises(ExportError, match="another export than at the start"):
+            await export_chats(client.iter_chats(page_size=100, max_items=5), out)
+    assert len(out.read_bytes().splitlines()) == 300
+
+
 async def test_every_row_is_in_the_file(tmp_path: Path) -> None:
     async with connected() as (_, client):
         result = await export_chats(client.iter_chats(page_size=100), tmp_path / "out.jsonl")

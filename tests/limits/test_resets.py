@@ -6,6 +6,7 @@ import math
 import random
 
 import pytest
+from msgspec.structs import replace
 
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.ledger import Ledger
@@ -20,26 +21,35 @@ def told(used: int, *, reset: float = 1_002.0, date: float = 1_000.0, rounded_by
     )
 
 
+BURST = [told(used) for used in range(1, 77)]
+
+
 @pytest.mark.parametrize(
     ("answers", "longest"),
     [
-        ([told(1), told(76)], 100 / 75),
-        ([told(100), told(1)], 100 / 99),
+        (BURST, 100 / 75),
+        (BURST[::-1], 100 / 75),
+        ([*BURST, told(77), told(100)], 100 / 75),
         # Date goes on, and the reset stands.
-        ([told(1), told(90, date=1_001.0)], 100 / 89),
-        # Too few of them.
-        ([told(1), told(75)], math.inf),
-        ([told(40)], math.inf),
-        # Another reset.
-        ([told(1), told(60), told(76, reset=1_003.0), told(99, reset=1_003.0)], math.inf),
+        ([*BURST[:-1], told(90, date=1_001.0)], 100 / 75),
+        # Too few of them, or the same ones again from a cache.
+        (BURST[:-1], math.inf),
+        (BURST[:40] * 3, math.inf),
+        # A bucket that has been full once is refilled under one reset.
+        ([told(96), told(8)], math.inf),
+        # Another reset, or another limit.
+        ([*BURST[:-1], told(76, reset=1_003.0)], math.inf),
+        ([*BURST[:-1], replace(told(76), limit=50)], math.inf),
+        # A reset that has passed is told as the present.
+        ([told(used, reset=1_000.0) for used in range(100)], math.inf),
         # Seconds left are rounded by a clock of their own.
-        ([told(1, rounded_by=1.0), told(99, rounded_by=1.0)], math.inf),
-        ([LimitHeaders(limit=100, remaining=99), LimitHeaders(limit=100, remaining=1)], math.inf),
+        ([told(used, rounded_by=1.0) for used in range(100)], math.inf),
+        ([LimitHeaders(limit=100, remaining=99 - used) for used in range(100)], math.inf),
     ],
 )
 def test_the_longest_bucket_that_would_tell_the_same(answers: list[LimitHeaders], longest: float) -> None:
     watch = ResetWatch()
-    firsts = [watch.observe(answer, answer.limit - answer.remaining) for answer in answers]  # type: ignore[operator]
+    firsts = [watch.observe(answer, 100 - (answer.remaining or 0)) for answer in answers]
     assert watch.longest_bucket == longest
     assert firsts.count(True) == (longest < math.inf)
 
@@ -53,6 +63,27 @@ def test_no_bucket_is_bounded_below_its_length(window: float) -> None:
         watch.observe(headers_of(counted, now), counted.used)
         now += rng.random() / 1_000
     assert watch.longest_bucket >= window
+
+
+@pytest.mark.parametrize(("limit", "window"), [(50, 2.0), (100, 2.0), (50, 3.0)])
+@pytest.mark.parametrize("work", [(1.0, 1.0), (2.0, 3.0)])
+@pytest.mark.parametrize("stamps_count", [True, False])
+def test_a_bucket_is_not_taken_for_a_shorter_one(
+    limit: int, window: float, work: tuple[float, float], *, stamps_count: bool
+) -> None:
+    for seed in range(6):
+        walk = Simulation(
+            Ledger(),
+            TokenBucket(limit, window),
+            requests=1,
+            rng=random.Random(seed),
+            network=Network(work=work),
+            tasks=None,
+            habits=Habits(stamps_count=stamps_count),
+        )
+        walk.run()
+        walk.rest(0.0, then=6 * limit)
+        assert walk.run().refused_at == []
 
 
 def test_a_slow_walk_loses_no_window_where_resets_tell() -> None:
