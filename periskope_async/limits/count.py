@@ -108,7 +108,7 @@ class ServerCount:
             failed = self._tokens.failed_before(token.sent_at)
             self.failed = self.failed.after(failed=failed, missing=before - used + 1)
         surely = self._tokens.counted_before(token.sent_at - slack) if slack else before
-        if surely >= used:
+        if surely >= used and (surely := self._tokens.ended_before(token.sent_at - slack)) >= used:
             self._tokens.forget(surely - used + 1, token.sent_at)
             if is_later:
                 # It is the oldest, and forgotten first.

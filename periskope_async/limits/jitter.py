@@ -36,6 +36,7 @@ _WINDOWS_WEIGHED = 4
 _ANSWERS_REMEMBERED = 64
 _ANSWERS_TO_BE_SURE = 20
 _LEAST_SLACK_SECONDS = 0.005
+_FADING = 0.9
 _GROWTH = 2.0
 _CALM_DECAY = 0.98
 _MOST_FACTOR = 32.0
@@ -50,6 +51,8 @@ class JitterEstimate:
         self._answers = 0
         self._least = self._least_before = math.inf
         self._mean = self._deviation = 0.0
+        self._given = 0.0
+        """The largest head start lately given, fading."""
         self._slow_share = 0.0
         """The share of answers too slow to wait for, among the latest."""
 
@@ -73,6 +76,8 @@ class JitterEstimate:
         """Take the seconds from sending to an answer's headers."""
         if self._answers % _ANSWERS_REMEMBERED == 0:
             self._least_before, self._least = self._least, math.inf
+            self._given *= _FADING
+        self._given = max(self._given, self.head_start())
         self._least = min(self._least, seconds)
         off = seconds - self._mean
         self._mean += off if not self._answers else off / 8
@@ -85,8 +90,17 @@ class JitterEstimate:
         """Give the seconds of the fastest answer; 0 if answers are not steady enough to tell."""
         if self._answers < _ANSWERS_TO_BE_SURE:
             return 0.0
-        slack = max(_LEAST_SLACK_SECONDS, 2 * self._deviation)
-        return max(0.0, min(self._least, self._least_before) - slack)
+        return self._surely(min(self._least, self._least_before))
+
+    def overstated_by(self, seconds: float) -> float:
+        """Give how much too large the latest head starts were, by an answer that took only ``seconds``.
+
+        A busy server lets requests wait before it counts them. One that waited less is counted before them.
+        """
+        return max(0.0, self._given - self._surely(seconds))
+
+    def _surely(self, seconds: float) -> float:
+        return max(0.0, seconds - max(_LEAST_SLACK_SECONDS, 2 * self._deviation))
 
     def observe_variation(self, seconds: float) -> None:
         """Take the mean deviation of a connection's round trip."""

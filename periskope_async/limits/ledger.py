@@ -363,8 +363,9 @@ class Ledger:
             self._count.watch_clock(token, headers, slack=self.margin)
         used = headers.limit - headers.remaining
         if not token.is_refused and not self._told.is_older(token, headers):
-            slack = self._jitter.most(self._window.seconds) - self.margin
-            self._count.compare(token, headers, used=used, slack=max(0.0, slack), is_alone=self._foreign.is_quiet)
+            slack = max(0.0, self._jitter.most(self._window.seconds) - self.margin)
+            slack = max(slack, self._jitter.overstated_by(token.ended_at - token.sent_at))
+            self._count.compare(token, headers, used=used, slack=slack, is_alone=self._foreign.is_quiet)
         self._told.window(token, now, headers)
         # A refusal is judged later: the window may only be longer than assumed.
         if not token.is_refused and used > self._out(now) and token.sent_at >= self._tokens.forgotten_at:

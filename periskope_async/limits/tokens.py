@@ -84,6 +84,10 @@ class Tokens:
         """Count the requests surely counted by the server by a moment, less the forgotten ones."""
         return self._end_of(moment) - self._forgotten
 
+    def ended_before(self, moment: float) -> int:
+        """Count those of :meth:`counted_before` that have ended: an overdue one may still wait to be counted."""
+        return sum(token.ended_at < math.inf for token in self.latest_before(moment))
+
     def sent_by(self, moment: float) -> int:
         """Count the requests sent by a moment, less the forgotten ones."""
         # All surely counted by then were sent by then. The others are few: those in flight about then.
