@@ -25,6 +25,8 @@ __all__ = ["SLACK_SHARE", "ServerCount"]
 SLACK_SHARE = 0.02
 """A share of a window: a request sent so shortly after another may have been counted before it."""
 _FAILURES_REMEMBERED = 256
+# A share of a window: slower answers are late because the server works on them.
+_QUICK_SHARE = 0.12
 # A share of a bucket's time to refill: less is too short for it, even with the length a little off.
 _SURELY = 0.9
 # Date has seldom ticked on so shortly after the counting.
@@ -95,7 +97,8 @@ class ServerCount:
         ``is_alone`` tells that nobody else was seen to use the key.
         """
         opened = self._told.opened
-        is_later = opened is not None and token.number > opened.number
+        # A later number may have been sent first.
+        is_later = opened is not None and token.number > opened.number and token.upper > opened.upper
         before = self._tokens.counted_before(token.sent_at)
         is_new = used == 1 and not self._may_be_taken_back(token)
         if opened is not None and is_later and before:
@@ -108,7 +111,10 @@ class ServerCount:
             failed = self._tokens.failed_before(token.sent_at)
             self.failed = self.failed.after(failed=failed, missing=before - used + 1)
         surely = self._tokens.counted_before(token.sent_at - slack) if slack else before
-        if surely >= used and (surely := self._tokens.ended_before(token.sent_at - slack)) >= used:
+        if surely >= used and token.ended_at - token.sent_at < _QUICK_SHARE * self._window.seconds:
+            # Those without an answer by now may still wait to be counted.
+            surely = self._tokens.ended_before(token.sent_at - slack)
+        if surely >= used:
             self._tokens.forget(surely - used + 1, token.sent_at)
             if is_later:
                 # It is the oldest, and forgotten first.

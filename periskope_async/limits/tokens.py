@@ -85,7 +85,7 @@ class Tokens:
         return self._end_of(moment) - self._forgotten
 
     def ended_before(self, moment: float) -> int:
-        """Count those of :meth:`counted_before` that have ended: an overdue one may still wait to be counted."""
+        """Count those of :meth:`counted_before` that have ended by now."""
         return sum(token.ended_at < math.inf for token in self.latest_before(moment))
 
     def sent_by(self, moment: float) -> int:

@@ -142,6 +142,21 @@ def test_lost_and_cancelled_requests_cost_no_more_than_their_share() -> None:
         assert outcome.seconds <= floor(outcome.sent, 10, 1.0) * 1.05 + 0.2
 
 
+def test_requests_sent_in_another_order_than_allowed_prove_no_length() -> None:
+    """Connections take their time: a request may be sent before one that was allowed earlier."""
+    network = Network(
+        connect=(0.33699900332664445, 0.4260545467724558),
+        there=(0.46277401977744637, 0.48277401977744637),
+        work=(0.0, 1.2104521221396984),
+        back=(0.39843899392621496, 0.7149696080207625),
+    )
+    for seed in range(8_890, 8_910):
+        ledger = Ledger(assume=RateLimit(40, 1.0))
+        outcome = run(ledger, TokenBucket(40, 1.0), requests=163, rng=random.Random(seed), network=network, tasks=17)
+        assert outcome.refused_at == []
+        assert ledger.window > 0
+
+
 ranges = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(lambda pair: (min(pair), max(pair)))
 
 
