@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.ledger import Ledger
 from periskope_async.limits.resets import ResetWatch
-from tests.limits.servers import FixedWindow, TokenBucket, headers_of
-from tests.limits.simulation import Habits, Network, Simulation, floor, run
+from tests.limits.servers import FixedWindow, Server, TokenBucket, headers_of
+from tests.limits.simulation import Habits, Network, Outcome, Simulation, floor, run
 
 
 def told(used: int, *, reset: float = 1_002.0, date: float = 1_000.0, rounded_by: float = 2.0) -> LimitHeaders:
@@ -65,43 +65,32 @@ def test_no_bucket_is_bounded_below_its_length(window: float) -> None:
     assert watch.longest_bucket >= window
 
 
+def first_alone(server: Server, *, then: int, seed: int, network: Network, habits: Habits) -> Outcome:
+    """Send one request, and so many more behind its answer, as a walk does."""
+    walk = Simulation(Ledger(), server, requests=1, rng=random.Random(seed), network=network, tasks=None, habits=habits)
+    walk.run()
+    walk.rest(0.0, then=then)
+    return walk.run()
+
+
 @pytest.mark.parametrize(("limit", "window"), [(50, 2.0), (100, 2.0), (50, 3.0)])
 @pytest.mark.parametrize("work", [(1.0, 1.0), (2.0, 3.0)])
 @pytest.mark.parametrize("stamps_count", [True, False])
 def test_a_bucket_is_not_taken_for_a_shorter_one(
     limit: int, window: float, work: tuple[float, float], *, stamps_count: bool
 ) -> None:
+    network, habits = Network(work=work), Habits(stamps_count=stamps_count)
     for seed in range(6):
-        walk = Simulation(
-            Ledger(),
-            TokenBucket(limit, window),
-            requests=1,
-            rng=random.Random(seed),
-            network=Network(work=work),
-            tasks=None,
-            habits=Habits(stamps_count=stamps_count),
-        )
-        walk.run()
-        walk.rest(0.0, then=6 * limit)
-        assert walk.run().refused_at == []
+        bucket = TokenBucket(limit, window)
+        outcome = first_alone(bucket, then=6 * limit, seed=seed, network=network, habits=habits)
+        assert outcome.refused_at == []
 
 
 def test_a_slow_walk_loses_no_window_where_resets_tell() -> None:
-    """The first page goes alone. The burst behind its answer shows that no bucket was refilled meanwhile."""
+    """The burst behind the first answer shows that no bucket was refilled meanwhile."""
     network, habits = Network(work=(1.0, 1.0)), Habits(stamps_count=True)
     for seed in range(15):
-        walk = Simulation(
-            Ledger(),
-            FixedWindow(100, 1.0),
-            requests=1,
-            rng=random.Random(seed),
-            network=network,
-            tasks=None,
-            habits=habits,
-        )
-        walk.run()
-        walk.rest(0.0, then=221)
-        outcome = walk.run()
+        outcome = first_alone(FixedWindow(100, 1.0), then=221, seed=seed, network=network, habits=habits)
         assert outcome.refused_at == []
         assert outcome.seconds <= 1.1 * (floor(221, 100, 1.0) + 2.0)
 

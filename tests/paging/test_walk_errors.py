@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from periskope_async import (
-    BodyError,
-    ClosedError,
-    ServerError,
-    TimeoutError_,
-)
+from periskope_async import BodyError, ClosedError, ServerError, TimeoutError_
 from tests.paging.sources import ListSource, RefusedError, at_rest, order_of, pager_of
 
 if TYPE_CHECKING:
