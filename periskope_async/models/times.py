@@ -63,6 +63,8 @@ def from_epoch_ms(milliseconds: float) -> datetime:
 
 def in_zone(moment: datetime, zone: tzinfo | None) -> datetime | None:
     """Give an aware time in another zone (None: that of this machine); None outside the years 1 to 9999 there."""
+    if moment.tzinfo is zone:
+        return moment
     try:
         return moment.astimezone(zone)
     except (OverflowError, ValueError):

@@ -19,7 +19,7 @@ import pytest
 
 from periskope_async.client.lists import CHATS
 from periskope_async.errors import ConfigError, ExportError
-from periskope_async.export import export
+from periskope_async.export import export, sqlite_file
 from periskope_async.export.compression import opened
 from periskope_async.export.formats import format_of
 from periskope_async.sandbox import Sandbox
@@ -111,6 +111,15 @@ async def test_parquet_is_the_same_to_every_reader(tmp_path: Path, monkeypatch: 
     assert [set(row[2]) for row in read] == [chat.active_label_ids for chat in chats]
     monkeypatch.undo()
     time.tzset()
+
+
+def test_sqlite_keeps_the_last_row_of_a_key(tmp_path: Path) -> None:
+    table = table_of(CHATS)
+    rows = [b'{"chat_id": "%d@c.us", "chat_name": "%d"}' % (number % 300, number) for number in range(700)]
+    sqlite_file.write(tmp_path / "out.sqlite", table, batches_of(table, rows), facts={})
+    assert [row for row, _, _ in sqlite_file.read(tmp_path / "out.sqlite", table)] == rows[400:]
+    with closing(sqlite3.connect(tmp_path / "out.sqlite")) as database, pytest.raises(sqlite3.IntegrityError):
+        database.execute("INSERT INTO chats SELECT * FROM chats LIMIT 1")
 
 
 async def test_sqlite_is_readable_where_nothing_can_be_written(tmp_path: Path) -> None:
@@ -262,7 +271,7 @@ def test_a_conversion_that_stops_says_no_more(tmp_path: Path, ending: str, rows:
 PROGRAM = """
 import asyncio, sys
 from periskope_async import PeriskopeClient
-from periskope_async.export import export
+from periskope_async.export import export, sqlite_file
 from periskope_async.export.compression import opened
 from periskope_async.export.formats import format_of
 
