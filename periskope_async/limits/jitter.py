@@ -51,6 +51,8 @@ class JitterEstimate:
         self._answers = 0
         self._least = self._least_before = math.inf
         self._mean = self._deviation = 0.0
+        self.head_start = 0.0
+        """The seconds of the fastest answer; 0 if answers are not steady enough to tell."""
         self._given = 0.0
         """The largest head start lately given, fading."""
         self._slow_share = 0.0
@@ -77,7 +79,7 @@ class JitterEstimate:
         if self._answers % _ANSWERS_REMEMBERED == 0:
             self._least_before, self._least = self._least, math.inf
             self._given *= _FADING
-        self._given = max(self._given, self.head_start())
+        self._given = max(self._given, self.head_start)
         self._least = min(self._least, seconds)
         off = seconds - self._mean
         self._mean += off if not self._answers else off / 8
@@ -85,12 +87,8 @@ class JitterEstimate:
         is_slow = seconds > min(_SLOW_SHARE * window, _SLOW_SECONDS)
         self._answers += 1
         self._slow_share += max(1 / self._answers, 1 / (_WINDOWS_WEIGHED * burst)) * (is_slow - self._slow_share)
-
-    def head_start(self) -> float:
-        """Give the seconds of the fastest answer; 0 if answers are not steady enough to tell."""
-        if self._answers < _ANSWERS_TO_BE_SURE:
-            return 0.0
-        return self._surely(min(self._least, self._least_before))
+        if self._answers >= _ANSWERS_TO_BE_SURE:
+            self.head_start = self._surely(min(self._least, self._least_before))
 
     def overstated_by(self, seconds: float) -> float:
         """Give how much too large the latest head starts were, by an answer that took only ``seconds``.

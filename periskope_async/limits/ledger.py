@@ -336,7 +336,7 @@ class Ledger:
         is_seen = token.sent_at < math.inf
         if self._pace.is_on and not is_seen:
             self._pace.sent(now)
-        head_start = self._jitter.head_start() if is_answered else 0.0
+        head_start = self._jitter.head_start if is_answered else 0.0
         self._tokens.end(token, now, window=self._window.seconds, head_start=head_start)
         if is_answered and is_seen:
             self._jitter.observe_answer(now - token.sent_at, self._window.seconds, burst=self.limit)
@@ -363,8 +363,8 @@ class Ledger:
             self._count.watch_clock(token, headers, slack=self.margin)
         used = headers.limit - headers.remaining
         if not token.is_refused and not self._told.is_older(token, headers):
-            slack = max(0.0, self._jitter.most(self._window.seconds) - self.margin)
-            slack = max(slack, self._jitter.overstated_by(token.ended_at - token.sent_at))
+            slack = self._jitter.most(self._window.seconds) - self.margin
+            slack = max(0.0, slack, self._jitter.overstated_by(token.ended_at - token.sent_at))
             self._count.compare(token, headers, used=used, slack=slack, is_alone=self._foreign.is_quiet)
         self._told.window(token, now, headers)
         # A refusal is judged later: the window may only be longer than assumed.

@@ -219,7 +219,7 @@ class RemoteBudget:
             self._end(token, now)
         else:
             sent_at = token.sent_at
-            self._end(token, max(sent_at, now - jitter_estimate.head_start()))
+            self._end(token, max(sent_at, now - jitter_estimate.head_start))
             jitter_estimate.observe_answer(now - sent_at, self.window)
         if headers:
             self._learn(sent_at, now, headers, is_refusal=is_refusal)

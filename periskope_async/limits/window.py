@@ -14,18 +14,14 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections import deque
 from enum import Enum
-from itertools import islice
+
+from periskope_async.limits.hints import DOUBTFUL_SECONDS, Hints
 
 __all__ = ["WindowEstimate"]
 
 # Usual windows, in seconds.
 _USUAL_SECONDS = (1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0)
-# Hints of the latest windows only, so that a change is followed.
-_HINTS_KEPT = 4
-# So many equal hints in a row are seldom of short windows that are no whole seconds.
-_EQUAL_HINTS = 3
 # A length contradicted or not named by the headers is sure after so many new windows in a row.
 _WINDOWS_TO_BE_SURE = 3
 # One in so many of a window's requests is kept, at most, to ask at earlier moments.
@@ -33,8 +29,6 @@ _SHARE_HELD = 4
 _LONGEST_HALVED_SECONDS = 3.0
 # A share of the length: smaller news is not worth a look at all requests of a window.
 _NEWS_SHARE = 0.1
-# Two different clocks may make a hint of so much, if nothing else has told of longer windows.
-_DOUBTFUL_SECONDS = 3.0
 # The resets of one window differ by rounding and latency, and not by more.
 _RESETS_DIFFER_SECONDS = 4.0
 
@@ -62,13 +56,12 @@ class WindowEstimate:
         self._standing = _Standing.CONFIRMED if is_callers_word else _Standing.ASSUMED
         self._shortest = 0.0
         self._longest = math.inf
-        self._hints: deque[tuple[float, float]] = deque(maxlen=_HINTS_KEPT)
-        self._are_hints_exact = False
-        self._are_hints_told = False
+        self._hints = Hints()
         self._hinted_end = -math.inf
         self._longest_reset = 0.0
         self._passed = 0
         """New windows in a row, found at the ends by this length."""
+        self._list_others()
 
     @property
     def is_sure(self) -> bool:
@@ -85,9 +78,8 @@ class WindowEstimate:
         if resets_in - rounded_by >= self._assumed:
             self.doubt()
         self._longest_reset = max(self._longest_reset, resets_in + late_by)
-        if self._hints and now + resets_in < self._hinted_end - _RESETS_DIFFER_SECONDS:
-            # The latest hint is contradicted in its own window.
-            self._hints.pop()
+        is_contradicted = now + resets_in < self._hinted_end - _RESETS_DIFFER_SECONDS
+        if is_contradicted and self._hints.drop_latest():
             self._hinted_end = -math.inf
             self._choose()
 
@@ -98,8 +90,7 @@ class WindowEstimate:
 
     def trust_hints(self, *, are_exact: bool, are_told: bool = False) -> None:
         """Take whether the two times of a hint are known to be of one clock and one moment, or a policy names it."""
-        if (are_exact, are_told) != (self._are_hints_exact, self._are_hints_told):
-            self._are_hints_exact, self._are_hints_told = are_exact, are_told
+        if self._hints.trust(are_exact=are_exact, are_told=are_told):
             self._choose()
 
     def hint(self, seconds: float, *, late_by: int, ends_by: float) -> None:
@@ -109,10 +100,10 @@ class WindowEstimate:
         ``ends_by`` is the end of the window by this answer.
         """
         self._hinted_end = ends_by
-        is_other = seconds != self._shortest_hint and not seconds <= self.seconds <= seconds + late_by
+        is_other = seconds != self._hints.shortest and not seconds <= self.seconds <= seconds + late_by
         if is_other and self._passed < _WINDOWS_TO_BE_SURE:
             self._passed = 0
-        self._hints.append((seconds, seconds + late_by))
+        self._hints.add(seconds, late_by=late_by)
         if seconds >= self._assumed + 1:
             # A shorter one says less: a late answer may have made Date.
             self._drop_assumption()
@@ -139,8 +130,7 @@ class WindowEstimate:
     def is_news(self, after: float) -> bool:
         """Whether a window still open ``after`` seconds from its opening would be news."""
         # The answer to a question is news, however little it adds.
-        asked = self._likely_lengths() + self._possible_lengths(_SHARE_HELD)
-        return after >= min(self._shortest + _NEWS_SHARE * self.seconds, *asked, math.inf)
+        return after >= min(self._shortest + _NEWS_SHARE * self.seconds, *self._lengths_to_ask(_SHARE_HELD), math.inf)
 
     def lasted(self, after: float) -> None:
         """Take a window still open ``after`` seconds from its opening."""
@@ -163,7 +153,7 @@ class WindowEstimate:
         if opened is None:
             is_new = self._standing is _Standing.DOUBTED and self._longest == math.inf and not self._shortest
             return min(limit // _SHARE_HELD, bisect_left(_USUAL_SECONDS, self._longest_reset - 1)) if is_new else 0
-        lengths = self._likely_lengths() + self._possible_lengths(limit)
+        lengths = self._lengths_to_ask(limit)
         if self.is_sure and now >= opened + self.seconds:
             # One opens the next window. All of its moments are to come.
             ahead = min(len(lengths), max(0, free - 1))
@@ -177,7 +167,8 @@ class WindowEstimate:
         Two different clocks make every hint too long, and so do slow answers. One refusal tells how long the wait is. A
         low limit waits for it: a refusal is a large part of what it allows.
         """
-        if self._is_exact or self._longest < math.inf or limit < _SHARE_HELD or self._shortest_hint < _DOUBTFUL_SECONDS:
+        hints = self._hints
+        if hints.are_exact or self._longest < math.inf or limit < _SHARE_HELD or hints.shortest < DOUBTFUL_SECONDS:
             return self.seconds
         return min(self.seconds, *(length for length in _USUAL_SECONDS if length > self._shortest), math.inf)
 
@@ -188,21 +179,10 @@ class WindowEstimate:
         """
         if opened is None:
             return math.inf
-        moments = [moment for length in self._likely_lengths() if (moment := opened + length) > after]
+        moments = [moment for length in self._likely if (moment := opened + length) > after]
         if spare > len(moments):
-            moments += [moment for length in self._possible_lengths(limit) if (moment := opened + length) > after]
+            moments += [moment for length in self._lengths_to_ask(limit) if (moment := opened + length) > after]
         return min(moments, default=math.inf)
-
-    @property
-    def _shortest_hint(self) -> float:
-        return max((shortest for shortest, _ in self._hints), default=0.0)
-
-    @property
-    def _is_exact(self) -> bool:
-        """Whether the hints are to be taken at their word."""
-        # A window of 1.5 s gives hints of 1 and 2.
-        is_enough = len(self._hints) >= _EQUAL_HINTS or self._shortest_hint >= _DOUBTFUL_SECONDS or self._are_hints_told
-        return self._are_hints_exact and is_enough and len({hint for hint, _ in self._hints}) == 1
 
     def _drop_assumption(self) -> None:
         if self._standing in {_Standing.ASSUMED, _Standing.CONFIRMED}:
@@ -213,11 +193,12 @@ class WindowEstimate:
             self._standing = _Standing.CONFIRMED
         elif self._standing in {_Standing.DOUBTED, _Standing.PROVEN}:
             self._choose_likeliest()
-        self.is_settled = self.is_sure and not self._likely_lengths() and not self._possible_lengths(_SHARE_HELD)
+        self._list_others()
+        self.is_settled = self.is_sure and not self._lengths_to_ask(_SHARE_HELD)
 
     def _choose_likeliest(self) -> None:
-        shortest = self._shortest_hint
-        longest = shortest if self._is_exact else max((longest for _, longest in self._hints), default=0.0)
+        shortest, are_exact = self._hints.shortest, self._hints.are_exact
+        longest = shortest if are_exact else self._hints.longest
         # The rounding leaves nothing to read below a second.
         if longest >= 1 and self._shortest < longest <= self._longest:
             self.seconds = longest
@@ -230,7 +211,7 @@ class WindowEstimate:
         # A hint of longer windows may be true: we may join a clock's window late and see it shortened.
         wanted = 1 if is_hinted else _WINDOWS_TO_BE_SURE if shortest > self.seconds else _WINDOWS_TO_BE_SURE - 1
         is_passed = self._longest < self.seconds + 1 and self._passed >= wanted
-        self._standing = _Standing.PROVEN if is_passed or (is_hinted and self._is_exact) else _Standing.DOUBTED
+        self._standing = _Standing.PROVEN if is_passed or (is_hinted and are_exact) else _Standing.DOUBTED
 
     def _rounded_down(self, seconds: float) -> float:
         """Give the likely length: whole seconds, else half ones."""
@@ -239,20 +220,18 @@ class WindowEstimate:
                 return rounded
         return seconds
 
-    def _likely_lengths(self) -> list[float]:
-        """Give the headers' other lengths, below the present one."""
-        hint = self._shortest_hint
-        return [length for length in (hint, hint + 1) if max(self._shortest, 0.5) < length < self.seconds]
-
-    def _possible_lengths(self, limit: int) -> list[float]:
-        """Give the other lengths below the present one, as many as the limit has requests for."""
-        below = min(self.seconds, self._shortest_hint or self.seconds)
-        usual = () if self._is_exact else (length for length in _USUAL_SECONDS if self._shortest < length < below)
-        lengths = list(islice(usual, limit // _SHARE_HELD))
-        if not self.is_sure:
-            return lengths
+    def _list_others(self) -> None:
+        """List the other lengths to ask about, below the present one."""
+        hint = self._hints.shortest
+        self._likely = [length for length in (hint, hint + 1) if max(self._shortest, 0.5) < length < self.seconds]
+        below = min(self.seconds, hint or self.seconds)
+        is_open = not self._hints.are_exact
+        self._usual = [length for length in _USUAL_SECONDS if is_open and self._shortest < length < below]
         # This is for once, in a job of several windows. Slow answers would come too late to be of use.
-        is_quick = all(shortest == longest for shortest, longest in self._hints)
         half = self.seconds - 0.5
         is_short = self._shortest < half < _LONGEST_HALVED_SECONDS
-        return [*lengths, half] if self._passed and is_quick and is_short else lengths
+        self._half = [half] if self.is_sure and self._passed and self._hints.are_quick and is_short else []
+
+    def _lengths_to_ask(self, limit: int) -> list[float]:
+        """Give the other lengths, of the usual ones as many as the limit has requests for."""
+        return self._likely + self._usual[: limit // _SHARE_HELD] + self._half

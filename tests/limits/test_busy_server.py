@@ -61,7 +61,7 @@ def test_a_quick_answer_shows_that_slow_ones_waited() -> None:
     jitter = JitterEstimate()
     for _ in range(40):
         jitter.observe_answer(0.030, 1.0)
-    assert jitter.head_start() == jitter.overstated_by(0.0) > 0.02
+    assert jitter.head_start == jitter.overstated_by(0.0) > 0.02
     assert jitter.overstated_by(0.030) == 0
     assert jitter.overstated_by(0.020) > 0
     for _ in range(4_000):

@@ -1,0 +1,66 @@
+"""What headers say of the window's length (pure).
+
+A window's first request shows a reset one window ahead, in whole seconds: a hint. A late ``Date`` makes it too short.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+__all__ = ["DOUBTFUL_SECONDS", "Hints"]
+
+DOUBTFUL_SECONDS = 3.0
+"""Two different clocks may make a hint of so much, if nothing else has told of longer windows."""
+# The hints of the latest windows only, so that a change is followed.
+_KEPT = 4
+# So many equal hints in a row are seldom of short windows that are no whole seconds.
+_EQUAL = 3
+
+
+class Hints:
+    """The hints of the latest windows."""
+
+    def __init__(self) -> None:
+        self.shortest = self.longest = 0.0
+        """The shortest and the longest length that the largest hint allows; 0 without a hint."""
+        self._latest: deque[tuple[float, float]] = deque(maxlen=_KEPT)
+        self._trust = (False, False)
+
+    def trust(self, *, are_exact: bool, are_told: bool) -> bool:
+        """Take whether the two times of a hint are of one clock and one moment, or a policy names it.
+
+        Tells whether this is new.
+        """
+        is_new = self._trust != (are_exact, are_told)
+        self._trust = are_exact, are_told
+        return is_new
+
+    def add(self, seconds: float, *, late_by: int) -> None:
+        """Take a window's length, rounded down; it may be ``late_by`` seconds longer."""
+        self._latest.append((seconds, seconds + late_by))
+        self._reckon()
+
+    def drop_latest(self) -> bool:
+        """Drop the latest hint; False if there is none."""
+        if not self._latest:
+            return False
+        self._latest.pop()
+        self._reckon()
+        return True
+
+    @property
+    def are_quick(self) -> bool:
+        """Whether all came with quick answers."""
+        return all(shortest == longest for shortest, longest in self._latest)
+
+    @property
+    def are_exact(self) -> bool:
+        """Whether they are to be taken at their word."""
+        are_exact, are_told = self._trust
+        # A window of 1.5 s gives hints of 1 and 2.
+        is_enough = are_told or len(self._latest) >= _EQUAL or self.shortest >= DOUBTFUL_SECONDS
+        return are_exact and is_enough and len({shortest for shortest, _ in self._latest}) == 1
+
+    def _reckon(self) -> None:
+        self.shortest = max((shortest for shortest, _ in self._latest), default=0.0)
+        self.longest = max((longest for _, longest in self._latest), default=0.0)

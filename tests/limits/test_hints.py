@@ -1,0 +1,53 @@
+"""What the headers' lengths of the latest windows say together."""
+
+from __future__ import annotations
+
+import pytest
+
+from periskope_async.limits.hints import Hints
+
+
+def after(*lengths: float, late_by: int = 0, are_exact: bool = True, are_told: bool = False) -> Hints:
+    hints = Hints()
+    hints.trust(are_exact=are_exact, are_told=are_told)
+    for length in lengths:
+        hints.add(length, late_by=late_by)
+    return hints
+
+
+@pytest.mark.parametrize(
+    ("hints", "are_exact"),
+    [
+        (after(), False),
+        (after(2), False),
+        (after(2, 2, 2), True),
+        (after(1, 2, 1, 2), False),
+        (after(1, 2, 2, 2, 2), True),
+        (after(10), True),
+        (after(1, are_told=True), True),
+        (after(10, 10, 10, are_exact=False), False),
+    ],
+)
+def test_equal_hints_of_one_clock_are_exact(hints: Hints, *, are_exact: bool) -> None:
+    assert hints.are_exact is are_exact
+
+
+def test_the_bounds_are_those_of_the_largest_hint() -> None:
+    hints = after(1, 3, 2, late_by=2)
+    assert (hints.shortest, hints.longest, hints.are_quick) == (3, 5, False)
+    assert hints.drop_latest()
+    assert (hints.shortest, hints.longest) == (3, 5)
+    assert hints.drop_latest()
+    assert hints.drop_latest()
+    assert (hints.shortest, hints.longest, hints.are_quick) == (0, 0, True)
+    assert not hints.drop_latest()
+
+
+def test_trust_says_whether_it_is_new() -> None:
+    hints = Hints()
+    assert [hints.trust(are_exact=exact, are_told=False) for exact in (False, True, True, False)] == [
+        False,
+        True,
+        False,
+        True,
+    ]
