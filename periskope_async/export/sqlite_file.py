@@ -48,8 +48,8 @@ def read(path: Path, table: Table) -> Iterator[Row]:
 
 
 def _fill(database: sqlite3.Connection, table: Table, batches: Iterator[Batch], facts: dict[str, str]) -> None:
-    # Large pages write faster. A crash costs this file only, so the journal is in memory. It undoes an index that fails,
-    # and costs nothing.
+    # Large pages write faster. A crash costs this file only: the journal may be in memory, where it costs nothing. It
+    # undoes an index that fails.
     for pragma in ("page_size=32768", "journal_mode=MEMORY", "synchronous=OFF", "cache_size=-4000"):
         database.execute(f"PRAGMA {pragma}")
     name = _quoted(table.name)
