@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import csv
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from periskope_async.export.manifest import read_manifest
-from periskope_async.models.times import in_zone
+from periskope_async.models.times import utc_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from periskope_async.export.formats import Row
@@ -32,10 +32,10 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
     with path.open("r+", encoding="utf-8", errors="replace", newline="") as file:
         rows = csv.writer(file)
         rows.writerow([*_OWN, *(column.name for column in table.columns)])
-        writers = [_cell(column.kind, escape) for column in table.columns]
+        writers = [_writer(column.kind, escape) for column in table.columns]
         for batch in batches:
-            cells = [list(map(writer, values)) for writer, values in zip(writers, batch.values, strict=True)]
-            gone = ["" if time is None else _time(time) for time in batch.gone_at]
+            cells = [writer(values) for writer, values in zip(writers, batch.values, strict=True)]
+            gone = utc_texts(batch.gone_at)
             rows.writerows(zip([escape(batch.source)] * len(batch), gone, *cells, strict=True))
 
 
@@ -77,12 +77,6 @@ def _row(table: Table, cells: dict[str, str], bare: Callable[[str], str]) -> byt
     return msgspec.json.encode(row)
 
 
-def _time(moment: datetime) -> str:
-    """Give a time as text; an empty one if UTC has no such time."""
-    utc = in_zone(moment, UTC)
-    return "" if utc is None else utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
 def _bare(text: str) -> str:
     """Remove the apostrophe of :func:`_safe`."""
     return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
@@ -98,16 +92,14 @@ def _safe(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _cell(kind: Kind, escape: Callable[[str], str]) -> Callable[[Any], str]:
+def _writer(kind: Kind, escape: Callable[[str], str]) -> Callable[[list[Any]], Sequence[str | None]]:
     def cell(value: Any) -> str:
         if value is None:
             return ""
-        if kind == "time":
-            return _time(value)
         if kind == "boolean":
             return "true" if value else "false"
         if kind == "texts":
             return escape(msgspec.json.encode(value).decode())
         return str(value) if kind in {"integer", "real"} else escape(value)
 
-    return cell
+    return utc_texts if kind == "time" else lambda values: list(map(cell, values))

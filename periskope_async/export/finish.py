@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 __all__ = ["Finish", "Job"]
 
 _ROWS_A_TURN = 1_000
+# The default buffer would be filled anew for each few rows.
+_READ_BYTES = 256 * 1024
 
 
 class Job(Struct, frozen=True):
@@ -156,7 +158,7 @@ class Finish:
     def _fresh_batches(self) -> Iterator[Batch]:
         done, total = 0, self._spool.rows
         # A few rows at a time: those of a whole page, several times over, would take tens of megabytes.
-        with self._spool.rows_path.open("rb") as file:
+        with self._spool.rows_path.open("rb", buffering=_READ_BYTES) as file:
             for page in self._spool.pages:
                 lines = islice(file, page.rows)
                 while rows := [line[:-1] for line in islice(lines, ROWS_A_STEP)]:

@@ -6,12 +6,13 @@ A field documented as a string is a :data:`Time`, read natively by msgspec. A fi
 ways, is a :data:`FlexTime`: it costs a call in Python and is null nearly always.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import msgspec
 
-__all__ = ["EPOCH", "EpochMs", "FlexTime", "Time", "from_epoch_ms", "in_zone", "read_time"]
+__all__ = ["EPOCH", "EpochMs", "FlexTime", "Time", "from_epoch_ms", "in_zone", "read_time", "utc_texts"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -24,6 +25,8 @@ EpochMs: TypeAlias = Annotated[int, msgspec.Meta(extra={"epoch_ms": True})]
 # Seconds reach this in the year 5138, milliseconds passed it in 1973: no time of WhatsApp's is in doubt.
 _MILLISECONDS_FROM = 1e11
 _LONGEST = 100
+_MICROSECONDS = ".000000Z"
+_TEXT_LENGTH = len("2025-01-24T05:11:03.000000Z")
 
 if TYPE_CHECKING:
     FlexTime: TypeAlias = datetime
@@ -69,6 +72,16 @@ def in_zone(moment: datetime, zone: tzinfo | None) -> datetime | None:
         return moment.astimezone(zone)
     except (OverflowError, ValueError):
         return None
+
+
+def utc_texts(moments: Sequence[datetime | None]) -> list[str | None]:
+    """Write aware times in UTC, all in one length, so that they sort; None for None, and for no time of UTC.
+
+    msgspec does it in a tenth of the time that ``isoformat`` takes, and gives whole seconds no fraction.
+    """
+    encoded = msgspec.json.encode([moment and in_zone(moment, UTC) for moment in moments])
+    texts = msgspec.json.decode(encoded, type=list[str | None])
+    return [text[:-1] + _MICROSECONDS if text and len(text) < _TEXT_LENGTH else text for text in texts]
 
 
 def _is_number(text: str) -> bool:

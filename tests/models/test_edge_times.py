@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, strategies as st
 
 from periskope_async.cli.live import event_line
 from periskope_async.client.lists import CHATS
@@ -20,7 +21,7 @@ from periskope_async.export.overview import overview
 from periskope_async.mirror.database import database_for
 from periskope_async.mirror.lists import CHATS as MIRRORED
 from periskope_async.mirror.store import Store
-from periskope_async.models.times import in_zone
+from periskope_async.models.times import in_zone, utc_texts
 from periskope_async.tables.columns import batches_of, table_of
 from periskope_async.webhooks import parse
 from tests.export.test_formats import needs
@@ -30,6 +31,16 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 EDGES = ["0001-01-01T00:00:00+05:30", "9999-12-31T23:59:59-05:00"]
+
+
+ZONES = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=11))])
+
+
+@given(st.lists(st.none() | st.datetimes(timezones=ZONES)))
+def test_times_are_written_in_one_length(moments: list[datetime | None]) -> None:
+    in_utc = [moment and in_zone(moment, UTC) for moment in moments]
+    expected = [moment and f"{moment.isoformat(timespec='microseconds')[:26]}Z" for moment in in_utc]
+    assert utc_texts(moments) == expected
 
 
 def row_at(edge: str) -> bytes:
