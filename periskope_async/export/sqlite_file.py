@@ -1,4 +1,4 @@
-"""A SQLite database: one strict table with one row a key, and each row as it was sent."""
+"""A SQLite database: one strict table with one row for each key, and each row as it was sent."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def read(path: Path, table: Table) -> Iterator[Row]:
 
 
 def _fill(database: sqlite3.Connection, table: Table, batches: Iterator[Batch], facts: dict[str, str]) -> None:
-    # Large pages write faster. A crash costs this file only: the journal may be in memory, where it costs nothing. It
-    # undoes an index that fails.
+    # A journal undoes an index that fails at a repeated key. It may be in memory, where it costs nothing: a crash costs
+    # this file only. Large pages write faster.
     for pragma in ("page_size=32768", "journal_mode=MEMORY", "synchronous=OFF", "cache_size=-4000"):
         database.execute(f"PRAGMA {pragma}")
     name = _quoted(table.name)
@@ -80,11 +80,12 @@ def _fill(database: sqlite3.Connection, table: Table, batches: Iterator[Batch], 
 def _filled(table: Table, batch: Batch) -> Iterator[tuple[str, Sequence[Any]]]:
     """Give the columns that hold anything here, with their values."""
     for column, values in zip(table.columns, batch.values, strict=True):
-        # CPython 3.11 takes three times as long to bind a null as a text.
+        # sqlite3 looks for an adapter of each null: in CPython 3.11 it takes three times as long as a text.
         if values.count(None) < len(values):
             yield column.name, _stored(column.kind, values)
+    if any(batch.gone_at):
+        yield "gone_at", utc_texts(batch.gone_at)
     yield "source", [batch.source] * len(batch)
-    yield "gone_at", utc_texts(batch.gone_at)
     yield "raw_json", [str(row, "utf-8", "replace") for row in batch.raw]
 
 
@@ -100,7 +101,7 @@ def _stored(kind: Kind, values: list[Any]) -> Sequence[Any]:
 
 
 def _index_key(database: sqlite3.Connection, table: Table) -> None:
-    """Make the key unique. The last of several rows of one key stays: a walk may have repeated it."""
+    """Make the key unique. Of several rows of one key, as a walk may give them, the last stays in its place."""
     name = _quoted(table.name)
     # A part of the key may be null, and nulls are never equal.
     key = ", ".join([f"ifnull({_quoted(part)}, '')" for part in table.key] + ["source"] * table.has_sources)
@@ -108,7 +109,7 @@ def _index_key(database: sqlite3.Connection, table: Table) -> None:
     try:
         database.execute(index)
     except sqlite3.IntegrityError:
-        latest = f"SELECT max(rowid) FROM {name} GROUP BY {key}"  # noqa: S608 - as above
+        latest = f"SELECT max(rowid) FROM {name} GROUP BY {key}"  # noqa: S608 - names of the row type
         database.execute(f"DELETE FROM {name} WHERE rowid NOT IN ({latest})")  # noqa: S608 - as above
         database.execute(index)
 

@@ -22,7 +22,11 @@ class Hints:
 
     def __init__(self) -> None:
         self.shortest = self.longest = 0.0
-        """The shortest and the longest length that the largest hint allows; 0 without a hint."""
+        """The largest of the shortest lengths that they allow, and of the longest ones; 0 without a hint."""
+        self.are_exact = False
+        """Whether they are to be taken at their word."""
+        self.are_quick = True
+        """Whether all came with quick answers."""
         self._latest: deque[tuple[float, float]] = deque(maxlen=_KEPT)
         self._trust = (False, False)
 
@@ -33,6 +37,7 @@ class Hints:
         """
         is_new = self._trust != (are_exact, are_told)
         self._trust = are_exact, are_told
+        self._reckon()
         return is_new
 
     def add(self, seconds: float, *, late_by: int) -> None:
@@ -48,19 +53,11 @@ class Hints:
         self._reckon()
         return True
 
-    @property
-    def are_quick(self) -> bool:
-        """Whether all came with quick answers."""
-        return all(shortest == longest for shortest, longest in self._latest)
-
-    @property
-    def are_exact(self) -> bool:
-        """Whether they are to be taken at their word."""
-        are_exact, are_told = self._trust
-        # A window of 1.5 s gives hints of 1 and 2.
-        is_enough = are_told or len(self._latest) >= _EQUAL or self.shortest >= DOUBTFUL_SECONDS
-        return are_exact and is_enough and len({shortest for shortest, _ in self._latest}) == 1
-
     def _reckon(self) -> None:
-        self.shortest = max((shortest for shortest, _ in self._latest), default=0.0)
-        self.longest = max((longest for _, longest in self._latest), default=0.0)
+        hints, (are_exact, are_told) = self._latest, self._trust
+        self.shortest = max((shortest for shortest, _ in hints), default=0.0)
+        self.longest = max((longest for _, longest in hints), default=0.0)
+        self.are_quick = all(shortest == longest for shortest, longest in hints)
+        # A window of 1.5 s gives hints of 1 and 2.
+        is_enough = are_told or len(hints) >= _EQUAL or self.shortest >= DOUBTFUL_SECONDS
+        self.are_exact = are_exact and is_enough and len({shortest for shortest, _ in hints}) == 1

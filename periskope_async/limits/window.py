@@ -181,7 +181,7 @@ class WindowEstimate:
             return math.inf
         moments = [moment for length in self._likely if (moment := opened + length) > after]
         if spare > len(moments):
-            moments += [moment for length in self._lengths_to_ask(limit) if (moment := opened + length) > after]
+            moments = [moment for length in self._lengths_to_ask(limit) if (moment := opened + length) > after]
         return min(moments, default=math.inf)
 
     def _drop_assumption(self) -> None:

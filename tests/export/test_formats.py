@@ -114,12 +114,17 @@ async def test_parquet_is_the_same_to_every_reader(tmp_path: Path, monkeypatch: 
 
 
 def test_sqlite_keeps_the_last_row_of_a_key(tmp_path: Path) -> None:
-    table = table_of(CHATS)
-    rows = [b'{"chat_id": "%d@c.us", "chat_name": "%d"}' % (number % 300, number) for number in range(700)]
-    sqlite_file.write(tmp_path / "out.sqlite", table, batches_of(table, rows), facts={})
-    assert [row for row, _, _ in sqlite_file.read(tmp_path / "out.sqlite", table)] == rows[400:]
-    with closing(sqlite3.connect(tmp_path / "out.sqlite")) as database, pytest.raises(sqlite3.IntegrityError):
-        database.execute("INSERT INTO chats SELECT * FROM chats LIMIT 1")
+    out, table = tmp_path / "out.sqlite", table_of(CHATS, has_sources=True)
+    named = [b'{"chat_id": "%d@c.us", "chat_name": "%d"}' % (number % 300, number) for number in range(700)]
+    nameless = [b'{"chat_id": "1@c.us"}', b'{"chat_id": null, "chat_name": "old"}', b'{"chat_id": ""}']
+    batches = [*batches_of(table, named), *batches_of(table, nameless), *batches_of(table, named[:1], source="other")]
+    sqlite_file.write(out, table, iter(batches), facts={})
+    expected = [(row, "") for row in [*named[400:601], *named[602:], nameless[0], nameless[2]]]
+    assert [(row, source) for row, source, _ in sqlite_file.read(out, table)] == [*expected, (named[0], "other")]
+    with closing(sqlite3.connect(out)) as database:
+        assert database.execute("SELECT chat_name FROM chats WHERE chat_id = '1@c.us'").fetchall() == [(None,)]
+        with pytest.raises(sqlite3.IntegrityError):
+            database.execute("INSERT INTO chats SELECT * FROM chats LIMIT 1")
 
 
 async def test_sqlite_is_readable_where_nothing_can_be_written(tmp_path: Path) -> None:
@@ -271,7 +276,7 @@ def test_a_conversion_that_stops_says_no_more(tmp_path: Path, ending: str, rows:
 PROGRAM = """
 import asyncio, sys
 from periskope_async import PeriskopeClient
-from periskope_async.export import export, sqlite_file
+from periskope_async.export import export
 from periskope_async.export.compression import opened
 from periskope_async.export.formats import format_of
 

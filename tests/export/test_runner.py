@@ -114,7 +114,7 @@ async def test_a_written_page_makes_room_for_the_next(tmp_path: Path, monkeypatc
     gc.collect()
     others = pages()
     async with connected() as (_, client):
-        # A page in flight may be here already, so there is none.
+        # Without look-ahead: a page in flight may have arrived already.
         await export_chats(client.iter_chats(page_size=100, prefetch=1), tmp_path / "out.jsonl")
     assert len(alive) >= 7
     assert set(alive) == {1}
