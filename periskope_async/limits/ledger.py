@@ -133,8 +133,7 @@ class Ledger:
             return 1 if now >= self._question_at(now) else 0
         if self._pace.is_on:
             return 1
-        spread_over = self._spread_over
-        return min(free, self._spread.free(now, max(1, self._allowed(now)), spread_over)) if spread_over else free
+        return min(free, self._spread.free(now, max(1, self._allowed(now)))) if self._spread_over else free
 
     def wait_for(self, place: int, now: float) -> float:
         """Estimate the seconds until the ``place``-th request from now (1 is the next one) may go."""
@@ -146,8 +145,8 @@ class Ledger:
             closed = max(closed, max(0.0, self._pace.next_at() - now) + behind)
             if not self._told.is_any:
                 return closed
-        if spread_over := self._spread_over:
-            closed = max(closed, self._spread.next_at(max(1, self._allowed(now)), spread_over) - now)
+        if self._spread_over:
+            closed = max(closed, self._spread.due_at - now)
         if place <= (free := self._free(now)):
             return closed
         allowed = max(1, self._allowed(now))

@@ -23,6 +23,8 @@ DECREASE = 0.85
 LEAST_RATE = 1 / 60
 # The parts of a window for spreading requests. Timers are too coarse for one by one.
 _PARTS = 10
+# A share of a window: by so much the next requests make up for late ones.
+_MADE_UP_FOR = 0.03
 
 
 class Pace:
@@ -79,20 +81,22 @@ class Spread:
     """Lets a tenth of a window's requests go together, and the next when as much of the window has passed."""
 
     def __init__(self) -> None:
-        self._began = -math.inf
-        self._taken = 0
+        self.due_at = -math.inf
+        """When the next ones may go."""
+        self._left = 0
 
-    def free(self, now: float, limit: int, window: float) -> int:
+    def free(self, now: float, limit: int) -> int:
         """Count the requests that may go now."""
-        share = math.ceil(limit / _PARTS)
-        return share if now >= self.next_at(limit, window) else max(0, share - self._taken)
-
-    def next_at(self, limit: int, window: float) -> float:
-        """Give the earliest moment for the next requests."""
-        return self._began + window * math.ceil(limit / _PARTS) / limit
+        return _part(limit) if now >= self.due_at else self._left
 
     def take(self, count: int, now: float, limit: int, window: float) -> None:
         """Take ``count`` requests as going now."""
-        if now >= self.next_at(limit, window):
-            self._began, self._taken = now, 0
-        self._taken += count
+        if now >= self.due_at:
+            # Timers are always a little late. Counted from now, that would add up.
+            since = max(self.due_at, now - _MADE_UP_FOR * window)
+            self.due_at, self._left = since + window * _part(limit) / limit, _part(limit)
+        self._left = max(0, self._left - count)
+
+
+def _part(limit: int) -> int:
+    return math.ceil(limit / _PARTS)

@@ -8,7 +8,7 @@ import random
 import pytest
 from hypothesis import given, strategies as st
 
-from periskope_async.limits.pace import Pace
+from periskope_async.limits.pace import Pace, Spread
 
 
 def drive(pace: Pace, ceiling: float, seconds: float, *, now: float = 0.0) -> tuple[float, int]:
@@ -97,3 +97,29 @@ def test_the_rate_stays_within_reason(events: list[str], rate: float, seed: int)
             pace.refused(now - rng.random(), now)
         assert 1 / 60 <= pace.rate <= before + 0.12
         assert pace.is_on
+
+
+@pytest.mark.parametrize(("limit", "together"), [(1, 1), (7, 1), (10, 1), (11, 2), (100, 10)])
+def test_a_part_of_a_window_goes_together(limit: int, together: int) -> None:
+    spread = Spread()
+    assert spread.free(0.0, limit) == together
+    for left in reversed(range(together)):
+        spread.take(1, 0.0, limit, 2.0)
+        assert spread.free(0.0, limit) == left
+    assert spread.due_at == pytest.approx(2.0 * (together / limit - 0.03))
+    assert spread.free(spread.due_at, limit) == together
+
+
+def test_late_timers_do_not_add_up() -> None:
+    spread = Spread()
+    for _ in range(20):
+        spread.take(1, max(0.0, spread.due_at) + 0.002, 10, 1.0)
+    assert spread.due_at == pytest.approx(2.0 - 0.03 + 0.002)
+
+
+def test_a_pause_is_hardly_made_up_for() -> None:
+    spread = Spread()
+    spread.take(1, 0.0, 10, 1.0)
+    spread.take(1, 5.0, 10, 1.0)
+    assert spread.due_at == pytest.approx(5.07)
+    assert spread.free(5.0, 10) == 0
