@@ -75,13 +75,13 @@ class Head:
         self._cursor = cursor
         self._is_reversed = is_reversed
         self._looks = 0
-        self._margin = _MIN_MARGIN
+        # Each of them may have been one without a time.
+        self._margin = max(_MIN_MARGIN, moved)
         self._begin(max(_MIN_ROWS, moved + _MIN_MARGIN))
 
     def next_ask(self) -> Ask:
         """Give the page to ask for."""
-        limit = min(self._limit, self._cursor.most_rows)
-        return Ask(Phase.HEAD, self._offset, limit, is_reversed=self._is_reversed)
+        return Ask(Phase.HEAD, self._offset, min(self._limit, self._cursor.most_rows), is_reversed=self._is_reversed)
 
     def record(self, page: Page[Any], fresh: Sequence[int]) -> None:
         """Take a page, and the indexes of its new rows."""
@@ -111,9 +111,9 @@ class Head:
                 self._offset += max(1, rows - 1)
                 self._limit *= 2
 
-    def _begin(self, limit: int) -> None:
-        self._limit = limit
+    def _begin(self, rows: int) -> None:
         self._offset = max(0, self._timeless - self._margin)
+        self._limit = rows + self._timeless - self._offset
         self._began = -math.inf
         self._sweep: list[int] = []
         """The number of rows of each of its pages so far."""

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import event, given, settings, strategies as st
 
 from periskope_async.errors import PaginationError
+from periskope_async.paging.page import Phase
 from periskope_async.paging.walk import Walk
 from periskope_async.wire.order import Order
 from tests.paging.moving_list import Counts, Move, MovingList, Reading, SortBy, drive
 
 if TYPE_CHECKING:
-    from periskope_async.paging.page import Consistency
+    from periskope_async.paging.page import Ask, Consistency
 
 EXAMPLES = max(1000, settings.default.max_examples) if settings.default else 1000
 
@@ -445,3 +446,22 @@ def test_a_list_at_rest_costs_hardly_more_requests_than_a_plain_loop(sort_by: So
     assert len(drive(walk, moving, depth=4, moves=[])) == 10_000
     assert walk.report.complete is True
     assert walk.report.pages <= 1.05 * 100
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_head_is_found_at_once_where_rows_without_a_time_wake_up(seed: int) -> None:
+    # They stand before the head, so it moves up with each of them.
+    moving = MovingList(rng=random.Random(seed), size=4_000, sort_by="messaged", ties=0.3)
+    walk = Walk(page_size=400)
+    looks: set[Ask] = set()
+    reading = Reading(walk, moving, depth=1)
+    while not walk.is_over:
+        reading.ask()
+        looks |= {ask for ask in walk.out if ask.phase is Phase.HEAD}
+        while not reading.is_next_there:
+            for _ in range(40):
+                moving.move("wake")
+            reading.cut(reading.uncut[0])
+        reading.place()
+    reading.check()
+    assert len(looks) <= 4
