@@ -97,7 +97,7 @@ class Store:
 def running(name: str, *options: str) -> Generator[Store]:
     """Run one of STORES."""
     if name not in STORES:
-        pytest.skip(f"no {name} here")
+        pytest.skip(f"there is no {name}: the extra `test` brings a Redis where a package of it has a wheel")
     # The test runner's own folders have names that are too long for a socket.
     with tempfile.TemporaryDirectory(prefix="store") as folder:
         store = Store(STORES[name], folder)
