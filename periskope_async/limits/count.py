@@ -11,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from periskope_async.limits.failures import FailedRequests
+from periskope_async.limits.hints import Trust
 from periskope_async.limits.resets import ResetWatch
 from periskope_async.limits.stamp import DateStamp
 
@@ -80,7 +81,7 @@ class ServerCount:
                 headers.resets_in, token.ended_at, rounded_by=headers.rounded_by, late_by=late_by
             )
         if headers.window is not None:
-            self._window.trust_hints(are_exact=True, are_told=True)
+            self._window.trust_hints(Trust.TOLD)
         elif headers.server_time is not None:
             self._stamp.observe(
                 headers.server_time,
@@ -89,7 +90,7 @@ class ServerCount:
                 received_at=token.ended_at,
                 slack=slack,
             )
-            self._window.trust_hints(are_exact=self._stamp.is_of_count)
+            self._window.trust_hints(Trust.ONE_CLOCK if self._stamp.is_of_count else Trust.NOTHING)
 
     def compare(self, token: Token, headers: LimitHeaders, *, used: int, slack: float, is_alone: bool) -> None:
         """Compare the server's count with its min count, had it forgotten nothing.

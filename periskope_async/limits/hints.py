@@ -6,8 +6,9 @@ A window's first request shows a reset one window ahead, in whole seconds: a hin
 from __future__ import annotations
 
 from collections import deque
+from enum import Enum
 
-__all__ = ["DOUBTFUL_SECONDS", "Hints"]
+__all__ = ["DOUBTFUL_SECONDS", "Hints", "Trust"]
 
 DOUBTFUL_SECONDS = 3.0
 """Two different clocks may make a hint of so much, if nothing else has told of longer windows."""
@@ -15,6 +16,16 @@ DOUBTFUL_SECONDS = 3.0
 _KEPT = 4
 # So many equal hints in a row are seldom of short windows that are no whole seconds.
 _EQUAL = 3
+
+
+class Trust(Enum):
+    """What is known of the two times of a hint."""
+
+    NOTHING = "nothing"
+    ONE_CLOCK = "one clock"
+    """They are of one clock and one moment."""
+    TOLD = "told"
+    """A policy names the length itself."""
 
 
 class Hints:
@@ -28,16 +39,14 @@ class Hints:
         self.are_quick = True
         """Whether all came with quick answers."""
         self._latest: deque[tuple[float, float]] = deque(maxlen=_KEPT)
-        self._trust = (False, False)
+        self._trust = Trust.NOTHING
 
-    def trust(self, *, are_exact: bool, are_told: bool) -> bool:
-        """Take whether the two times of a hint are of one clock and one moment, or a policy names it.
-
-        Tells whether this is new.
-        """
-        is_new = self._trust != (are_exact, are_told)
-        self._trust = are_exact, are_told
-        self._reckon()
+    def trust(self, trust: Trust) -> bool:
+        """Take how far the hints can be trusted. Tells whether this is new."""
+        is_new = trust is not self._trust
+        if is_new:
+            self._trust = trust
+            self._reckon()
         return is_new
 
     def add(self, seconds: float, *, late_by: int) -> None:
@@ -54,10 +63,10 @@ class Hints:
         return True
 
     def _reckon(self) -> None:
-        hints, (are_exact, are_told) = self._latest, self._trust
+        hints, trust = self._latest, self._trust
         self.shortest = max((shortest for shortest, _ in hints), default=0.0)
         self.longest = max((longest for _, longest in hints), default=0.0)
         self.are_quick = all(shortest == longest for shortest, longest in hints)
         # A window of 1.5 s gives hints of 1 and 2.
-        is_enough = are_told or len(hints) >= _EQUAL or self.shortest >= DOUBTFUL_SECONDS
-        self.are_exact = are_exact and is_enough and len({shortest for shortest, _ in hints}) == 1
+        is_enough = trust is Trust.TOLD or len(hints) >= _EQUAL or self.shortest >= DOUBTFUL_SECONDS
+        self.are_exact = trust is not Trust.NOTHING and is_enough and len({shortest for shortest, _ in hints}) == 1

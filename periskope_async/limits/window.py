@@ -16,7 +16,7 @@ import math
 from bisect import bisect_left
 from enum import Enum
 
-from periskope_async.limits.hints import DOUBTFUL_SECONDS, Hints
+from periskope_async.limits.hints import DOUBTFUL_SECONDS, Hints, Trust
 
 __all__ = ["WindowEstimate"]
 
@@ -88,9 +88,9 @@ class WindowEstimate:
         self._drop_assumption()
         self._choose()
 
-    def trust_hints(self, *, are_exact: bool, are_told: bool = False) -> None:
-        """Take whether the two times of a hint are known to be of one clock and one moment, or a policy names it."""
-        if self._hints.trust(are_exact=are_exact, are_told=are_told):
+    def trust_hints(self, trust: Trust) -> None:
+        """Take how far the hints can be trusted."""
+        if self._hints.trust(trust):
             self._choose()
 
     def hint(self, seconds: float, *, late_by: int, ends_by: float) -> None:

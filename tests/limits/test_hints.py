@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from periskope_async.limits.hints import Hints
+from periskope_async.limits.hints import Hints, Trust
 
 
-def after(*lengths: float, late_by: int = 0, are_exact: bool = True, are_told: bool = False) -> Hints:
+def after(*lengths: float, late_by: int = 0, trust: Trust = Trust.ONE_CLOCK) -> Hints:
     hints = Hints()
-    hints.trust(are_exact=are_exact, are_told=are_told)
+    hints.trust(trust)
     for length in lengths:
         hints.add(length, late_by=late_by)
     return hints
@@ -24,8 +24,8 @@ def after(*lengths: float, late_by: int = 0, are_exact: bool = True, are_told: b
         (after(1, 2, 1, 2), False),
         (after(1, 2, 2, 2, 2), True),
         (after(10), True),
-        (after(1, are_told=True), True),
-        (after(10, 10, 10, are_exact=False), False),
+        (after(1, trust=Trust.TOLD), True),
+        (after(10, 10, 10, trust=Trust.NOTHING), False),
     ],
 )
 def test_equal_hints_of_one_clock_are_exact(hints: Hints, *, are_exact: bool) -> None:
@@ -45,9 +45,5 @@ def test_the_bounds_are_the_largest_of_all_hints() -> None:
 
 def test_trust_says_whether_it_is_new() -> None:
     hints = Hints()
-    assert [hints.trust(are_exact=exact, are_told=False) for exact in (False, True, True, False)] == [
-        False,
-        True,
-        False,
-        True,
-    ]
+    trusts = (Trust.NOTHING, Trust.ONE_CLOCK, Trust.ONE_CLOCK, Trust.NOTHING)
+    assert [hints.trust(trust) for trust in trusts] == [False, True, False, True]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, strategies as st
 
+from periskope_async.limits.hints import Trust
 from periskope_async.limits.window import WindowEstimate
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def tell(window: WindowEstimate, events: Sequence[Event]) -> None:
             case "lasted":
                 window.lasted(value)
             case "exact":
-                window.trust_hints(are_exact=value)
+                window.trust_hints(Trust.ONE_CLOCK if value else Trust.NOTHING)
             case "reset":
                 window.observe_reset(value, 0.0, rounded_by=2.0, late_by=0)
             case _:
