@@ -31,7 +31,11 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
             _fill(database, table, batches, facts)
     except sqlite3.OperationalError as error:
-        raise OSError(0, str(error)) from error
+        said = str(error)
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            # Which disk is full, SQLite does not say.
+            said += " (or the one for temporary files is: indexes are sorted there; SQLITE_TMPDIR names another folder)"
+        raise OSError(0, said) from error
 
 
 def read(path: Path, table: Table) -> Iterator[Row]:

@@ -13,7 +13,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -125,6 +125,19 @@ def test_sqlite_keeps_the_last_row_of_a_key(tmp_path: Path) -> None:
         assert database.execute("SELECT chat_name FROM chats WHERE chat_id = '1@c.us'").fetchall() == [(None,)]
         with pytest.raises(sqlite3.IntegrityError):
             database.execute("INSERT INTO chats SELECT * FROM chats LIMIT 1")
+
+
+def test_a_full_disk_may_be_that_of_sqlites_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = sqlite3.connect
+
+    def on_a_small_disk(*args: Any, **options: Any) -> sqlite3.Connection:
+        database: sqlite3.Connection = connect(*args, **options)
+        database.execute("PRAGMA max_page_count=1")
+        return database
+
+    monkeypatch.setattr(sqlite3, "connect", on_a_small_disk)
+    with pytest.raises(OSError, match=r"full \(or the one for temporary files is: .* SQLITE_TMPDIR"):
+        sqlite_file.write(tmp_path / "out.sqlite", table_of(CHATS), iter(()), facts={})
 
 
 async def test_sqlite_is_readable_where_nothing_can_be_written(tmp_path: Path) -> None:
