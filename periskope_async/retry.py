@@ -27,7 +27,7 @@ from periskope_async.typed import is_number, is_whole
 if TYPE_CHECKING:
     from random import Random
 
-__all__ = ["RETRYABLE_STATUSES", "RetryPolicy", "next_wait"]
+__all__ = ["RETRYABLE_STATUSES", "RetryPolicy", "is_passing", "next_wait"]
 
 # Those above 511 are the gateways' own: the server did not answer or is overloaded, or a proxy lost patience (598 and
 # 599). 525 and 526 are missing: certificates do not mend themselves.
@@ -68,7 +68,7 @@ def next_wait(
     ``attempt`` is the failed try, counted from 1; ``elapsed`` the seconds since the call's start. A write's ``error``
     must prove that the server did nothing; only no connection and a 429 are worth another try for it.
     """
-    if attempt >= policy.tries or not _is_passing(error):
+    if attempt >= policy.tries or not is_passing(error):
         return None
     if is_write and not isinstance(error, TransportError | RateLimitError):
         return None
@@ -80,7 +80,7 @@ def next_wait(
     return wait if elapsed + wait <= policy.max_elapsed else None
 
 
-def _is_passing(error: Exception) -> bool:
+def is_passing(error: Exception) -> bool:
     """Whether the same request may fare better a little later."""
     if isinstance(error, TransportError | DecodeError):
         return error.retryable

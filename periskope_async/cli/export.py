@@ -24,6 +24,7 @@ from periskope_async.client.lists import LISTS
 from periskope_async.config import normal_phone
 from periskope_async.errors import ConfigError
 from periskope_async.export import ExportPlan, run_plan
+from periskope_async.paging.cursor import Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -204,7 +205,7 @@ async def _export(
             progress.sources = 0 if if_exists == "update" else len(filters)
             pagers = {source: _pager(client, name, sources, walking, chosen) for source, chosen in filters.items()}
             if showing.dry_run:
-                return await _estimate(client, pagers, walking.page_size, what=what, is_json=showing.json)
+                return await _estimate(client, pagers, walking, what=what, is_json=showing.json)
             with progress:
                 if is_to_stdout:
                     return await _print(pagers, what=what, is_quiet=showing.quiet)
@@ -308,9 +309,11 @@ async def _print(pagers: dict[str, Pager[Any]], *, what: str, is_quiet: bool) ->
 
 
 async def _estimate(
-    client: PeriskopeClient, pagers: dict[str, Pager[Any]], page_size: int, *, what: str, is_json: bool
+    client: PeriskopeClient, pagers: dict[str, Pager[Any]], walking: Walking, *, what: str, is_json: bool
 ) -> int:
     """Ask for one page of each walk, and estimate the cost of the whole."""
+    page_size = walking.page_size
+    overlap = Cursor(0, page_size=page_size, most_rows=page_size, overlaps=walking.consistency == "exact").overlap
     rows = requests = size = 0
     is_known = True
     for pager in pagers.values():
@@ -320,8 +323,8 @@ async def _estimate(
                 is_known = is_known and page.count is not None
                 count = count if pager.max_items is None else min(count, pager.max_items)
                 rows += count
-                # Pages overlap by a few rows, and one more page proves the end.
-                requests += -(-count // max(1, page_size - _OVERLAP)) + 1
+                # One more page proves the end.
+                requests += -(-count // (page_size - overlap)) + 1
                 size += sum(map(len, page.items)) * count // max(1, len(page.items))
                 break
     limit = client.rate_limit
@@ -336,9 +339,6 @@ async def _estimate(
     time = f"they take {say_duration(seconds)} or more at {rule}" if seconds else f"{rule} holds up none of them"
     say(None, f"about {amount(requests, 'requests')}; {time}")
     return Exit.OK
-
-
-_OVERLAP = 10
 
 
 def _print_account(result: ExportResult) -> None:

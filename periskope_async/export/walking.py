@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from periskope_async.compact_keys import CompactKeys
 from periskope_async.decoding.body import has_surrogate, mend_escapes
-from periskope_async.errors import APIError, ConfigError, ExportError, PeriskopeError, TransportError
+from periskope_async.errors import ConfigError, ExportError, PeriskopeError, WaitTooLong
 from periskope_async.events import PageRead
 from periskope_async.export.checkpoint import PageWritten
 from periskope_async.export.compression import compressor, decompressed
@@ -19,7 +19,7 @@ from periskope_async.export.keys import RowKeys
 from periskope_async.export.older import OVERWRITE
 from periskope_async.export.plan import Fetched
 from periskope_async.export.threads import in_thread
-from periskope_async.retry import RETRYABLE_STATUSES
+from periskope_async.retry import is_passing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -140,7 +140,7 @@ def _is_known_ground(page: Page[bytes], until: float) -> bool:
 
 
 async def _patiently(pages: AsyncIterator[T], patience: float) -> AsyncIterator[T]:
-    """Give the pages. A lost server is awaited for max ``patience`` seconds after the first page."""
+    """Give the pages. After the first one, a lost server or a closed limit is awaited for max ``patience`` seconds."""
     loop = asyncio.get_running_loop()
     gone_since: float | None = None
     wait = _FIRST_WAIT
@@ -150,25 +150,20 @@ async def _patiently(pages: AsyncIterator[T], patience: float) -> AsyncIterator[
             page = await anext(pages)
         except StopAsyncIteration:
             return
-        except (TransportError, APIError) as error:
+        except PeriskopeError as error:
             now = loop.time()
             gone_since = now if gone_since is None else gone_since
-            if not has_met_one or not _is_passing(error) or now + wait > gone_since + patience:
+            may_pass = is_passing(error) or isinstance(error, WaitTooLong)
+            if not has_met_one or not may_pass or now + wait > gone_since + patience:
                 raise
             left = gone_since + patience - now
-            logger.warning("the server cannot be reached (%s); trying again for %.0f s more", error, left)
+            logger.warning("the next page does not come (%s); trying again for %.0f s more", error, left)
             await asyncio.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT)
             continue
         has_met_one, gone_since, wait = True, None, _FIRST_WAIT
         yield page
         del page
-
-
-def _is_passing(error: PeriskopeError) -> bool:
-    if isinstance(error, TransportError):
-        return error.retryable
-    return isinstance(error, APIError) and error.status in RETRYABLE_STATUSES
 
 
 class _Rows:

@@ -225,12 +225,15 @@ async def test_a_walk_that_fails_at_once_leaves_nothing(tmp_path: Path) -> None:
     assert names_in(tmp_path) == []
 
 
-async def test_a_server_that_is_gone_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("fault", [Status(503), ResetConnection(), Body(b"<html>Back in a minute</html>")], ids=str)
+async def test_a_server_that_is_gone_is_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: Any
+) -> None:
     async with connected() as (sandbox, client):
-        sandbox.script(Pass(), Pass(), Status(503), ResetConnection())
+        sandbox.script(Pass(), Pass(), fault)
         result = await export(client.iter_chats(page_size=100, prefetch=1), tmp_path / "out.jsonl", patience=60)
     assert (result.rows, result.resumed_rows) == (700, 0)
-    assert "the server cannot be reached" in caplog.text
+    assert "the next page does not come" in caplog.text
 
 
 async def test_patience_ends(tmp_path: Path) -> None:
