@@ -14,7 +14,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 from yarl import URL
 
-from periskope_async.connection import Attempt
 from periskope_async.errors import (
     APIError,
     BodyError,
@@ -85,8 +84,8 @@ class Call(Struct, kw_only=True):
     """Whether the session is not ours."""
     cache: PageCache | None = None
     account: Account | None = None
-    attempt: Attempt | None = None
-    """The latest try, while it is out."""
+    permit: Permit | None = None
+    """The permit of the latest request; None before a next try."""
     tries: int = 0
     requests: int = 0
     waited: float = 0.0
@@ -125,7 +124,7 @@ class Call(Struct, kw_only=True):
         """
         if self._may_have_done(failure):
             raise self.outcome_unknown(failure) from failure
-        self.attempt = None
+        self.permit = None
         if self.closing.is_set():
             raise ClosedError(f"the client was closed during {self._what}") from failure
         wait = next_wait(
@@ -149,7 +148,7 @@ class Call(Struct, kw_only=True):
     @property
     def is_in_doubt(self) -> bool:
         """Whether a write is out, and no answer has come."""
-        return self.request.is_write and self.attempt is not None and self.attempt.has_begun
+        return self.request.is_write and self.permit is not None and self.permit.may_have_left
 
     def outcome_unknown(self, cause: PeriskopeError) -> OutcomeUnknown:
         """Make the error of a sent write with an unknown outcome."""
@@ -198,7 +197,7 @@ class Call(Struct, kw_only=True):
         raise status_error(answer.meta, answer.body, self.request)
 
     async def _send(self, url: URL) -> Answer:
-        permit = await self.wait_for_limit()
+        permit = self.permit = await self.wait_for_limit()
         self._book_wait(permit.seconds_waited)
         self.waited_for_limit += permit.seconds_waited
         self.is_held_back = permit.has_books
@@ -206,7 +205,6 @@ class Call(Struct, kw_only=True):
         if self.account is not None:
             self.account.requests += 1
         request = self.request
-        self.attempt = Attempt()
         try:
             slot = self._slot(url)
             if self.hooks:
@@ -226,7 +224,6 @@ class Call(Struct, kw_only=True):
                 url,
                 self.config,
                 permit,
-                attempt=self.attempt,
                 is_lent=self.is_lent,
                 slot=slot,
                 attempts=self.requests,

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from periskope_async.watch import Watch
 
 __all__ = [
-    "Attempt",
     "ConnectionBroke",
-    "Leave",
-    "leave_of_task",
+    "JsonBody",
+    "SendContext",
     "open_session",
     "open_stream_session",
     "proxy_arguments",
     "send",
+    "send_context",
 ]
 
 # The server's keep-alive is 5 s (its Keep-Alive header): a connection it is about to close must not be picked.
@@ -48,24 +48,16 @@ _WRITTEN_BYTES = 1 << 16
 _used: WeakSet[ResponseHandler] = WeakSet()
 
 
-class Attempt(Struct):
-    """The state of one try of a request, however it ends."""
-
-    has_begun: bool = False
-    """Whether bytes of it may have left: the server may have it from then on."""
-
-
-class Leave(Struct, frozen=True):
-    """The needs of a request at the moment of its writing."""
+class SendContext(Struct, frozen=True):
+    """What a request needs at the moment of its writing."""
 
     watch: Watch | None
     """The watch to tell of the moment; None for the handshake of a stream."""
     api_key: Secret
-    attempt: Attempt
 
 
-leave_of_task: ContextVar[Leave | None] = ContextVar("periskope_leave", default=None)
-"""The leave of the current task's request."""
+send_context: ContextVar[SendContext | None] = ContextVar("periskope_send", default=None)
+"""The context of the current task's request."""
 
 
 class _Hidden(str):
@@ -125,7 +117,7 @@ def open_stream_session(
     return session
 
 
-class _Body(aiohttp.Payload):
+class JsonBody(aiohttp.Payload):
     """JSON, written block by block: the watch is patient while the connection takes some."""
 
     _value: bytes
@@ -136,12 +128,15 @@ class _Body(aiohttp.Payload):
         self._watch = watch
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Give it as text."""
         return self._value.decode(encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write all of it."""
         await self.write_with_length(writer, None)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """Write it, or its first bytes."""
         view = memoryview(self._value)[:content_length]
         for start in range(0, len(view), _WRITTEN_BYTES):
             await writer.write(bytes(view[start : start + _WRITTEN_BYTES]))
@@ -155,32 +150,32 @@ async def send(
     config: Config,
     headers: dict[str, str] | None,
     *,
-    body: bytes | None = None,
+    body: JsonBody | None = None,
     is_lent: bool,
 ) -> aiohttp.ClientResponse:
     """Send a request once; ``headers`` come beside the common ones. Redirects are not followed."""
-    way = proxy_arguments(config) if config.proxy is not None else {}
-    leave = leave_of_task.get()
-    if body is not None and leave is not None and leave.watch is not None:
-        way["data"] = _Body(body, leave.watch)
-    while not is_lent:
+    way = proxy_arguments(config)
+    if is_lent:
+        return await session.request(
+            method,
+            url,
+            headers=_standing_headers() | (headers or {}),
+            data=body,
+            allow_redirects=False,
+            raise_for_status=False,  # against a lent session's own choice: a status is read with its body
+            auto_decompress=True,
+            # A request's middlewares replace the session's own, and there is no public way to ask for the latter.
+            middlewares=(_once, *getattr(session, "_middlewares", ()), _at_last),
+            read_bufsize=_READ_BUFFER_BYTES,
+            timeout=_timeouts(config.timeout),
+            **way,
+        )
+    while True:
         try:
-            return await session.request(method, url, headers=headers, allow_redirects=False, **way)
+            return await session.request(method, url, headers=headers, data=body, allow_redirects=False, **way)
         except _StaleConnection:
+            # The next connection, as _at_last does on a lent session.
             continue
-    return await session.request(
-        method,
-        url,
-        headers=_standing_headers() | (headers or {}),
-        allow_redirects=False,
-        raise_for_status=False,  # against a lent session's own choice: a status is read with its body
-        auto_decompress=True,
-        # A request's middlewares replace the session's own, and there is no public way to ask for the latter.
-        middlewares=(_once, *getattr(session, "_middlewares", ()), _at_last),
-        read_bufsize=_READ_BUFFER_BYTES,
-        timeout=_timeouts(config.timeout),
-        **way,
-    )
 
 
 def _standing_headers() -> dict[str, str]:
@@ -227,11 +222,12 @@ async def _write(
     """
     if _is_stale(conn):
         raise _StaleConnection
-    leave = leave_of_task.get()
-    if leave is None:
+    context = send_context.get()
+    if context is None:
         return await send(conn)
-    request.headers[hdrs.AUTHORIZATION] = _Hidden(f"Bearer {leave.api_key.reveal()}")
-    leave.attempt.has_begun = True
+    request.headers[hdrs.AUTHORIZATION] = _Hidden(f"Bearer {context.api_key.reveal()}")
+    if context.watch is not None:
+        context.watch.sending()
     try:
         response = await send(conn)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
@@ -239,8 +235,8 @@ async def _write(
         raise _disguised(error) from error
     finally:
         request.headers.pop(hdrs.AUTHORIZATION, None)
-    if leave.watch is not None:
-        leave.watch.sent(conn.transport)
+    if context.watch is not None:
+        context.watch.sent(conn.transport)
     return response
 
 
@@ -273,7 +269,7 @@ async def _once(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> a
     """Keep aiohttp from sending a lent session's request again; the outermost of its middlewares."""
     try:
         return await handler(request)
-    except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError):
+    except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise _disguised(error) from error

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr, replace
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from periskope_async.connection import Attempt, ConnectionBroke, Leave, leave_of_task, send
+from periskope_async.connection import ConnectionBroke, JsonBody, SendContext, send, send_context
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import (
     BodyError,
@@ -116,7 +116,6 @@ async def exchange(
     config: Config,
     permit: Permit,
     *,
-    attempt: Attempt | None = None,
     is_lent: bool = False,
     slot: CacheSlot | None = None,
     attempts: int = 1,
@@ -125,8 +124,7 @@ async def exchange(
     """Send one request once, and read its answer to the end. A 304 may come alone if ``slot`` has a page.
 
     ``attempts`` and ``waited`` are the call's costs by now; its answer tells them. The permit is booked when the
-    headers have come. ``attempt`` tells afterwards whether anything was sent. Raises TransportError; never for a
-    status.
+    headers have come. Raises TransportError; never for a status.
     """
     if session.closed:
         permit.unused()
@@ -135,10 +133,11 @@ async def exchange(
     began = loop.time()
     meta: ResponseMeta | None = None
     watch = Watch(permit, patience=config.timeout.read)
-    sending = leave_of_task.set(Leave(watch, config.api_key, attempt or Attempt()))
+    sending = send_context.set(SendContext(watch, config.api_key))
     try:
         headers = _own_headers(request, slot)
-        response = await send(session, request.method, url, config, headers, body=request.body, is_lent=is_lent)
+        upload = None if request.body is None else JsonBody(request.body, watch)
+        response = await send(session, request.method, url, config, headers, body=upload, is_lent=is_lent)
         try:
             variation = watch.head_came()
             said = _without_key(response.headers, config.api_key)
@@ -168,7 +167,7 @@ async def exchange(
         failure.__cause__ = cause_of(error)
     finally:
         watch.end()
-        leave_of_task.reset(sending)
+        send_context.reset(sending)
     # This waits until that error is handled: it would be the context of this one otherwise, with the request and all.
     raise failure
 

@@ -69,6 +69,10 @@ class Watch:
         self.is_gone = False
         """Whether the wait ended because there was no connection any more."""
 
+    def sending(self) -> None:
+        """Note that the request is about to be written."""
+        self._permit.may_have_left = True
+
     def sent(self, transport: asyncio.Transport | None) -> None:
         """Begin, for a request sent on this connection now; begin anew if a middleware sends it again."""
         self._permit.sent()

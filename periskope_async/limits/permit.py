@@ -39,13 +39,15 @@ class Permit:
     ``Permit()`` has no books: its limiter does not ask how the request ends.
     """
 
-    __slots__ = ("_books", "_token", "seconds_waited", "was_sent")
+    __slots__ = ("_books", "_token", "may_have_left", "seconds_waited", "was_sent")
 
     def __init__(self, books: Books | None = None, token: Any = None) -> None:
         self._books = books
         self._token: Any = token
         self.seconds_waited = 0.0
         """How long it took to get it."""
+        self.may_have_left = False
+        """Whether a part of the request may have left: the server may have it from then on."""
         self.was_sent = False
         """Whether the request was written to its connection, if that can be seen."""
 

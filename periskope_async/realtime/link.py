@@ -10,13 +10,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from periskope_async.connection import (
-    Attempt,
-    ConnectionBroke,
-    Leave,
-    leave_of_task,
-    proxy_arguments,
-)
+from periskope_async.connection import ConnectionBroke, SendContext, proxy_arguments, send_context
 from periskope_async.errors import APIError, ConnectError, PeriskopeError, StreamRefusedError, TimeoutError_
 from periskope_async.frames import hide_frames
 from periskope_async.printable import one_line
@@ -182,7 +176,7 @@ async def _close(socket: Websocket) -> None:
 
 async def _upgrade(session: aiohttp.ClientSession, config: Config, *, heartbeat: float, max_message: int) -> Websocket:
     """Turn a request into a websocket. Raises our errors alone: the repr of aiohttp's shows headers."""
-    leave = leave_of_task.set(Leave(None, config.api_key, Attempt()))
+    sending = send_context.set(SendContext(None, config.api_key))
     try:
         # Any: pyright cannot choose among its overloads by arguments from a mapping.
         connect: Any = session.ws_connect
@@ -212,7 +206,7 @@ async def _upgrade(session: aiohttp.ClientSession, config: Config, *, heartbeat:
     else:
         return socket
     finally:
-        leave_of_task.reset(leave)
+        send_context.reset(sending)
     # Raised after the except block: inside, the caught error would be its context, with the request and all.
     raise failure
 

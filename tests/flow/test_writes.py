@@ -117,14 +117,14 @@ async def test_a_slow_upload_is_no_silence(monkeypatch: pytest.MonkeyPatch, noth
             written += 0.05
             await self._writer.write(block)
 
-    from periskope_async.connection import _Body
+    from periskope_async.connection import JsonBody
 
-    whole = _Body.write_with_length
+    whole = JsonBody.write_with_length
 
-    async def slowly(self: _Body, writer: Any, content_length: int | None) -> None:
+    async def slowly(self: JsonBody, writer: Any, content_length: int | None) -> None:
         await whole(self, SlowWriter(writer), content_length)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(_Body, "write_with_length", slowly)
+    monkeypatch.setattr(JsonBody, "write_with_length", slowly)
     async with cutting_server(writes=OK, timeout=Timeout(read=0.5)) as (server, client):
         await send(client, write(b"x" * (1 << 20)))
         assert written > 0.5
