@@ -66,7 +66,7 @@ class SessionManager:
         self._is_closed = False
         self._at_close: set[Callable[[], Awaitable[None]]] = set()
         self._running: set[asyncio.Task[object]] = set()
-        self._ended: set[asyncio.Task[object]] = set()
+        self._cancelled: set[asyncio.Task[object]] = set()
 
     async def fetch(
         self,
@@ -182,8 +182,8 @@ class SessionManager:
     async def _end_calls(self) -> None:
         """Cancel the running calls, and wait until they have let go of their connections and places in the queue."""
         mine = {asyncio.current_task()}
-        for task in self._running - self._ended - mine:
-            self._ended.add(task)
+        for task in self._running - self._cancelled - mine:
+            self._cancelled.add(task)
             task.cancel()
         while self._running - mine:
             self._call_ended.clear()
@@ -194,9 +194,9 @@ class SessionManager:
 
         Returns whether it was the only one.
         """
-        if task not in self._ended:
+        if task not in self._cancelled:
             return False
-        self._ended.discard(task)
+        self._cancelled.discard(task)
         return task.uncancel() == 0
 
     def _open(self) -> aiohttp.ClientSession:

@@ -71,7 +71,7 @@ class ListSource(Generic[R]):
             # One id names one row; the answer is bare, or a list shorter than its page.
             is_all=self._query.is_for_one and (len(page.rows) < limit or page.numbers.count is None),
             sort_time=lambda index: self._sort_time(page.timed(index)),
-            changed_since=_changes(page.marks) if listing.says_updated_at else lambda indexes, _: len(indexes),
+            changed_since=_changes(page.marks),
         )
 
     def _sort_time(self, row: Any) -> float | None:

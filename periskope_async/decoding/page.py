@@ -117,15 +117,15 @@ class Reader(Generic[T]):
         else:
             opened, rows, numbers = open_body(self.listing, body, mend)
             sent = opened
-        taken = _KINDS[want][-1](self)
+        taker = _KINDS[want][-1](self)
         size = number = 0
         for text, row, path in self._each(sent, opened, rows):
-            taken.take_row(text, row, path)
+            taker.take_row(text, row, path)
             number, size = number + 1, size + len(text)
             if number >= _ROWS_A_STEP or size >= _BYTES_A_STEP:
                 number = size = 0
                 yield
-        return taken.page(numbers, meta)
+        return taker.page(numbers, meta)
 
     def one(self, body: Body, _: ResponseMeta) -> Steps[T]:
         """Read one row: bare, or as the only one of a list. It is small, and takes no step."""
@@ -159,21 +159,21 @@ class Reader(Generic[T]):
             pass  # As above.
         return [self.row(row, decoders) for row in self.raw.rows.decode(part)]
 
-    def _fast(self, body: bytes, meta: ResponseMeta, taken: "_Typed") -> Steps[ReadPage[Any] | None]:
+    def _fast(self, body: bytes, meta: ResponseMeta, taker: "_Typed") -> Steps[ReadPage[Any] | None]:
         """Read a page as documented, a large one slice by slice; None if it has to be opened."""
         try:
-            cut = taken.cut(body, self.listing.key, slice_bytes=taken.slice_bytes, min_bytes=taken.min_bytes)
+            cut = taker.cut(body, self.listing.key, slice_bytes=taker.slice_bytes, min_bytes=taker.min_bytes)
             if cut is not None:
                 envelope, slices = cut
                 numbers = self.typed.page.decode(envelope)
                 if numbers.rows == []:
                     for number, rows in enumerate(slices, 1):
-                        taken.take_list(rows)
-                        if number % taken.slices_a_step == 0:
+                        taker.take_list(rows)
+                        if number % taker.slices_a_step == 0:
                             yield
-                    return taken.page(numbers, meta)
-            whole = taken.take_page(body)
-            return None if whole is None else taken.page(whole, meta)
+                    return taker.page(numbers, meta)
+            whole = taker.take_page(body)
+            return None if whole is None else taker.page(whole, meta)
         except UNREAD:
             return None
 
@@ -199,7 +199,10 @@ def reader_of(listing: Listing[T]) -> Reader[T]:
 
 
 class _Typed:
-    """Takes a page's rows, in one go, list by list, or one by one: here typed ones, which are their own marks."""
+    """Takes a page's rows, in one go, list by list, or one by one.
+
+    The base, and the taker of typed rows: these are their own marks.
+    """
 
     # A slice stays in the processor's cache for all that is done with it. A step is some 250 chats: ``benchmarks walk``
     # tells how long it holds the event loop. A page of the default size has less than this minimum, and holds the loop
@@ -213,6 +216,8 @@ class _Typed:
         self._reader = reader
         self._rows: list[Any] = []
         self._marks: list[Any] = []
+        self._ends: list[int] = []
+        """How many rows there are up to the end of each list, where lists stay as they are."""
 
     def take_page(self, body: bytes) -> _Whole | None:
         """Take all rows of a page; None if it has none under the list's key, or cannot be read in one go."""
@@ -279,10 +284,6 @@ class _Lines(_Raw):
     slices_a_step: ClassVar = 16
     cut = staticmethod(cut_lines)
 
-    def __init__(self, reader: Reader[Any]) -> None:
-        super().__init__(reader)
-        self._ends: list[int] = []
-
     def take_page(self, body: bytes) -> _Whole | None:  # noqa: ARG002 - see the class
         return None
 
@@ -306,10 +307,6 @@ class _Late(_Typed):
     slice_bytes: ClassVar = 64 * 1024
     min_bytes: ClassVar = 3 * 512 * 1024
     slices_a_step: ClassVar = 32
-
-    def __init__(self, reader: Reader[Any]) -> None:
-        super().__init__(reader)
-        self._ends: list[int] = []
 
     def take_page(self, body: bytes) -> _Whole | None:  # noqa: ARG002 - see the class
         return None

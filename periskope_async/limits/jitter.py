@@ -102,8 +102,7 @@ class JitterEstimate:
 
     def observe_variation(self, seconds: float) -> None:
         """Take the mean deviation of a connection's round trip."""
-        if seconds >= 0:
-            self._variation += _WEIGHT * (seconds - self._variation)
+        self._variation += _WEIGHT * (seconds - self._variation)
 
     def was_too_small(self) -> None:
         """Grow: a refusal came although the margin was kept."""

@@ -44,7 +44,7 @@ class Cursor:
         self.full_pages = 0
         """Full pages in a row, up to the latest page."""
         self.is_reversed = False
-        self._accepted = page_size
+        self._page_size = page_size
         self._longest = 0
 
     @property
@@ -90,9 +90,9 @@ class Cursor:
 
     def ask_for_less(self, ask: Ask, *, is_refused: bool) -> bool:
         """Ask for half of the rows after a refusal, and for the caller's page size after a failure."""
-        if ask.limit <= (1 if is_refused else self._accepted):
+        if ask.limit <= (1 if is_refused else self._page_size):
             return False
-        accepted = self._accepted if self._accepted < ask.limit else 1
+        accepted = self._page_size if self._page_size < ask.limit else 1
         self.most_rows = max(ask.limit // 2, accepted) if is_refused else accepted
         self.limit = min(self.limit, self.most_rows)
         self.given = min(self.given, self.limit)

@@ -7,7 +7,6 @@ holds no chat id and no secret. The query's fingerprint binds it to its walk, an
 from __future__ import annotations
 
 import base64
-import binascii
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +66,7 @@ def read_token(token: str, *, query: str) -> Place:
         checked = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
         checksum, body = checked[:_CHECKSUM_BYTES], checked[_CHECKSUM_BYTES:]
         place = _DECODER.decode(body) if checksum == _checksum(body) else None
-    except (msgspec.DecodeError, UnicodeError, binascii.Error, ValueError):
+    except (msgspec.DecodeError, ValueError):
         place = None
     if place is None or place.offset < 0 or place.delivered < 0:
         raise ConfigError("resume is damaged: the token was cut or changed", parameter="resume")

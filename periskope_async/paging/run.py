@@ -11,10 +11,8 @@ import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from periskope_async.errors import (
-    APIError,
     BodyError,
     ClosedError,
-    DecodeError,
     PaginationError,
     ServerError,
     TimeoutError_,
@@ -88,13 +86,12 @@ class WalkRun(Generic[T]):
                 began = loop.time()
                 fetched = await (unread.look_through() if self._are_rows_late else unread.read())
                 self._check_open()
-            except (APIError, TimeoutError_, BodyError, DecodeError) as error:
+            except (ValidationError, ServerError, TimeoutError_, BodyError) as error:
+                # The size of the page may be the cause. A walk that chose it can do with less.
                 await self._drop()
                 self._check_open()
-                # The walk itself chose pages larger than the caller's: it can do without.
                 is_refused = isinstance(error, ValidationError) and "limit" in error.fields
-                may_be_size = isinstance(error, (ValidationError, ServerError, TimeoutError_, BodyError))
-                if not (may_be_size and self.walk.ask_for_less(ask, is_refused=is_refused)):
+                if not self.walk.ask_for_less(ask, is_refused=is_refused):
                     raise
                 continue
             except BaseException:
@@ -176,6 +173,7 @@ class WalkRun(Generic[T]):
             self.let_go()
             raise
         finally:
+            # A page counts even if the walk then raises. One that has waited was counted before.
             if walk.report.pages > pages:
                 self._learn(fetched.meta, now)
         if ask in walk.out:

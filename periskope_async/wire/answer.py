@@ -35,9 +35,7 @@ _WITHOUT_PAGE = frozenset({202, 204, 205, 206})
 _FIRST_BYTE = rb"(?s)(?:\xef\xbb\xbf)?\s*(.?)"
 
 
-def read_meta(
-    status: int, headers: Mapping[str, str], *, body_bytes: int = 0, seconds: float = 0.0, attempts: int = 1
-) -> ResponseMeta:
+def read_meta(status: int, headers: Mapping[str, str]) -> ResponseMeta:
     """Read the facts of a response from its status and its (case-insensitive) headers."""
     return ResponseMeta(
         status=status,
@@ -49,9 +47,6 @@ def read_meta(
         date=headers.get("Date"),
         etag=headers.get("ETag"),
         content_type=headers.get("Content-Type"),
-        body_bytes=body_bytes,
-        seconds=seconds,
-        attempts=attempts,
     )
 
 
