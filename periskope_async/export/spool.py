@@ -105,11 +105,7 @@ class Spool(Struct):
                 os.lseek(self.rows_fd, self.size, os.SEEK_SET)
             raise failed(self.rows_path, error) from error
         self.digest = digest
-        self.size += page.bytes
-        self.pages.append(page)
-        kept = self.kept[page.source]
-        kept.token = page.token
-        kept.rows += page.rows
+        self.book(page)
 
     def end(self, source: str, report: WalkReport) -> None:
         """Note that a walk has ended."""
@@ -148,6 +144,14 @@ class Spool(Struct):
         # Removed last, and before the lock goes: the checkpoint marks the other files as ours.
         remove(log_path(self.target))
         self.close()
+
+    def book(self, page: PageWritten) -> None:
+        """Note a page that the checkpoint has."""
+        self.size += page.bytes
+        self.pages.append(page)
+        kept = self.kept[page.source]
+        kept.token = page.token
+        kept.rows += page.rows
 
     def _note(self, record: Record, *, is_awaited: bool = True) -> None:
         end = os.lseek(self.log_fd, 0, os.SEEK_END)
@@ -205,11 +209,14 @@ def open_spool(target: Path, begun: Begun, *, restart: bool = False) -> Spool:
     log_fd = _locked_log(target)
     rows_fd = -1
     try:
-        content = _content(log_fd)
-        if restart or not content:
+        with open(log_fd, "rb", closefd=False) as log:
+            content = log.read()
+        # A run that was killed in its first line has fetched nothing.
+        if restart or b"\n" not in content:
             remove(rows_path(target))
             remove(new_path(target))
             os.ftruncate(log_fd, 0)
+            os.lseek(log_fd, 0, os.SEEK_SET)
             content = line_of(begun)
             try:
                 write_all(log_fd, content)
@@ -255,50 +262,28 @@ def _locked_log(target: Path) -> int:
         os.close(fd)
 
 
-def _content(fd: int) -> bytes:
-    size = os.fstat(fd).st_size
-    os.lseek(fd, 0, os.SEEK_SET)
-    blocks: list[bytes] = []
-    while sum(map(len, blocks)) < size and (block := os.read(fd, size)):
-        blocks.append(block)
-    return b"".join(blocks)
-
-
 def _read_log(target: Path, content: bytes, log_fd: int, begun: Begun) -> Spool:
     path = log_path(target)
     try:
         records, end = read_records(content)
     except Damaged as error:
         raise ExportError(f"the checkpoint {str(path)!r} cannot be gone on with: {error}. {_START_ANEW}") from error
-    if not records:
-        # The run was killed in its first line.
-        records, end = [begun], 0
     first, *others = records
-    if not isinstance(first, Begun) or _settings(first) != _settings(begun):
+    if not isinstance(first, Begun) or replace(first, started=begun.started) != begun:
         raise ExportError(
             f"{str(rows_path(target))!r} is of an export with other filters or settings. Run that one again to go on "
             f"with it. {_START_ANEW}"
         )
     os.ftruncate(log_fd, end)
-    if end == 0:
-        write_all(log_fd, line_of(begun))
     spool = Spool(target, first, {name: Kept(token) for name, token in first.sources.items()}, -1, log_fd)
     for record in others:
         if isinstance(record, PageWritten) and record.source in spool.kept:
-            spool.pages.append(record)
-            spool.size += record.bytes
-            kept = spool.kept[record.source]
-            kept.token = record.token
-            kept.rows += record.rows
+            spool.book(record)
         elif isinstance(record, Ended) and record.source in spool.kept:
             spool.kept[record.source].report = record.report
         elif isinstance(record, Made):
             spool.made = record.manifest
     return spool
-
-
-def _settings(begun: Begun) -> object:
-    return (begun.list, begun.sources, begun.codec, begun.is_repaired, begun.is_tagged, begun.is_merged, begun.base)
 
 
 def _cut_back(spool: Spool) -> None:
