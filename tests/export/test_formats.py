@@ -157,6 +157,19 @@ async def test_sqlite_is_readable_where_nothing_can_be_written(tmp_path: Path) -
     assert [row[1] for row in read] == [f"{chat.updated_at:%Y-%m-%dT%H:%M:%S.%fZ}" for chat in chats]
 
 
+def test_duckdb_needs_memory_for_a_part_of_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs("duckdb")
+    duckdb_file = pytest.importorskip("periskope_async.export.duckdb_file")
+    # As 300 MB are to 120,000 rows.
+    monkeypatch.setattr(duckdb_file, "_SETTINGS", ("TimeZone='UTC'", "memory_limit='60MB'", "threads=1"))
+    monkeypatch.chdir(tmp_path)
+    out, table = tmp_path / "out.duckdb", table_of(CHATS)
+    rows = [b'{"chat_id": "%d@c.us", "chat_name": "%d%s"}' % (number, number, b"." * 2_000) for number in range(25_000)]
+    duckdb_file.write(out, table, batches_of(table, rows), facts={})
+    assert [row for row, *_ in duckdb_file.read(out, table)] == rows
+    assert names_in(tmp_path) == [out.name]
+
+
 async def test_older_versions_of_duckdb_open_the_file(tmp_path: Path) -> None:
     needs("duckdb")
     out = tmp_path / "out.duckdb"
