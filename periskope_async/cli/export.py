@@ -211,7 +211,6 @@ async def _export(
                     return await _print(pagers, what=what, is_quiet=showing.quiet)
                 plan = ExportPlan(
                     sources=pagers,
-                    listing=LISTS[name],
                     format=writing.format,
                     merge=writing.merge,
                     repair_text=writing.repair_text,

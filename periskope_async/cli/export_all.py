@@ -139,7 +139,6 @@ async def export_all(
                 plans = {
                     name: ExportPlan(
                         sources=_sources(client, name, phones),
-                        listing=LISTS[name],
                         format=ending,
                         patience=seconds,
                         restart=restart,

@@ -8,7 +8,6 @@ from typing import Any, Literal, TypeAlias, get_args
 from msgspec import Struct
 
 from periskope_async.client.base import ListPager
-from periskope_async.client.lists import CHATS
 from periskope_async.errors import ConfigError
 from periskope_async.export.manifest import Manifest, SourceResult
 from periskope_async.paging.pager import Pager
@@ -57,8 +56,6 @@ class ExportPlan(Struct, frozen=True, kw_only=True):
     """
 
     sources: Pager[Any] | Mapping[str, Pager[Any]]
-    listing: Listing[Any] = CHATS
-    """The list of the pagers."""
     format: str | None = None
     """``jsonl``, ``jsonl.gz``, ``jsonl.zst``, ``csv``, ``parquet``, ``sqlite`` or ``duckdb``; None goes by
     the ending."""
@@ -78,8 +75,15 @@ class ExportPlan(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Check for settings that cannot work."""
-        if not isinstance(self.sources, Pager) and not self.sources:
-            raise ConfigError("sources is empty; give at least one pager", parameter="sources")
+        if not isinstance(self.sources, Pager | Mapping) or not self.sources:  # pyright: ignore[reportUnnecessaryIsInstance] - callers may be untyped
+            raise ConfigError(f"sources is {self.sources!r}; give a pager, or several by name", parameter="sources")
+        lists = {pager.listing for pager in self.pagers.values()}
+        if len(lists) > 1 or None in lists:
+            names = sorted(found.key if found is not None else "raw rows" for found in lists)
+            raise ConfigError(
+                f"sources are of {' and '.join(names)}; give pagers of one list, such as iter_chats() gives",
+                parameter="sources",
+            )
         if self.if_exists not in get_args(IfExists):
             raise ConfigError(
                 f"if_exists is {self.if_exists!r}; it takes one of {', '.join(get_args(IfExists))}",
@@ -94,6 +98,13 @@ class ExportPlan(Struct, frozen=True, kw_only=True):
     def pagers(self) -> dict[str, Pager[Any]]:
         """The walks by name; a single one has an empty name."""
         return {"": self.sources} if isinstance(self.sources, Pager) else dict(self.sources)
+
+    @property
+    def listing(self) -> Listing[Any]:
+        """The list of the pagers."""
+        listing = next(iter(self.pagers.values())).listing
+        assert listing is not None  # noqa: S101 - for the type checker: checked at the start
+        return listing
 
     @property
     def is_update(self) -> bool:

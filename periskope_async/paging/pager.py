@@ -109,7 +109,8 @@ class Pager(Generic[T]):
         self._options = options
         self._hooks = hooks
         self._raw = raw
-        self._listing = listing
+        self.listing = listing
+        """The list of the rows; None if it is not known."""
         self._report = WalkReport()
         self._cut = options.handover()
         self._runs: weakref.WeakSet[WalkRun[T]] = weakref.WeakSet()
@@ -150,11 +151,11 @@ class Pager(Generic[T]):
         Polars, DuckDB and pandas take them without a copy. The columns are those of a Parquet export, ``raw_json``
         among them. Needs pyarrow (the extra ``parquet``). Raises ConfigError, and the errors of iterating.
         """
-        return arrow_batches(self._listing, self.raw, rows)
+        return arrow_batches(self.listing, self.raw, rows)
 
     async def to_arrow(self) -> Any:
         """Walk, and give all rows as one ``pyarrow.Table``; see :meth:`arrow_batches`."""
-        return await arrow_table(self._listing, self.raw)
+        return await arrow_table(self.listing, self.raw)
 
     async def count(self) -> int | None:
         """Give the server's count of the rows, from a page of one; None if it gives none.
@@ -228,7 +229,7 @@ class Pager(Generic[T]):
 
     def _with(self, **changes: Any) -> Pager[T]:
         options = replace(self._options, **changes)
-        return Pager(self._source, options, hooks=self._hooks, raw=self._raw, listing=self._listing)
+        return Pager(self._source, options, hooks=self._hooks, raw=self._raw, listing=self.listing)
 
 
 class _Iterator(Generic[T]):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from periskope_async.client.lists import MESSAGES
 from periskope_async.errors import ExportError
 from periskope_async.export import export
 from periskope_async.export.manifest import read_manifest
@@ -62,7 +61,7 @@ async def test_another_file_beside_an_old_manifest_is_refused(tmp_path: Path, en
     out, other = tmp_path / f"out.{ending}", tmp_path / f"other.{ending}"
     async with connected(chats=20) as (sandbox, client):
         await export(client.iter_chats(), out)
-        await export(client.iter_messages(), other, listing=MESSAGES)
+        await export(client.iter_messages(), other)
         shutil.copy(other, out)
         older, before = bytes_in(tmp_path), len(sandbox.requests)
         with pytest.raises(ExportError, match=r"was changed since it was exported.*overwrite"):
@@ -73,7 +72,7 @@ async def test_another_file_beside_an_old_manifest_is_refused(tmp_path: Path, en
 async def test_an_export_of_another_list_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     async with connected(chats=20) as (_, client):
-        await export(client.iter_messages(), out, listing=MESSAGES)
+        await export(client.iter_messages(), out)
         older = bytes_in(tmp_path)
         with pytest.raises(ExportError, match=r"is an export of messages.*overwrite"):
             await export(client.iter_chats(), out)
@@ -119,9 +118,9 @@ async def test_messages_of_another_chat_are_refused(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     async with connected(chats=20) as (sandbox, client):
         first, second = sandbox.chat_ids()[:2]
-        await export(client.iter_messages(chat_id=first), out, listing=MESSAGES)
+        await export(client.iter_messages(chat_id=first), out)
         with pytest.raises(ExportError, match=r"path: '/chats/.*' there, '/chats/.*' asked for"):
-            await export(client.iter_messages(chat_id=second), out, listing=MESSAGES)
+            await export(client.iter_messages(chat_id=second), out)
 
 
 async def test_the_given_query_names_the_filters(tmp_path: Path) -> None:

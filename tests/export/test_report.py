@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from periskope_async import ConfigError
-from periskope_async.client.lists import CHATS, MESSAGES
+from periskope_async.client.lists import CHATS
 from periskope_async.errors import ExportError
 from periskope_async.export import export
 from periskope_async.export.overview import overview
@@ -187,7 +187,7 @@ def test_what_cannot_be_drawn_is_told(tmp_path: Path, name: str) -> None:
 
 async def test_a_report_is_of_chats(tmp_path: Path) -> None:
     async with connected(chats=20) as (_, client):
-        await export(client.iter_messages(max_items=5), tmp_path / "out.jsonl", listing=MESSAGES)
+        await export(client.iter_messages(max_items=5), tmp_path / "out.jsonl")
     with pytest.raises(ExportError, match="is an export of messages"):
         drawn(tmp_path / "out.jsonl")
 

@@ -8,9 +8,10 @@ import gc
 import gzip
 import json
 import os
+import sqlite3
 import stat
 import threading
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -215,6 +216,30 @@ async def test_a_walk_that_fails_is_gone_on_with(
     content = gzip.decompress(out.read_bytes()) if ending.endswith("gz") else out.read_bytes()
     assert content.splitlines() == rows
     assert names_in(tmp_path) == [out.name, f"{out.name}.manifest.json"]
+
+
+@pytest.mark.parametrize("list_name", ["messages", "contacts", "tickets"])
+async def test_the_pager_says_which_list_it_is(tmp_path: Path, list_name: str) -> None:
+    out = tmp_path / "out.sqlite"
+    async with connected(chats=30) as (_, client):
+        pager = getattr(client, f"iter_{list_name}")()
+        expected = {row async for row in pager.raw()}
+        result = await export(pager, out)
+    with closing(sqlite3.connect(out)) as database:
+        rows = {raw.encode() for (raw,) in database.execute(f"SELECT raw_json FROM {list_name}")}  # noqa: S608 - ours
+    assert (rows, len(rows), result.manifest.list) == (expected, result.rows, list_name)
+
+
+async def test_sources_are_of_one_list(tmp_path: Path) -> None:
+    async with connected(chats=3) as (_, client):
+        refused: dict[str, Any] = {
+            "are of chats and messages": {"a": client.iter_chats(), "b": client.iter_messages()},
+            "are of raw rows": client.iter_chats().raw(),
+            r"is \[\]": [],
+        }
+        for said, sources in refused.items():
+            with pytest.raises(ConfigError, match=f"sources {said}"):
+                await export(sources, tmp_path / "out.jsonl")
 
 
 async def test_a_walk_that_fails_at_once_leaves_nothing(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from periskope_async import AuthenticationError, ConfigError
-from periskope_async.client.lists import CHATS, CONTACTS, MESSAGES
+from periskope_async.client.lists import CHATS
 from periskope_async.errors import ExportError
 from periskope_async.export import export
 from periskope_async.export.formats import format_of
@@ -198,9 +198,9 @@ async def test_a_sweep_that_is_not_proven_marks_nothing(tmp_path: Path, monkeypa
 async def test_lists_without_an_order_are_read_whole(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     async with connected(chats=60) as (sandbox, client):
-        await export(client.iter_contacts(), out, listing=CONTACTS)
+        await export(client.iter_contacts(), out)
         new = sandbox.add("contacts")
-        result = await export(client.iter_contacts(), out, listing=CONTACTS, if_exists="update")
+        result = await export(client.iter_contacts(), out, if_exists="update")
     assert new in out.read_text()
     assert result.rows == len(out.read_bytes().splitlines())
     assert result.manifest.update is not None
@@ -210,10 +210,10 @@ async def test_lists_without_an_order_are_read_whole(tmp_path: Path) -> None:
 async def test_messages_are_asked_for_from_the_newest(tmp_path: Path) -> None:
     out = tmp_path / "out.sqlite"
     async with connected(chats=100) as (sandbox, client):
-        first = await export(client.iter_messages(), out, listing=MESSAGES)
+        first = await export(client.iter_messages(), out)
         new = {sandbox.add("messages") for _ in range(3)}
         before = len(sandbox.requests)
-        result = await export(client.iter_messages(), out, listing=MESSAGES, if_exists="update")
+        result = await export(client.iter_messages(), out, if_exists="update")
         assert len(sandbox.requests) - before == 1
         expected = set(sandbox.ids("messages"))
     assert result.rows == first.rows + 3
@@ -336,7 +336,7 @@ def cells_in(out: Path) -> set[tuple[str, str]]:
         ({"filters": {"phone": "918527184400"}}, r"other settings \(filters: phone: none there"),
         ({"csv_escape": False}, r"other settings \(csv_escape: True there, False asked for\)"),
         ({"merge": True}, r"other settings \(merge: False there"),
-        ({"listing": CONTACTS}, r"other settings \(list: chats there, contacts asked for\)"),
+        ({"list": "contacts"}, r"other settings \(list: chats there, contacts asked for\)"),
     ],
     ids=["label", "phone", "escape", "merge", "list"],
 )
@@ -345,8 +345,8 @@ async def test_an_update_by_other_settings_is_told(tmp_path: Path, settings: dic
     async with connected(chats=20) as (sandbox, client):
         await export(client.iter_chats(sort_by="latest_message_timestamp"), out)
         older, before = out.read_bytes(), len(sandbox.requests)
-        pager = client.iter_chats(**settings.get("filters", {}))
-        chosen = {name: value for name, value in settings.items() if name != "filters"}
+        pager = getattr(client, f"iter_{settings.get('list', 'chats')}")(**settings.get("filters", {}))
+        chosen = {name: value for name, value in settings.items() if name not in {"filters", "list"}}
         with pytest.raises(ExportError, match=said):
             await export(pager, out, if_exists="update", **chosen)
         assert (out.read_bytes(), len(sandbox.requests)) == (older, before)
