@@ -31,7 +31,7 @@ from periskope_async.export.manifest import (
     state_of,
     summed,
 )
-from periskope_async.export.older import OVERWRITE, Older, manifest_at, sha256
+from periskope_async.export.older import OVERWRITE, Older, manifest_at, refuse_open_database, sha256
 from periskope_async.export.plan import Converted, ExportPlan
 from periskope_async.export.spool import new_path
 from periskope_async.export.threads import in_thread
@@ -225,11 +225,19 @@ class Finish:
     def _put_in_place(self, manifest: Manifest, product: Path | None) -> tuple[Path, Manifest]:
         target = self._spool.target
         if product is not None:
-            put_in_place(product, target)
+            self._replace(target, product)
         write_json(manifest_path(target), manifest)
         _remove_incomplete(target)
         self._spool.discard()
         return target, manifest
+
+    def _replace(self, place: Path, product: Path) -> None:
+        form = self._job.form
+        if self._job.plan.if_exists == "overwrite":
+            for log in form.logs_of(place):
+                log.unlink()
+        refuse_open_database(place, form)
+        put_in_place(product, place)
 
     def _place_partial(self, manifest: Manifest, product: Path) -> tuple[Path, Manifest]:
         """Put in place the rows of the other sources if one failed. An older file stays; the same command goes on."""
@@ -237,7 +245,7 @@ class Finish:
         place = target
         if target.exists():
             place = incomplete_path(target)
-        put_in_place(product, place)
+        self._replace(place, product)
         write_json(manifest_path(place), manifest)
         self._spool.close()
         return place, manifest

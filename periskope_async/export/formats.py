@@ -42,6 +42,8 @@ class Format(Struct, frozen=True, kw_only=True):
     codec: Codec = ""
     module: str | None = None
     """The module of its ``write``."""
+    logs: tuple[str, ...] = ()
+    """Endings of a database's logs. The changes in one left beside OUT would be made to the new file too."""
     extra: str | None = None
     """The extra of this package for its dependencies."""
 
@@ -66,6 +68,11 @@ class Format(Struct, frozen=True, kw_only=True):
                 parameter="format",
             ) from None
 
+    def logs_of(self, path: Path) -> list[Path]:
+        """Name the logs of a database at ``path`` that hold changes."""
+        logs = [path.with_name(path.name + ending) for ending in self.logs]
+        return [log for log in logs if log.exists() and log.stat().st_size]
+
     def check(self) -> None:
         """Raise ConfigError if its package is missing."""
         compressor(self.codec)
@@ -79,8 +86,8 @@ _ALL = (
     Format(name="jsonl.zst", endings=(".jsonl.zst", ".ndjson.zst"), is_lines=True, codec="zst"),
     Format(name="csv", endings=(".csv",), module="csv_file"),
     Format(name="parquet", endings=(".parquet",), module="parquet_file", extra="parquet"),
-    Format(name="sqlite", endings=(".sqlite", ".sqlite3", ".db"), module="sqlite_file"),
-    Format(name="duckdb", endings=(".duckdb",), module="duckdb_file", extra="duckdb"),
+    Format(name="sqlite", endings=(".sqlite", ".sqlite3", ".db"), module="sqlite_file", logs=("-wal", "-journal")),
+    Format(name="duckdb", endings=(".duckdb",), module="duckdb_file", logs=(".wal",), extra="duckdb"),
 )
 FORMATS = {form.name: form for form in _ALL}
 

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from periskope_async.tables.columns import Table
     from periskope_async.wire.listing import Sort
 
-__all__ = ["OVERWRITE", "Older", "manifest_at", "older_export", "rows_of", "sha256", "whole_one"]
+__all__ = [
+    "OVERWRITE",
+    "Older",
+    "manifest_at",
+    "older_export",
+    "refuse_open_database",
+    "rows_of",
+    "sha256",
+    "whole_one",
+]
 
 OVERWRITE = (
     "Nothing was changed. Move it away, give another OUT, or replace it with --overwrite (if_exists='overwrite')"
@@ -78,6 +87,8 @@ def whole_one(target: Path) -> Begun | None:
 
 def older_export(plan: ExportPlan, form: Format, table: Table, target: Path) -> Older | None:
     """Give the export at OUT; None if there is none, or if anything may be replaced. Raises ExportError."""
+    if plan.if_exists != "overwrite":
+        refuse_open_database(target, form)
     manifest = manifest_at(target, plan.if_exists)
     if manifest is None:
         return None
@@ -121,6 +132,15 @@ def _unchanged(path: Path, advice: str) -> Manifest | None:
     if manifest.sha256 != sha256(path):
         raise ExportError(f"{str(path)!r} was changed since it was exported. {advice}")
     return manifest
+
+
+def refuse_open_database(target: Path, form: Format) -> None:
+    """Raise ExportError if a log beside OUT holds changes to a database of that name."""
+    for log in form.logs_of(target):
+        raise ExportError(
+            f"{str(log)!r} holds changes to {target.name!r}: a program has that database open, or died while it had. "
+            f"Let it close the database. {OVERWRITE}"
+        )
 
 
 def _check_replaceable(plan: ExportPlan, form: Format, manifest: Manifest, target: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -145,3 +147,44 @@ async def test_another_source_is_no_loss_and_one_less_is(tmp_path: Path) -> None
         assert {row["chat_id"] for row in rows if row["_source"] == "lead"} == set(sandbox.chat_ids(label="lead"))
         with pytest.raises(ExportError, match=r"the sources \['lead'\] are there"):
             await export({"vip": both["vip"]}, out)
+
+
+# A program that has a database open, or died while it had
+
+CHANGED = {
+    "sqlite": "import os, sqlite3; database = sqlite3.connect(OUT, isolation_level=None);"
+    "database.execute('PRAGMA journal_mode=wal'); database.execute('DELETE FROM chats'); os._exit(0)",
+    "duckdb": "import duckdb, os; database = duckdb.connect(OUT);database.execute('DELETE FROM chats'); os._exit(0)",
+}
+
+
+@pytest.mark.parametrize("ending", CHANGED)
+async def test_changes_to_an_older_database_are_not_made_to_the_new_one(tmp_path: Path, ending: str) -> None:
+    needs(ending)
+    out = tmp_path / f"out.{ending}"
+    async with connected(chats=20) as (sandbox, client):
+        await export(client.iter_chats(), out)
+        subprocess.run([sys.executable, "-c", CHANGED[ending].replace("OUT", repr(str(out)))], check=True)  # noqa: ASYNC221 - ours
+        older, before = bytes_in(tmp_path), len(sandbox.requests)
+        modes: list[Any] = ["replace", "update", "sweep"]
+        for mode in modes:
+            with pytest.raises(ExportError, match=r"wal' holds changes to .* Let it close the database\."):
+                await export(client.iter_chats(), out, if_exists=mode)
+        assert (bytes_in(tmp_path), len(sandbox.requests)) == (older, before)
+        await export(client.iter_chats(), out, if_exists="overwrite")
+        assert len(ids_in(out)) == 20
+
+
+async def test_a_log_that_comes_during_the_export_is_seen(tmp_path: Path) -> None:
+    out = tmp_path / "out.sqlite"
+    async with connected(chats=20) as (_, client):
+        pager = client.iter_chats()
+
+        def open_it(_: object) -> None:
+            (tmp_path / "out.sqlite-wal").write_bytes(b"changes")
+
+        with pytest.raises(ExportError, match="holds changes"):
+            await export(pager, out, progress=open_it)
+        (tmp_path / "out.sqlite-wal").unlink()
+        result = await export(pager, out)
+    assert (result.rows, result.resumed_rows) == (20, 20)
