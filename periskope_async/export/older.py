@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from periskope_async.errors import ExportError
-from periskope_async.export.checkpoint import Damaged, Made, read_records
-from periskope_async.export.files import MOVE_AWAY, beside, checked_target, failed
+from periskope_async.export.checkpoint import Begun, Damaged, Made, read_records
+from periskope_async.export.files import MOVE_AWAY, checked_target, failed
 from periskope_async.export.keys import time_reader
 from periskope_async.export.manifest import incomplete_path, manifest_path, read_manifest
+from periskope_async.export.spool import log_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from periskope_async.export.checkpoint import Begun
+    from periskope_async.export.checkpoint import Record
     from periskope_async.export.formats import Format, Row
     from periskope_async.export.manifest import Manifest
     from periskope_async.export.plan import ExportPlan, IfExists
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "OVERWRITE",
     "Older",
+    "is_of_spool",
     "manifest_at",
     "older_export",
     "refuse_open_database",
@@ -77,12 +79,22 @@ def rows_of(path: Path, form: Format, table: Table) -> Iterator[Row]:
 
 def whole_one(target: Path) -> Begun | None:
     """Give the export of an earlier run if its file is whole but not in place yet; else None."""
+    records = _records_of(target)
+    return records[0] if records and isinstance(records[-1], Made) else None  # type: ignore[return-value]
+
+
+def is_of_spool(target: Path, manifest: Manifest) -> bool:
+    """Whether the file at OUT holds what the spool beside it has so far, since some sources had failed."""
+    begun = next(iter(_records_of(target)), None)
+    return manifest.state == "partial" and isinstance(begun, Begun) and begun.started == manifest.started
+
+
+def _records_of(target: Path) -> list[Record]:
     try:
-        records, _ = read_records(beside(target, ".partial.log").read_bytes())
+        return read_records(log_path(target).read_bytes())[0]
     except (OSError, Damaged):
         # The opening of the spool reports the error.
-        return None
-    return records[0] if records and isinstance(records[-1], Made) else None  # type: ignore[return-value]
+        return []
 
 
 def older_export(plan: ExportPlan, form: Format, table: Table, target: Path) -> Older | None:

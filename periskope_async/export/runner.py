@@ -11,7 +11,7 @@ from periskope_async.export.checkpoint import Begun
 from periskope_async.export.files import checked_target
 from periskope_async.export.finish import Finish, Job
 from periskope_async.export.formats import format_of
-from periskope_async.export.older import older_export, whole_one
+from periskope_async.export.older import is_of_spool, older_export, whole_one
 from periskope_async.export.plan import ExportPlan, ExportResult
 from periskope_async.export.spool import open_spool
 from periskope_async.export.threads import in_thread
@@ -81,7 +81,8 @@ def _job_of(plan: ExportPlan, target: Path) -> Job:
     # A whole new file only has to be put in place. The file at OUT may be that one.
     whole = None if plan.restart else whole_one(target)
     there = older_export(plan, form, table, target) if whole is None else None
-    older = there if plan.is_update else None
+    is_own = there is not None and not plan.restart and is_of_spool(target, there.manifest)
+    older = there if plan.is_update and not is_own else None
     base = whole.base if whole is not None else older.manifest.sha256 if older is not None else ""
     walks = walks_of(plan, older, is_update=bool(base))
     begun = Begun(

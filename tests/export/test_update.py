@@ -214,7 +214,7 @@ async def test_messages_are_asked_for_from_the_newest(tmp_path: Path) -> None:
         new = {sandbox.add("messages") for _ in range(3)}
         before = len(sandbox.requests)
         result = await export(client.iter_messages(), out, if_exists="update")
-        assert len(sandbox.requests) - before == 1
+        assert len(sandbox.requests) - before == 2
         expected = set(sandbox.ids("messages"))
     assert result.rows == first.rows + 3
     with closing(sqlite3.connect(out)) as database:
@@ -244,6 +244,23 @@ async def test_each_source_is_brought_up_to_date(tmp_path: Path, *, is_merged: b
         assert {name: source.rows for name, source in result.manifest.sources.items()} == {
             name: len(ids) for name, ids in expected.items()
         }
+
+
+@pytest.mark.parametrize("mode", ["replace", "update", "sweep", "overwrite"])
+@pytest.mark.parametrize("ending", ["jsonl", "sqlite"])
+async def test_a_first_run_that_was_partial_is_gone_on_with(tmp_path: Path, mode: Any, ending: str) -> None:
+    out = tmp_path / f"out.{ending}"
+    async with connected(chats=400) as (sandbox, client):
+        sources = {label: client.iter_chats(label=label) for label in ("vip", "lead")}
+        sandbox.script(Status(401))
+        assert (await export(sources, out, if_exists=mode)).manifest.state == "partial"
+        before = len(sandbox.requests)
+        result = await export(sources, out, if_exists=mode)
+        expected = {label: len(sandbox.chat_ids(label=label)) for label in sources}
+        assert len(sandbox.requests) - before == 2
+        assert result.resumed_rows in expected.values()
+    assert {name: source.rows for name, source in result.manifest.sources.items()} == expected
+    assert result.manifest.state == "whole"
 
 
 async def test_a_source_that_had_failed_is_read_whole(tmp_path: Path) -> None:
