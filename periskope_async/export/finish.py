@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from periskope_async.export.plan import Progress
     from periskope_async.export.spool import Spool
     from periskope_async.export.walking import Walk
+    from periskope_async.paging.report import WalkReport
     from periskope_async.tables.columns import Batch
 
 __all__ = ["Finish", "Job"]
@@ -283,38 +284,57 @@ class Finish:
         )
 
     def _result_of(self, source: str, failure: Exception | None) -> SourceResult:
-        spool, older, changes = self._spool, self._job.older, self._changes
-        names = self._walks_of(source)
-        is_cut_short = self._job.plan.pagers[source].max_items is not None
-        reports = [report for name in names if (report := spool.kept[name].report) is not None]
-        report = summed(reports) if len(reports) == len(names) else None
-        state = self._state_of_walks(source)
-        if older is not None and state != "partial" and self._job.walks[names[-1]].until is not None:
-            # An update does not meet rows that left or that no order shows. The server's count tells of some of them.
-            there = changes.there[source]
-            counts = {page.count for page in spool.pages if page.source in names and page.count is not None}
-            state = older.manifest.sources[source].state
-            # A row of merged sources is counted for one of them only.
-            is_countable = len(self._job.plan.pagers) == 1 or not self._job.plan.merge
-            if is_countable and counts and there not in counts and report is not None:
-                state = "unknown" if state == "whole" else state
-                why = f"the server counts {max(counts):,} rows and the file has {there:,}: a full sweep tells why"
-                report = replace(report, why=why)
-        elif state == "whole" and report is not None and report.complete is None and not is_cut_short:
-            # The last run's walk does not know the rows of earlier runs.
-            report = replace(report, why="as many rows came, over all runs, as the server counts")
-        rows = sum(spool.kept[name].rows for name in names) if older is None else changes.rows[source]
-        if older is not None and self._job.plan.merge and self._job.form.is_lines:
-            # Older lines do not name their source.
-            before = older.manifest.sources.get(source)
-            rows = changes.added[source] + (before.rows if before is not None else 0)
+        state, report = self._judge(source)
         return SourceResult(
-            rows=rows,
+            rows=self._rows_of(source),
             state=state,
             report=report,
             error=None if failure is None else f"{type(failure).__name__}: {failure}",
             scope=self._job.plan.scopes[source],
         )
+
+    def _judge(self, source: str) -> tuple[State, WalkReport | None]:
+        """Tell whether the file has all rows of a source. Give the report of its walks with the reason."""
+        spool, older, plan = self._spool, self._job.older, self._job.plan
+        names = self._walks_of(source)
+        reports = [report for name in names if (report := spool.kept[name].report) is not None]
+        state = self._state_of_walks(source)
+        if len(reports) < len(names):
+            return state, None
+        report = summed(reports)
+        if older is not None and state != "partial" and self._job.walks[names[-1]].until is not None:
+            # An update does not meet rows that left or that no order shows. The server's count tells of some of them.
+            state = older.manifest.sources[source].state
+            if why := self._doubt_of(source, names, older.manifest.sources[source].report):
+                return "unknown", replace(report, why=why)
+            return state, report
+        if state == "whole" and report.complete is None and plan.pagers[source].max_items is None:
+            # The last run's walk does not know the rows of earlier runs.
+            report = replace(report, why="as many rows came, over all runs, as the server counts")
+        return state, report
+
+    def _doubt_of(self, source: str, names: list[str], before: WalkReport | None) -> str:
+        """Tell why an updated source may not be whole; empty if the server's count fits."""
+        there = self._changes.there[source]
+        counts = {page.count for page in self._spool.pages if page.source in names and page.count is not None}
+        if self._job.plan.merge and len(self._job.plan.pagers) > 1:
+            # The file has a row of several sources once, and the server counts it for each of them.
+            if before is None or not counts or counts == {before.count_at_end}:
+                return ""
+            return "the server counts other rows than before, which tells nothing of merged ones: a full sweep does"
+        if not counts or there in counts:
+            return ""
+        return f"the server counts {max(counts):,} rows and the file has {there:,}: a full sweep tells why"
+
+    def _rows_of(self, source: str) -> int:
+        older, changes = self._job.older, self._changes
+        if older is None:
+            return sum(self._spool.kept[name].rows for name in self._walks_of(source))
+        if self._job.plan.merge and self._job.form.is_lines:
+            # Older lines do not name their source.
+            before = older.manifest.sources.get(source)
+            return changes.added[source] + (before.rows if before is not None else 0)
+        return changes.rows[source]
 
     def _walks_of(self, source: str) -> list[str]:
         return [name for name, walk in self._job.walks.items() if walk.source == source]

@@ -53,7 +53,7 @@ async def test_each_row_is_there_once(
     update = result.manifest.update
     assert update is not None
     assert (update.added, update.gone) == (0, int(mode == "sweep"))
-    assert result.manifest.state == ("whole" if mode == "sweep" or (is_merged and len(names) > 1) else "unknown")
+    assert result.manifest.state == ("whole" if mode == "sweep" else "unknown")
 
 
 @pytest.mark.parametrize("is_merged", [True, False])
