@@ -34,7 +34,7 @@ from periskope_async.export.manifest import (
 from periskope_async.export.older import OVERWRITE, Older, manifest_at, refuse_open_database, sha256
 from periskope_async.export.plan import Converted, ExportPlan
 from periskope_async.export.spool import new_path
-from periskope_async.export.threads import in_thread
+from periskope_async.export.threads import to_its_end
 from periskope_async.export.update import Changes, batches, line_blocks, updated
 from periskope_async.tables.columns import ROWS_A_STEP, Table, batches_of
 
@@ -92,14 +92,7 @@ class Finish:
 
         ``failures`` are the errors of the failed sources.
         """
-        running = asyncio.ensure_future(in_thread(self._finish, failures))
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            self._stop.set()
-            await asyncio.wait([running])
-            running.exception()
-            raise
+        return await to_its_end(asyncio.to_thread(self._finish, failures), on_cancel=self._stop.set)
 
     def _finish(self, failures: Mapping[str, Exception]) -> tuple[Path, Manifest]:
         spool = self._spool

@@ -312,24 +312,35 @@ async def test_a_cancel_is_gone_on_with(
 ) -> None:
     """It waits for the thread that has the files, however often it comes."""
     began, may_go_on = threading.Event(), threading.Event()
-    at_once = getattr(Spool, method)
+    at_once, close = getattr(Spool, method), Spool.close
+    done: list[str] = []
 
     def slowly(*arguments: Any) -> Any:
         began.set()
         assert may_go_on.wait(20)
+        done.append(method)
         return at_once(*arguments)
+
+    def note_and_close(spool: Spool) -> None:
+        done.append("close")
+        close(spool)
 
     async with connected() as (_, client):
         monkeypatch.setattr(Spool, method, slowly)
+        monkeypatch.setattr(Spool, "close", note_and_close)
         running = asyncio.ensure_future(export(client.iter_chats(page_size=100), tmp_path / "out.jsonl"))
         await asyncio.to_thread(began.wait, 20)
         for _ in range(cancels):
             running.cancel()
             await asyncio.sleep(0)
+        # Whoever is let go too early has its turn here.
+        for _ in range(5):
+            await asyncio.to_thread(bool)
         assert not running.done()
         may_go_on.set()
         with pytest.raises(asyncio.CancelledError):
             await running
+        assert done[0] == method
         monkeypatch.undo()
         result = await export(client.iter_chats(page_size=100), tmp_path / "out.jsonl")
         rows = await truth(client)
