@@ -19,7 +19,7 @@ from periskope_async.errors import ExportError
 from periskope_async.export.checkpoint import PageWritten
 from periskope_async.export.compression import compressor, decompressed
 from periskope_async.export.files import failed, open_private, put_in_place, remove, sync, write_all, write_json
-from periskope_async.export.jsonl import untagged
+from periskope_async.export.jsonl import mend_half_emojis, untagged
 from periskope_async.export.keys import RowKeys
 from periskope_async.export.manifest import (
     Manifest,
@@ -86,6 +86,7 @@ class Finish:
         self._stop = threading.Event()
         self._new = new_path(spool.target)
         self._changes = Changes()
+        self._older_half_emojis = 0
 
     async def run(self, failures: Mapping[str, Exception]) -> tuple[Path, Manifest]:
         """Convert and put in place; a cancel stops the conversion between two batches.
@@ -123,10 +124,11 @@ class Finish:
     def _product(self, *, is_copy: bool) -> Path:
         """Make the new file, and wait until it is on the disk."""
         job, spool = self._job, self._spool
-        if job.form.is_lines and job.older is None and not is_copy:
+        if job.form.is_lines and job.older is None:
             if not spool.size and job.form.codec:
                 self._write_empty_frame()
-            return spool.rows_path
+            if not is_copy:
+                return spool.rows_path
         remove(self._new)
         os.close(open_private(self._new, is_new=True))
         if not job.form.is_lines:
@@ -168,6 +170,9 @@ class Finish:
         with self._new.open("r+b", buffering=0) as file:
             for block in line_blocks(rows, is_tagged=begun.is_tagged, compress=compressor(begun.codec)):
                 write_all(file.fileno(), block)
+            if not file.tell():
+                # No reader takes a compressed file of no bytes.
+                write_all(file.fileno(), compressor(begun.codec)(b""))
 
     def _updated_rows(self, older: Older) -> Iterator[Row]:
         """Give the rows of the updated file."""
@@ -185,6 +190,8 @@ class Finish:
         for number, row in enumerate(merged):
             if self._stop.is_set():
                 raise _Stopped
+            if number >= spool.rows:
+                self._older_half_emojis += mend_half_emojis(row[0])[1]
             if self._progress is not None and number % _ROWS_A_TURN == 0:
                 self._progress(Converted(number, total))
             yield row
@@ -266,7 +273,7 @@ class Finish:
             swept=spool.begun.started if older is None or is_read_whole else older.swept,
             query=job.plan.filters,
             sources=sources,
-            half_emojis=sum(page.half_emojis for page in spool.pages),
+            half_emojis=sum(page.half_emojis for page in spool.pages) + self._older_half_emojis,
             is_merged=spool.begun.is_merged,
             csv_escape=job.plan.csv_escape,
             org_id=spool.org_id or (job.there.org_id if job.there is not None else None),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from periskope_async.decoding.body import has_surrogate, mend_escapes
 from periskope_async.decoding.raw_rows import RawRows
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from periskope_async.export.formats import Row
 
-__all__ = ["json_lines", "line_blocks", "read", "tagged", "untagged"]
+__all__ = ["json_lines", "line_blocks", "mend_half_emojis", "read", "tagged", "untagged"]
 
 _STRING_OR_SPACE = re.compile(rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")|[ \t\r\n]++')
 _EMPTY = re.compile(rb"\s*\}")
@@ -32,6 +33,14 @@ def line_blocks(rows: Iterable[bytes]) -> Sequence[bytes]:
     if isinstance(rows, RawRows):
         return rows.blocks
     return [b"".join([line for row in rows for line in (_one_line(row), b"\n")])]
+
+
+def mend_half_emojis(lines: bytes) -> tuple[bytes, int]:
+    """Replace half emojis by U+FFFD, and count them."""
+    if not has_surrogate(lines):
+        return lines, 0
+    mended = bytes(mend_escapes(lines))
+    return mended, mended.count(b"\\ufffd") - lines.count(b"\\ufffd")
 
 
 def tagged(rows: Sequence[bytes], tags: dict[str, str]) -> list[bytes]:

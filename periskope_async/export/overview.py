@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import date, datetime, timedelta
 from heapq import nlargest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct, field
@@ -67,16 +67,14 @@ class Overview(Struct):
     """The chats with the latest activity, newest first, max 20,000."""
     most_unread: list[ChatLine] = field(default_factory=list[ChatLine])
 
-    def activity(self) -> list[tuple[date, int]]:
+    def activity(self) -> tuple[Literal["day", "month"], list[tuple[date, int]]]:
         """Count the chats by the day of their latest message, or by the month if there are more than 92 days."""
-        if not self.days:
-            return []
-        if (max(self.days) - min(self.days)).days <= _MOST_DAYS:
-            return sorted(self.days.items())
+        if not self.days or (max(self.days) - min(self.days)).days <= _MOST_DAYS:
+            return "day", sorted(self.days.items())
         months = Counter[date]()
         for day, count in self.days.items():
             months[day.replace(day=1)] += count
-        return sorted(months.items())
+        return "month", sorted(months.items())
 
     def busiest_groups(self, count: int) -> list[ChatLine]:
         """Give the groups with activity in the last week of the data, those with the most members first."""

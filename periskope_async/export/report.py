@@ -109,8 +109,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _figures(graphs: Any, found: Overview) -> list[dict[str, Any]]:
-    activity = found.activity()
-    is_daily = len(activity) == len(found.days)
+    unit, activity = found.activity()
     labels = found.labels.most_common(_MOST_BARS)
     rest = f", the {_MOST_BARS} most frequent of {len(found.labels):,}" if len(found.labels) > _MOST_BARS else ""
     groups = found.busiest_groups(_MOST_BARS)
@@ -119,7 +118,7 @@ def _figures(graphs: Any, found: Overview) -> list[dict[str, Any]]:
     return [
         _figure(
             "Activity over time",
-            f"Chats by the {'day' if is_daily else 'month'} of their latest message",
+            f"Chats by the {unit} of their latest message",
             _columns(graphs, over_time) if over_time else None,
             is_wide=True,
         ),

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec import Struct
 
 from periskope_async.compact_keys import CompactKeys
-from periskope_async.decoding.body import has_surrogate, mend_escapes
 from periskope_async.errors import ConfigError, ExportError, PeriskopeError, WaitTooLong
 from periskope_async.events import PageRead
 from periskope_async.export.checkpoint import PageWritten
 from periskope_async.export.compression import compressor, decompressed
-from periskope_async.export.jsonl import line_blocks, tagged
+from periskope_async.export.jsonl import line_blocks, mend_half_emojis, tagged
 from periskope_async.export.keys import RowKeys
 from periskope_async.export.older import OVERWRITE
 from periskope_async.export.plan import Fetched
@@ -236,7 +235,7 @@ class _Rows:
         if begun.is_tagged:
             rows = tagged(rows, {"_source": self._sources[name]})
         blocks = line_blocks(rows)
-        mended = [_mended(block) for block in blocks]
+        mended = [mend_half_emojis(block) for block in blocks]
         half_emojis = sum(count for _, count in mended)
         if begun.is_repaired:
             blocks = [block for block, _ in mended]
@@ -264,11 +263,3 @@ class _Rows:
         new = {key: row for key, row in rows.items() if key not in known}
         known.update(new)
         return [*new.values()]
-
-
-def _mended(lines: bytes) -> tuple[bytes, int]:
-    """Replace half emojis by U+FFFD, and count them."""
-    if not has_surrogate(lines):
-        return lines, 0
-    mended = bytes(mend_escapes(lines))
-    return mended, mended.count(b"\\ufffd") - lines.count(b"\\ufffd")

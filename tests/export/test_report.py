@@ -86,7 +86,7 @@ def test_numbers_of_a_report() -> None:
     assert (found.chats, found.groups, found.gone, found.with_unread, found.unread) == (3, 2, 0, 2, 8)
     assert found.types == {"group": 2, "unknown": 1}
     assert found.labels == {"vip": 1, "label-a": 1}
-    assert found.activity() == [(date(2025, 1, 2), 2)]
+    assert found.activity() == ("day", [(date(2025, 1, 2), 2)])
     assert [line.chat_id for line in found.listed] == ["3@c.us", "1@g.us", "2@g.us"]
     assert [line.unread for line in found.most_unread] == [5, 3]
     assert [line.members for line in found.busiest_groups(5)] == [9]
@@ -94,13 +94,18 @@ def test_numbers_of_a_report() -> None:
 
 def test_chats_that_are_gone_are_listed_and_not_counted() -> None:
     found = of(chat(1, **latest("2025-01-02T10:00:00Z")), gone_at=datetime(2025, 2, 1, tzinfo=UTC))
-    assert (found.chats, found.gone, found.activity()) == (0, 1, [])
+    assert (found.chats, found.gone, found.activity()) == (0, 1, ("day", []))
     assert found.listed[0].is_gone
 
 
 def test_a_long_time_is_told_by_the_month() -> None:
     found = of(*[chat(day, **latest(f"2025-0{day % 5 + 1}-15T00:00:00Z")) for day in range(10)])
-    assert found.activity() == [(date(2025, month, 1), 2) for month in range(1, 6)]
+    assert found.activity() == ("month", [(date(2025, month, 1), 2) for month in range(1, 6)])
+
+
+def test_a_single_day_of_each_month_is_told_by_the_month() -> None:
+    found = of(*[chat(month, **latest(f"2025-0{month}-15T00:00:00Z")) for month in range(1, 6)])
+    assert found.activity() == ("month", [(date(2025, month, 1), 1) for month in range(1, 6)])
 
 
 def test_busy_groups_are_those_of_the_last_week() -> None:

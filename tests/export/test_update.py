@@ -136,6 +136,30 @@ async def test_only_what_is_new_is_asked_for(tmp_path: Path, ending: str, chats:
     assert names_in(tmp_path) == [out.name, f"{out.name}.manifest.json"]
 
 
+@pytest.mark.parametrize("mode", ["update", "sweep"])
+@pytest.mark.parametrize("ending", ["jsonl.gz", "jsonl.zst"])
+async def test_a_file_without_rows_stays_readable(tmp_path: Path, ending: str, mode: Any) -> None:
+    out = tmp_path / f"out.{ending}"
+    async with connected(chats=0) as (_, client):
+        for _ in range(3):
+            result = await export(client.iter_chats(), out, if_exists=mode)
+            assert (result.rows, rows_in(out)) == (0, [])
+            assert out.stat().st_size > 0
+
+
+async def test_half_emojis_of_older_rows_are_counted(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    cut, whole = rb'{"chat_id":"1@c.us","chat_name":"cut \ud83d"}', b'{"chat_id":"2@c.us"}'
+    pages = [b'{"from":1,"to":2,"count":2,"chats":[%s]}' % b",".join([cut, whole])]
+    pages += [b'{"count":1,"chats":[%s]}' % whole] * 4
+    async with connected(chats=0) as (sandbox, client):
+        sandbox.script(*[Body(page, "application/json") for page in pages])
+        await export(client.iter_chats(), out)
+        result = await export(client.iter_chats(), out, if_exists="update")
+    assert sorted(out.read_bytes().splitlines()) == [cut, whole]
+    assert result.manifest.half_emojis == 1
+
+
 async def test_the_first_update_is_a_whole_export(tmp_path: Path) -> None:
     async with connected() as (sandbox, client):
         result = await export(client.iter_chats(), tmp_path / "out.jsonl", if_exists="update")
