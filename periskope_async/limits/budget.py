@@ -35,7 +35,7 @@ class Budget(Protocol):
 
     @property
     def is_known(self) -> bool:
-        """Whether an answer, or the caller's word, has told the limit."""
+        """Whether the first answer has come, or the caller told the limit. Not every first answer tells it."""
         ...
 
     @property

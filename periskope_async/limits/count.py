@@ -108,8 +108,8 @@ class ServerCount:
             elif used > before and is_alone and not self._window.is_settled:
                 self._learn_lasting(token, used, since_opened=token.sent_at - opened.upper)
         # Requests sent together with it would hide the missing ones.
-        if self.failed is FailedRequests.OPEN and used > 1 and self._count_with(token) == before + 1:
-            failed = self._tokens.failed_before(token.sent_at)
+        if self.failed is FailedRequests.OPEN and used > 1 and self._possibly_counted_by(token) == before + 1:
+            failed = self._tokens.failed_by(token.sent_at)
             self.failed = self.failed.after(failed=failed, missing=before - used + 1)
         surely = self._tokens.counted_before(token.sent_at - slack) if slack else before
         if surely >= used and token.ended_at - token.sent_at < _QUICK_SHARE * self._window.seconds:
@@ -131,7 +131,7 @@ class ServerCount:
         if self.failed is FailedRequests.UNSEEN:
             return False
         # COUNTED is not proof enough: others may have spent as much meanwhile.
-        return self.failed is FailedRequests.NOT_COUNTED or self._tokens.has_failed_before(token.sent_at)
+        return self.failed is FailedRequests.NOT_COUNTED or self._tokens.has_failed_by_now(token.sent_at)
 
     def _learn_end(self, token: Token, opened: Token, before: int, *, limit: int) -> None:
         """Learn the end of a window from the first request of the next one."""
@@ -165,10 +165,11 @@ class ServerCount:
     def _learn_lasting(self, token: Token, used: int, *, since_opened: float) -> None:
         """Learn of a window still open, if an answer counts all requests possibly counted with it."""
         # Requests sent together with it may have been counted before it in a new window, too.
-        if self._window.is_news(since_opened) and used >= self._count_with(token):
+        if self._window.is_news(since_opened) and used >= self._possibly_counted_by(token):
             self._window.lasted(since_opened)
 
-    def _count_with(self, token: Token) -> int:
+    def _possibly_counted_by(self, token: Token) -> int:
+        """Count the requests that the server may have counted when it counted ``token``."""
         return self._tokens.sent_by(token.sent_at + self._window.seconds * SLACK_SHARE)
 
 

@@ -12,8 +12,8 @@ earlier: ``upper(i)``. Its token is back as soon as one of these proves that the
 3. **The opening**: a fixed window of known length that one of ours opened is over at ``upper(i) + window``, and with it
    all that it counted.
 
-The first needs a length that is sure (:mod:`periskope_async.limits.window`), the second needs no clock. So where it is
-not sure, or somebody else opened the window, one request goes alone when it may be over, and its answer tells. What is
+The first needs a length to rely on (:mod:`periskope_async.limits.window`), the second needs no clock. So where there
+is none, or somebody else opened the window, one request goes alone when it may be over, and its answer tells. What is
 counted beyond our own tokens was spent by others. Refusals that no header explains start a pace.
 """
 
@@ -57,7 +57,7 @@ class Ledger:
     def __init__(self, *, assume: RateLimit | None = None, reserve: float = 0.0) -> None:
         rate = assumed_rate(assume)
         self.limit = rate.limit
-        self._lone = LoneRequests(is_known=assume is not None)
+        self._lone = LoneRequests(is_probed=assume is not None)
         self._closing = Closing()
         self._tokens = Tokens()
         self._window = WindowEstimate(rate.window, is_callers_word=assume is not None)
@@ -74,8 +74,8 @@ class Ledger:
 
     @property
     def is_known(self) -> bool:
-        """Whether an answer, or the caller's word, has told the limit."""
-        return self._lone.is_known
+        """Whether the first answer has come, or the caller told the limit. Not every first answer tells it."""
+        return self._lone.is_probed
 
     @property
     def refusals(self) -> int:
@@ -126,14 +126,17 @@ class Ledger:
         if not self._closing.is_over(now) or (self._pace.is_on and (self._tokens.unsent or now < self._pace.next_at())):
             return 0
         unanswered = self._tokens.unanswered
-        if not self._lone.is_known and (not unanswered or self._lone.seconds_to_probe(now, unanswered=unanswered)):
-            return 0 if unanswered else 1
+        if not self._lone.is_probed and not unanswered:
+            # The probe.
+            return 1
+        if self._lone.seconds_to_probe(now, unanswered=unanswered):
+            return 0
         free = self._free(now)
         if free <= 0:
             return 1 if now >= self._question_at(now) else 0
         if self._pace.is_on:
             return 1
-        return min(free, self._spread.free(now, max(1, self._allowed(now)))) if self._spread_over else free
+        return min(free, self._spread.free(now, max(1, self._allowed(now)))) if self._spread_seconds else free
 
     def wait_for(self, place: int, now: float) -> float:
         """Estimate the seconds until the ``place``-th request from now (1 is the next one) may go."""
@@ -145,7 +148,7 @@ class Ledger:
             closed = max(closed, max(0.0, self._pace.next_at() - now) + behind)
             if not self._told.is_any:
                 return closed
-        if self._spread_over:
+        if self._spread_seconds:
             closed = max(closed, self._spread.due_at - now)
         if place <= (free := self._free(now)):
             return closed
@@ -159,7 +162,7 @@ class Ledger:
         back_at = min(back_at, max(now, self._question_at(now)), moment)
         if back_at == math.inf:
             back_at = now + self.margin + self._window.seconds
-        if not self._foreign.is_quiet and self._window.is_sure:
+        if not self._foreign.is_quiet and self._window.is_relied_on:
             # The foreign use is forgotten by then, or is expected no more.
             back_at = min(back_at, self._foreign.next_change())
         return max(closed, back_at - now + rounds * self._window.seconds)
@@ -171,7 +174,7 @@ class Ledger:
         free = self._allowed(now) - self._out(now)
         if not self._window.is_settled:
             free -= self._window.held(self._opened_by, now, self.limit, free=free, asked_at=self._tokens.last_sent_at)
-        if not self._window.is_sure:
+        if not self._window.is_relied_on:
             # Only the server's word tells the rest of a window of unknown length.
             free = min(free, self._told.remaining - (self._tokens.taken - self._told.number))
         if self._count.failed is FailedRequests.OPEN and self._tokens.unanswered:
@@ -194,10 +197,10 @@ class Ledger:
         return self._tokens.out(max(now - self._horizon, self._ended(now)))
 
     @property
-    def _spread_over(self) -> float:
+    def _spread_seconds(self) -> float:
         """Seconds to spread a window's requests over; 0 if all free tokens may go at once."""
         window = self._window
-        if self._pace.is_on or not window.is_sure:
+        if self._pace.is_on or not window.is_relied_on:
             return 0.0
         if not self._foreign.is_quiet:
             # Answers must be spread over a window to show foreign use.
@@ -222,7 +225,7 @@ class Ledger:
             lost_by = self._tokens.lost_by
             passed_by = lost_by + min(self._window.seconds, _MOST_UNCONFIRMED_SECONDS)
             return max(ends_by, passed_by) if lost_by > told.sent_at else ends_by
-        if (self._window.is_sure and self._window.is_settled) or self._tokens.unsent:
+        if (self._window.is_relied_on and self._window.is_settled) or self._tokens.unsent:
             return math.inf
         spare = self._allowed(now) - self._out(now)
         # Some are kept, fewer than there are moments to ask at.
@@ -230,7 +233,7 @@ class Ledger:
         if spare > 0:
             moment = self._window.next_moment(self._opened_by, after, self.limit, spare=spare)
         is_asking = self._lone.question is not None
-        if moment < math.inf or self._window.is_sure or is_asking:
+        if moment < math.inf or self._window.is_relied_on or is_asking:
             return moment
         back_at = self._tokens.back_at(max(0, -spare), self._window.asks_after(self.limit))
         # The latest answer's window is over by then, if nothing is out.
@@ -244,11 +247,6 @@ class Ledger:
 
     # -- what is done ----------------------------------------------------------------------------------------------
 
-    def take(self, now: float) -> Token | None:
-        """Take a token if one is free."""
-        taken = self.take_up_to(1, now)
-        return taken[0] if taken else None
-
     def take_up_to(self, wanted: int, now: float) -> list[Token]:
         """Take as many tokens as are wanted and free."""
         if self._closing.first is not None and self._closing.is_over(now):
@@ -261,14 +259,14 @@ class Ledger:
         remaining = self.remaining(now)
         if not (remaining and wanted):
             return []
-        if not self._lone.is_known and not self._tokens.unanswered:
+        if not self._lone.is_probed and not self._tokens.unanswered:
             self._lone.begin_probe(now)
-        is_question = remaining == 1 and self._lone.is_known and self._free(now) <= 0
+        is_question = remaining == 1 and self._lone.is_probed and self._free(now) <= 0
         taken = [self._tokens.take(now) for _ in range(min(wanted, remaining))]
         if is_question:
             self._lone.question = taken[0]
-        if spread_over := self._spread_over:
-            self._spread.take(len(taken), now, max(1, self._allowed(now)), spread_over)
+        if spread_seconds := self._spread_seconds:
+            self._spread.take(len(taken), now, max(1, self._allowed(now)), spread_seconds)
         return taken
 
     def sent(self, token: Token, now: float) -> None:
@@ -302,7 +300,7 @@ class Ledger:
             self._tokens.give_back(token)
         elif headers:
             self._learn(token, now, headers)
-        elif not self._lone.is_known:
+        elif not self._lone.is_probed:
             self._pace.start(ASSUMED.limit / ASSUMED.window, sent_at=self._tokens.last_sent_at)
         if is_refusal:
             self._refuse(token, now, headers, jitter, was_question=was_question)
@@ -311,7 +309,7 @@ class Ledger:
             self._let_pass(token, now)
         self._follow_window()
         # An answer without a limit ends the probe too: its headers may never come.
-        self._lone.is_known = True
+        self._lone.is_probed = True
 
     def lose(self, token: Token, now: float) -> None:
         """Book a sent request as lost, without headers: the server may have counted it until now."""
@@ -357,7 +355,7 @@ class Ledger:
             if headers.limit != self.limit or headers.resets_in is None:
                 self._window.doubt()
             self._pace.stop()
-        self.limit = self._told.limit(token, headers.limit, now, window=self._window.seconds)
+        self.limit = self._told.take_limit(token, headers.limit, now, window=self._window.seconds)
         if not self._window.is_proven:
             self._count.watch_clock(token, headers, slack=self.margin)
         used = headers.limit - headers.remaining
@@ -365,17 +363,17 @@ class Ledger:
             slack = self._jitter.most(self._window.seconds) - self.margin
             slack = max(0.0, slack, self._jitter.overstated_by(token.ended_at - token.sent_at))
             self._count.compare(token, headers, used=used, slack=slack, is_alone=self._foreign.is_quiet)
-        self._told.window(token, now, headers)
+        self._told.take_end(token, now, headers)
         # A refusal is judged later: the window may only be longer than assumed.
         if not token.is_refused and used > self._out(now) and token.sent_at >= self._tokens.forgotten_at:
-            ours = self._tokens.count_with(token, self._horizon, slack=self._slack)
+            ours = self._tokens.number_counted_with(token, self._horizon, slack=self._slack)
             ours += self._tokens.unsent + self._count.taken_back_since(token.sent_at)
             if used > ours:
                 self._foreign.seen(used - ours, now, self._window.seconds)
 
     def _follow_window(self) -> None:
         """Take the window's length as it is thought to be now."""
-        before, self._horizon = self._horizon, self._window.seconds if self._window.is_sure else math.inf
+        before, self._horizon = self._horizon, self._window.seconds if self._window.is_relied_on else math.inf
         if before < self._horizon == math.inf:
             self._tokens.recall()
 
@@ -387,7 +385,7 @@ class Ledger:
         self._closing.refusals += 1
         self._count.book_refusal()
         if headers:
-            if was_question and (self._told.opened is None or not self._window.is_sure):
+            if was_question and (self._told.opened is None or not self._window.is_relied_on):
                 self._learn_refused_question(token)
             elif self._closing.first is None and self._closing.is_over(now):
                 self._closing.first = token
@@ -395,7 +393,7 @@ class Ledger:
             self._slow_down(token, now)
         asked, left = headers.retry_after or 0.0, headers.resets_in or 0.0
         # Two clocks may have made a reset. A window of known length ends by then, and Retry-After needs no clock.
-        wait = max(asked, min(left, self._window.seconds)) if self._window.is_sure else asked or left
+        wait = max(asked, min(left, self._window.seconds)) if self._window.is_relied_on else asked or left
         if not wait:
             wait = 1 / self._pace.rate if self._pace.is_on else self._window.seconds
         self._closing.extend(now + wait + jitter)

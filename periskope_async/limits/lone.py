@@ -18,9 +18,11 @@ _PROBE_PATIENCE_SECONDS = 0.2
 class LoneRequests:
     """The first request, to ask for the limit, and later ones, to ask whether a window is over."""
 
-    def __init__(self, *, is_known: bool) -> None:
-        self.is_known = is_known
-        """Whether an answer, or the caller's word, has told the limit. Until then one request goes ahead as a probe."""
+    def __init__(self, *, is_probed: bool) -> None:
+        self.is_probed = is_probed
+        """Whether the first answer has come, or the caller told the limit.
+
+        Until then one request goes ahead as a probe."""
         self.question: Token | None = None
         """The unanswered question: a request sent to ask whether the window is over."""
         self.over_by = math.inf
@@ -33,7 +35,7 @@ class LoneRequests:
 
     def seconds_to_probe(self, now: float, *, unanswered: int) -> float:
         """Tell how long the others still wait for the probe's answer."""
-        return max(0.0, self._probe_until - now) if unanswered and not self.is_known else 0.0
+        return max(0.0, self._probe_until - now) if unanswered and not self.is_probed else 0.0
 
     def end(self, token: Token) -> None:
         """Take that a request was answered, was lost, or was never sent."""

@@ -93,6 +93,7 @@ class RemoteBudget:
         self.rate = assumed_rate(assume)
         """The limit, as Redis knew it last."""
         self.is_known = assume is not None
+        """Whether an answer to any of the processes, or the caller, has told the limit."""
         self.refusals = 0
         self.in_flight = 0
         self.next_number = 1

@@ -11,7 +11,7 @@ class RateLimitSnapshot(Struct, frozen=True, kw_only=True):
     """How the limit stands at one moment. Times are differences in seconds."""
 
     limit: int
-    """Requests a window allows; the assumption until ``is_known``."""
+    """Requests a window allows; the assumption until an answer tells."""
     window: float
     """The window's length, as well as it can be told from rounded headers."""
     remaining: int
@@ -27,7 +27,7 @@ class RateLimitSnapshot(Struct, frozen=True, kw_only=True):
     seconds_waited: float = 0.0
     """Summed over all requests."""
     is_known: bool = True
-    """Whether an answer (or an ``assume=``) has told the limit."""
+    """Whether the first answer has come, or ``assume=`` told the limit. Not every first answer tells it."""
     is_window_sure: bool = True
     """Whether the window's length was proven: a request sent right behind its end found a new one."""
     margin: float = 0.0

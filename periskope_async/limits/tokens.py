@@ -70,10 +70,7 @@ class Tokens:
 
     def out(self, forgotten_by: float) -> int:
         """Count the tokens out, if the server has forgotten all its counts up to a moment."""
-        sent, place = self._sent, self._next
-        while place < len(sent) and sent[place].upper <= forgotten_by:
-            place += 1
-        return len(sent) - place + self.unsent
+        return len(self._sent) - self._first_out(forgotten_by) + self.unsent
 
     def back_at(self, position: int, window: float) -> float:
         """Tell when the token at a position, in the order of coming back, is back; infinity if nobody knows."""
@@ -98,11 +95,11 @@ class Tokens:
         """Give those of :meth:`counted_before`, the latest first."""
         return (self._sent[place] for place in range(self._end_of(moment) - 1, self._forgotten - 1, -1))
 
-    def has_failed_before(self, moment: float) -> bool:
+    def has_failed_by_now(self, moment: float) -> bool:
         """Whether any of :meth:`counted_before` has failed by now."""
         return any(token.is_failed for token in islice(self._sent, self._forgotten, self._end_of(moment)))
 
-    def failed_before(self, moment: float) -> int:
+    def failed_by(self, moment: float) -> int:
         """Count the failures by then among those of :meth:`counted_before`."""
         return sum(token.is_failed for token in self._sent[self._forgotten :] if token.ended_at <= moment)
 
@@ -120,7 +117,7 @@ class Tokens:
             if other.sent_at <= until:
                 yield other
 
-    def count_with(self, token: Token, window: float, *, slack: float) -> int:
+    def number_counted_with(self, token: Token, window: float, *, slack: float) -> int:
         """Count the requests of :meth:`counted_with`, without a look at each."""
         since, until = token.sent_at - window, token.sent_at + slack
         first = bisect_left(self._sent, Token(since, self.taken + 1, since), self._forgotten)
@@ -129,10 +126,7 @@ class Tokens:
 
     def expire(self, forgotten_by: float) -> None:
         """Let go of the tokens counted by a moment: their window has passed."""
-        sent, place = self._sent, self._next
-        while place < len(sent) and sent[place].upper <= forgotten_by:
-            place += 1
-        self._next = place
+        self._next = self._first_out(forgotten_by)
 
     def forget(self, count: int, moment: float) -> None:
         """Let go of the oldest tokens: the server has forgotten them when it counts a request sent at ``moment``."""
@@ -195,6 +189,13 @@ class Tokens:
         if place < len(self._sent) and self._sent[place] is token:
             del self._sent[place]
             self._next -= place < self._next
+
+    def _first_out(self, forgotten_by: float) -> int:
+        """Find the place of the first token out, if the server has forgotten all its counts up to a moment."""
+        sent, place = self._sent, self._next
+        while place < len(sent) and sent[place].upper <= forgotten_by:
+            place += 1
+        return place
 
     def _end_of(self, moment: float, first: int | None = None) -> int:
         """Find the place behind the last one surely counted before a moment."""

@@ -39,7 +39,7 @@ class Told:
         self._higher: tuple[int, float] | None = None
         self._date = self._date_since = -math.inf
 
-    def limit(self, token: Token, limit: int, now: float, *, window: float) -> int:
+    def take_limit(self, token: Token, limit: int, now: float, *, window: float) -> int:
         """Take an answer's limit, and give the one to keep to: a higher one only after a window of such answers.
 
         Two alternating limits belong to two parties, and the lower one counts.
@@ -57,8 +57,8 @@ class Told:
         self.is_any = True
         return self._limit
 
-    def window(self, token: Token, now: float, headers: LimitHeaders) -> None:
-        """Take an answer's word on its window's end and on the time."""
+    def take_end(self, token: Token, now: float, headers: LimitHeaders) -> None:
+        """Take an answer's word on its window's end, on what is left of it, and on the time."""
         if token.number >= self.number:
             self.number, self.sent_at = token.number, token.sent_at
             self.at = now

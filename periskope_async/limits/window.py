@@ -6,8 +6,9 @@ But a proxy may have written ``Date``, by another clock or a second too late. Th
 counts**: an answer with a full budget again, ``x`` seconds after a window opened, proves that windows are no longer
 than ``x``. An answer still counting all requests since then proves that they are longer.
 
-Too long a window costs time, and too short a one is refused. So a length is not *sure* until a request sent right
-behind its end found a new window. Requests ask for it one at a time until then.
+Too long a window costs time, and too short a one is refused. So a length that is not the assumed one is
+*relied on* only when a request sent right behind its end found a new window, or exact headers told it. Requests ask for
+it one at a time until then.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ __all__ = ["WindowEstimate"]
 
 # Usual windows, in seconds.
 _USUAL_SECONDS = (1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0)
-# A length contradicted or not named by the headers is sure after so many new windows in a row.
-_WINDOWS_TO_BE_SURE = 3
+# A length contradicted or not named by the headers is proven after so many new windows in a row.
+_WINDOWS_TO_PROVE = 3
 # One in so many of a window's requests is kept, at most, to ask at earlier moments.
 _SHARE_HELD = 4
 _LONGEST_HALVED_SECONDS = 3.0
@@ -64,7 +65,7 @@ class WindowEstimate:
         self._list_others()
 
     @property
-    def is_sure(self) -> bool:
+    def is_relied_on(self) -> bool:
         """Whether tokens may come back because so much time has passed. An assumption will do, until it is doubted."""
         return self._standing is not _Standing.DOUBTED
 
@@ -101,7 +102,7 @@ class WindowEstimate:
         """
         self._hinted_end = ends_by
         is_other = seconds != self._hints.shortest and not seconds <= self.seconds <= seconds + late_by
-        if is_other and self._passed < _WINDOWS_TO_BE_SURE:
+        if is_other and self._passed < _WINDOWS_TO_PROVE:
             self._passed = 0
         self._hints.add(seconds, late_by=late_by)
         if seconds >= self._assumed + 1:
@@ -115,7 +116,7 @@ class WindowEstimate:
         ``at_most`` is the max length of a window of any kind then.
         """
         if after < self.seconds + 1:
-            self._passed = min(self._passed + 1, _WINDOWS_TO_BE_SURE)
+            self._passed = min(self._passed + 1, _WINDOWS_TO_PROVE)
         self.lasts_at_most(at_most)
 
     def lasts_at_most(self, seconds: float) -> None:
@@ -154,7 +155,7 @@ class WindowEstimate:
             is_new = self._standing is _Standing.DOUBTED and self._longest == math.inf and not self._shortest
             return min(limit // _SHARE_HELD, bisect_left(_USUAL_SECONDS, self._longest_reset - 1)) if is_new else 0
         lengths = self._lengths_to_ask(limit)
-        if self.is_sure and now >= opened + self.seconds:
+        if self.is_relied_on and now >= opened + self.seconds:
             # One opens the next window. All of its moments are to come.
             ahead = min(len(lengths), max(0, free - 1))
         else:
@@ -194,7 +195,7 @@ class WindowEstimate:
         elif self._standing in {_Standing.DOUBTED, _Standing.PROVEN}:
             self._choose_likeliest()
         self._list_others()
-        self.is_settled = self.is_sure and not self._lengths_to_ask(_SHARE_HELD)
+        self.is_settled = self.is_relied_on and not self._lengths_to_ask(_SHARE_HELD)
 
     def _choose_likeliest(self) -> None:
         shortest, are_exact = self._hints.shortest, self._hints.are_exact
@@ -209,7 +210,7 @@ class WindowEstimate:
             self.seconds = next(usual, 2 * self._shortest)
         is_hinted = shortest <= self.seconds <= longest
         # A hint of longer windows may be true: we may join a clock's window late and see it shortened.
-        wanted = 1 if is_hinted else _WINDOWS_TO_BE_SURE if shortest > self.seconds else _WINDOWS_TO_BE_SURE - 1
+        wanted = 1 if is_hinted else _WINDOWS_TO_PROVE if shortest > self.seconds else _WINDOWS_TO_PROVE - 1
         is_passed = self._longest < self.seconds + 1 and self._passed >= wanted
         self._standing = _Standing.PROVEN if is_passed or (is_hinted and are_exact) else _Standing.DOUBTED
 
@@ -230,7 +231,7 @@ class WindowEstimate:
         # This is for once, in a job of several windows. Slow answers would come too late to be of use.
         half = self.seconds - 0.5
         is_short = self._shortest < half < _LONGEST_HALVED_SECONDS
-        self._half = [half] if self.is_sure and self._passed and self._hints.are_quick and is_short else []
+        self._half = [half] if self.is_relied_on and self._passed and self._hints.are_quick and is_short else []
 
     def _lengths_to_ask(self, limit: int) -> list[float]:
         """Give the other lengths, of the usual ones as many as the limit has requests for."""

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 Range = tuple[float, float]
 
 
+def take(ledger: Ledger, now: float) -> Token | None:
+    """Take a token if one is free."""
+    taken = ledger.take_up_to(1, now)
+    return taken[0] if taken else None
+
+
 class Network(msgspec.Struct, frozen=True, kw_only=True):
     """Ranges of seconds, drawn evenly, and shares of requests that something happens to."""
 
@@ -128,7 +134,7 @@ class Simulation:
         return self.done + self.in_hand < self.requests and (self.tasks is None or self.in_hand < self.tasks)
 
     def start_what_may_go(self) -> None:
-        while self.is_waiting and (token := self.ledger.take(self.now)) is not None:
+        while self.is_waiting and (token := take(self.ledger, self.now)) is not None:
             self.outcome.sent += 1
             self.in_hand += 1
             is_cancelled = self.rng.random() < self.network.cancelled

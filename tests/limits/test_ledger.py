@@ -14,6 +14,7 @@ from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.jitter import JitterEstimate
 from periskope_async.limits.ledger import Ledger
 from periskope_async.limits.rate import RateLimit
+from tests.limits.simulation import take
 
 if TYPE_CHECKING:
     from periskope_async.limits.tokens import Token
@@ -68,7 +69,7 @@ def simulate(
     sent = arrived = 0
     number = 0
     while arrived < requests:
-        while sent < requests and (token := ledger.take(now)) is not None:
+        while sent < requests and (token := take(ledger, now)) is not None:
             sent += 1
             number += 1
             heap.append((now + rng.uniform(0, latency), number, token, None))
@@ -114,45 +115,45 @@ def test_the_ceiling_is_reached_but_for_the_way_there_and_back() -> None:
 
 def test_one_probe_goes_before_the_limit_is_known() -> None:
     ledger = Ledger()
-    probe = ledger.take(0.0)
+    probe = take(ledger, 0.0)
     assert probe is not None
-    assert ledger.take(0.0) is None
+    assert take(ledger, 0.0) is None
     ledger.settle(probe, 0.1, LimitHeaders(limit=4, remaining=3, resets_in=2.0))
-    assert [ledger.take(0.1) is not None for _ in range(4)] == [True, True, True, False]
+    assert [take(ledger, 0.1) is not None for _ in range(4)] == [True, True, True, False]
 
 
 def test_an_answer_without_headers_begins_an_even_pace() -> None:
     """Ten a second, one by one: a server that names no limit may be a leaky bucket, which lets no burst pass."""
     ledger = Ledger()
-    probe = ledger.take(0.0)
+    probe = take(ledger, 0.0)
     assert probe is not None
     ledger.sent(probe, 0.0)
     ledger.settle(probe, 0.05, LimitHeaders())
-    assert (ledger.is_paced, ledger.requests_per_second) == (True, 10.0)
-    assert ledger.take(0.05) is None
+    assert (ledger.is_known, ledger.is_paced, ledger.requests_per_second) == (True, True, 10.0)
+    assert take(ledger, 0.05) is None
     assert ledger.wait_for(1, 0.05) == pytest.approx(0.05)
-    second = ledger.take(0.1)
+    second = take(ledger, 0.1)
     assert second is not None
     ledger.sent(second, 0.1)
-    assert ledger.take(0.15) is None
+    assert take(ledger, 0.15) is None
     assert ledger.wait_for(1, 0.15) == pytest.approx(0.05)
-    assert ledger.take(0.21) is not None
+    assert take(ledger, 0.21) is not None
 
 
 def test_a_refusal_closes_the_budget_for_the_longer_of_both_waits() -> None:
     ledger = Ledger(assume=RateLimit(10, 1.0))
-    token = ledger.take(0.0)
+    token = take(ledger, 0.0)
     assert token is not None
     ledger.settle(token, 0.1, LimitHeaders(retry_after=3.0, resets_in=2.0), is_refusal=True, jitter=0.05)
     assert ledger.closed_for(0.1) == pytest.approx(3.05)
-    assert ledger.take(3.0) is None
-    assert ledger.take(3.2) is not None
+    assert take(ledger, 3.0) is None
+    assert take(ledger, 3.2) is not None
     assert ledger.refusals == 1
 
 
 def test_a_later_shorter_refusal_opens_nothing() -> None:
     ledger = Ledger(assume=RateLimit(10, 1.0))
-    first, second = ledger.take(0.0), ledger.take(0.0)
+    first, second = take(ledger, 0.0), take(ledger, 0.0)
     assert first is not None
     assert second is not None
     ledger.settle(first, 0.1, LimitHeaders(retry_after=30.0), is_refusal=True)
@@ -162,7 +163,7 @@ def test_a_later_shorter_refusal_opens_nothing() -> None:
 
 def test_what_others_spent_is_not_ours_to_spend() -> None:
     ledger = Ledger(assume=RateLimit(10, 1.0))
-    token = ledger.take(0.0)
+    token = take(ledger, 0.0)
     assert token is not None
     ledger.settle(token, 0.1, LimitHeaders(limit=10, remaining=4, resets_in=1.0))
     assert ledger._free(0.1) == 4
@@ -175,7 +176,7 @@ def test_what_others_spent_is_not_ours_to_spend() -> None:
 
 def test_an_older_answer_that_comes_late_raises_nothing() -> None:
     ledger = Ledger(assume=RateLimit(10, 1.0))
-    first, second = ledger.take(0.0), ledger.take(0.0)
+    first, second = take(ledger, 0.0), take(ledger, 0.0)
     assert first is not None
     assert second is not None
     ledger.settle(second, 0.2, LimitHeaders(limit=10, remaining=2, resets_in=1.0))
@@ -186,7 +187,7 @@ def test_an_older_answer_that_comes_late_raises_nothing() -> None:
 
 def test_a_token_of_a_request_that_was_never_sent_comes_back_at_once() -> None:
     ledger = Ledger(assume=RateLimit(1, 1.0))
-    token = ledger.take(0.0)
+    token = take(ledger, 0.0)
     assert token is not None
     ledger.give_back(token)
     assert ledger.remaining(0.0) == 1
@@ -194,22 +195,22 @@ def test_a_token_of_a_request_that_was_never_sent_comes_back_at_once() -> None:
 
 def test_a_lost_request_counts_until_it_was_lost() -> None:
     ledger = Ledger(assume=RateLimit(1, 1.0))
-    token = ledger.take(0.0)
+    token = take(ledger, 0.0)
     assert token is not None
     ledger.lose(token, 5.0)
-    assert ledger.take(5.9) is None
-    assert ledger.take(6.0) is not None
+    assert take(ledger, 5.9) is None
+    assert take(ledger, 6.0) is not None
 
 
 def test_a_reserve_leaves_its_share() -> None:
     ledger = Ledger(assume=RateLimit(10, 1.0), reserve=0.2)
-    assert sum(ledger.take(0.0) is not None for _ in range(20)) == 8
+    assert sum(take(ledger, 0.0) is not None for _ in range(20)) == 8
 
 
 def test_the_wait_of_the_nth_in_line() -> None:
     ledger = Ledger(assume=RateLimit(2, 1.0))
     for now in (0.0, 0.25):
-        token = ledger.take(now)
+        token = take(ledger, now)
         assert token is not None
         ledger.settle(token, now, LimitHeaders())
     waits = [ledger.wait_for(place, 0.5) for place in (1, 2, 3, 4, 5)]

@@ -11,23 +11,23 @@ from msgspec.structs import replace
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.ledger import Ledger
 from tests.limits.servers import FixedWindow, SlidingLog, TokenBucket
-from tests.limits.simulation import Network, run
+from tests.limits.simulation import Network, run, take
 
 
 def test_a_paced_ledger_waits_for_its_budget_too() -> None:
     """A refusal without headers starts the pace while the window is used up: nobody looks again all the time."""
     ledger = Ledger()
-    first = ledger.take(0.0)
+    first = take(ledger, 0.0)
     assert first is not None
     ledger.sent(first, 0.0)
     ledger.settle(first, 0.01, LimitHeaders(limit=2, remaining=1, resets_in=61.0, server_time=0.0))
-    second = ledger.take(0.02)
+    second = take(ledger, 0.02)
     assert second is not None
     ledger.sent(second, 0.02)
     ledger.settle(second, 0.03, LimitHeaders(), is_refusal=True)
     now = 5.0
     assert ledger.closed_for(now) == 0
-    while ledger.take(now) is None:
+    while take(ledger, now) is None:
         wait = ledger.wait_for(1, now)
         assert wait > 0
         now += wait + 0.0005
@@ -38,7 +38,7 @@ def test_others_who_took_all_are_forgotten(resets_in: float | None) -> None:
     """Every question is refused while somebody else spends all; that teaches no window beyond twice the longest."""
     ledger, now = Ledger(), 0.0
     for _ in range(40):
-        while (token := ledger.take(now)) is None:
+        while (token := take(ledger, now)) is None:
             now += ledger.wait_for(1, now) + 0.0005
         ledger.sent(token, now)
         ledger.settle(token, now + 0.01, LimitHeaders(limit=1, remaining=0, resets_in=resets_in), is_refusal=True)

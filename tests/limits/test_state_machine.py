@@ -11,6 +11,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from periskope_async.limits.ledger import Ledger
 from periskope_async.limits.rate import RateLimit
 from tests.limits.servers import Counted, FixedWindow, SlidingLog, TokenBucket, headers_of
+from tests.limits.simulation import take
 
 if TYPE_CHECKING:
     from periskope_async.limits.tokens import Token
@@ -55,12 +56,12 @@ class Traffic(RuleBasedStateMachine):
 
     @rule(target=allowed)
     def ask(self) -> Token | None:
-        return self.ledger.take(self.now)
+        return take(self.ledger, self.now)
 
     @rule(target=allowed)
     def ask_when_it_says(self) -> Token | None:
         self.pass_time(self.ledger.wait_for(1, self.now))
-        return self.ledger.take(self.now)
+        return take(self.ledger, self.now)
 
     @rule(target=sent, token=consumes(allowed), share=st.floats(0, 1), is_seen=st.booleans())
     def send(self, token: Token | None, share: float, *, is_seen: bool) -> Token | None:

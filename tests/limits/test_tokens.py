@@ -12,6 +12,7 @@ from periskope_async.limits.ledger import Ledger
 from periskope_async.limits.rate import RateLimit
 from periskope_async.limits.tokens import Token, Tokens
 from tests.limits.servers import FixedWindow, headers_of
+from tests.limits.simulation import take
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,12 +124,12 @@ def compare(tokens: Tokens, plain: Plain, now: float, position: int, margin: flo
     assert tokens.unsent == len(plain.unsent)
     counted = plain.counted_before(now)
     assert tokens.counted_before(now) == len(counted)
-    assert tokens.failed_before(now) == sum(token.is_failed for token in plain.order() if token.ended_at <= now)
+    assert tokens.failed_by(now) == sum(token.is_failed for token in plain.order() if token.ended_at <= now)
     if counted:
         assert next(tokens.latest_before(now)) is counted[-1]
         with_it = {other.number for other in tokens.counted_with(counted[-1], WINDOW, slack=margin)}
         assert with_it == plain.counted_with(counted[-1], margin)
-        assert tokens.count_with(counted[-1], WINDOW, slack=margin) == len(with_it)
+        assert tokens.number_counted_with(counted[-1], WINDOW, slack=margin) == len(with_it)
 
 
 def sent_at(tokens: Tokens, *moments: float) -> list[Token]:
@@ -217,7 +218,7 @@ def test_an_answer_looks_at_no_other_request(monkeypatch: pytest.MonkeyPatch, ot
     under_way: deque[Token] = deque()
     for _ in range(5 * limit):
         now += 0.9 / limit
-        token = ledger.take(now)
+        token = take(ledger, now)
         if token is None:
             now += ledger.wait_for(1, now)
             continue

@@ -17,7 +17,7 @@ def token(number: int, sent_at: float = 0.0) -> Token:
 
 def limits(told: Told, *answers: tuple[float, int], window: float = 1.0) -> list[int]:
     """Give the limit that is kept to after each answer."""
-    return [told.limit(token(number), limit, at, window=window) for number, (at, limit) in enumerate(answers)]
+    return [told.take_limit(token(number), limit, at, window=window) for number, (at, limit) in enumerate(answers)]
 
 
 @pytest.mark.parametrize(
@@ -45,18 +45,18 @@ def test_of_two_limits_in_turn_the_lower_counts() -> None:
 def test_an_older_answer_lowers_nothing() -> None:
     """It was sent before the window that the latest one speaks of."""
     told = Told()
-    told.limit(token(5), 10, 0.0, window=1.0)
-    told.window(token(5), 0.0, LimitHeaders(limit=10, remaining=5, resets_in=1.0))
-    assert told.limit(token(3), 4, 0.1, window=1.0) == 10
-    assert told.limit(token(6), 4, 0.2, window=1.0) == 4
+    told.take_limit(token(5), 10, 0.0, window=1.0)
+    told.take_end(token(5), 0.0, LimitHeaders(limit=10, remaining=5, resets_in=1.0))
+    assert told.take_limit(token(3), 4, 0.1, window=1.0) == 10
+    assert told.take_limit(token(6), 4, 0.2, window=1.0) == 4
 
 
 def test_the_windows_end_is_of_the_latest_request() -> None:
     told = Told()
-    told.window(token(5), 10.0, LimitHeaders(resets_in=3.0))
-    told.window(token(4), 10.1, LimitHeaders(resets_in=30.0))
+    told.take_end(token(5), 10.0, LimitHeaders(resets_in=3.0))
+    told.take_end(token(4), 10.1, LimitHeaders(resets_in=30.0))
     assert (told.ends_by, told.at) == (13.0, 10.0)
-    told.window(token(6), 10.2, LimitHeaders())
+    told.take_end(token(6), 10.2, LimitHeaders())
     assert (told.ends_by, told.at) == (math.inf, 10.2)
 
 
@@ -78,7 +78,7 @@ def test_an_answer_that_was_not_made_for_its_request(
 ) -> None:
     """It says that a cache kept it, or its Date is older than one that was there before the request was sent."""
     told = Told()
-    told.window(token(1), 10.0, LimitHeaders(server_time=100.0))
+    told.take_end(token(1), 10.0, LimitHeaders(server_time=100.0))
     headers = LimitHeaders(limit=10, remaining=3, server_time=date, is_cached=is_cached)
     assert told.is_older(token(2, sent_at), headers) is is_older
     assert told.is_stale(token(2, sent_at), headers) is is_stale
@@ -87,5 +87,5 @@ def test_an_answer_that_was_not_made_for_its_request(
 def test_an_older_date_does_not_turn_back_the_latest() -> None:
     told = Told()
     for date in (100.0, 50.0):
-        told.window(token(1), 10.0, LimitHeaders(server_time=date))
+        told.take_end(token(1), 10.0, LimitHeaders(server_time=date))
     assert told.is_stale(token(2, 11.0), LimitHeaders(server_time=60.0))

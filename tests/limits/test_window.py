@@ -47,7 +47,7 @@ DOUBT: Event = ("doubt", None)
 
 
 @pytest.mark.parametrize(
-    ("events", "seconds", "is_sure", "is_proven"),
+    ("events", "seconds", "is_relied_on", "is_proven"),
     [
         pytest.param([], 1.0, True, False, id="assumed"),
         pytest.param([("hint", 1)], 1.0, True, False, id="hinted as assumed"),
@@ -74,14 +74,16 @@ DOUBT: Event = ("doubt", None)
         pytest.param([("lasted", 1.6), ("ended", 1.7)], 1.7, False, False, id="between halves"),
     ],
 )
-def test_what_is_told_and_what_is_taken(events: list[Event], seconds: float, *, is_sure: bool, is_proven: bool) -> None:
+def test_what_is_told_and_what_is_taken(
+    events: list[Event], seconds: float, *, is_relied_on: bool, is_proven: bool
+) -> None:
     window = estimate(*events)
-    assert (window.seconds, window.is_sure, window.is_proven) == (seconds, is_sure, is_proven)
+    assert (window.seconds, window.is_relied_on, window.is_proven) == (seconds, is_relied_on, is_proven)
 
 
 def test_the_callers_word_is_proof() -> None:
     window = estimate(("hint", 1), assumed=60.0, is_callers_word=True)
-    assert (window.seconds, window.is_sure, window.is_proven) == (60.0, True, True)
+    assert (window.seconds, window.is_relied_on, window.is_proven) == (60.0, True, True)
 
 
 def test_the_callers_word_gives_way_to_counts() -> None:
@@ -190,7 +192,7 @@ def test_it_stands_whatever_is_told(events: list[Event], assumed: float, limit: 
     for event in events:
         tell(window, [event])
         assert 0 < window.seconds < math.inf
-        assert window.is_sure or not window.is_proven
+        assert window.is_relied_on or not window.is_proven
         for opened in (None, 100.0):
             for now in (100.0, 101.7, 500.0, 1e5):
                 assert 0 <= window.held(opened, now, limit, free=limit, asked_at=now) <= limit // 4
@@ -206,7 +208,7 @@ def test_true_counts_win_in_the_end(events: list[Event], seconds: float) -> None
         if window.is_news(seconds - 0.01):
             window.lasted(seconds - 0.01)
         window.ended(seconds + 0.02, at_most=seconds + 0.02)
-    assert window.is_sure
+    assert window.is_relied_on
     assert window.seconds == pytest.approx(seconds, rel=0.05)
 
 
@@ -217,4 +219,4 @@ def test_one_that_is_too_short_is_never_sure(late: list[float], seconds: float) 
     for each in late:
         window.hint(seconds, late_by=0, ends_by=-math.inf)
         window.ended(seconds + each, at_most=seconds + each)
-        assert not (window.is_sure and window.seconds < seconds)
+        assert not (window.is_relied_on and window.seconds < seconds)
