@@ -102,7 +102,7 @@ class ChatMethods(BaseClient):
         return await self._list(query, ChatPage, offset=offset, limit=limit, cache=cache)
 
     async def get_chat(self, chat_id: str, *, phone: str | None = None) -> Chat:
-        """Read one chat, with its members. ``chat_id`` is ``…@g.us``, ``…@c.us``, or a person's digits.
+        """Read one chat, with its members. ``chat_id`` is ``…@g.us``, ``…@c.us``, or a person's number.
 
         Waits for the limit. Raises NotFoundError if there is none, ConfigError if ``chat_id`` cannot be one, and the
         errors of :meth:`list_chats`.

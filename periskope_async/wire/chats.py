@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from periskope_async.config import normal_phone
 from periskope_async.errors import ConfigError
 from periskope_async.typed import pasted
 from periskope_async.wire.period import period
@@ -55,10 +57,16 @@ def chat_filters(
 
 
 def normal_chat_id(chat_id: str) -> str:
-    """Write an id in the server's form: bare digits are a person's (``…@c.us``). Raises ConfigError."""
+    """Write an id in the server's form: a phone number is a person's (``…@c.us``). Raises ConfigError.
+
+    Separators are taken behind a "+" only: other ids hold dashes and dots, too.
+    """
     text = pasted(_text("chat_id", chat_id))
-    if _DIGITS.fullmatch(bare := text.removeprefix("+")):
-        return f"{bare}@c.us"
+    if text.startswith("+"):
+        with suppress(ConfigError):
+            return f"{normal_phone(text)}@c.us"
+    if _DIGITS.fullmatch(text):
+        return f"{text}@c.us"
     if not _CHAT_ID.fullmatch(text) or _DECIMAL_ID.fullmatch(text):
         raise ConfigError(
             f"chat_id {chat_id!r:.100} is not a chat's id; they look like 120363392071406466@g.us (a group) "
