@@ -51,7 +51,7 @@ def hinting_at_phones() -> Generator[None]:
         yield
     except ValidationError as error:
         if any(name.lower() == "x-phone" for name in error.fields):
-            error.add_note("this list is kept phone by phone: add --phone NUMBER, or --all-phones")
+            error.add_note("this list is kept phone by phone: --all-phones exports that of each")
         raise
 
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from periskope_async.errors import ConfigError
+from periskope_async.wire.answer import PHONE_HINT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,9 +17,9 @@ _OPTIONS = {"start_time": "--since", "end_time": "--until", "max_items": "--max-
 
 
 def in_options(error: Exception, arguments: Sequence[str]) -> str:
-    """Give an error's text; arguments that a ConfigError names become the options of the command line."""
+    """Give an error's text; arguments that it names become the options of the command line."""
     if not isinstance(error, ConfigError):
-        return str(error)
+        return str(error).replace(PHONE_HINT, "add --phone NUMBER")
     options = {**_OPTIONS, "chat_id": "CHAT-ID"}
     if any(argument.startswith("--chat-id") for argument in arguments):
         options["chat_id"] = "--chat-id"

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
     from periskope_async.wire.request import Expects, Request
 
-__all__ = ["body_start", "decode_error", "foreign_error", "read_meta", "status_error"]
+__all__ = ["PHONE_HINT", "body_start", "decode_error", "foreign_error", "read_meta", "status_error"]
 
+PHONE_HINT = "give phone=… or PeriskopeClient(phone=…)"
+"""What to do where the server misses the ``x-phone`` header: nobody sets headers by hand."""
 _SHOWN_CHARACTERS = 200
 _MOST_REASON = 600
 _FIELDS_SHOWN = 10
@@ -115,6 +117,8 @@ def status_error(meta: ResponseMeta, body: bytes, request: Request) -> APIError:
     message = one_line(message, limit=_MOST_REASON)
     if kind is AuthenticationError:
         message = f"{message}. {_likely_cause(message, request)}"
+    elif request.phone is None and any(name.lower() == "x-phone" for name in said.fields):
+        message = f"{message}; {PHONE_HINT}"
     head = f"{meta.status} {said.code}" if said.code else str(meta.status)
     return kind(
         f"{head} on {request.name}: {message}{_trace(meta)}",

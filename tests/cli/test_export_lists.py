@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from periskope_async.cli.export import export_app
+from periskope_async.cli.wording import in_options
 from periskope_async.client.lists import LISTS
 from periskope_async.errors import ConfigError, ValidationError
 from periskope_async.sandbox import Body, Sandbox
@@ -103,7 +104,8 @@ def ran(*arguments: str) -> Any:
 def test_a_list_that_is_kept_by_phone_says_so(tmp_path: Path) -> None:
     with pytest.raises(ValidationError) as raised:
         ran("notes", str(tmp_path / "o.jsonl"), "--sandbox", "--sandbox-chats", "10", "--quiet")
-    assert raised.value.__notes__ == ["this list is kept phone by phone: add --phone NUMBER, or --all-phones"]
+    assert "; add --phone NUMBER [trace" in in_options(raised.value, ())
+    assert raised.value.__notes__ == ["this list is kept phone by phone: --all-phones exports that of each"]
     assert not list(tmp_path.iterdir())
 
 

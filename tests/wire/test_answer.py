@@ -75,6 +75,15 @@ def test_a_401_says_which_cause_is_likely() -> None:
     assert "PERISKOPE_API_KEY" in str(no_phone)
 
 
+def test_a_missing_phone_says_how_to_give_one() -> None:
+    missing: dict[str, object] = {"message": "Missing Header: {x-phone}", "fields": {"X-Phone": {"message": "missing"}}}
+    hint = "; give phone=… or PeriskopeClient(phone=…)"
+    assert str(error_of(422, missing)).endswith(hint)
+    # It was given, and is wrong.
+    assert hint not in str(error_of(422, missing, REQUEST))
+    assert hint not in str(error_of(422, {"message": "no", "fields": {"limit": {"message": "too high"}}}))
+
+
 @pytest.mark.parametrize(
     "body",
     [
