@@ -1,7 +1,12 @@
 """An asyncio client for the Periskope WhatsApp API that loses no row and earns no 429.
 
-``async for chat in PeriskopeClient().iter_chats()`` walks the offset pages of a moving list. A limiter paces it by the
-server's own headers, and msgspec decodes each page.
+This walks the offset pages of a moving list::
+
+    async with PeriskopeClient() as client:
+        async for chat in client.iter_chats():
+            print(chat.chat_name)
+
+A limiter paces it by the server's own headers, and msgspec decodes each page.
 
 The sandbox (:mod:`periskope_async.sandbox`), the export and the command line are separate imports: this one loads
 neither.

@@ -38,7 +38,8 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     """How often and how long a reading call is tried."""
 
     tries: int = 6
-    """Max requests of one call, the first included; 1 turns retries off."""
+    """Max tries of one call, the first included; 1 turns retries off. Each redirect followed in a try is
+    one request more."""
     base: float = 0.5
     """Ceiling of the first wait in seconds; it doubles with each further one."""
     ceiling: float = 20.0

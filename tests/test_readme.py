@@ -16,6 +16,7 @@ import httpx
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+import periskope_async
 from benchmarks.compare.report import read_table as compare_table
 from benchmarks.limiter.report import read_tables
 from benchmarks.walk.report import read_table as walk_table
@@ -73,6 +74,15 @@ def test_the_ten_lines(
     printed = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "@g.us" in line]
     assert printed == periskope_sandbox.chat_ids(chat_type="group", label="vip")
     assert periskope_sandbox.refusals == 0
+
+
+async def test_the_packages_own_example(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], nothing_left_over: None
+) -> None:
+    (lines,) = re.findall(r"::\n\n((?: {4}.+\n)+)", periskope_async.__doc__ or "")
+    async with sandbox(monkeypatch):
+        await run(f"async def example():\n{lines}", "example")["example"]()
+    assert len(capsys.readouterr().out.splitlines()) >= 60
 
 
 async def test_reading_chats(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -223,8 +233,6 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_the_changelog_speaks_of_this_version() -> None:
-    import periskope_async
-
     assert f"### {periskope_async.__version__}" in README
 
 
