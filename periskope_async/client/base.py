@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
@@ -133,14 +135,14 @@ class BaseClient:
     async def _page(
         self, query: ListQuery[T], *, offset: int, limit: int, cache: PageCache | None = None
     ) -> ListPage[T]:
-        """Read one page."""
+        """Read one page, as a :class:`ListPage`."""
         page_type: type[ListPage[T]] = ListPage
         return await self._list(query, page_type, offset=offset, limit=limit, cache=cache)
 
     async def _list(
         self, query: ListQuery[T], page_type: type[P], *, offset: int, limit: int, cache: PageCache | None = None
     ) -> P:
-        """Read one page."""
+        """Read one page, as a ``page_type`` such as :class:`ChatPage`."""
         check_page(query.listing, offset=offset, limit=limit)
         reply = await self._manager.fetch(query.page(offset=offset, limit=limit), cache=checked_cache(cache))
         read = await reply.read(reader_of(query.listing).page)
@@ -158,8 +160,17 @@ class BaseClient:
         consistency: Consistency = "exact",
         resume: str | None = None,
         cache: PageCache | None = None,
+        **unknown: object,
     ) -> ListPager[T]:
         """Check the options of a walk, and begin none yet. The arguments are those of :class:`WalkParams`."""
+        if unknown:
+            # Python's own error would name this method, which nobody has called.
+            method = traceback.extract_stack(limit=2)[0].name
+            *own, _walk = inspect.signature(getattr(self, method)).parameters
+            raise TypeError(
+                f"{method}() got an unexpected keyword argument {next(iter(unknown))!r}; "
+                f"it takes {', '.join([*own, *WalkParams.__annotations__])}"
+            )
         check_page(query.listing, offset=offset, limit=page_size, limit_name="page_size")
         cache = checked_cache(cache)
         options = WalkOptions(

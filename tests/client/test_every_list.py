@@ -118,6 +118,14 @@ async def test_every_list(sandbox: Sandbox, case: Case, tmp_path: Path, nothing_
         assert (tmp_path / "out.jsonl").read_bytes().splitlines() == raw
 
 
+@pytest.mark.parametrize("name", LISTS)
+def test_an_unknown_option_is_told_by_the_method_that_was_called(name: str) -> None:
+    owner = {"scheduled_id": "s"} if name == "occurrences" else {}
+    told = rf"^iter_{name}\(\) got an unexpected keyword argument 'limit'; it takes .*page_size, max_items, .*cache$"
+    with pytest.raises(TypeError, match=told):
+        getattr(PeriskopeClient("key"), f"iter_{name}")(**owner, limit=5)
+
+
 @pytest.mark.parametrize("name", [name for name in LISTS if name != "occurrences"])
 async def test_arrow_tables(sandbox: Sandbox, name: str) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow is in an extra, and has no wheel for every Python")
