@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from periskope_async.client.base import BaseClient
@@ -15,7 +16,6 @@ from periskope_async.wire.chats import chat_filters, normal_chat_id
 from periskope_async.wire.request import Request, encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Unpack
 
     from periskope_async.cache import PageCache
@@ -154,6 +154,7 @@ class ChatMethods(BaseClient):
         ``replace`` takes all other members' own access away; otherwise ``access`` is merged with theirs.
         Source: PATCH /chats/access of the official client. Raises as :meth:`update_chat` does.
         """
+        inputs.instance("access", access, Mapping, 'give a dict, such as {"ada@example.com": True}')
         may_see = {inputs.email("access", email): inputs.flag("access", may) for email, may in access.items()}
         body = inputs.json_body(
             {"chat_ids": inputs.chat_ids(chat_ids), "access": may_see, "replace": inputs.flag("replace", replace)}

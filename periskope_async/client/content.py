@@ -55,8 +55,10 @@ async def written_content(
     """
     if message is None and media is None and poll is None and not may_be_empty:
         raise ConfigError("there is nothing to send; give message, media or poll", parameter="message")
-    if media is not None and not isinstance(media, Media):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may have no type checker
-        raise ConfigError(f"media is {media!r:.100}; make one with Media.from_path(…)", parameter="media")
+    if media is not None:
+        inputs.instance("media", media, Media, "make one with Media.from_path(…)")
+    if poll is not None:
+        inputs.instance("poll", poll, Poll, 'make one with Poll("When?", ["Monday", "Tuesday"])')
     if poll is not None and media is not None:
         raise ConfigError("a message holds a poll or a file, not both", parameter="poll")
     values = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 from periskope_async.client.base import BaseClient
 from periskope_async.client.lists import KNOWLEDGE_BASE
 from periskope_async.decoding.objects import many_of, one_of
+from periskope_async.media import Media
 from periskope_async.models.knowledge import DocumentResult, FaqReceipt, KnowledgeBaseItem
 from periskope_async.wire import inputs
 from periskope_async.wire.request import encoded
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from periskope_async.client.base import WalkParams
-    from periskope_async.media import Media
     from periskope_async.models.page import ListPage
     from periskope_async.paging.pager import Pager
     from periskope_async.wire.inputs import Words
@@ -86,6 +86,7 @@ class KnowledgeBaseMethods(BaseClient):
 
     async def create_document(self, document: Media) -> list[DocumentResult]:
         """Add a document, and get its outcome: see ``status`` and ``reason``."""
+        inputs.instance("document", document, Media, "make one with Media.from_path(…)")
         if document.url is not None:
             given = {"url": document.url, "filename": document.filename}
         else:

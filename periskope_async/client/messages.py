@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from periskope_async.client.content import written_content
@@ -17,7 +18,6 @@ from periskope_async.wire.chats import normal_chat_id
 from periskope_async.wire.request import encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any, Unpack
 
     from periskope_async.client.base import WalkParams
@@ -155,6 +155,8 @@ class MessageMethods(QueueMethods):
         values of the message's variables. No document shows how to stop one; :meth:`purge_queue` drops waiting jobs.
         """
         ids = inputs.chat_ids(chat_ids)
+        if variables is not None:
+            inputs.instance("variables", variables, Mapping, "give a dict of a dict for each chat's id")
         filled = {normal_chat_id(chat_id): values for chat_id, values in (variables or {}).items()}
         if strange := filled.keys() - set(ids):
             raise ConfigError(f"variables names a chat that chat_ids does not: {min(strange)}", parameter="variables")

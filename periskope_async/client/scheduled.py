@@ -178,4 +178,7 @@ def _occurrences(scheduled_id: str) -> ListQuery[Occurrence]:
 
 
 def _repeated(repeat: Repeat | None) -> dict[str, Any]:
-    return {} if repeat is None else {"is_repeat": True, "repeat_config": repeat.to_wire()}
+    if repeat is None:
+        return {}
+    inputs.instance("repeat", repeat, Repeat, 'make one with Repeat(interval="week")')
+    return {"is_repeat": True, "repeat_config": repeat.to_wire()}

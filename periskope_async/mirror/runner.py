@@ -19,6 +19,7 @@ from periskope_async.mirror.lists import LISTS, key_of
 from periskope_async.mirror.store import Scope, Store
 from periskope_async.mirror.sync import ListResult, ListSync
 from periskope_async.secret import Secret
+from periskope_async.wire import inputs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Sequence
@@ -91,8 +92,8 @@ class Mirror:
         # A crash report of an error raised here shows the locals of this frame: they hold no password.
         database = Secret(os.fspath(target))
         del target
-        names = tuple(lists)
-        if not names or not set(names) <= set(LISTS):
+        names = inputs.texts("lists", lists)
+        if not set(names) <= set(LISTS):
             raise ConfigError(f"lists is {names!r}; give some of {tuple(LISTS)}", parameter="lists")
         self._client = client
         self._lists = tuple(LISTS[name] for name in dict.fromkeys(names))

@@ -25,6 +25,7 @@ __all__ = [
     "emails",
     "flag",
     "group_id",
+    "instance",
     "json_body",
     "label_names",
     "labels_text",
@@ -162,6 +163,12 @@ def one_of(name: str, value: T | None, allowed: Sequence[T]) -> T | None:
     if value is not None and value not in allowed:
         raise ConfigError(f"{name} is {value!r:.100}; it takes {' or '.join(map(repr, allowed))}", parameter=name)
     return value
+
+
+def instance(name: str, value: object, kind: type, what: str) -> None:
+    """Refuse anything but an object of a kind; ``what`` says what to do instead."""
+    if not isinstance(value, kind):
+        raise ConfigError(f"{name} is {value!r:.100}; {what}", parameter=name)
 
 
 def flag(name: str, value: bool | None) -> bool | None:  # noqa: FBT001 - the value that is checked

@@ -234,6 +234,15 @@ SLIPS: dict[str, Callable[[Any], Awaitable[object]]] = {
     "no content": lambda client: client.send_message("1@c.us"),
     "an empty text": lambda client: client.send_message("1@c.us", " "),
     "no chat": lambda client: client.send_message("a chat", "Hello"),
+    "a text for a file": lambda client: client.send_message("1@c.us", media="a.png"),
+    "a text for a poll": lambda client: client.send_message("1@c.us", poll="A?"),
+    "a word for a repeat": lambda client: client.schedule_message(
+        "1@c.us", "A", scheduled_at="2027-01-01", repeat="week"
+    ),
+    "a word for a new repeat": lambda client: client.update_scheduled_message("s", repeat="week"),
+    "a path for a document": lambda client: client.create_document("a.pdf"),
+    "a list for access": lambda client: client.set_chat_access(["1@c.us"], ["a@example.com"]),
+    "a text for variables": lambda client: client.broadcast(["1@c.us"], "Hello", variables="Ada"),
     "one option": lambda client: client.send_message("1@c.us", poll=Poll("A?", ["B"])),
     "a text for a list": lambda client: client.broadcast("1@c.us", "Hello"),
     "variables of another chat": lambda client: client.broadcast(["1@c.us"], "Hello", variables={"2@c.us": {}}),

@@ -276,6 +276,8 @@ async def test_use_before_open_and_after_close(file: Path) -> None:
             await mirror.apply(Event("chat.updated", b'{"chat_id":"1@g.us"}'))
         with pytest.raises(ConfigError, match="lists is"):
             Mirror(client, file, lists=["cats"])
+        with pytest.raises(ConfigError, match="lists is 'chats'; give a list of texts"):
+            Mirror(client, file, lists="chats")
 
 
 async def test_watching(file: Path) -> None:
