@@ -61,6 +61,8 @@ async def test_workers_of_a_web_app_and_a_cron_job_share_the_limit(
             statuses = [await visit() for _ in range(12)]
             statuses += await asyncio.gather(*(visit() for _ in range(12)))
             assert await cron == 300
+            async with httpx.AsyncClient(timeout=30) as browser:
+                assert (await browser.get(f"{address}/chats/a chat")).status_code == 422
             assert set(statuses) <= {200, 503}
             assert statuses.count(200) >= 12
             assert api.refusals == 0

@@ -113,6 +113,9 @@ async def test_the_web_app_with_fastapi(monkeypatch: pytest.MonkeyPatch) -> None
             found = await browser.get(f"/chats/{chat_id}")
             assert (found.status_code, set(found.json())) == (200, {"name", "members"})
             assert (await browser.get("/chats/99999999999@c.us")).status_code == 404
+            bad = await browser.get("/chats/a chat")
+            assert bad.status_code == 422
+            assert "'a chat' is not a chat's id" in bad.json()["detail"]
             many = await asyncio.gather(*(browser.get(f"/chats/{chat_id}") for _ in range(30)))
             assert {answer.status_code for answer in many} == {200}
         assert running.refusals == 0
@@ -157,13 +160,30 @@ async def test_the_bulk_job(
     assert "complete: True" in capsys.readouterr().out
 
 
-async def test_the_worker(monkeypatch: pytest.MonkeyPatch, nothing_left_over: None) -> None:
-    async with sandbox(monkeypatch) as running:
-        ids = running.chat_ids()[:12]
-        names = await guide("worker")["main"]([*ids, "99999999999@c.us"])
+async def test_the_worker(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], nothing_left_over: None
+) -> None:
+    async with sandbox(monkeypatch) as running, asyncio.timeout(20):
+        ids, bad = running.chat_ids()[:12], [f"no id {number}" for number in range(6)]
+        names = await guide("worker")["main"]([*bad, *ids, "99999999999@c.us"])
         assert set(names) == {*ids, "99999999999@c.us"}
         assert names["99999999999@c.us"] is None
         assert running.refusals == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if "is left out" in line]
+    assert [line.split(" is left out")[0] for line in told] == [repr(each) for each in bad]
+
+
+async def test_the_worker_ends_by_a_fault_of_the_program(
+    monkeypatch: pytest.MonkeyPatch, nothing_left_over: None
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(PeriskopeClient, "get_chat", broken)
+    async with sandbox(monkeypatch), asyncio.timeout(20):
+        with pytest.raises(ExceptionGroup) as raised:
+            await guide("worker")["main"](["1@c.us"] * 12)
+        assert raised.group_contains(RuntimeError)
 
 
 async def test_the_whole_api(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
