@@ -48,10 +48,10 @@ class Handover:
 
     def settle(self) -> None:
         """Note how far the page was delivered, and drop it: its memory serves the next one."""
-        self._settled = self.place()
+        self._settled = self.cut()
         self._page, self._rows = None, iter(())
 
-    def place(self) -> Place:
+    def cut(self) -> Place:
         """Give the place of the last delivered row."""
         before, page = self._settled, self._page
         done = self._taken - length_hint(self._rows)

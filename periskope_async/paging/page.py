@@ -75,9 +75,7 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True):
     sort_time: Callable[[int], float | None]
     """Reads an item's sort time in Unix seconds, None if it has none."""
     changed_since: Callable[[Sequence[int], float], int]
-    """Counts the given rows with a possible arrival or change since a time in Unix seconds.
-
-    For lists whose rows say ``updated_at``."""
+    """Counts the given rows with a possible arrival or change since a time in Unix seconds, by their ``updated_at``."""
     offset: int = 0
     """The requested offset, counted from 0; in the opposite order if the request was."""
     indexes: Sequence[int] | None = None

@@ -112,7 +112,7 @@ class Pager(Generic[T]):
         self.listing = listing
         """The list of the rows; None if it is not known."""
         self._report = WalkReport()
-        self._cut = options.handover()
+        self._handover = options.handover()
         self._runs: weakref.WeakSet[WalkRun[T]] = weakref.WeakSet()
         self._leaving: set[asyncio.Task[Any]] = set()
 
@@ -177,7 +177,7 @@ class Pager(Generic[T]):
 
         A row is delivered once the iterator has given it to a task, even if the task is not done with it.
         """
-        return self._cut.place().token()
+        return self._handover.cut().token()
 
     @property
     def max_items(self) -> int | None:
@@ -223,9 +223,9 @@ class Pager(Generic[T]):
             are_rows_late=are_rows_late,
         )
         self._report = walk.report
-        self._cut = self._options.handover()
+        self._handover = self._options.handover()
         self._runs.add(run)
-        return run, self._cut
+        return run, self._handover
 
     def _with(self, **changes: Any) -> Pager[T]:
         options = replace(self._options, **changes)
@@ -235,9 +235,9 @@ class Pager(Generic[T]):
 class _Iterator(Generic[T]):
     """The base of both iterators: a run, dropped with its last reference."""
 
-    def __init__(self, run: WalkRun[T], cut: Handover) -> None:
+    def __init__(self, run: WalkRun[T], handover: Handover) -> None:
         self._run = run
-        self._cut = cut
+        self._handover = handover
         self._is_asking = False
         self._waiting: list[asyncio.Future[Exception | None]] = []
 
@@ -264,7 +264,7 @@ class _Iterator(Generic[T]):
             return None
         self._is_asking = True
         try:
-            self._cut.settle()
+            self._handover.settle()
             page = await self._run.next_page()
         except Exception as error:
             self._wake(error)
@@ -286,8 +286,8 @@ class _Iterator(Generic[T]):
 
 
 class _Rows(_Iterator[T]):
-    def __init__(self, run: WalkRun[T], cut: Handover) -> None:
-        super().__init__(run, cut)
+    def __init__(self, run: WalkRun[T], handover: Handover) -> None:
+        super().__init__(run, handover)
         self._rows: Iterator[T] = iter(())
         self._rest: Sequence[T] = ()
         self._batches_in_turn = 0
@@ -298,17 +298,18 @@ class _Rows(_Iterator[T]):
                 return row
             # Another task may move this iterator on during an await, so each round checks all state anew.
             if not self._rest:
+                # Empty late rows still hold the bytes of their page.
                 self._rest = ()
                 page = await self._next_page()
                 if page is not None:
-                    self._cut.turn_to(page)
+                    self._handover.turn_to(page)
                     self._rest, self._batches_in_turn = page.items, 0
             elif self._batches_in_turn >= _BATCHES_A_TURN:
                 self._batches_in_turn = 0
                 await give_way()
             else:
                 batch, self._rest = next_batch(self._rest)
-                self._rows = self._cut.take(batch)
+                self._rows = self._handover.take(batch)
                 self._batches_in_turn += 1
 
 
@@ -316,5 +317,5 @@ class _Pages(_Iterator[T]):
     async def __anext__(self) -> Page[T]:
         while (page := await self._next_page()) is None:
             pass
-        self._cut.turn_to(page, is_handed_over=True)
+        self._handover.turn_to(page, is_handed_over=True)
         return page

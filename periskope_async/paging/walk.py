@@ -66,17 +66,17 @@ class Walk:
         self.out: list[Ask] = []
         self._joint = Joint(order)
         # A token taken before the first row names no row to look for.
-        self._cut = CutSearch(resume, order=order) if resume is not None and resume.tail else None
-        base = offset if resume is None or self._cut is not None else max(offset, resume.offset)
+        self._search = CutSearch(resume, order=order) if resume is not None and resume.tail else None
+        base = offset if resume is None or self._search is not None else max(offset, resume.offset)
         self._cursor = Cursor(base, page_size=page_size, most_rows=order.max_limit, overlaps=consistency == "exact")
-        if self._cut is not None:
-            self._restart(self._cut.offset - self._cursor.overlap)
-            self._cursor.end = max(base, self._cut.offset)
+        if self._search is not None:
+            self._restart(self._search.offset - self._cursor.overlap)
+            self._cursor.end = max(base, self._search.offset)
         self._max_items = max_items
         self._consistency: Consistency = consistency
         self._seen: set[int] | CompactKeys = set()
         self._offsets = OffsetCheck(base)
-        self._verdict = Verdict(self.report, order=order, offset=base, is_resumed=self._cut is not None)
+        self._verdict = Verdict(self.report, order=order, offset=base, is_resumed=self._search is not None)
         self._sequel = Sequel(self.report, self._verdict, self._cursor, order)
         if max_items == 0:
             self._finish(complete=False, why="max_items is 0")
@@ -113,12 +113,12 @@ class Walk:
         if ask not in self._joint.waiting:
             self._record(ask, page)
         start = 0
-        if self._cut is not None:
+        if self._search is not None:
             # The token's rows were delivered before the cut, even if they stand elsewhere now.
-            was_found = self._cut.is_found
-            start = self._cut.find(page, self._seen)
-            if not self._cut.is_found:
-                self._restart(self._cut.next_offset(ask, page, base=self._cursor.base, overlap=self._cursor.overlap))
+            was_found = self._search.is_found
+            start = self._search.find(page, self._seen)
+            if not self._search.is_found:
+                self._restart(self._search.next_offset(ask, page, base=self._cursor.base, overlap=self._cursor.overlap))
                 return []
             if not was_found:
                 self._cursor.end = ask.offset + start
