@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from periskope_async.export.compression import Codec
 from periskope_async.export.manifest import Manifest
@@ -27,8 +27,8 @@ class Begun(Struct, frozen=True, kw_only=True, tag="export", tag_field="record")
     version: int = VERSION
     list: str
     """The list's name, such as ``chats``."""
-    sources: dict[str, str]
-    """Each source's name to its first token. The token holds the fingerprint of the source's query."""
+    walks: dict[str, str] = field(name="sources")
+    """Each walk's name to its first token. The token holds the fingerprint of the walk's query."""
     codec: Codec = ""
     is_repaired: bool = False
     is_tagged: bool = False
@@ -42,14 +42,15 @@ class Begun(Struct, frozen=True, kw_only=True, tag="export", tag_field="record")
 class PageWritten(Struct, frozen=True, kw_only=True, tag="page", tag_field="record", omit_defaults=True):
     """One page is on the disk."""
 
-    source: str
+    walk: str = field(name="source")
+    """The walk's name: its source's, and in an update the order as well."""
     rows: int
     bytes: int
     """How many bytes it takes in the file."""
     token: str
     """Continues the walk behind this page."""
     count: int | None = None
-    """The server's count of all rows of the source."""
+    """The server's count of all rows of the walk."""
     half_emojis: int = 0
     org_id: str | None = None
     """The organisation of the key, as the server said."""
@@ -60,9 +61,9 @@ class PageWritten(Struct, frozen=True, kw_only=True, tag="page", tag_field="reco
 
 
 class Ended(Struct, frozen=True, kw_only=True, tag="end", tag_field="record"):
-    """The walk over one source has ended."""
+    """A walk has ended."""
 
-    source: str
+    walk: str = field(name="source")
     report: WalkReport
 
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from periskope_async.export.manifest import State
     from periskope_async.export.plan import Progress
     from periskope_async.export.spool import Spool
-    from periskope_async.export.walking import Walk
+    from periskope_async.export.walking import SourceWalk
     from periskope_async.paging.report import WalkReport
     from periskope_async.tables.columns import Batch
 
@@ -68,7 +68,7 @@ class Job(Struct, frozen=True):
     """The export to update."""
     there: Manifest | None
     """The manifest of the export at OUT, to be updated or replaced; None if anything may be replaced."""
-    walks: dict[str, Walk]
+    walks: dict[str, SourceWalk]
     begun: Begun
 
 
@@ -160,7 +160,7 @@ class Finish:
                 while rows := [line[:-1] for line in islice(lines, ROWS_A_STEP)]:
                     if self._stop.is_set():
                         raise _Stopped
-                    yield from batches_of(self._job.table, rows, source=page.source)
+                    yield from batches_of(self._job.table, rows, source=page.walk)
                 done += page.rows
                 if self._progress is not None:
                     self._progress(Converted(done, total))
@@ -199,7 +199,7 @@ class Finish:
     def _fresh_rows(self) -> Iterator[Row]:
         begun = self._spool.begun
         for page, data in self._spool.read():
-            source = self._job.walks[page.source].source
+            source = self._job.walks[page.walk].source
             for line in decompressed(data, begun.codec).splitlines():
                 yield (untagged(line)[0] if begun.is_tagged else line), source, None
 
@@ -208,7 +208,7 @@ class Finish:
         spool = self._spool
         name, kept = next(iter(spool.kept.items()))
         frame = compressor(self._job.form.codec)(b"")
-        spool.append(PageWritten(source=name, rows=0, bytes=len(frame), token=kept.token), [frame])
+        spool.append(PageWritten(walk=name, rows=0, bytes=len(frame), token=kept.token), [frame])
 
     # -- in OUT's place --------------------------------------------------------------------------------------------
 
@@ -316,7 +316,7 @@ class Finish:
     def _doubt_of(self, source: str, names: list[str], before: WalkReport | None) -> str:
         """Tell why an updated source may not be whole; empty if the server's count fits."""
         there = self._changes.there[source]
-        counts = {page.count for page in self._spool.pages if page.source in names and page.count is not None}
+        counts = {page.count for page in self._spool.pages if page.walk in names and page.count is not None}
         if self._job.plan.merge and len(self._job.plan.pagers) > 1:
             # The file has a row of several sources once, and the server counts it for each of them.
             if before is None or not counts or counts == {before.count_at_end}:
@@ -355,7 +355,7 @@ def _complete(spool: Spool, name: str, *, max_items: int | None) -> bool | None:
     if report.complete is None:
         # A resumed walk does not know the rows of earlier runs. The spool does: it holds as many different rows as the
         # server counted from the first page to the last one.
-        counts = {page.count for page in spool.pages if page.source == name} | {report.count_at_end}
+        counts = {page.count for page in spool.pages if page.walk == name} | {report.count_at_end}
         return True if counts == {kept.rows} else None
     return report.complete
 
@@ -367,7 +367,7 @@ def _first_date(spool: Spool) -> datetime | None:
     """
     first: dict[str, str | None] = {}
     for page in spool.pages:
-        first.setdefault(page.source, page.date)
+        first.setdefault(page.walk, page.date)
     try:
         return min([parsedate_to_datetime(date or "") for date in first.values()], default=None)
     except ValueError:

@@ -19,11 +19,12 @@ __all__ = ["Converted", "ExportPlan", "ExportResult", "Fetched", "IfExists", "Pr
 
 
 class Fetched(Struct, frozen=True):
-    """A page of a source is on the disk."""
+    """A page is on the disk."""
 
     source: str
+    """The source's name; in an update, which reads a source in each order, the order as well."""
     rows: int
-    """Rows of this source so far."""
+    """Rows of this walk so far."""
     count: int | None
     """The server's count of its rows."""
     bytes: int

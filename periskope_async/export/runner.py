@@ -87,7 +87,7 @@ def _job_of(plan: ExportPlan, target: Path) -> Job:
     walks = walks_of(plan, older, is_update=bool(base))
     begun = Begun(
         list=plan.listing.key,
-        sources={name: walk.pager.token for name, walk in walks.items()},
+        walks={name: walk.pager.token for name, walk in walks.items()},
         codec=form.codec,
         is_repaired=plan.repair_text and form.is_lines,
         is_tagged=form.is_lines and not plan.merge and len(plan.pagers) > 1,

@@ -42,7 +42,7 @@ _START_ANEW = "Nothing was changed. To throw away what it fetched and begin anew
 
 
 class Kept(Struct):
-    """The state of one source in a spool."""
+    """The state of one walk in a spool."""
 
     token: str
     """Continues its walk."""
@@ -107,13 +107,13 @@ class Spool(Struct):
         self.digest = digest
         self.book(page)
 
-    def end(self, source: str, report: WalkReport) -> None:
+    def end(self, walk: str, report: WalkReport) -> None:
         """Note that a walk has ended."""
         try:
-            self._note(Ended(source=source, report=report))
+            self._note(Ended(walk=walk, report=report))
         except OSError as error:
             raise failed(self.rows_path, error) from error
-        self.kept[source].report = report
+        self.kept[walk].report = report
 
     def make(self, manifest: Manifest) -> None:
         """Note that the new file is whole and on the disk."""
@@ -149,7 +149,7 @@ class Spool(Struct):
         """Note a page that the checkpoint has."""
         self.size += page.bytes
         self.pages.append(page)
-        kept = self.kept[page.source]
+        kept = self.kept[page.walk]
         kept.token = page.token
         kept.rows += page.rows
 
@@ -275,12 +275,12 @@ def _read_log(target: Path, content: bytes, log_fd: int, begun: Begun) -> Spool:
             f"with it. {_START_ANEW}"
         )
     os.ftruncate(log_fd, end)
-    spool = Spool(target, first, {name: Kept(token) for name, token in first.sources.items()}, -1, log_fd)
+    spool = Spool(target, first, {name: Kept(token) for name, token in first.walks.items()}, -1, log_fd)
     for record in others:
-        if isinstance(record, PageWritten) and record.source in spool.kept:
+        if isinstance(record, PageWritten) and record.walk in spool.kept:
             spool.book(record)
-        elif isinstance(record, Ended) and record.source in spool.kept:
-            spool.kept[record.source].report = record.report
+        elif isinstance(record, Ended) and record.walk in spool.kept:
+            spool.kept[record.walk].report = record.report
         elif isinstance(record, Made):
             spool.made = record.manifest
     return spool

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from periskope_async.client.base import ListPager
 from periskope_async.export.jsonl import json_lines, tagged
-from periskope_async.export.walking import Walk
+from periskope_async.export.walking import SourceWalk
 from periskope_async.tables.columns import ROWS_A_STEP, batches_of
 
 if TYPE_CHECKING:
@@ -50,24 +50,24 @@ class Changes(Struct):
     """Rows by source, gone ones excluded."""
 
 
-def walks_of(plan: ExportPlan, older: Older | None, *, is_update: bool) -> dict[str, Walk]:
+def walks_of(plan: ExportPlan, older: Older | None, *, is_update: bool) -> dict[str, SourceWalk]:
     """Give the walks of an export by name. ``older`` may be None in an update with a whole file to put in place.
 
     An update reads each order of a list from its head. It reads a list without any order whole.
     """
     is_narrow = is_update and plan.if_exists == "update"
-    walks: dict[str, Walk] = {}
+    walks: dict[str, SourceWalk] = {}
     for source, pager in plan.pagers.items():
         orders = pager.newest_first() if is_narrow and isinstance(pager, ListPager) else {}
-        walks |= {f"{source} newest by {order}".lstrip(): Walk(head, source) for order, head in orders.items()}
+        walks |= {f"{source} newest by {order}".lstrip(): SourceWalk(head, source) for order, head in orders.items()}
         if not orders:
-            walks[source] = Walk(pager, source)
+            walks[source] = SourceWalk(pager, source)
     if is_narrow and older is not None:
         _narrow(walks, plan, older)
     return walks
 
 
-def _narrow(walks: dict[str, Walk], plan: ExportPlan, older: Older) -> None:
+def _narrow(walks: dict[str, SourceWalk], plan: ExportPlan, older: Older) -> None:
     """Limit walks, newest first, to the rows that an older export may lack."""
     known = older.manifest.known_since or older.manifest.started
     for sort in plan.listing.sorts:

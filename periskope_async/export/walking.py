@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from periskope_async.paging.report import WalkReport
     from periskope_async.wire.listing import Listing
 
-__all__ = ["Walk", "fill"]
+__all__ = ["SourceWalk", "fill"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 30.0
 
 
-class Walk(Struct):
+class SourceWalk(Struct):
     """One walk of an export."""
 
     pager: Pager[Any]
@@ -54,16 +54,16 @@ class Walk(Struct):
 
 async def fill(
     spool: Spool,
-    walks: Mapping[str, Walk],
+    walks: Mapping[str, SourceWalk],
     *,
     listing: Listing[Any],
     patience: float,
     org_id: str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Exception]:
-    """Walk over every unfinished source. Give the errors of the failed ones, by the walk's name.
+    """Take every unfinished walk to its end. Give the errors of the failed ones, by the walk's name.
 
-    A failed source does not stop the others. A failed disk stops them all: raises ExportError. So does an answer of
+    A failed walk does not stop the others. A failed disk stops them all: raises ExportError. So does an answer of
     another organisation than ``org_id``, the owner of the file at OUT.
     """
     rows = _Rows(spool, walks, listing, progress, org_id)
@@ -90,7 +90,7 @@ async def fill(
     return failures
 
 
-async def _walk(name: str, walk: Walk, rows: _Rows, *, patience: float) -> None:
+async def _walk(name: str, walk: SourceWalk, rows: _Rows, *, patience: float) -> None:
     kept, pager = rows.spool.kept[name], walk.pager
     if kept.token != pager.token:
         try:
@@ -105,7 +105,7 @@ async def _walk(name: str, walk: Walk, rows: _Rows, *, patience: float) -> None:
 
 
 async def _read(
-    name: str, walk: Walk, pager: Pager[Any], rows: _Rows, *, patience: float, is_first_undated: bool = False
+    name: str, walk: SourceWalk, pager: Pager[Any], rows: _Rows, *, patience: float, is_first_undated: bool = False
 ) -> bool:
     """Read a walk into the spool. False, with nothing kept, if its first row should have no time but has one."""
     async with pager.raw(hooks=[rows.hear]) as raw:
@@ -171,7 +171,7 @@ class _Rows:
     def __init__(
         self,
         spool: Spool,
-        walks: Mapping[str, Walk],
+        walks: Mapping[str, SourceWalk],
         listing: Listing[Any],
         progress: Progress | None,
         org_id: str | None,
@@ -196,7 +196,7 @@ class _Rows:
         self._known = CompactKeys(set())
         for page, data in self.spool.read():
             rows = decompressed(data, begun.codec).splitlines()
-            keys = [self._keys.of_row(self._sources[page.source], row) for row in rows]
+            keys = [self._keys.of_row(self._sources[page.walk], row) for row in rows]
             self._known.update(key for key in keys if key is not None)
 
     async def append(self, name: str, page: Page[bytes], token: str) -> None:
@@ -242,7 +242,7 @@ class _Rows:
         if begun.codec and rows:
             blocks = [self._compress(b"".join(blocks))]
         written = PageWritten(
-            source=name,
+            walk=name,
             rows=len(rows),
             bytes=sum(map(len, blocks)),
             token=token,

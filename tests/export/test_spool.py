@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-BEGUN = Begun(list="chats", sources={"": "token 0"}, started=NOW)
+BEGUN = Begun(list="chats", walks={"": "token 0"}, started=NOW)
 
 
 def append(spool: Spool, number: int) -> bytes:
     data = b'{"chat_id":"%d"}\n' % number
-    spool.append(PageWritten(source="", rows=1, bytes=len(data), token=f"token {number}"), [data[:5], data[5:]])
+    spool.append(PageWritten(walk="", rows=1, bytes=len(data), token=f"token {number}"), [data[:5], data[5:]])
     return data
 
 
@@ -110,10 +110,10 @@ def test_another_run_is_told_of(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        Begun(list="messages", sources={"": "token 0"}, started=NOW),
-        Begun(list="chats", sources={"": "another query"}, started=NOW),
-        Begun(list="chats", sources={"": "token 0"}, codec="gz", started=NOW),
-        Begun(list="chats", sources={"": "token 0"}, is_repaired=True, started=NOW),
+        Begun(list="messages", walks={"": "token 0"}, started=NOW),
+        Begun(list="chats", walks={"": "another query"}, started=NOW),
+        Begun(list="chats", walks={"": "token 0"}, codec="gz", started=NOW),
+        Begun(list="chats", walks={"": "token 0"}, is_repaired=True, started=NOW),
     ],
     ids=["list", "query", "codec", "repair"],
 )
