@@ -57,31 +57,31 @@ def walks_of(plan: ExportPlan, older: Older | None, *, is_update: bool) -> dict[
     """
     is_narrow = is_update and plan.if_exists == "update"
     walks: dict[str, SourceWalk] = {}
+    # Rows without a time may stand before all others: four of five chats may have no message.
+    undated = {
+        sort.times[0]: older.without_time(sort)
+        for sort in plan.listing.sorts
+        if is_narrow and older is not None and sort.can_move_anywhere
+    }
     for source, pager in plan.pagers.items():
         orders = pager.newest_first() if is_narrow and isinstance(pager, ListPager) else {}
-        walks |= {f"{source} newest by {order}".lstrip(): SourceWalk(head, source) for order, head in orders.items()}
-        if not orders:
+        if not (isinstance(pager, ListPager) and orders):
             walks[source] = SourceWalk(pager, source)
-    if is_narrow and older is not None:
-        _narrow(walks, plan, older)
+            continue
+        until = None if older is None else _known_until(older, source)
+        for order, head in orders.items():
+            walk = walks[f"{source} newest by {order}".lstrip()] = SourceWalk(head, source, until)
+            if until is not None and order in undated and (offset := undated[order][source] - _UNDATED_MARGIN) > 0:
+                walk.behind_undated = pager.newest_first(offset=offset)[order]
     return walks
 
 
-def _narrow(walks: dict[str, SourceWalk], plan: ExportPlan, older: Older) -> None:
-    """Limit walks, newest first, to the rows that an older export may lack."""
-    known = older.manifest.known_since or older.manifest.started
-    for sort in plan.listing.sorts:
-        # Rows without a time may stand before all others: four of five chats may have no message.
-        undated = older.without_time(sort) if sort.can_move_anywhere else Counter[str]()
-        for source, pager in plan.pagers.items():
-            walk = walks.get(f"{source} newest by {sort.times[0]}".lstrip())
-            # A source that was never read has no known ground.
-            is_known = source in older.manifest.sources and older.manifest.sources[source].state != "partial"
-            if walk is None or not is_known or not isinstance(pager, ListPager):
-                continue
-            walk.until = known.timestamp() - _OVERLAP_SECONDS
-            if (offset := undated[source] - _UNDATED_MARGIN) > 0:
-                walk.behind_undated = pager.newest_first(offset=offset)[sort.times[0]]
+def _known_until(older: Older, source: str) -> float | None:
+    """Give the time (Unix seconds) up to which an older export has the rows of a source; None if it was never read."""
+    known = older.manifest.sources.get(source)
+    if known is None or known.state == "partial":
+        return None
+    return (older.manifest.known_since or older.manifest.started).timestamp() - _OVERLAP_SECONDS
 
 
 def updated(
