@@ -13,9 +13,10 @@ from periskope_async.cli.console import check_stdout, say, write_out
 from periskope_async.cli.options import Connection, Exit, Hours, Seconds, open_client
 from periskope_async.cli.progress import ExportProgress
 from periskope_async.cli.wording import amount
-from periskope_async.errors import PeriskopeError
+from periskope_async.errors import ConfigError, PeriskopeError
 from periskope_async.events import PageRead
 from periskope_async.export import Fetched
+from periskope_async.export.formats import FORMATS
 from periskope_async.mirror import Mirror
 from periskope_async.mirror.lists import LISTS
 
@@ -52,7 +53,8 @@ async def sync(
     Parameters
     ----------
     database
-        A file for SQLite such as chats.sqlite, one that ends in .duckdb, or a postgresql:// URL.
+        A file for SQLite such as chats.sqlite, one that ends in .duckdb, or a postgresql:// URL. A file of any other
+        name is for SQLite too; an ending of an export that is no database, such as .csv, is refused.
     lists
         What to keep, with commas between.
     full
@@ -72,6 +74,8 @@ async def sync(
     """
     if json:
         check_stdout()
+    _refuse_other_formats(database)
+    kept = _read_lists(lists)
     progress = ExitStack()
     results: list[SyncResult] = []
 
@@ -95,7 +99,7 @@ async def sync(
             Mirror(
                 client,
                 database,
-                lists=[name.strip() for name in lists.split(",")],
+                lists=kept,
                 history=history,
                 full_every=timedelta(hours=full_every),
             ) as mirror,
@@ -107,6 +111,29 @@ async def sync(
                 tell(await mirror.sync(full=full))
     is_whole = all(each.complete is not False for result in results for each in result.lists)
     return Exit.OK if is_whole else Exit.PARTIAL
+
+
+def _refuse_other_formats(database: str) -> None:
+    """Raise ConfigError for a file whose name is that of another format: its reader would not take a database."""
+    for name in FORMATS.keys() - {"sqlite", "duckdb"}:
+        # The target itself may hold a password.
+        if "://" not in database and database.lower().endswith(FORMATS[name].endings):
+            raise ConfigError(
+                f"DATABASE ends as a file of {name} does; give a file such as chats.sqlite, or let `periskope export "
+                "chats` write a file of that kind",
+                parameter="database",
+            )
+
+
+def _read_lists(typed: str) -> list[str]:
+    """Read the names of lists. Raises ConfigError."""
+    names = [name.strip() for name in typed.split(",")]
+    for name in names:
+        if name not in LISTS:
+            raise ConfigError(
+                f"--lists: a mirror has no list {name!r}; give some of {','.join(LISTS)}", parameter="lists"
+            )
+    return names
 
 
 class _SyncProgress(ExportProgress):

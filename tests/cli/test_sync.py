@@ -43,7 +43,12 @@ def test_the_first_and_the_next_sync(tmp_path: Path) -> None:
     ("arguments", "code", "said"),
     [
         (("https://x",), 2, "names no database"),
-        (("x.sqlite", "--lists", "chats,cats"), 2, "give some of ('chats', 'messages', 'contacts', 'tickets')"),
+        (
+            ("x.sqlite", "--lists", "chats,cats"),
+            2,
+            "✗ --lists: a mirror has no list 'cats'; give some of chats,messages,",
+        ),
+        (("x.sqlite", "--lists", ""), 2, "✗ --lists: a mirror has no list ''"),
         (("/no/such/folder.sqlite",), 1, "cannot write to '/no/such/folder.sqlite': No such file or directory"),
     ],
 )
@@ -51,6 +56,24 @@ def test_slips(arguments: tuple[str, ...], code: int, said: str) -> None:
     ran = periskope("sync", *arguments, "--sandbox", "--sandbox-chats", "3")
     assert (ran.returncode, ran.stdout) == (code, "")
     assert said in ran.stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize("ending", [".csv", ".CSV", ".parquet", ".jsonl", ".jsonl.gz", ".ndjson"])
+def test_a_name_of_another_format_is_no_database(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"chats{ending}"
+    ran = periskope("sync", str(path), "--sandbox", "--sandbox-chats", "3")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    kind = ending.lower().lstrip(".").replace("ndjson", "jsonl")
+    assert f"✗ DATABASE ends as a file of {kind} does; give a file such as chats.sqlite" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["chats.db", "chats.txt", "chats"])
+def test_any_other_name_is_for_sqlite(tmp_path: Path, name: str) -> None:
+    ran = periskope("sync", str(tmp_path / name), "--lists", "chats", "--sandbox", "--sandbox-chats", "3")
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / name).read_bytes().startswith(b"SQLite format 3")
 
 
 def test_a_database_of_something_else_has_nothing_beside_it(tmp_path: Path) -> None:
