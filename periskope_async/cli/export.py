@@ -20,6 +20,7 @@ from periskope_async.cli.options import Exit, Server, Walking, open_client
 from periskope_async.cli.progress import ExportProgress
 from periskope_async.cli.summary import say_walk, summarise, telling_what_is_kept
 from periskope_async.cli.wording import amount, refused_filter, rows_of, words_of
+from periskope_async.client import PeriskopeClient
 from periskope_async.client.lists import LISTS
 from periskope_async.config import normal_phone
 from periskope_async.errors import ConfigError
@@ -27,10 +28,9 @@ from periskope_async.export import ExportPlan, run_plan
 from periskope_async.paging.cursor import Cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from periskope_async.cli.console import Sign
-    from periskope_async.client import PeriskopeClient
     from periskope_async.export import ExportResult
     from periskope_async.paging.pager import Pager
 
@@ -48,7 +48,7 @@ class Narrowing:
     """Which rows. An option that is given several times makes several walks, side by side under one limit."""
 
     phone: _Names = ()
-    "Only this phone's rows: a number with its country code, or a phone id."
+    "Only this phone's rows: a number with its country code, or a phone id; also PERISKOPE_PHONE."
     all_phones: _Switch = False
     "A walk for each phone that the organisation has linked."
     chat_id: str | None = None
@@ -57,6 +57,25 @@ class Narrowing:
     "Only from this time on: 2025-04-25 or 2025-04-25T00:00:00Z."
     until: str | None = None
     "Only up to this time; a bare date means its whole day."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class PhoneNarrowing(Narrowing):
+    """The options of a list that has filters by phone only. The others are read all the same, to be refused by name."""
+
+    chat_id: Annotated[str | None, Parameter(show=False)] = None
+    since: Annotated[str | None, Parameter(show=False)] = None
+    until: Annotated[str | None, Parameter(show=False)] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class NoNarrowing(PhoneNarrowing):
+    """The options of a list without filters."""
+
+    phone: Annotated[_Names, Parameter(show=False)] = ()
+    all_phones: Annotated[_Switch, Parameter(show=False)] = False
 
 
 @Parameter(name="*")
@@ -97,7 +116,7 @@ class Writing:
     format: FileFormat | None = None
     "The format, where the ending of OUT does not tell it."
     merge: _Switch = False
-    "Write a chat that several walks meet once, instead of once for each."
+    "Write a row that several walks meet once, instead of once for each."
     repair_text: _Switch = False
     "Replace half an emoji by U+FFFD in JSON lines too."
     csv_escape: bool = True
@@ -141,6 +160,11 @@ async def chats(
     return await _export("chats", out, server, sources, walking, writing, existing, showing)
 
 
+def _filters_of(name: str) -> Collection[str]:
+    """Give the arguments of a list's iterator, its filters among them."""
+    return signature(getattr(PeriskopeClient, f"iter_{name}")).parameters
+
+
 def _command(name: str) -> Callable[..., Awaitable[int]]:
     """Make the command of a list."""
 
@@ -157,7 +181,13 @@ def _command(name: str) -> Callable[..., Awaitable[int]]:
     ) -> int:
         return await _export(name, out, server, narrowing, walking, writing, existing, showing)
 
-    command.__doc__ = f"Write the whole list of {words_of(name)} to OUT, as `chats` does."
+    filters = _filters_of(name)
+    narrowing = Narrowing if "chat_id" in filters else PhoneNarrowing if "phone" in filters else NoNarrowing
+    command.__annotations__ = {**command.__annotations__, "narrowing": narrowing}
+    command.__doc__ = (
+        f"Write the list of {words_of(name)} to OUT, whole or not at all. "
+        "A run that was broken off goes on where it was."
+    )
     return command
 
 
@@ -178,6 +208,7 @@ async def _export(
     existing: Existing,
     showing: Showing,
 ) -> int:
+    _refuse_filters(name, sources)
     is_to_stdout = out == "-"
     if_exists = existing.if_exists
     if is_to_stdout and if_exists != "replace":
@@ -229,6 +260,14 @@ async def _export(
     return Exit.PARTIAL if result.manifest.state == "partial" else Exit.OK
 
 
+def _refuse_filters(name: str, sources: Narrowing) -> None:
+    """Raise ConfigError for an option whose filter the list has not."""
+    filters = {"all_phones": "phone", "since": "start_time", "until": "end_time"}
+    for option in type(sources).__dataclass_fields__:
+        if getattr(sources, option) not in {None, (), False} and filters.get(option, option) not in _filters_of(name):
+            raise refused_filter(name, option)
+
+
 async def _phones(client: PeriskopeClient, sources: Narrowing) -> tuple[str, ...]:
     """Name the linked phones, in a lasting order. Raises ConfigError if there is none."""
     if sources.phone:
@@ -260,7 +299,7 @@ def _filters(sources: Narrowing) -> dict[str, dict[str, Any]]:
 def _pager(
     client: PeriskopeClient, name: str, sources: Narrowing, walking: Walking, chosen: dict[str, Any]
 ) -> Pager[Any]:
-    """Make the pager of a list. Raises ConfigError for a filter unknown to the list."""
+    """Make the pager of a list."""
     begin: Callable[..., Pager[Any]] = getattr(client, f"iter_{name}")
     asked = {
         "chat_id": sources.chat_id,
@@ -270,16 +309,12 @@ def _pager(
         "sort_order": getattr(sources, "sort_order", None),
         **chosen,
     }
-    given = {filter_: value for filter_, value in asked.items() if value is not None}
-    for filter_ in given.keys() - signature(begin).parameters.keys():
-        option = {"start_time": "since", "end_time": "until"}.get(filter_, filter_)
-        raise refused_filter(name, option)
     return begin(
         page_size=walking.page_size,
         max_items=walking.max_items,
         prefetch=walking.prefetch,
         consistency=walking.consistency,
-        **given,
+        **{filter_: value for filter_, value in asked.items() if value is not None},
     )
 
 

@@ -36,6 +36,28 @@ def test_a_list_is_exported_whole(tmp_path: Path, name: str) -> None:
     assert account["rows"] == len(out.read_bytes().splitlines())
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("chats", "--phone --all-phones --chat-id --since --until --label"),
+        ("messages", "--phone --all-phones --chat-id --since --until"),
+        ("reactions", "--phone --all-phones --chat-id --since --until"),
+        ("scheduled-messages", "--phone --all-phones"),
+        ("contacts", ""),
+        ("tickets", ""),
+        ("tasks", ""),
+        ("knowledge-base", ""),
+    ],
+)
+def test_the_help_offers_what_the_list_takes(name: str, options: str) -> None:
+    said = periskope("export", name, "--help").stdout
+    filters = {"--phone", "--all-phones", "--chat-id", "--since", "--until", "--label"}
+    assert filters & set(re.findall(r"--[a-z-]+", said)) == set(options.split())
+    # A sandbox holds chats, whatever list is read.
+    if "--chat-id" not in options:
+        assert not [line for line in said.splitlines() if " chat" in line and "sandbox" not in line]
+
+
 def test_the_messages_of_one_chat(tmp_path: Path) -> None:
     with Sandbox(chats=20) as same:
         chat = same.chat_ids()[0]
@@ -128,8 +150,23 @@ def test_the_help_says_what_is_replaced(command: str) -> None:
         (("chats", "o.jsonl", "--patience", "long"), "--patience: 'long' is no length of time"),
         (("chats", "o.docx"), "names no format"),
         (("contacts", "o.jsonl", "--since", "2025-04-25"), "the list of contacts has no filter for --since"),
+        (("contacts", "o.jsonl", "--all-phones"), "the list of contacts has no filter for --all-phones"),
+        (("tickets", "o.jsonl", "--until", ""), "the list of tickets has no filter for --until"),
+        (("scheduled-messages", "o.jsonl", "--chat-id", "1@c.us"), "scheduled messages has no filter for --chat-id"),
     ],
-    ids=["stdout", "dry-run", "overwrite", "max-items", "phones", "patience", "ending", "filter"],
+    ids=[
+        "stdout",
+        "dry-run",
+        "overwrite",
+        "max-items",
+        "phones",
+        "patience",
+        "ending",
+        "since",
+        "all-phones",
+        "until",
+        "chat",
+    ],
 )
 def test_what_cannot_be_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
