@@ -19,7 +19,7 @@ from periskope_async.cli.options import (
     walk,
 )
 from periskope_async.cli.wording import part_of
-from periskope_async.export.jsonl import json_lines
+from periskope_async.export.jsonl import json_lines, tagged
 from periskope_async.printable import one_line
 
 if TYPE_CHECKING:
@@ -72,11 +72,11 @@ async def chats(
     return Exit.OK
 
 
-async def print_rows(pager: Pager[Any]) -> WalkReport:
-    """Print each row's original JSON on stdout, one a line."""
+async def print_rows(pager: Pager[Any], *, source: str = "") -> WalkReport:
+    """Print each row's original JSON on stdout, one a line; the name of one source among several goes before it."""
     async with pager.raw() as raw:
         async for page in raw.pages():
-            write_out(json_lines(page.items))
+            write_out(json_lines(tagged(page.items, {"_source": source}) if source else page.items))
     return raw.report
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -23,7 +23,7 @@ from periskope_async.cli.wording import amount, refused_filter, rows_of, words_o
 from periskope_async.client import PeriskopeClient
 from periskope_async.client.lists import LISTS
 from periskope_async.config import normal_phone
-from periskope_async.errors import ConfigError
+from periskope_async.errors import ConfigError, ExportError, PeriskopeError
 from periskope_async.export import ExportPlan, run_plan
 from periskope_async.paging.cursor import Cursor
 
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from periskope_async.cli.console import Sign
-    from periskope_async.export import ExportResult
+    from periskope_async.export import ExportResult, IfExists
     from periskope_async.paging.pager import Pager
+    from periskope_async.paging.report import WalkReport
 
 __all__ = ["export_app"]
 
@@ -211,16 +212,10 @@ async def _export(
     _refuse_filters(name, sources)
     is_to_stdout = out == "-"
     if_exists = existing.if_exists
-    if is_to_stdout and if_exists != "replace":
-        raise ConfigError(
-            f"--{if_exists} is for files; leave it out, or give a file in place of -", parameter=if_exists
-        )
+    if is_to_stdout:
+        _refuse_for_stdout(writing, if_exists, showing)
     if showing.dry_run and if_exists == "update":
         raise ConfigError("how much is new is not known before; leave out --dry-run or --update", parameter="dry_run")
-    if is_to_stdout and showing.json:
-        raise ConfigError(
-            "the rows go to stdout, so --json cannot print the account there; give a file", parameter="json"
-        )
     if is_to_stdout or showing.json:
         check_stdout()
     what = rows_of(name)
@@ -266,6 +261,26 @@ def _refuse_filters(name: str, sources: Narrowing) -> None:
     for option in type(sources).__dataclass_fields__:
         if getattr(sources, option) not in {None, (), False} and filters.get(option, option) not in _filters_of(name):
             raise refused_filter(name, option)
+
+
+def _refuse_for_stdout(writing: Writing, if_exists: IfExists, showing: Showing) -> None:
+    """Raise ConfigError for an option that JSON lines on stdout would not obey: they are printed as they come."""
+    if if_exists != "replace":
+        raise ConfigError(
+            f"--{if_exists} is for files; leave it out, or give a file in place of -", parameter=if_exists
+        )
+    if showing.json:
+        raise ConfigError(
+            "the rows go to stdout, so --json cannot print the account there; give a file", parameter="json"
+        )
+    for field in fields(writing):
+        value = getattr(writing, field.name)
+        if value != field.default and (field.name, value) != ("format", "jsonl"):
+            option = f"--{'no-' if value is False else ''}{field.name.replace('_', '-')}"
+            raise ConfigError(
+                f"{option} is for files, and JSON lines go to stdout; leave it out, or give a file in place of -",
+                parameter=field.name,
+            )
 
 
 async def _phones(client: PeriskopeClient, sources: Narrowing) -> tuple[str, ...]:
@@ -330,15 +345,29 @@ def _query(sources: Narrowing, walking: Walking) -> dict[str, str]:
 
 
 async def _print(pagers: dict[str, Pager[Any]], *, what: str, is_quiet: bool) -> int:
-    reports = [await print_rows(pager) for pager in pagers.values()]
-    is_partial = False
-    for pager, report in zip(pagers.values(), reports, strict=True):
+    reports: dict[str, WalkReport] = {}
+    failures: dict[str, PeriskopeError] = {}
+    for source, pager in pagers.items():
+        try:
+            reports[source] = await print_rows(pager, source=source if len(pagers) > 1 else "")
+        except ExportError:
+            # Nothing more can be written.
+            raise
+        except PeriskopeError as error:
+            failures[source] = error
+    if not reports:
+        raise next(iter(failures.values()))
+    is_partial = bool(failures)
+    for source, report in reports.items():
+        pager = pagers[source]
         is_as_asked = report.complete is True or report.rows_placed == pager.max_items
         is_partial = is_partial or (report.complete is False and not is_as_asked)
         if not is_quiet:
             sign: Sign = "✓" if is_as_asked else "?" if report.complete is None else "!"
             say(sign, f"{amount(report.rows_placed, what)} → -")
-            say_walk(report)
+            say_walk(report, f"{source}: " if source else "")
+    for source, failure in failures.items():
+        say("✗", f"{source}: {failure}; run the same command again to fetch it")
     return Exit.PARTIAL if is_partial else Exit.OK
 
 
