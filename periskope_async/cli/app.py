@@ -1,13 +1,14 @@
 """The app: its commands, and how errors and signals become exit codes.
 
-0 whole, 1 failed, 2 usage, 3 partial, 130 stopped by hand, 129 and 143 stopped by SIGHUP and SIGTERM.
+0 whole, 1 failed (also by a file that cannot be used), 2 usage or settings, 3 partial, 130 stopped by hand, 129 and 143
+stopped by SIGHUP and SIGTERM.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnknownOptionError
 
 from periskope_async.cli.chats import chats
 from periskope_async.cli.console import (
@@ -28,7 +29,7 @@ from periskope_async.cli.stopping import Stopped, run_until_stopped
 from periskope_async.cli.sync import sync
 from periskope_async.cli.watch import watch
 from periskope_async.cli.webhooks import webhooks_app
-from periskope_async.cli.wording import in_options
+from periskope_async.cli.wording import hint_of, in_options
 from periskope_async.errors import ConfigError, PeriskopeError
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def run(arguments: Sequence[str]) -> int:
         )
     except CycloptsError as error:
         say("✗", str(error))
+        if isinstance(error, UnknownOptionError) and arguments[0] == "send":
+            say(None, 'a text that begins with a dash goes behind --: periskope send CHAT-ID -- "-5 degrees"')
         return Exit.USAGE
     except KeyboardInterrupt:
         say("!", "stopped")
@@ -80,8 +83,9 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.OK
     except (PeriskopeError, OSError) as error:
         say("✗", in_options(error, arguments))
-        for note in getattr(error, "__notes__", ()):
-            say(None, note)
+        for note in (hint_of(error), *getattr(error, "__notes__", ())):
+            if note:
+                say(None, note)
         return Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED
     finally:
         settle_streams()

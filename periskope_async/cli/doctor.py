@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from periskope_async.cli.console import Sign, check_stdout, print_out, signed, write_out
 from periskope_async.cli.options import Connection, Exit, open_client
-from periskope_async.cli.wording import amount, in_options
+from periskope_async.cli.wording import amount, hint_of, in_options
 from periskope_async.errors import AuthenticationError, ConfigError, PeriskopeError, RateLimitError, TransportError
 from periskope_async.printable import one_line
 from periskope_async.versions import version_of
@@ -66,7 +66,7 @@ async def doctor(
             findings.add("ok", "proxy", f"requests go to the server {way}")
             await _look_at_server(client, findings)
     except ConfigError as error:
-        findings.add("failed", "settings", in_options(error, ()))
+        findings.add("failed", "settings", in_options(error, ["--base-url"] if connection.base_url else []))
     if json:
         rows = [{"state": state, "check": what, "finding": said} for state, what, said in findings.rows]
         write_out(msgspec.json.encode(rows) + b"\n")
@@ -100,7 +100,7 @@ async def _look_at_server(client: PeriskopeClient, findings: Findings) -> None:
         findings.add("failed", "connection", str(error))
         return
     except PeriskopeError as error:
-        findings.add("failed", "one page", str(error))
+        findings.add("failed", "one page", "; ".join(filter(None, (str(error), hint_of(error)))))
         return
     told = "not told" if page.count is None else f"{page.count:,}"
     findings.add(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from contextlib import AsyncExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 from cyclopts.types import UInt16
@@ -12,8 +13,23 @@ from rich.text import Text
 from periskope_async.cli.console import print_out
 from periskope_async.cli.options import ChatCount  # noqa: TC001 - read at run time
 from periskope_async.cli.wording import amount
+from periskope_async.errors import PeriskopeError
 
-__all__ = ["sandbox"]
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = ["listening_at", "sandbox"]
+
+
+@contextmanager
+def listening_at(address: str) -> Generator[None]:
+    """Raise PeriskopeError, which says what to do, if a server cannot listen at an address."""
+    try:
+        yield
+    except OSError as error:
+        # asyncio puts the address between the number and the reason.
+        why = str(error).rpartition(": ")[2]
+        raise PeriskopeError(f"cannot listen at {address}: {why}; give another --port, 0 for any free one") from error
 
 
 async def sandbox(
@@ -47,9 +63,10 @@ async def sandbox(
     """
     from periskope_async.sandbox import Sandbox  # noqa: PLC0415 - a server nobody else needs to load
 
-    async with Sandbox(
-        chats=chats, limit=limit, window=window, latency=latency, seed=seed, api_key=api_key, port=port
-    ) as running:
+    served = Sandbox(chats=chats, limit=limit, window=window, latency=latency, seed=seed, api_key=api_key, port=port)
+    async with AsyncExitStack() as stack:
+        with listening_at(f"port {port}"):
+            running = await stack.enter_async_context(served)
         print_out(
             Text.assemble(
                 ("Periskope sandbox", "bold"),

@@ -14,6 +14,7 @@ from cyclopts.types import UInt16
 from periskope_async.cli.console import check_stdout, print_out, say, write_out
 from periskope_async.cli.key_file import read_key_file
 from periskope_async.cli.live import event_json, event_line, in_background, move
+from periskope_async.cli.serve import listening_at
 from periskope_async.errors import ConfigError
 from periskope_async.webhooks import Receiver, SigningKeys
 
@@ -91,8 +92,9 @@ async def _serve(receiver: Receiver, host: str, port: int, stack: AsyncExitStack
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, host, port).start()
     shown = f"[{host}]" if ":" in host else host
+    with listening_at(f"{shown}:{port}"):
+        await web.TCPSite(runner, host, port).start()
     return f"http://{shown}:{runner.addresses[0][1]}/"
 
 

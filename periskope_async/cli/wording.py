@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from periskope_async.errors import ConfigError
+from periskope_async.errors import ConfigError, NotFoundError
 from periskope_async.wire.answer import PHONE_HINT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["amount", "in_options", "part_of", "refused_filter", "rows_of", "words_of"]
+__all__ = ["amount", "hint_of", "in_options", "part_of", "refused_filter", "rows_of", "words_of"]
 
 _OPTIONS = {"start_time": "--since", "end_time": "--until", "max_items": "--max-items", "page_size": "--page-size"}
 
@@ -20,10 +20,20 @@ def in_options(error: Exception, arguments: Sequence[str]) -> str:
     """Give an error's text; arguments that it names become the options of the command line."""
     if not isinstance(error, ConfigError):
         return str(error).replace(PHONE_HINT, "add --phone NUMBER")
-    options = {**_OPTIONS, "chat_id": "CHAT-ID"}
-    if any(argument.startswith("--chat-id") for argument in arguments):
-        options["chat_id"] = "--chat-id"
+    options = {**_OPTIONS, "chat_id": "CHAT-ID", "base_url": "PERISKOPE_BASE_URL"}
+    options |= {
+        name: option
+        for name, option in (("chat_id", "--chat-id"), ("base_url", "--base-url"))
+        if any(argument.startswith(option) for argument in arguments)
+    }
     return re.sub(rf"(?<![-\w])({'|'.join(options)})\b(?![=(])", lambda found: options[found[0]], str(error))
+
+
+def hint_of(error: Exception) -> str:
+    """Say what may be wrong where a server has no such path; empty for other errors."""
+    if not isinstance(error, NotFoundError) or not error.body.lstrip().startswith(b"<"):
+        return ""
+    return "a web page came from there, and no API: a base URL ends in the API's version, as in https://…/v1"
 
 
 def refused_filter(name: str, option: str) -> ConfigError:

@@ -38,7 +38,7 @@ def test_send_prints_the_id_alone() -> None:
     ran = periskope("send", "919876543210", "Hello", *SANDBOX)
     assert ran.returncode == 0
     assert ran.stdout.strip().startswith("3EB0")
-    assert "queued at 0" in ran.stderr
+    assert ran.stderr == "✓ queued\n"
 
 
 def test_send_and_wait() -> None:
@@ -61,9 +61,11 @@ def test_status_follows_what_was_sent() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("send", "919876543210"), 2, "nothing to send"),
+        (("send", "919876543210"), 2, "there is nothing to send; give a text as MESSAGE, or a --file"),
+        (("send", "919876543210", "-hi"), 2, 'periskope send CHAT-ID -- "-5 degrees"'),
+        (("send", "919876543210", "--hi"), 2, 'periskope send CHAT-ID -- "-5 degrees"'),
         (("send", "a friend", "Hello"), 2, "is not a chat's id"),
-        (("send", "919876543210", "--file", "no such file"), 2, "there is no file"),
+        (("send", "919876543210", "--file", "no such file"), 1, "there is no file"),
         (("status", "nothing"), 1, "404"),
         (("queue", "--purge"), 2, "add --yes"),
     ],
@@ -72,6 +74,14 @@ def test_slips(arguments: tuple[str, ...], code: int, said: str) -> None:
     ran = periskope(*arguments, *SANDBOX)
     assert (ran.returncode, ran.stdout) == (code, "")
     assert said in ran.stderr
+
+
+def test_a_text_behind_two_dashes_is_sent() -> None:
+    with Sandbox(chats=20) as sandbox:
+        environ = {"PERISKOPE_API_KEY": sandbox.api_key, "PERISKOPE_BASE_URL": sandbox.base_url}
+        ran = periskope("send", "919876543210", "--phone", PHONES[0].phone_id, "--", "-5 degrees", **environ)
+        assert ran.returncode == 0, ran.stderr
+        assert b"-5 degrees" in sandbox.requests[-1].body
 
 
 def test_the_queue() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -109,11 +111,44 @@ def test_without_a_key_it_says_what_to_give(capsys: pytest.CaptureFixture[str], 
         ("chats --page-size 5000", "--page-size"),
         ("chats --chat-id nobody", "--chat-id 'nobody'"),
         ("send nobody hello", "CHAT-ID 'nobody'"),
+        ("sync x.sqlite --lists foo", "--lists: a mirror has no list 'foo'"),
         ("export chats x.jsonl --update --max-items 3", "leave out --max-items"),
     ],
 )
 def test_an_error_names_the_option(capsys: pytest.CaptureFixture[str], command: str, said: str) -> None:
     assert said in refusal(capsys, *command.split(), "--sandbox", "--sandbox-chats", "3")
+
+
+@pytest.mark.parametrize("command", ["chats", "doctor"])
+def test_an_error_names_where_the_base_url_came_from(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("PERISKOPE_API_KEY", "key")
+    run([command, "--base-url", "localhost:9000"])
+    assert "--base-url 'localhost:9000' is not a URL" in "".join(capsys.readouterr())
+    monkeypatch.setenv("PERISKOPE_BASE_URL", "localhost:9000")
+    run([command])
+    assert "PERISKOPE_BASE_URL 'localhost:9000' is not a URL" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("command", ["chats", "export chats -", "doctor"])
+def test_a_base_url_without_its_version(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("PERISKOPE_API_KEY", "key")
+    with Sandbox(chats=5, latency=0) as sandbox:
+        assert run([*command.split(), "--base-url", sandbox.base_url.removesuffix("/v1")]) == 1
+    assert "a base URL ends in the API's version, as in https://…/v1" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("command", ["sandbox", "webhooks listen --sandbox"])
+def test_a_busy_port(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        assert run([*command.split(), "--port", str(port)]) == 1
+    out, said = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(rf"✗ cannot listen at .*{port}: address already in use; give another --port, 0 for .*\n", said)
 
 
 @pytest.mark.parametrize(
