@@ -30,11 +30,11 @@ _MESSAGES = (
     Column("Time", "timestamp", "green"),
     Column("From", "sender_phone", "cyan"),
     Column("Type", "message_type"),
-    Column("Text", "body"),
+    Column("Text", "body", is_kept=True),
     Column("Id", "unique_id", "dim", is_whole=True),
 )
 _CONTACTS = (
-    Column("Name", "contact_name"),
+    Column("Name", "contact_name", is_kept=True),
     Column("Labels", "labels", "cyan"),
     Column("Type", "contact_type"),
     Column("Id", "contact_id", "dim", is_whole=True),
@@ -42,13 +42,13 @@ _CONTACTS = (
 _TICKETS = (
     Column("Id", "ticket_id", is_whole=True),
     Column("Status", "status", "cyan"),
-    Column("Subject", "subject"),
+    Column("Subject", "subject", is_kept=True),
     Column("Assignee", "assignee"),
     Column("Due", "due_date", "green"),
     Column("Chat", "chat_id", "dim", is_whole=True),
 )
 _PHONES = (
-    Column("Name", "phone_name"),
+    Column("Name", "phone_name", is_kept=True),
     Column("State", "wa_state", "cyan"),
     Column("Labels", "labels"),
     Column("Number", "org_phone", is_whole=True),
@@ -57,7 +57,7 @@ _PHONES = (
 _JOBS = (
     Column("Status", "status", "cyan"),
     Column("Chat", "chat_id", is_whole=True),
-    Column("Text", "message.body"),
+    Column("Text", "message.body", is_kept=True),
     Column("Queued", "timeline.queued_at", "green"),
     Column("Id", "queue_id", "dim", is_whole=True),
 )

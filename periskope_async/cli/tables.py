@@ -34,6 +34,8 @@ class Column(NamedTuple):
     style: str = ""
     is_whole: bool = False
     """Whether it is never cut, because people copy it."""
+    is_kept: bool = False
+    """Whether a narrow terminal shows it and drops others, because the table is there for it."""
 
 
 def print_json(rows: Sequence[Part]) -> None:
@@ -42,7 +44,7 @@ def print_json(rows: Sequence[Part]) -> None:
 
 
 def print_table(rows: Sequence[Part], columns: Sequence[Column], caption: str) -> None:
-    """Print objects as a table as wide as the terminal; a narrow terminal drops the last columns."""
+    """Print objects as a table as wide as the terminal; a narrow terminal drops the last columns that may go."""
     width = output_console().width
     cells = {column: [_shown(row, column.path) for row in rows] for column in columns}
     wanted = {column: max(map(cell_len, (column.title, *texts))) for column, texts in cells.items()}
@@ -51,8 +53,9 @@ def print_table(rows: Sequence[Part], columns: Sequence[Column], caption: str) -
     def least(column: Column) -> int:
         return wanted[column] if column.is_whole else min(wanted[column], _LEAST_WIDTH)
 
-    while len(shown) > 1 and sum(least(column) + _GAP for column in shown) > width:
-        shown.pop()
+    may_go = [column for column in columns if not column.is_kept]
+    while len(shown) > 1 and may_go and sum(least(column) + _GAP for column in shown) > width:
+        shown.remove(may_go.pop())
     # rich would take from every column, also from those that may not be cut.
     room = width - sum(least(column) + _GAP for column in shown)
     table = Table(box=None, header_style="bold dim", caption=Text(caption), caption_justify="left", pad_edge=False)

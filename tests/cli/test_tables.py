@@ -26,6 +26,24 @@ def test_no_time_and_no_id_is_cut(
     assert not any("2025-06-…" in line or "2025-…" in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("name", "columns", "shown"),
+    [
+        ("messages", 30, ["Text"]),
+        ("messages", 40, ["Time", "Text"]),
+        ("messages", 60, ["Time", "From", "Text"]),
+        ("tickets", 30, ["Id", "Subject"]),
+        ("contacts", 30, ["Name", "Labels"]),
+    ],
+)
+def test_a_narrow_terminal_keeps_what_the_table_is_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, columns: int, shown: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert run([name, "--sandbox", "--sandbox-chats", "20", "--max-items", "3"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split() == shown
+
+
 def test_a_long_subject_gives_way_to_the_time(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
