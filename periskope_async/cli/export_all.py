@@ -56,6 +56,8 @@ class _Round(Struct, kw_only=True):
     begun: datetime
     org_id: str | None = None
     """The organisation of the key, if the server named it."""
+    phone: str | None = None
+    """The only phone whose rows are asked for."""
     done: dict[str, str] = {}
     """The lists with a finished file, and the files' checksums."""
 
@@ -102,7 +104,8 @@ async def export_all(
 ) -> int:
     """Write every list to a file of its own in FOLDER, and manifest.json with what came of each.
 
-    A run that was broken off, or in which a list failed, goes on with the lists that are not finished.
+    A run that was broken off, or in which a list failed, goes on with the lists that are not finished. Where
+    PERISKOPE_PHONE is set, it takes that phone's rows alone, but for contacts, tickets, tasks and the knowledge base.
 
     Parameters
     ----------
@@ -125,8 +128,8 @@ async def export_all(
     async with open_client(server, hooks=(shown,), is_quiet=quiet) as client:
         with await in_thread(_made_and_locked, folder):
             places = await in_thread(_places_in, folder, ending)
-            current = None if restart else await in_thread(_read_round, places.round, ending, if_exists)
-            current = current or _Round(format=ending, if_exists=if_exists, begun=datetime.now(UTC))
+            asked = _Round(format=ending, if_exists=if_exists, begun=datetime.now(UTC), phone=client.phone)
+            current = (None if restart else await in_thread(_read_round, places.round, asked)) or asked
             owners = await in_thread(_owners, current, places, restart=restart)
             if current.done and not is_quiet:
                 say(
@@ -148,6 +151,8 @@ async def export_all(
                 }
                 accounts = await _export_lists(plans, places, current, shown, is_quiet=is_quiet)
             await in_thread(write_json, places.account, accounts)
+            if client.phone is not None and not is_quiet:
+                say(None, f"only rows of the phone {client.phone} (PERISKOPE_PHONE), where a list is kept by phone")
             if json:
                 write_out(msgspec.json.encode(accounts) + b"\n")
             if current.done.keys() < accounts.keys():
@@ -203,7 +208,7 @@ def _kept(current: _Round, shown: _Shown) -> str:
 
 def _sources(client: PeriskopeClient, name: str, phones: list[str]) -> Any:
     begin = getattr(client, f"iter_{name}")
-    if name in _OF_A_PHONE and phones:
+    if name in _OF_A_PHONE and phones and client.phone is None:
         return {f"phone={phone}": begin(phone=phone) for phone in phones}
     return begin()
 
@@ -276,7 +281,7 @@ def _finished(current: _Round, name: str, out: Path) -> Manifest | None:
     return manifest if manifest is not None and manifest.sha256 == current.done[name] else None
 
 
-def _read_round(path: Path, ending: str, if_exists: IfExists) -> _Round | None:
+def _read_round(path: Path, asked: _Round) -> _Round | None:
     """Read the finished lists of an earlier run of the same kind; None if there is no such run."""
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_Round)
@@ -286,4 +291,5 @@ def _read_round(path: Path, ending: str, if_exists: IfExists) -> _Round | None:
         raise ExportError(
             f"{str(path)!r} is damaged: {error}. Add --restart to throw it away and read every list anew"
         ) from error
-    return found if (found.format, found.if_exists) == (ending, if_exists) else None
+    is_same = (found.format, found.if_exists, found.phone) == (asked.format, asked.if_exists, asked.phone)
+    return found if is_same else None

@@ -17,7 +17,8 @@ from periskope_async.cli.options import Server
 from periskope_async.client.lists import LISTS
 from periskope_async.errors import ExportBusyError, ExportError
 from periskope_async.export import export
-from periskope_async.sandbox import Sandbox, Slow, Status
+from periskope_async.sandbox import PHONES, Sandbox, Slow, Status
+from tests.cli.running import periskope
 from tests.export.test_runner import end_before_the_manifest
 
 if TYPE_CHECKING:
@@ -86,6 +87,39 @@ async def test_a_run_that_was_broken_off_goes_on(tmp_path: Path, monkeypatch: py
         (tmp_path / "chats.jsonl").unlink()
         code, asked = await run(sandbox, tmp_path)
         assert (code, asked) == (0, {"/phones/all", "/chats", "/tasks", "/tickets"})
+
+
+async def test_one_phone_is_the_scope_of_the_whole_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    phone, other = (phone.phone_id for phone in PHONES[:2])
+    monkeypatch.setenv("PERISKOPE_PHONE", phone)
+    async with served(monkeypatch) as sandbox:
+        sandbox.script(Status(422), path="/v1/tickets")
+        assert (await run(sandbox, tmp_path))[0] == 3
+        assert {request.phone for request in sandbox.requests} <= {phone, None}
+        assert {request.phone for request in sandbox.requests if "/reactions" in request.path} == {phone}
+        said = f"  only rows of the phone {phone} (PERISKOPE_PHONE), where a list is kept by phone"
+        assert capsys.readouterr().err.splitlines()[-1] == said
+        # The lists of two phones in one folder would look like one export.
+        monkeypatch.setenv("PERISKOPE_PHONE", other)
+        code, asked = await run(sandbox, tmp_path)
+    assert (code, "/tickets" in asked) == (3, True)
+    refused = [line for line in capsys.readouterr().err.splitlines() if line.startswith("✗")]
+    assert [line.split()[1].rstrip(":") for line in refused] == [
+        "chats",
+        "messages",
+        "notes",
+        "notifications",
+        "reactions",
+        "scheduled",
+    ]
+    assert all("--overwrite" in line for line in refused)
+
+
+@pytest.mark.parametrize("command", ["all", "chats"])
+def test_the_help_names_the_phone_of_the_environment(command: str) -> None:
+    assert "PERISKOPE_PHONE" in periskope("export", command, "--help").stdout
 
 
 async def test_another_kind_of_run_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
