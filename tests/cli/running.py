@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
-__all__ = ["begun", "periskope", "shell"]
+__all__ = ["begun", "hearing_ctrl_c", "periskope", "shell"]
 
 
 def periskope(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -30,10 +32,18 @@ def _environ() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PERISKOPE_")}
 
 
-def begun(*arguments: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
-    """Start a command that hears Ctrl-C: what a shell runs in the background ignores it, and hands that on."""
+@contextmanager
+def hearing_ctrl_c() -> Generator[None]:
+    """Let processes hear Ctrl-C that are started meanwhile: in a shell's background it is ignored, and handed on so."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def begun(*arguments: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    with hearing_ctrl_c():
         return subprocess.Popen(
             [sys.executable, "-m", "periskope_async", *arguments],
             stdout=stdout,
@@ -41,8 +51,6 @@ def begun(*arguments: str, stdout: int = subprocess.PIPE, stderr: int = subproce
             text=True,
             encoding="utf-8",
         )
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def shell(line: str, *, folder: Path | None = None, **environ: str) -> subprocess.CompletedProcess[bytes]:

@@ -14,7 +14,7 @@ import pytest
 
 from periskope_async.cli.app import run
 from periskope_async.sandbox import Sandbox, Slow
-from tests.cli.running import begun, periskope
+from tests.cli.running import begun, hearing_ctrl_c, periskope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,6 +79,48 @@ def test_a_signal_keeps_what_came(
     assert (process.returncode, said) == (code, f"{kept}! stopped\n")
     assert names_in(tmp_path) == ["out.jsonl", "out.jsonl.partial", "out.jsonl.partial.log"]
     assert (tmp_path / "out.jsonl").read_text() == '{"chat_id":"of yesterday@c.us"}\n'
+
+
+@pytest.mark.parametrize("gap", [0, 0.002, 0.01, 0.03, 0.1])
+def test_ctrl_c_pressed_twice_is_ctrl_c(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: Sandbox, gap: float
+) -> None:
+    process = begun_export(monkeypatch, tmp_path / "out.jsonl", slow)
+    process.send_signal(signal.SIGINT)
+    time.sleep(gap)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=40)
+    assert (process.returncode, said) == (130, "  kept: 50 chats; the same command goes on from there\n! stopped\n")
+    assert names_in(tmp_path) == ["out.jsonl.partial", "out.jsonl.partial.log"]
+
+
+def test_a_third_ctrl_c_ends_a_clean_up_that_hangs() -> None:
+    code = (
+        "import asyncio\n"
+        "from periskope_async.cli.stopping import run_until_stopped\n"
+        "async def main():\n"
+        "    try:\n"
+        "        print('begun', flush=True)\n"
+        "        await asyncio.sleep(60)\n"
+        "    finally:\n"
+        "        print('cleaning up', flush=True)\n"
+        "        await asyncio.sleep(60)\n"
+        "run_until_stopped(main())"
+    )
+    with hearing_ctrl_c():
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "cleaning up\n"
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=40)
+    assert (process.returncode, said) == (-signal.SIGINT, "")
 
 
 def test_a_killed_export_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: Sandbox) -> None:
