@@ -70,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
     except CycloptsError as error:
         say("✗", str(error))
         if isinstance(error, UnknownOptionError) and arguments[0] == "send":
-            say(None, 'a text that begins with a dash goes behind --: periskope send CHAT-ID -- "-5 degrees"')
+            say(None, 'a text that begins with a dash goes behind `--`: `periskope send CHAT-ID -- "-5 degrees"`')
         return Exit.USAGE
     except KeyboardInterrupt:
         say("!", "stopped")
