@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from periskope_async.export.plan import Progress
     from periskope_async.export.spool import Spool
     from periskope_async.export.walking import SourceWalk
+    from periskope_async.paging.pager import Pager
     from periskope_async.paging.report import WalkReport
     from periskope_async.tables.columns import Batch
 
@@ -340,19 +341,19 @@ class Finish:
         return [name for name, walk in self._job.walks.items() if walk.source == source]
 
     def _state_of_walks(self, source: str) -> State:
-        max_items = self._job.plan.pagers[source].max_items
-        return state_of(_complete(self._spool, name, max_items=max_items) for name in self._walks_of(source))
+        pager = self._job.plan.pagers[source]
+        return state_of(_complete(self._spool, name, pager) for name in self._walks_of(source))
 
 
-def _complete(spool: Spool, name: str, *, max_items: int | None) -> bool | None:
+def _complete(spool: Spool, name: str, pager: Pager[Any]) -> bool | None:
     """Tell whether all requested rows are there, even if several runs fetched them."""
     kept = spool.kept[name]
     report = kept.report
     if report is None:
         return False
-    if max_items is not None and kept.rows >= max_items:
+    if pager.max_items is not None and kept.rows >= pager.max_items:
         return True
-    if report.complete is None:
+    if report.complete is None and pager.options.consistency != "none":
         # A resumed walk does not know the rows of earlier runs. The spool does: it holds as many different rows as the
         # server counted from the first page to the last one.
         counts = {page.count for page in spool.pages if page.walk == name} | {report.count_at_end}

@@ -106,7 +106,7 @@ class Pager(Generic[T]):
         listing: Listing[Any] | None = None,
     ) -> None:
         self._source = source
-        self._options = options
+        self.options = options
         self._hooks = hooks
         self._raw = raw
         self.listing = listing
@@ -128,7 +128,7 @@ class Pager(Generic[T]):
         """Give the same walk with each row as its original JSON bytes; ``hooks`` are told of its pages too."""
         if self._raw is None:
             raise ConfigError("this pager gives raw rows already")
-        return Pager(self._raw(), self._options, hooks=(*self._hooks, *hooks))
+        return Pager(self._raw(), self.options, hooks=(*self._hooks, *hooks))
 
     async def first(self) -> T | None:
         """Give the first row, or None if there is none. Asks for one row."""
@@ -162,7 +162,7 @@ class Pager(Generic[T]):
 
         The documents call the count a total; no recorded answer proves it.
         """
-        account, offset = WalkReport(), self._options.offset
+        account, offset = WalkReport(), self.options.offset
         unread = await self._source.fetch(offset=offset, limit=1, is_reversed=False, account=account)
         return (await unread.read()).count
 
@@ -182,14 +182,14 @@ class Pager(Generic[T]):
     @property
     def max_items(self) -> int | None:
         """The number of wanted rows; None for all."""
-        return self._options.max_items
+        return self.options.max_items
 
     def resuming(self, token: str) -> Pager[T]:
         """Give the same walk, to go on behind ``token``. ``max_items`` counts the rows delivered before it.
 
         Raises ConfigError if the token is of another query.
         """
-        place = read_token(token, query=self._options.fingerprint)
+        place = read_token(token, query=self.options.fingerprint)
         left = None if self.max_items is None else max(0, self.max_items - place.delivered)
         return self._with(resume=place, max_items=left)
 
@@ -213,22 +213,22 @@ class Pager(Generic[T]):
         return f"<Pager {self._report.rows_placed} rows placed, {self._report.why}>"
 
     def _begin(self, *, are_rows_late: bool = False) -> tuple[WalkRun[T], Handover]:
-        walk = self._options.walk()
+        walk = self.options.walk()
         run = WalkRun(
             walk,
             self._source,
-            prefetch=self._options.prefetch,
+            prefetch=self.options.prefetch,
             hooks=self._hooks,
             leaving=self._leaving,
             are_rows_late=are_rows_late,
         )
         self._report = walk.report
-        self._handover = self._options.handover()
+        self._handover = self.options.handover()
         self._runs.add(run)
         return run, self._handover
 
     def _with(self, **changes: Any) -> Pager[T]:
-        options = replace(self._options, **changes)
+        options = replace(self.options, **changes)
         return Pager(self._source, options, hooks=self._hooks, raw=self._raw, listing=self.listing)
 
 

@@ -22,7 +22,7 @@ from periskope_async.errors import ConfigError, ExportError
 from periskope_async.export import export, sqlite_file
 from periskope_async.export.compression import opened
 from periskope_async.export.formats import format_of
-from periskope_async.sandbox import Sandbox
+from periskope_async.sandbox import Body, Sandbox
 from periskope_async.tables.columns import batches_of, table_of
 from tests.export.test_runner import connected, names_in, truth
 
@@ -355,3 +355,12 @@ def test_a_killed_export_ends_as_an_undisturbed_one(
     record_property("left", dict(left))
     assert left["it had ended"] <= KILLS / 2
     assert len(names_in(tmp_path)) == 2 * (KILLS + (KILLS > 1))
+
+
+async def test_rows_of_a_walk_without_memory_may_be_doubled(tmp_path: Path) -> None:
+    pages = [b'{"count":4,"chats":[{"chat_id":"%d@c.us"},{"chat_id":"2@c.us"}]}' % number for number in (1, 3)]
+    async with connected(chats=0) as (sandbox, client):
+        sandbox.script(*[Body(page, "application/json") for page in pages])
+        pager = client.iter_chats(page_size=2, prefetch=1, consistency="none")
+        result = await export(pager, tmp_path / "out.jsonl")
+    assert (result.rows, result.manifest.state) == (4, "unknown")
