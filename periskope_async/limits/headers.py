@@ -7,7 +7,7 @@ clock means nothing by ours. So every time is the difference of two of the serve
 machine is ever asked.
 
 Gateways in between rewrite these headers. We read each in every dialect found in the wild (seconds left, Unix seconds
-or milliseconds, HTTP or ISO date, fractions). A doubtful one reads as None and is named in
+or milliseconds, HTTP or ISO date, fractions), ``Retry-After`` too. A doubtful one reads as None and is named in
 :attr:`LimitHeaders.unusable`: it must never widen or narrow a budget.
 
 The ``RateLimit`` fields of the IETF's drafts are read too
@@ -32,7 +32,10 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["LimitHeaders", "parse_limit_headers"]
+__all__ = ["MOST_RETRY_AFTER_SECONDS", "LimitHeaders", "parse_limit_headers"]
+
+MOST_RETRY_AFTER_SECONDS = 7 * 86_400
+"""A server that asks for a longer wait has a fault: it would shut a key out for years."""
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 
@@ -66,7 +69,7 @@ class LimitHeaders(Struct, frozen=True, kw_only=True, gc=False):
     window: float | None = None
     """Seconds of the window, named by a policy: at most so long, since the policy rounds it up."""
     retry_after: float | None = None
-    """Seconds to stay away, from ``Retry-After`` in either of its forms."""
+    """Seconds to stay away, from ``Retry-After``: at most seven days."""
     server_time: float | None = None
     """The ``Date`` header in Unix seconds: to be compared with other times of the same server, never with ours."""
     is_cached: bool = False
@@ -276,23 +279,34 @@ def _count(name: str, text: str, unusable: list[str]) -> int | None:
 
 
 def _reset(name: str, text: str, date: float | None, unusable: list[str]) -> _Reset:
+    left, rounded_by = _seconds_left(name, text, date, unusable)
+    return _plausible(name, left, unusable, most=_MOST_SECONDS_AHEAD), rounded_by
+
+
+def _retry_after(text: str, date: float | None, unusable: list[str]) -> float | None:
+    left, _ = _seconds_left("Retry-After", text, date, unusable)
+    return _plausible("Retry-After", left, unusable, most=MOST_RETRY_AFTER_SECONDS)
+
+
+def _seconds_left(name: str, text: str, date: float | None, unusable: list[str]) -> _Reset:
+    """Give the seconds from ``Date`` to a moment in any dialect; below 0 if it is over."""
     number = _number(text)
     if number is not None and 0 <= number < _SECONDS_LEFT_BELOW:
-        return _plausible(name, number, unusable), 1.0
+        return number, 1.0
     moment = _date(text) if number is None else _unix_seconds(number)
     if moment is None:
         unusable.append(f"{name}: {text[:40]!r} is neither seconds left, nor a Unix time, nor a date")
     elif date is None:
         unusable.append(f"{name}: a moment by the server's clock, and no Date header to compare it with")
     else:
-        return _plausible(name, moment - date, unusable), 2.0 if moment.is_integer() else 1.0
+        return moment - date, 2.0 if moment.is_integer() else 1.0
     return _NO_RESET
 
 
-def _plausible(name: str, left: float, unusable: list[str]) -> float | None:
+def _plausible(name: str, left: float | None, unusable: list[str], *, most: float) -> float | None:
     """Give the seconds left, at least 0; None if no window and no handler explains them."""
-    if -_MOST_SECONDS_BEFORE_DATE <= left <= _MOST_SECONDS_AHEAD:
-        return max(0.0, left)
+    if left is None or -_MOST_SECONDS_BEFORE_DATE <= left <= most:
+        return None if left is None else max(0.0, left)
     where = "after" if left > 0 else "before"
     unusable.append(f"{name}: lies {abs(left):.0f} s {where} the response's own Date")
     return None
@@ -302,21 +316,6 @@ def _unix_seconds(number: float) -> float | None:
     if number >= _UNIX_MILLISECONDS_FROM:
         return number / 1000
     return number if number >= _UNIX_SECONDS_FROM else None
-
-
-def _retry_after(text: str, date: float | None, unusable: list[str]) -> float | None:
-    number = _number(text)
-    if number is None:
-        moment = _date(text)
-        if moment is not None and date is not None:
-            return max(0.0, moment - date)
-        why = "a date, and no Date header to compare it with" if moment is not None else "neither seconds nor a date"
-        unusable.append(f"Retry-After: {text[:40]!r} is {why}")
-        return None
-    if number < 0:
-        unusable.append(f"Retry-After: {text[:40]!r} is negative")
-        return None
-    return number
 
 
 # Most answers repeat the text of the answer before. Parsing a date takes as long as checking a whole page's overlap.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from periskope_async.limits.clock import RemoteClock
+from periskope_async.limits.headers import MOST_RETRY_AFTER_SECONDS
 from periskope_async.limits.jitter import JitterEstimate
 from periskope_async.limits.rate import RateLimit, assumed_rate
 from periskope_async.limits.stamp import DateStamp
@@ -251,6 +252,8 @@ class RemoteBudget:
 
     def close_for(self, seconds: float, now: float) -> None:
         """Let nothing go for some seconds, in no process."""
+        # Whatever a mistake here may make of them: Redis would keep it, and shut the key out everywhere.
+        seconds = min(seconds, MOST_RETRY_AFTER_SECONDS)
         self._close_until(now + seconds)
         self.news.closed_until = max(self.news.closed_until, now + seconds)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from periskope_async.limits.headers import LimitHeaders, parse_limit_headers
+from periskope_async.limits.headers import MOST_RETRY_AFTER_SECONDS, LimitHeaders, parse_limit_headers
 
 DATE = "Fri, 24 Jan 2025 05:50:32 GMT"
 EPOCH = 1737697832
@@ -81,21 +81,54 @@ def test_limit_and_remaining(limit: str, remaining: str, expected: tuple[int | N
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("1", 1.0), ("2.5", 2.5), ("120", 120.0), ("Fri, 24 Jan 2025 05:50:35 GMT", 3.0), ("0", 0.0)],
+    [
+        ("1", 1.0),
+        ("2.5", 2.5),
+        ("120", 120.0),
+        ("Fri, 24 Jan 2025 05:50:35 GMT", 3.0),
+        ("0", 0.0),
+        ("604800", 604_800.0),  # seven days
+        ("Fri, 31 Jan 2025 05:50:32 GMT", 604_800.0),
+        (str(EPOCH + 3), 3.0),
+        (f"{EPOCH + 3}.25", 3.25),
+        (str((EPOCH + 3) * 1000), 3.0),
+        ("2025-01-24T05:50:35Z", 3.0),
+        (str(EPOCH - 2), 0.0),
+        ("Fri, 24 Jan 2025 05:50:30 GMT", 0.0),
+        ("604801, 3", 3.0),
+    ],
 )
-def test_retry_after_in_both_forms(text: str, seconds: float) -> None:
+def test_a_retry_after_in_any_form_becomes_a_difference(text: str, seconds: float) -> None:
     assert parse_limit_headers({"Date": DATE, "Retry-After": text}).retry_after == seconds
 
 
-@pytest.mark.parametrize("text", ["-1", "later", "", "1m"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-1",
+        "later",
+        "",
+        "1m",
+        "604801",
+        "1000000",
+        "12345678",
+        "Fri, 31 Jan 2025 05:50:33 GMT",
+        "Sun, 06 Nov 2094 08:49:37 GMT",
+        str(EPOCH + 604_801),
+        str((EPOCH + 604_801) * 1000),
+        "9" * 18,
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+    ],
+)
 def test_a_retry_after_that_makes_no_sense_is_named(text: str) -> None:
     told = parse_limit_headers({"Date": DATE, "Retry-After": text})
     assert told.retry_after is None
     assert "Retry-After" in told.unusable[0]
 
 
-def test_a_retry_after_date_without_a_date_header_is_not_guessed() -> None:
-    told = parse_limit_headers({"Retry-After": DATE})
+@pytest.mark.parametrize("text", [DATE, str(EPOCH), str(EPOCH * 1000)])
+def test_a_retry_after_moment_without_a_date_header_is_not_guessed(text: str) -> None:
+    told = parse_limit_headers({"Retry-After": text})
     assert told.retry_after is None
     assert "no Date header" in told.unusable[0]
 
@@ -113,6 +146,6 @@ NAMES = ["Date", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Rese
 def test_no_junk_raises_or_gives_a_number_that_makes_no_sense(headers: dict[str, str]) -> None:
     told = parse_limit_headers(headers)
     assert told.resets_in is None or 0 <= told.resets_in < float("inf")
-    assert told.retry_after is None or 0 <= told.retry_after < float("inf")
+    assert told.retry_after is None or 0 <= told.retry_after <= MOST_RETRY_AFTER_SECONDS
     assert told.limit is None or told.limit > 0
     assert told.limit is None or told.remaining is None or 0 <= told.remaining <= told.limit
