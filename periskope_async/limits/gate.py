@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -64,6 +65,8 @@ class Gate:
 
     _SECONDS_BETWEEN_LOOKS = 1e-3
     """How soon to look again if the budget cannot tell."""
+    _SECONDS_TO_ASK = 0.0
+    """How long anybody waits at least, until the budget can tell."""
 
     def __init__(
         self, budget: Budget, *, max_wait: float | None, burst: int | None = None, rng: random.Random | None = None
@@ -77,6 +80,8 @@ class Gate:
         self._rng = rng or random.SystemRandom()
         self._overload = Overload()
         self._queue = WaitQueue()
+        self._served_at = -math.inf
+        """When the latest one in line got its token."""
         self._seconds_waited = 0.0
         self._reported: set[str] = set()
         self._alarm = Alarm(self._serve)
@@ -89,8 +94,8 @@ class Gate:
     async def acquire(self, *, is_retry: bool = False, is_bulk: bool = False, hooks: Sequence[Hook] = ()) -> Permit:
         """Wait for leave to send one request; a retry goes to the head of the queue, bulk lets single calls go ahead.
 
-        Raises WaitTooLong before waiting in vain, ClosedError once the limiter is closed, WrongLoopError in another
-        event loop than the first.
+        Raises WaitTooLong before waiting in vain, or at the end of its patience; ClosedError once the limiter is
+        closed, WrongLoopError in another event loop than the first.
         """
         loop = self._bind()
         now = loop.time()
@@ -166,7 +171,9 @@ class Gate:
     ) -> Entry:
         is_told = bool(hooks) or logger.isEnabledFor(logging.DEBUG)
         needed = self._budget.wait_for(1 if is_retry or self._max_wait is None else self._queue.waiting + 1, now)
-        if needed > self._patience:
+        # Two clocks may have made the reset behind an estimate: the wait may be far shorter.
+        is_sure = self._budget.is_window_sure or self._budget.closed_for(now) > self._patience
+        if is_sure and needed > self._patience:
             raise self._too_long(needed)
         waiter = Waiter(loop.create_future(), now, is_bulk)
         self._queue.join(waiter, at_head=is_retry)
@@ -197,8 +204,11 @@ class Gate:
         now = loop.time()
         budget = self._budget
         for token in budget.take_up_to(self._queue.waiting, now):
-            if not self._queue.serve((budget, token)):
+            if self._queue.serve((budget, token)):
+                self._served_at = now
+            else:
                 budget.give_back(token)
+        next_end = self._fail_overdue(now)
         if not self._queue.waiting:
             self._is_long_wait_told = False
             self._alarm.stop()
@@ -206,7 +216,7 @@ class Gate:
         wait = self._budget.wait_for(1, now)
         self._tell_long_wait(wait)
         # The estimate is a window off if only an answer can free a token. An early look costs nothing.
-        self._alarm.set(loop, now + max(wait or self._SECONDS_BETWEEN_LOOKS, 1e-3))
+        self._alarm.set(loop, max(now + 1e-3, min(now + (wait or self._SECONDS_BETWEEN_LOOKS), next_end)))
 
     def sent(self, token: Entry) -> None:
         """Book the moment of sending, for a permit: from now on it is known when the token is back."""
@@ -274,10 +284,21 @@ class Gate:
             if since + self._patience < reopens_at:
                 self._queue.fail(waiter, self._too_long(reopens_at - since))
 
+    def _fail_overdue(self, now: float) -> float:
+        """Fail the waiters at the end of their patience. Give the moment when the next one's ends."""
+        patience = max(self._patience, self._SECONDS_TO_ASK)
+        while (oldest := self._queue.oldest) is not None:
+            # Without a ``max_wait``, those in a long line are patient while it moves.
+            since = max(oldest.since, self._served_at) if self._max_wait is None else oldest.since
+            if since + patience > now:
+                return since + patience
+            self._queue.fail(oldest, self._too_long(now - since + self._budget.wait_for(1, now)))
+        return math.inf
+
     def _too_long(self, needed: float) -> WaitTooLong:
         view = self.snapshot()
         return WaitTooLong(
-            f"the limit of {view.limit} requests in {view.window:g} s calls for a wait of {needed:.2f} s, more than "
+            f"the limit of {self._limit_text} calls for a wait of {needed:.2f} s, more than "
             f"the {self._patience:g} s allowed by RateLimiter(max_wait=...); nothing was sent",
             needed=needed,
             limit=view.limit,
@@ -290,10 +311,9 @@ class Gate:
         if wait > _LONG_WAIT_SECONDS and not self._is_long_wait_told:
             self._is_long_wait_told = True
             logger.warning(
-                "waiting %.0f s for the limit of %d requests in %g s (%s, by %s); %d requests are in line",
+                "waiting %.0f s for the limit of %s (%s, by %s); %d requests are in line",
                 wait,
-                self._budget.limit,
-                self._budget.window,
+                self._limit_text,
                 self._reason(),
                 self._told_by or "no header yet",
                 self._queue.waiting,
@@ -312,6 +332,11 @@ class Gate:
                 waiting=view.waiting,
             )
             announce(hooks, event)
+
+    @property
+    def _limit_text(self) -> str:
+        budget = self._budget
+        return f"{budget.limit} requests in {'' if budget.is_window_sure else 'probably '}{budget.window:g} s"
 
     def _reason(self) -> str:
         if self._budget.closed_for(self._now()):

@@ -39,15 +39,24 @@ class WaitQueue:
         """How many still wait, with the cancelled ones until they have left."""
         self._calls: deque[Waiter] = deque()
         self._pages: deque[Waiter] = deque()
+        self._by_age: deque[Waiter] = deque()
         self._calls_in_a_row = 0
 
     def __iter__(self) -> Iterator[Waiter]:
         """Give those still waiting, calls first."""
         return (waiter for line in (self._calls, self._pages) for waiter in line if not waiter.ready.done())
 
+    @property
+    def oldest(self) -> Waiter | None:
+        """The one who has waited longest, of both lanes; None if nobody waits."""
+        while self._by_age and self._by_age[0].ready.done():
+            self._by_age.popleft()
+        return self._by_age[0] if self._by_age else None
+
     def join(self, waiter: Waiter, *, at_head: bool) -> None:
         """Take a place in its lane: at the end, or at the head if the request was in line before."""
         self.waiting += 1
+        self._by_age.append(waiter)
         line = self._line_of(waiter)
         if at_head:
             line.appendleft(waiter)
@@ -89,6 +98,7 @@ class WaitQueue:
             self.fail(waiter, error())
         self._calls.clear()
         self._pages.clear()
+        self._by_age.clear()
 
     def _line_of(self, waiter: Waiter) -> deque[Waiter]:
         return self._pages if waiter.is_bulk else self._calls

@@ -52,7 +52,7 @@ class SharedLimiter(Gate):
     One trip to Redis reserves for all waiters of this process, and one tells how the requests ended. Neither is on the
     way of an answer. Redis may not answer within half a second. Then this process goes on with an equal share of the
     last known limit, says so once at WARNING, and returns when Redis is back. Nobody may go for one window then, in
-    either direction.
+    either direction. A ``max_wait`` below half a second leaves Redis that time to answer.
 
     Redis' clock must run forward, and Redis must not evict keys in use: choose ``noeviction`` or an ``lfu`` policy. An
     evicted budget is forgotten. It is taken to be spent for one window.
@@ -62,6 +62,7 @@ class SharedLimiter(Gate):
     """
 
     _SECONDS_BETWEEN_LOOKS = 0.05
+    _SECONDS_TO_ASK = 0.5
 
     def __init__(
         self,

@@ -32,6 +32,20 @@ async def test_two_limiters_share_a_budget(any_store: Store) -> None:
         assert one.rate_limit.in_flight == 0
 
 
+async def test_max_wait_bounds_the_wait_for_redis_too(store: Store) -> None:
+    """It gets its half second in any case: nobody knows before what is free."""
+    async with (
+        Sandbox(chats=10, limit=1, window=20.0) as sandbox,
+        client_of(sandbox, store.url, max_wait=0.1) as one,
+        client_of(sandbox, store.url, max_wait=1.0) as two,
+    ):
+        await one.list_chats(limit=1)
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(WaitTooLong):
+            await two.list_chats(limit=1)
+        assert asyncio.get_running_loop().time() - began < 3.0
+
+
 async def test_the_environment_names_redis(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERISKOPE_REDIS_URL", store.url)
     async with Sandbox(chats=10, limit=PLENTY) as sandbox:
