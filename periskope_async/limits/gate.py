@@ -24,6 +24,7 @@ from periskope_async.limits.ledger import Ledger
 from periskope_async.limits.overload import Overload
 from periskope_async.limits.permit import Permit
 from periskope_async.limits.queue import Waiter, WaitQueue
+from periskope_async.limits.rate import ASSUMED
 from periskope_async.limits.shaper import Shaper
 from periskope_async.limits.snapshot import RateLimitSnapshot
 from periskope_async.typed import is_number
@@ -234,7 +235,9 @@ class Gate:
         if variation is not None:
             budget.observe_jitter(variation)
         is_refusal = status == _TOO_MANY_REQUESTS or self._overload.is_limit(status, now)
-        jitter = self._rng.uniform(0, budget.window * _REOPENING_JITTER) if is_refusal else 0.0
+        # Another limit's window is not known. It may be far shorter.
+        window = budget.window if headers.is_spent else min(budget.window, ASSUMED.window)
+        jitter = self._rng.uniform(0, window * _REOPENING_JITTER) if is_refusal else 0.0
         is_failure = status >= _BAD_REQUEST and not is_refusal
         if is_refusal and headers.retry_after is not None:
             self._told_by = "Retry-After"

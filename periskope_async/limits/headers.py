@@ -81,6 +81,11 @@ class LimitHeaders(Struct, frozen=True, kw_only=True, gc=False):
         """Whether the response said how the budget stands."""
         return self.limit is not None and self.remaining is not None
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether the limit is used up. If not, another limit, behind or before this one, is behind a refusal."""
+        return self.limit is not None and self.remaining == 0
+
 
 # The texts of a limit, its remaining and its reset, each as often as it is there.
 _Columns: TypeAlias = "tuple[list[str], list[str], list[str]]"

@@ -384,14 +384,14 @@ class Ledger:
     def _refuse(self, token: Token, now: float, headers: LimitHeaders, jitter: float, *, was_question: bool) -> None:
         self._closing.refusals += 1
         self._count.book_refusal()
-        if headers:
+        if headers.is_spent:
             if was_question and (self._told.opened is None or not self._window.is_relied_on):
                 self._learn_refused_question(token)
             elif self._closing.first is None and self._closing.is_over(now):
                 self._closing.first = token
         else:
             self._slow_down(token, now)
-        asked, left = headers.retry_after or 0.0, headers.resets_in or 0.0
+        asked, left = headers.retry_after or 0.0, (headers.resets_in or 0.0) if headers.is_spent else 0.0
         # Two clocks may have made a reset. A window of known length ends by then, and Retry-After needs no clock.
         wait = max(asked, min(left, self._window.seconds)) if self._window.is_relied_on else asked or left
         if not wait:
@@ -414,7 +414,7 @@ class Ledger:
             self._window.lasted(min(lasted, _MOST_ASKED_SECONDS))
 
     def _slow_down(self, token: Token, now: float) -> None:
-        """Take a refusal without a header to explain it."""
+        """Take a refusal that no header explains."""
         if not self._pace.is_on:
             passed = sum(not other.is_refused for other in self._tokens.counted_with(token, 1.0, slack=self._slack))
             self._pace.start(max(1.0, passed), sent_at=self._tokens.last_sent_at)

@@ -224,15 +224,15 @@ class RemoteBudget:
             self._end(token, max(sent_at, now - jitter_estimate.head_start))
             jitter_estimate.observe_answer(now - sent_at, self.window)
         if headers:
-            self._learn(sent_at, now, headers, is_refusal=is_refusal)
-        elif is_refusal:
+            self._learn(sent_at, now, headers, is_refusal=is_refusal and headers.is_spent)
+        if is_refusal and not headers.is_spent:
             self.news.slowed_at = max(self.news.slowed_at, sent_at)
         if not is_refusal:
             self.news.passed += 1
         else:
             self.refusals += 1
-            wait = max(headers.retry_after or 0.0, headers.resets_in or 0.0)
-            if headers:
+            wait = max(headers.retry_after or 0.0, (headers.resets_in or 0.0) if headers.is_spent else 0.0)
+            if headers.is_spent:
                 self.news.refused_at = max(self.news.refused_at, sent_at)
             else:
                 wait = wait or 1 / (self.requests_per_second * self.processes)

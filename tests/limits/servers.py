@@ -129,7 +129,19 @@ class LeakyBucket:
         return Counted(is_refused, self.limit, 0, now, 0.0)
 
 
-Server = FixedWindow | SlidingLog | TokenBucket | Sandboxed | LeakyBucket
+class TwoLimits:
+    """A gateway tells its own wide limit with every answer; an app behind it refuses above a narrow one."""
+
+    def __init__(self, told: FixedWindow, silent: FixedWindow | LeakyBucket, *, retry_after: float = 0.0) -> None:
+        self.limit = told.limit
+        self.told, self.silent, self.retry_after = told, silent, retry_after
+
+    def count(self, now: float) -> Counted:
+        told, is_refused = self.told.count(now), self.silent.count(now).is_refused
+        return replace(told, is_refused=is_refused, retry_after=self.retry_after)
+
+
+Server = FixedWindow | SlidingLog | TokenBucket | Sandboxed | LeakyBucket | TwoLimits
 
 
 def headers_of(counted: Counted, answered_at: float) -> LimitHeaders:

@@ -230,6 +230,18 @@ async def test_a_refusal_with_headers_slows_nobody_down() -> None:
     assert 1.0 <= sent[0] - started <= sent[1] - started <= 1.3
 
 
+@pytest.mark.parametrize("remaining", [0, 990])
+async def test_another_limits_refusal_does_not_hold_for_a_share_of_the_told_window(remaining: int) -> None:
+    """The jitter at the reopening fits the wait: six seconds are a share of a minute."""
+    gate = limiter(RateLimit(1000, 60.0))
+    headers = LimitHeaders(limit=1000, remaining=remaining, resets_in=60.0, retry_after=1.0)
+    for permit in [await gate.acquire() for _ in range(30)]:
+        permit.sent()
+        permit.answered(headers, status=429)
+    held = gate._budget.closed_for(asyncio.get_running_loop().time())
+    assert (held <= 1.1) is (remaining > 0)
+
+
 async def test_a_wait_above_max_wait_raises_at_once_with_all_the_numbers() -> None:
     gate = limiter(RateLimit(2, 60.0), max_wait=5.0)
     for _ in range(2):

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.ledger import Ledger
-from tests.limits.servers import FixedWindow, LeakyBucket, RedisWindow
+from tests.limits.servers import FixedWindow, LeakyBucket, RedisWindow, TwoLimits
 from tests.limits.simulation import Habits, Network, Outcome, Simulation, floor, run
 
 if TYPE_CHECKING:
@@ -353,3 +353,25 @@ def test_failures_that_are_taken_back_teach_no_shorter_window(others: int) -> No
             habits=Habits(fails=0.3),
         )
         assert ledger.window == 1.0
+
+
+@pytest.mark.parametrize("retry_after", [0.0, 1.0])
+@pytest.mark.parametrize(("limit", "window"), [(1000, 60.0), (200, 900.0), (100, 10.0)])
+@pytest.mark.parametrize("silent", [FixedWindow, LeakyBucket])
+def test_a_narrow_limit_behind_a_wide_one_is_found(
+    silent: type[FixedWindow | LeakyBucket], limit: int, window: float, retry_after: float
+) -> None:
+    """Its refusals bear the headers of the wide one, which say that requests remain."""
+    for seed in SEEDS:
+        narrow = LeakyBucket(10, early=0) if silent is LeakyBucket else FixedWindow(10, 1.0)
+        outcome = run(
+            Ledger(),
+            TwoLimits(FixedWindow(limit, window), narrow, retry_after=retry_after),
+            requests=150,
+            rng=random.Random(seed),
+            tasks=30,
+        )
+        assert outcome.seconds <= 2 * floor(150, 10, 1.0)
+        # All thirty of the first burst but one, and few later.
+        assert len(outcome.refused_at) <= 45
+        assert outcome.refusals(after=10.0) <= 5

@@ -8,7 +8,7 @@ from periskope_async.limits.headers import MOST_RETRY_AFTER_SECONDS, LimitHeader
 from periskope_async.limits.remote import RemoteBudget
 
 # Places in the arguments of the settling script.
-_CLOSED_FOR = 6
+_CLOSED_FOR, _REFUSED_AT, _SLOWED_AT = 6, 9, 12
 
 
 @pytest.mark.parametrize("asked", [5.0, 7 * 86_400.0, 1_737_697_834.0])
@@ -26,3 +26,18 @@ def test_redis_keeps_no_wait_of_years(asked: float, *, is_refusal: bool) -> None
     told = budget.tell("process", 0.02)[_CLOSED_FOR]
     assert told == round(min(asked, MOST_RETRY_AFTER_SECONDS) * 1e6)
     assert budget.closed_for(0.02) == pytest.approx(min(asked, MOST_RETRY_AFTER_SECONDS))
+
+
+@pytest.mark.parametrize(
+    ("remaining", "is_spent"), [(0, True), (1, False), (990, False), (None, False)], ids=["0", "1", "990", "unknown"]
+)
+def test_only_a_limit_that_is_spent_explains_a_refusal(remaining: int | None, *, is_spent: bool) -> None:
+    """Its reset is the wait then. Another limit's refusal slows all processes down instead."""
+    budget = RemoteBudget()
+    budget.take_reply([10**15, 10, 10**6, 0, 0, 1, 0, 10**5, 1, 0, 10**15], asked_at=0.0, told_at=0.001)
+    (ticket,) = budget.take_up_to(1, 0.01)
+    budget.sent(ticket, 0.01)
+    budget.settle(ticket, 0.02, LimitHeaders(limit=1000, remaining=remaining, resets_in=50.0), is_refusal=True)
+    told = budget.tell("process", 0.02)
+    assert (bool(told[_REFUSED_AT]), bool(told[_SLOWED_AT])) == (is_spent, not is_spent)
+    assert budget.closed_for(0.02) == pytest.approx(50.0 if is_spent else 0.1)
