@@ -2,13 +2,16 @@ r"""A secret that never shows itself, and is removed from others' quotes of it (
 
 A gateway likes to quote the key it refuses, in an encoding of its own: PHP writes ``\/`` for a slash, .NET ``\u002b``
 for a plus, HTML ``&#43;``, a redirect ``%2B``, and some show the whole header in base64. Each character is looked
-for in every spelling of it, even with one encoding wrapped in another.
+for in every spelling of it, even with one encoding wrapped in another. A quote may be cut off, and base64 broken into
+lines.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from base64 import b64encode
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +24,10 @@ _SHOWN = b"***"
 _LEAST_CHARACTERS = 4
 _START_CHARACTERS = 12
 _LEAST_BASE64 = 8
+# MIME breaks base64 into lines of 76 characters, PEM into lines of so many.
+_LINE = 64
+_LINE_BREAK = rb"(?:\r?\n|(?:\\{1,8}r)?\\{1,8}n)?"
+_FOR_URLS = {"+": "-", "/": "_"}
 # HTML's names of ASCII characters.
 _ENTITIES = {
     "!": "excl", '"': "quot", "#": "num", "$": "dollar", "%": "percnt", "&": "amp", "'": "apos", "(": "lpar",
@@ -71,14 +78,40 @@ class Secret:
 def _redactor(secret: str) -> Callable[[bytes], bytes]:
     """Give a function that redacts a secret of visible ASCII in a body."""
     # Compiling the pattern of a JSON Web Token takes a tenth of a second: only a text with its start is worth that.
-    start = re.compile(_pattern(secret[:_START_CHARACTERS]) if len(secret) >= _LEAST_CHARACTERS else b"(?!)")
+    least = max(_LEAST_CHARACTERS, min(_START_CHARACTERS, len(secret) * 3 // 4))
+    start = re.compile(_pattern(secret[:least]) if len(secret) >= _LEAST_CHARACTERS else b"(?!)")
     encoded = _base64_forms(secret.encode())
+    lines = [form[:_LINE] for form in encoded]
+    parts = [_unescaped(line) for line in lines]
+    # One line's end breaks one half of a line at the most.
+    halves = [_unescaped(half) for line in lines for half in (line[: len(line) // 2], line[len(line) // 2 :])]
 
     def redact(body: bytes) -> bytes:
-        for form in encoded:
-            body = body.replace(form, _SHOWN)
-        # The re module keeps the compiled pattern.
-        return re.sub(_pattern(secret), _SHOWN, body) if start.search(body) else body
+        # The re module keeps the compiled patterns.
+        is_quoted = any(part in body for part in parts)
+        if is_quoted or ((b"\n" in body or b"\\" in body) and any(half in body for half in halves)):
+            body = re.sub(b"|".join(map(_base64_pattern, encoded)), _SHOWN, body)
+        if not start.search(body):
+            return body
+        body = re.sub(_pattern(secret), _SHOWN, body)
+        # What is left was cut off.
+        shown, end = list[bytes](), 0
+        while (begun := start.search(body, end)) is not None:
+            shown += body[end : begun.start()], _SHOWN
+            end = end_of_quote(body, begun)
+        return b"".join([*shown, body[end:]])
+
+    @functools.cache
+    def beginning(length: int) -> re.Pattern[bytes]:
+        return re.compile(_pattern(secret[:length]))
+
+    def end_of_quote(body: bytes, begun: re.Match[bytes]) -> int:
+        """Give the end of the longest beginning of the secret there."""
+        at = begun.start()
+        longer = range(least + 1, len(secret))
+        length = least + bisect_left(longer, True, key=lambda length: beginning(length).match(body, at) is None)
+        longest = beginning(length).match(body, at)
+        return (longest or begun).end()
 
     return redact
 
@@ -108,12 +141,25 @@ def _spellings(character: str) -> bytes:
     return f"(?:{'|'.join(spellings)})".encode()
 
 
-def _base64_forms(secret: bytes) -> list[bytes]:
+def _base64_forms(secret: bytes) -> list[str]:
     """Give the secret's visible forms in base64, for each of its three possible offsets within three bytes."""
-    forms: list[bytes] = []
+    forms: list[str] = []
     for shift in range(3):
-        encoded = b64encode(bytes(shift) + secret)
+        encoded = b64encode(bytes(shift) + secret).decode()
         # The first characters mix with the text before, the last one with the text after.
-        inner = encoded[-(-8 * shift // 6) : 8 * (shift + len(secret)) // 6]
-        forms += [inner, inner.replace(b"/", rb"\/"), inner.translate(bytes.maketrans(b"+/", b"-_"))]
-    return [form for form in dict.fromkeys(forms) if len(form) >= _LEAST_BASE64]
+        forms.append(encoded[-(-8 * shift // 6) : 8 * (shift + len(secret)) // 6])
+    return [form for form in forms if len(form) >= _LEAST_BASE64]
+
+
+def _unescaped(text: str) -> bytes:
+    """Give the longest part of base64 that no encoder escapes. A search for it costs less than one for the pattern."""
+    return max(re.split("[+/]", text), key=len).encode()
+
+
+def _base64_pattern(form: str) -> bytes:
+    return _LINE_BREAK.join(
+        b"(?:%b|%b)" % (_spellings(character), _spellings(_FOR_URLS[character]))
+        if character in _FOR_URLS
+        else character.encode()
+        for character in form
+    )
