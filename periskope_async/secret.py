@@ -8,10 +8,8 @@ lines.
 
 from __future__ import annotations
 
-import functools
 import re
 from base64 import b64encode
-from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -98,22 +96,20 @@ def _redactor(secret: str) -> Callable[[bytes], bytes]:
         shown, end = list[bytes](), 0
         while (begun := start.search(body, end)) is not None:
             shown += body[end : begun.start()], _SHOWN
-            end = end_of_quote(body, begun)
+            end = _end_of_quote(body, begun.end(), secret[least:])
         return b"".join([*shown, body[end:]])
 
-    @functools.cache
-    def beginning(length: int) -> re.Pattern[bytes]:
-        return re.compile(_pattern(secret[:length]))
-
-    def end_of_quote(body: bytes, begun: re.Match[bytes]) -> int:
-        """Give the end of the longest beginning of the secret there."""
-        at = begun.start()
-        longer = range(least + 1, len(secret))
-        length = least + bisect_left(longer, True, key=lambda length: beginning(length).match(body, at) is None)
-        longest = beginning(length).match(body, at)
-        return (longest or begun).end()
-
     return redact
+
+
+def _end_of_quote(body: bytes, at: int, rest: str) -> int:
+    """Give where a cut quote of a secret ends, if ``rest`` may follow ``at``."""
+    for character in rest:
+        found = re.compile(_spellings(character)).match(body, at)
+        if found is None:
+            break
+        at = found.end()
+    return at
 
 
 def _pattern(text: str) -> bytes:

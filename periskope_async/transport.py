@@ -194,7 +194,7 @@ def _without_key(headers: CIMultiDictProxy[str], api_key: Secret) -> CIMultiDict
     """Give an answer's headers without the key, for they end up in logs and errors."""
     # A quoted key is no shorter than the key itself.
     least = len(api_key.reveal())
-    together = "\n".join([value for value in headers.values() if len(value) >= least])
+    together = " ".join([value for value in headers.values() if len(value) >= least])
     if not together or api_key.redact_text(together) == together:
         return headers
     return CIMultiDictProxy(CIMultiDict((name, api_key.redact_text(value)) for name, value in headers.items()))
