@@ -55,8 +55,8 @@ app.command(webhooks_app)
 app.command(doctor)
 app.command(sandbox)
 app.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType] - its further arguments have no types
-    help="Let the shell complete commands, options and their words: bash, zsh, fish, PowerShell. This writes a script, and "
-    "adds a line to your shell's start-up file."
+    help="Let the shell complete commands, options and their words: bash, zsh, fish, PowerShell. This writes a script, "
+    "and adds a line to your shell's start-up file."
 )
 
 

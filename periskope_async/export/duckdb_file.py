@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from periskope_async.export.files import beside
+from periskope_async.export.files import work_folder
 from periskope_async.export.formats import refuse_mirror
 from periskope_async.tables.arrow import pa, record_batches, schema_of
 
@@ -30,7 +30,7 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
     """Write all batches. Blocks; raises OSError."""
     # DuckDB refuses an empty file, and makes its own file with the rights of the umask. So it works in a folder closed
     # to everybody else.
-    folder = beside(path, ".d")
+    folder = work_folder(path)
     # A killed run left a database that is not whole.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)

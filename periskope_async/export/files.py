@@ -32,6 +32,7 @@ __all__ = [
     "remove",
     "sync",
     "sync_folder",
+    "work_folder",
     "write_all",
     "write_json",
     "write_whole",
@@ -86,6 +87,11 @@ def beside(target: Path, ending: str) -> Path:
         ending = f"~{_digest(target)}{ending}"
         name = os.fsencode(target.name)[: _MOST_NAME_BYTES - len(ending)].decode(errors="ignore") + ending
     return target.with_name(name)
+
+
+def work_folder(path: Path) -> Path:
+    """Name the folder in which a file is made, if its writer makes others beside it."""
+    return beside(path, ".d")
 
 
 def _digest(path: Path) -> str:

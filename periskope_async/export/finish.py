@@ -40,6 +40,7 @@ from periskope_async.tables.columns import ROWS_A_STEP, Table, batches_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from io import FileIO
     from pathlib import Path
 
     from periskope_async.export.checkpoint import Begun
@@ -110,7 +111,8 @@ class Finish:
                 return self._put_in_place(manifest, product)
             return self._place_partial(manifest, product)
         except OSError as error:
-            remove(self._new)
+            if spool.made is None:
+                remove(self._new)
             raise failed(target, error) from error
 
     def _check_unchanged(self) -> None:
@@ -125,20 +127,24 @@ class Finish:
     def _product(self, *, is_copy: bool) -> Path:
         """Make the new file, and wait until it is on the disk."""
         job, spool = self._job, self._spool
-        if job.form.is_lines and job.older is None:
+        if job.form.is_lines and job.older is None and not is_copy:
             if not spool.size and job.form.codec:
                 self._write_empty_frame()
-            if not is_copy:
-                return spool.rows_path
+            return spool.rows_path
         remove(self._new)
         os.close(open_private(self._new, is_new=True))
         if not job.form.is_lines:
             self._convert()
-        elif job.older is not None:
-            self._write_lines(self._updated_rows(job.older))
         else:
-            with self._new.open("r+b") as copy, spool.rows_path.open("rb") as rows:
-                shutil.copyfileobj(rows, copy)
+            with self._new.open("r+b", buffering=0) as file:
+                if job.older is not None:
+                    self._write_lines(file, self._updated_rows(job.older))
+                else:
+                    with spool.rows_path.open("rb") as rows:
+                        shutil.copyfileobj(rows, file)
+                if not file.tell():
+                    # No reader takes a compressed file of no bytes.
+                    file.write(compressor(job.form.codec)(b""))
         _sync_file(self._new)
         return self._new
 
@@ -166,14 +172,10 @@ class Finish:
                 if self._progress is not None:
                     self._progress(Converted(done, total))
 
-    def _write_lines(self, rows: Iterator[Row]) -> None:
+    def _write_lines(self, file: FileIO, rows: Iterator[Row]) -> None:
         begun = self._spool.begun
-        with self._new.open("r+b", buffering=0) as file:
-            for block in line_blocks(rows, is_tagged=begun.is_tagged, compress=compressor(begun.codec)):
-                write_all(file.fileno(), block)
-            if not file.tell():
-                # No reader takes a compressed file of no bytes.
-                write_all(file.fileno(), compressor(begun.codec)(b""))
+        for block in line_blocks(rows, is_tagged=begun.is_tagged, compress=compressor(begun.codec)):
+            write_all(file.fileno(), block)
 
     def _updated_rows(self, older: Older) -> Iterator[Row]:
         """Give the rows of the updated file."""
@@ -237,7 +239,7 @@ class Finish:
         form = self._job.form
         if self._job.plan.if_exists == "overwrite":
             for log in form.logs_of(place):
-                log.unlink()
+                remove(log)
         refuse_open_database(place, form)
         put_in_place(product, place)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
@@ -68,10 +69,13 @@ class Format(Struct, frozen=True, kw_only=True):
                 parameter="format",
             ) from None
 
-    def logs_of(self, path: Path) -> list[Path]:
+    def logs_of(self, path: Path) -> Iterator[Path]:
         """Name the logs of a database at ``path`` that hold changes."""
-        logs = [path.with_name(path.name + ending) for ending in self.logs]
-        return [log for log in logs if log.exists() and log.stat().st_size]
+        for log in (path.with_name(path.name + ending) for ending in self.logs):
+            # Its program may remove it at any moment.
+            with suppress(FileNotFoundError):
+                if log.stat().st_size:
+                    yield log
 
     def check(self) -> None:
         """Raise ConfigError if its package is missing."""

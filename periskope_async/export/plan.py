@@ -76,13 +76,15 @@ class ExportPlan(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Check for settings that cannot work."""
-        if not isinstance(self.sources, Pager | Mapping) or not self.sources:  # pyright: ignore[reportUnnecessaryIsInstance] - callers may be untyped
+        given = self.sources.values() if isinstance(self.sources, Mapping) else [self.sources]
+        if not given or not all(isinstance(pager, Pager) for pager in given):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may be untyped
             raise ConfigError(f"sources is {self.sources!r}; give a pager, or several by name", parameter="sources")
-        lists = {pager.listing for pager in self.pagers.values()}
-        if len(lists) > 1 or None in lists:
-            names = sorted(found.key if found is not None else "raw rows" for found in lists)
+        # The messages of a chat and those of a phone come from two lists of one kind of row.
+        rows = {None if pager.listing is None else pager.listing.row for pager in given}
+        if len(rows) > 1 or None in rows:
+            names = sorted("bytes" if row is None else row.__name__ for row in rows)
             raise ConfigError(
-                f"sources are of {' and '.join(names)}; give pagers of one list, such as iter_chats() gives",
+                f"sources give rows of {' and '.join(names)}; give pagers of one list, such as iter_chats() gives",
                 parameter="sources",
             )
         if self.if_exists not in get_args(IfExists):

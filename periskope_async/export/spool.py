@@ -24,6 +24,7 @@ from periskope_async.export.files import (
     remove,
     sync,
     sync_folder,
+    work_folder,
     write_all,
 )
 
@@ -183,7 +184,8 @@ def new_path(target: Path) -> Path:
 def refuse_foreign_spool(target: Path) -> None:
     """Raise ExportError if a file at a name of the spool is not of an export."""
     # The checkpoint is made before the others and removed after them: it marks them as ours.
-    others = [path for path in (rows_path(target), new_path(target)) if os.path.lexists(path)]
+    new = new_path(target)
+    others = [path for path in (rows_path(target), new, work_folder(new)) if os.path.lexists(path)]
     path = log_path(target)
     try:
         with path.open("rb") as log:

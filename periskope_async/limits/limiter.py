@@ -50,8 +50,8 @@ class Limiter(Protocol):
         ``is_retry``: it was refused or failed before, and goes first. ``is_bulk``: it is a page of a walk, and single
         calls may go ahead of it. ``hooks`` are to be told of a wait (:class:`~periskope_async.events.Throttled`).
 
-        The permit learns how the request ends. The client passes on any error raised here; WaitTooLong and ClosedError
-        are meant for it.
+        Each request gets a permit of its own, which learns how it ends. The client passes on any error raised here;
+        WaitTooLong and ClosedError are meant for it.
         """
         ...
 

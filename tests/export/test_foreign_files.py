@@ -42,7 +42,7 @@ async def test_a_file_is_left_alone(tmp_path: Path, ending: str, content: bytes,
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("ending", [*ENDINGS, ".partial.new.d"])
 async def test_a_folder_is_left_alone(tmp_path: Path, ending: str) -> None:
     (tmp_path / f"out.jsonl{ending}" / "mine").mkdir(parents=True)
     await refused(tmp_path, rf"out\.jsonl{ending}'")

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from periskope_async.client.lists import CHATS
-from periskope_async.errors import ConfigError, ExportError
+from periskope_async.errors import AuthenticationError, ConfigError, ExportError
 from periskope_async.export import export, sqlite_file
 from periskope_async.export.compression import opened
 from periskope_async.export.formats import format_of
-from periskope_async.sandbox import Body, Sandbox
+from periskope_async.sandbox import Body, Pass, Sandbox, Status
 from periskope_async.tables.columns import batches_of, table_of
 from tests.export.test_runner import connected, names_in, truth
 
@@ -78,11 +78,14 @@ async def test_a_database_that_a_killed_run_left_is_made_anew(tmp_path: Path) ->
     needs("duckdb")
     out = tmp_path / "out.duckdb"
     left = tmp_path / "out.duckdb.partial.new.d"
-    left.mkdir()
-    with closing(pytest.importorskip("duckdb").connect(str(left / "new.duckdb"))) as database:
-        database.execute("CREATE TABLE chats (chat_id TEXT)")
-    async with connected(chats=20) as (_, client):
-        await export(client.iter_chats(), out)
+    async with connected(chats=20) as (sandbox, client):
+        sandbox.script(Pass(), Status(401))
+        with pytest.raises(AuthenticationError):
+            await export(client.iter_chats(page_size=10, prefetch=1), out)
+        left.mkdir()
+        with closing(pytest.importorskip("duckdb").connect(str(left / "new.duckdb"))) as database:
+            database.execute("CREATE TABLE chats (chat_id TEXT)")
+        await export(client.iter_chats(page_size=10), out)
     assert len(ids_in(out)) == 20
     assert not left.exists()
 

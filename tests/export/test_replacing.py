@@ -175,6 +175,17 @@ async def test_changes_to_an_older_database_are_not_made_to_the_new_one(tmp_path
         assert len(ids_in(out)) == 20
 
 
+async def test_a_log_that_cannot_be_removed_costs_nothing(tmp_path: Path) -> None:
+    out, log = tmp_path / "out.sqlite", tmp_path / "out.sqlite-wal"
+    (log / "held").mkdir(parents=True)
+    async with connected(chats=20) as (_, client):
+        with pytest.raises(ExportError, match=r"out\.sqlite-wal' holds changes"):
+            await export(client.iter_chats(), out, if_exists="overwrite")
+        shutil.rmtree(log)
+        result = await export(client.iter_chats(), out, if_exists="overwrite")
+    assert (result.rows, result.resumed_rows) == (20, 20)
+
+
 async def test_a_log_that_comes_during_the_export_is_seen(tmp_path: Path) -> None:
     out = tmp_path / "out.sqlite"
     async with connected(chats=20) as (_, client):

@@ -233,9 +233,10 @@ async def test_the_pager_says_which_list_it_is(tmp_path: Path, list_name: str) -
 async def test_sources_are_of_one_list(tmp_path: Path) -> None:
     async with connected(chats=3) as (_, client):
         refused: dict[str, Any] = {
-            "are of chats and messages": {"a": client.iter_chats(), "b": client.iter_messages()},
-            "are of raw rows": client.iter_chats().raw(),
+            "give rows of Chat and Message": {"a": client.iter_chats(), "b": client.iter_messages()},
+            "give rows of bytes": client.iter_chats().raw(),
             r"is \[\]": [],
+            r"is \{'a': 'x'\}": {"a": "x"},
         }
         for said, sources in refused.items():
             with pytest.raises(ConfigError, match=f"sources {said}"):

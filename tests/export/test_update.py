@@ -147,6 +147,18 @@ async def test_a_file_without_rows_stays_readable(tmp_path: Path, ending: str, m
             assert out.stat().st_size > 0
 
 
+async def test_a_partial_file_without_rows_stays_readable(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl.gz"
+    async with connected(chats=0) as (sandbox, client):
+        sources = {label: client.iter_chats(label=label) for label in ("vip", "lead")}
+        sandbox.script(Status(401))
+        assert (await export(sources, out)).manifest.state == "partial"
+        assert (out.stat().st_size > 0, rows_in(out)) == (True, [])
+        result = await export(sources, out)
+    assert (result.manifest.state, rows_in(out)) == ("whole", [])
+    assert result.manifest.known_since is not None
+
+
 async def test_half_emojis_of_older_rows_are_counted(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     cut, whole = rb'{"chat_id":"1@c.us","chat_name":"cut \ud83d"}', b'{"chat_id":"2@c.us"}'
