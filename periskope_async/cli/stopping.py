@@ -28,8 +28,7 @@ class Stopped(Exception):  # noqa: N818 - it says what happened
 def run_until_stopped(main: Coroutine[object, object, T]) -> T:
     """Run ``main`` on an event loop of its own. Raises Stopped at a signal.
 
-    The first signal cancels ``main``, the second changes nothing, and a third ends the process at once. Ctrl-C raises
-    KeyboardInterrupt while the loop is held, and on Windows.
+    The first signal cancels ``main``, the second changes nothing, and a third ends the process at once.
     """
     # asyncio puts a handler of its own at SIGINT. It raises KeyboardInterrupt at the second one, wherever the loop is:
     # a wake-up that it breaks into is lost, and the clean-up waits for it.
@@ -37,22 +36,22 @@ def run_until_stopped(main: Coroutine[object, object, T]) -> T:
     numbers: list[int] = []
 
     async def run() -> T:
-        task = asyncio.ensure_future(main)
+        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(main)
 
-        def stop(number: int) -> None:
+        def stop(number: int, _: object) -> None:
             numbers.append(number)
             if len(numbers) == 1:
-                task.cancel()
+                loop.call_soon_threadsafe(task.cancel)
             else:
                 # A second cancel would break into the clean-up. If that hangs, the next signal ends it.
-                signal.signal(number, signal.SIG_DFL)
+                _handle_all(signal.SIG_DFL)
 
         for number, handler in before.items():
-            # An ignored signal stays ignored: nohup relies on it. Windows
-            # has no such handlers, nor has a thread beside the main one.
+            # An ignored signal stays ignored: nohup relies on it. A thread beside the main one can have no handlers. A
+            # handler of the loop's would not be called while the loop is held.
             if handler in {signal.SIG_DFL, signal.default_int_handler}:
-                with suppress(NotImplementedError, RuntimeError, ValueError):
-                    asyncio.get_running_loop().add_signal_handler(number, stop, number)
+                with suppress(ValueError):
+                    signal.signal(number, stop)
         return await task
 
     try:
@@ -64,8 +63,16 @@ def run_until_stopped(main: Coroutine[object, object, T]) -> T:
     finally:
         if numbers:
             # Python would show where another Ctrl-C met it on its way out.
-            for number in {signal.SIGINT, *numbers}:
-                signal.signal(number, signal.SIG_IGN)
+            _handle_all(signal.SIG_IGN)
+        else:
+            for number, handler in before.items():
+                with suppress(ValueError):
+                    signal.signal(number, handler)
+
+
+def _handle_all(handler: signal.Handlers) -> None:
+    for number in _SIGNALS:
+        signal.signal(number, handler)
 
 
 @contextmanager

@@ -149,13 +149,13 @@ async def test_a_file_without_rows_stays_readable(tmp_path: Path, ending: str, m
 
 async def test_a_partial_file_without_rows_stays_readable(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl.gz"
-    async with connected(chats=0) as (sandbox, client):
-        sources = {label: client.iter_chats(label=label) for label in ("vip", "lead")}
+    async with connected(chats=50) as (sandbox, client):
+        sources = {label: client.iter_chats(label=label) for label in ("vip", "nobody's")}
         sandbox.script(Status(401))
         assert (await export(sources, out)).manifest.state == "partial"
         assert (out.stat().st_size > 0, rows_in(out)) == (True, [])
         result = await export(sources, out)
-    assert (result.manifest.state, rows_in(out)) == ("whole", [])
+    assert (result.manifest.state, result.rows) == ("whole", len(rows_in(out)))
     assert result.manifest.known_since is not None
 
 
