@@ -87,7 +87,9 @@ def run(arguments: Sequence[str]) -> int:
         for note in (hint_of(error), *getattr(error, "__notes__", ())):
             if note:
                 say(None, note)
-        return Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED
+        # A file that cannot be read is no fault of the command line.
+        is_usage = isinstance(error, ConfigError) and error.parameter != "path"
+        return Exit.USAGE if is_usage else Exit.FAILED
     finally:
         settle_streams()
     return code if isinstance(code, int) else Exit.OK

@@ -19,7 +19,7 @@ from periskope_async.cli.export_all import export_all
 from periskope_async.cli.options import Exit, Server, Walking, open_client
 from periskope_async.cli.progress import ExportProgress
 from periskope_async.cli.summary import say_walk, summarise, telling_what_is_kept
-from periskope_async.cli.wording import amount, refused_filter, rows_of, words_of
+from periskope_async.cli.wording import amount, in_options, refused_filter, rows_of, words_of
 from periskope_async.client import PeriskopeClient
 from periskope_async.client.lists import LISTS
 from periskope_async.config import normal_phone
@@ -367,7 +367,9 @@ async def _print(pagers: dict[str, Pager[Any]], *, what: str, is_quiet: bool) ->
             say(sign, f"{amount(report.rows_placed, what)} → -")
             say_walk(report, f"{source}: " if source else "")
     for source, failure in failures.items():
-        say("✗", f"{source}: {failure}; run the same command again to fetch it")
+        say("✗", f"{source}: {in_options(failure)}; run the same command again to fetch it")
+        for note in getattr(failure, "__notes__", ()):
+            say(None, note)
     return Exit.PARTIAL if is_partial else Exit.OK
 
 

@@ -18,7 +18,7 @@ from periskope_async.cli.existing import Existing, FileFormat, read_patience
 from periskope_async.cli.options import Exit, Server, open_client
 from periskope_async.cli.progress import ExportProgress
 from periskope_async.cli.summary import summarise, telling_what_is_kept
-from periskope_async.cli.wording import amount, rows_of
+from periskope_async.cli.wording import amount, in_options, rows_of
 from periskope_async.client.lists import LISTS
 from periskope_async.errors import AuthenticationError, ExportBusyError, ExportError, PeriskopeError
 from periskope_async.events import ResponseReceived
@@ -192,7 +192,7 @@ async def _export(plan: ExportPlan, out: Path, name: str, shown: _Shown, *, is_q
     except PeriskopeError as error:
         # The text of an ExportError says what to do.
         advice = "" if isinstance(error, ExportError) else "; run the same command again to fetch it"
-        say("✗", f"{what}: {error}{advice}")
+        say("✗", f"{what}: {in_options(error, phone='set PERISKOPE_PHONE')}{advice}")
         return f"{type(error).__name__}: {error}"
     if not is_quiet:
         summarise(result, what)

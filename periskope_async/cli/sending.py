@@ -9,7 +9,7 @@ from periskope_async.cli.console import check_stdout, print_out, say
 from periskope_async.cli.options import Acting, Exit, Seconds, open_client
 from periskope_async.cli.resources import Json, acting
 from periskope_async.cli.tables import Column, print_json, print_table
-from periskope_async.errors import ConfigError, PeriskopeError
+from periskope_async.errors import ConfigError
 from periskope_async.media import Media
 
 if TYPE_CHECKING:
@@ -60,11 +60,7 @@ async def send(
     check_stdout()
     if message is None and file is None:
         raise ConfigError("there is nothing to send; give a text as MESSAGE, or a --file", parameter="message")
-    try:
-        media = None if file is None else Media.from_path(file)
-    except ConfigError as error:
-        # As for any file that cannot be used: the command line itself is right.
-        raise PeriskopeError(error.message) from error
+    media = None if file is None else Media.from_path(file)
     async with open_client(connection) as opened:
         client = await acting(opened, connection)
         sent = await client.send_message(chat_id, message, media=media, reply_to=reply_to)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,8 +28,8 @@ def listening_at(address: str) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        # asyncio puts the address between the number and the reason.
-        why = str(error).rpartition(": ")[2]
+        # asyncio's own text names the address once more.
+        why = os.strerror(error.errno) if error.errno else str(error)
         raise PeriskopeError(f"cannot listen at {address}: {why}; give another --port, 0 for any free one") from error
 
 

@@ -53,8 +53,8 @@ async def sync(
     Parameters
     ----------
     database
-        A file for SQLite such as chats.sqlite, one that ends in .duckdb, or a postgresql:// URL. A file of any other
-        name is for SQLite too; an ending of an export that is no database, such as .csv, is refused.
+        A file for SQLite such as chats.sqlite, one that ends in .duckdb or .ddb, or a postgresql:// URL. A file of any
+        other name is for SQLite too; an ending of an export that is no database, such as .csv, is refused.
     lists
         What to keep, with commas between.
     full

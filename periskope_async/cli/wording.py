@@ -16,10 +16,13 @@ __all__ = ["amount", "hint_of", "in_options", "part_of", "refused_filter", "rows
 _OPTIONS = {"start_time": "--since", "end_time": "--until", "max_items": "--max-items", "page_size": "--page-size"}
 
 
-def in_options(error: Exception, arguments: Sequence[str]) -> str:
-    """Give an error's text; arguments that it names become the options of the command line."""
+def in_options(error: Exception, arguments: Sequence[str] = (), *, phone: str = "add --phone NUMBER") -> str:
+    """Give an error's text; arguments that it names become the options of the command line.
+
+    ``phone`` says how the command takes one.
+    """
     if not isinstance(error, ConfigError):
-        return str(error).replace(PHONE_HINT, "add --phone NUMBER")
+        return str(error).replace(PHONE_HINT, phone)
     options = {**_OPTIONS, "chat_id": "CHAT-ID", "base_url": "PERISKOPE_BASE_URL"}
     options |= {
         name: option

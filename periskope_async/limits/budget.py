@@ -35,7 +35,10 @@ class Budget(Protocol):
 
     @property
     def is_known(self) -> bool:
-        """Whether the first answer has come, or the caller told the limit. Not every first answer tells it."""
+        """Whether the first answer has come, or the caller told the limit. The first answer need not tell it.
+
+        A budget for several processes asks for more: an answer that told it.
+        """
         ...
 
     @property

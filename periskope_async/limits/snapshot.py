@@ -27,7 +27,8 @@ class RateLimitSnapshot(Struct, frozen=True, kw_only=True):
     seconds_waited: float = 0.0
     """Summed over all requests."""
     is_known: bool = True
-    """Whether the first answer has come, or ``assume=`` told the limit. Not every first answer tells it."""
+    """Whether the first answer has come, or ``assume=`` told the limit. The first answer need not tell it. Under a
+    SharedLimiter: whether an answer told it."""
     is_window_sure: bool = True
     """Whether the window's length was proven: a request sent right behind its end found a new one."""
     margin: float = 0.0

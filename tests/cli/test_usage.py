@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import socket
 from pathlib import Path
@@ -148,7 +150,9 @@ def test_a_busy_port(capsys: pytest.CaptureFixture[str], command: str) -> None:
         assert run([*command.split(), "--port", str(port)]) == 1
     out, said = capsys.readouterr()
     assert out == ""
-    assert re.fullmatch(rf"✗ cannot listen at .*{port}: address already in use; give another --port, 0 for .*\n", said)
+    assert re.fullmatch(
+        rf"✗ cannot listen at .*{port}: {os.strerror(errno.EADDRINUSE)}; give another --port, 0 for .*\n", said
+    )
 
 
 @pytest.mark.parametrize(
