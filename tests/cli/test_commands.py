@@ -248,13 +248,6 @@ def test_ties_that_change_places_are_exported_whole(tmp_path: Path) -> None:
     assert {json.loads(row)["chat_id"] for row in rows} == expected
 
 
-def test_a_taken_port_is_one_line(periskope_sandbox: Sandbox) -> None:
-    ran = periskope("sandbox", "--port", periskope_sandbox.base_url.rpartition(":")[2].removesuffix("/v1"))
-    assert ran.returncode == 1
-    assert "Traceback" not in ran.stderr
-    assert "address" in ran.stderr
-
-
 def test_what_is_no_plain_file_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     began = time.monotonic()
     ran = periskope("export", "chats", str(tmp_path), "--sandbox", "--sandbox-chats", "50000", "--page-size", "50")
