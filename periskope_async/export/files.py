@@ -23,6 +23,7 @@ __all__ = [
     "MOVE_AWAY",
     "beside",
     "checked_target",
+    "copy",
     "failed",
     "lock",
     "open_private",
@@ -126,7 +127,7 @@ def put_in_place(part: Path, target: Path) -> None:
         except OSError:
             if older is None or not stat.S_ISREG(older.st_mode):
                 raise
-            _copy(part, target)
+            copy(part, target)
             remove(part)
             return
         sync_folder(target.parent)
@@ -248,7 +249,8 @@ def _take_rights_of(older: os.stat_result, part: Path) -> None:
         part.chmod(mode)
 
 
-def _copy(part: Path, target: Path) -> None:
+def copy(part: Path, target: Path) -> None:
+    """Write a file's content over another's, and wait until it is on the disk."""
     with part.open("rb") as source, target.open("r+b", buffering=0) as file:
         file.truncate()
         while block := source.read(_COPY_BYTES):

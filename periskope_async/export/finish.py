@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from msgspec.structs import replace
 from periskope_async.errors import ExportError
 from periskope_async.export.checkpoint import PageWritten
 from periskope_async.export.compression import compressor, decompressed
-from periskope_async.export.files import failed, open_private, put_in_place, remove, sync, write_all, write_json
+from periskope_async.export.files import copy, failed, open_private, put_in_place, remove, sync, write_all, write_json
 from periskope_async.export.jsonl import mend_half_emojis, untagged
 from periskope_async.export.keys import RowKeys
 from periskope_async.export.manifest import (
@@ -40,7 +39,6 @@ from periskope_async.tables.columns import ROWS_A_STEP, Table, batches_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from io import FileIO
     from pathlib import Path
 
     from periskope_async.export.checkpoint import Begun
@@ -135,16 +133,13 @@ class Finish:
         os.close(open_private(self._new, is_new=True))
         if not job.form.is_lines:
             self._convert()
+        elif job.older is not None:
+            self._write_lines(self._updated_rows(job.older))
         else:
-            with self._new.open("r+b", buffering=0) as file:
-                if job.older is not None:
-                    self._write_lines(file, self._updated_rows(job.older))
-                else:
-                    with spool.rows_path.open("rb") as rows:
-                        shutil.copyfileobj(rows, file)
-                if not file.tell():
-                    # No reader takes a compressed file of no bytes.
-                    file.write(compressor(job.form.codec)(b""))
+            copy(spool.rows_path, self._new)
+        if not self._new.stat().st_size:
+            # No reader takes a compressed file of no bytes.
+            self._new.write_bytes(compressor(job.form.codec)(b""))
         _sync_file(self._new)
         return self._new
 
@@ -172,10 +167,11 @@ class Finish:
                 if self._progress is not None:
                     self._progress(Converted(done, total))
 
-    def _write_lines(self, file: FileIO, rows: Iterator[Row]) -> None:
+    def _write_lines(self, rows: Iterator[Row]) -> None:
         begun = self._spool.begun
-        for block in line_blocks(rows, is_tagged=begun.is_tagged, compress=compressor(begun.codec)):
-            write_all(file.fileno(), block)
+        with self._new.open("r+b", buffering=0) as file:
+            for block in line_blocks(rows, is_tagged=begun.is_tagged, compress=compressor(begun.codec)):
+                write_all(file.fileno(), block)
 
     def _updated_rows(self, older: Older) -> Iterator[Row]:
         """Give the rows of the updated file."""
