@@ -381,7 +381,10 @@ class PostgreSQL(_Base):
 
     def _open(self, tables: Sequence[Table]) -> MirrorError | None:
         try:
-            self._connection = self._psycopg.connect(self._url.reveal(), autocommit=True, options="-c TimeZone=UTC")
+            self._connection = self._psycopg.connect(self._url.reveal(), autocommit=True)
+            # Given to connect, settings would replace the URL's own options, such as its search_path.
+            for setting in ("client_encoding = 'UTF8'", "TimeZone = 'UTC'", "DateStyle = 'ISO'"):
+                self.execute(f"SET {setting}")
             if not self.execute(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")[0][0]:
                 return MirrorError(f"another mirror writes to {self.name} now; one may at a time")
             self._refuse_others(tables)

@@ -1,0 +1,76 @@
+"""A mirror's own settings of a PostgreSQL connection hold, and those of its URL stay."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from periskope_async import MirrorError
+from periskope_async.mirror.database import database_for
+from periskope_async.mirror.lists import CHATS
+from periskope_async.mirror.merge import Outcome
+from periskope_async.mirror.store import Store
+from tests.mirror.test_store import drop, merge, row, select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def execute(url: str, statement: str) -> None:
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+@pytest.fixture(params=["SQL_ASCII", "client_encoding", "German"])
+def unusual(request: pytest.FixtureRequest, postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Give the URL of a database with unusual settings."""
+    name = postgres_database.rpartition("?")[0].rpartition("/")[2]
+    if request.param == "client_encoding":
+        monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    elif request.param == "German":
+        execute(postgres_database, f"ALTER DATABASE {name} SET datestyle = 'German'")
+    else:
+        options = "ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+        execute(postgres_database, f"CREATE DATABASE {name}_ascii {options}")
+        return postgres_database.replace(f"/{name}?", f"/{name}_ascii?")
+    return postgres_database
+
+
+@pytest.fixture
+def store(unusual: str) -> Iterator[Store]:
+    store = Store(database_for(unusual), keeps_history=True)
+    store.open([CHATS])
+    with closing(store):
+        yield store
+
+
+def test_rows_are_found_again_whatever_the_settings(store: Store) -> None:
+    merge(store, row(1, updated=5, chat_name="Ω 🙂"))
+    assert merge(store, row(1, updated=4, chat_name="old")) == [Outcome.OUTDATED]
+    drop(store)
+    assert merge(store, row(1, updated=6)) == [Outcome.OUTDATED]
+    assert select(store, "chat_name") == [("Ω 🙂",)]
+
+
+def test_a_database_that_cannot_hold_a_character_is_told(postgres_database: str) -> None:
+    name = postgres_database.rpartition("?")[0].rpartition("/")[2]
+    execute(postgres_database, f"CREATE DATABASE {name}_latin ENCODING 'LATIN1' TEMPLATE template0")
+    with closing(Store(database_for(postgres_database.replace(f"/{name}?", f"/{name}_latin?")))) as store:
+        store.open([CHATS])
+        with pytest.raises(MirrorError, match='no equivalent in encoding "LATIN1"'):
+            merge(store, row(1, chat_name="🙂"))
+
+
+def test_the_options_of_the_url_hold(postgres_database: str) -> None:
+    import psycopg
+
+    execute(postgres_database, "CREATE SCHEMA mine")
+    with closing(Store(database_for(f"{postgres_database}&options=-csearch_path%3Dmine"))) as store:
+        store.open([CHATS])
+    with psycopg.connect(postgres_database) as connection:
+        schemas = connection.execute("SELECT table_schema FROM information_schema.tables WHERE table_name = 'chats'")
+        assert schemas.fetchall() == [("mine",)]
