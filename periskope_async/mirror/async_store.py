@@ -9,7 +9,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
-from periskope_async.errors import ClosedError
+from periskope_async.errors import ClosedError, MirrorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,7 +87,9 @@ class AsyncStore:
         self._thread: _Thread | None = None
 
     async def open(self, lists: Sequence[MirroredList]) -> None:
-        """Open and lock the database. Raises MirrorError."""
+        """Open and lock the database. Raises MirrorError, also if it is open here already."""
+        if self._thread is not None:
+            raise MirrorError(f"this mirror of {self.store.name} is open already; open it once, or close it before")
         self._thread = _Thread("mirror")
         try:
             await self.call(self.store.open, lists)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from periskope_async.errors import MirrorError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 if sys.platform == "win32":
     import msvcrt
@@ -28,7 +25,8 @@ class FileLock:
 
     def __init__(self, database: Path) -> None:
         self._database = database
-        self._path = database.with_name(f"{database.name}.lock")
+        # A link is another name of the same database.
+        self._path = Path(f"{os.path.realpath(database)}.lock")
         self._fd = -1
         self._is_to_go = False
 
@@ -60,6 +58,9 @@ class FileLock:
                 self._path.unlink()
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
+            if sys.platform != "win32":
+                # A forked child has the file open, too, so closing it here alone leaves it locked.
+                fcntl.flock(fd, fcntl.LOCK_UN)
             os.close(fd)
 
     def _is_taken(self) -> bool:
