@@ -284,7 +284,9 @@ class DuckDB(_Base):
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
-        self._path = path
+        # DuckDB has its log beside the file that a link leads to.
+        self._path = Path(os.path.realpath(path))
+        self._log = Path(f"{self._path}.wal")
         self._lock = FileLock(path)
         try:
             import duckdb  # noqa: PLC0415 - an extra, and 70 ms to load
@@ -328,6 +330,15 @@ class DuckDB(_Base):
             values = ", ".join(f"unnest(?::{self._types[column.kind]}[])" for column in table.columns)
             columns = [list(column) for column in zip(*rows, strict=True)]
             self._connection.execute(self._upsert(table, f"SELECT {values}"), columns)
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """Begin; then commit, or roll back after an error."""
+        with super().transaction():
+            # A commit takes the log that is there. After a checkpoint, DuckDB would make one that others can read.
+            self._log.touch(0o600)
+            self._log.chmod(0o600)
+            yield
 
     def close(self) -> None:
         """Close the connection."""

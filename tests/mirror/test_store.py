@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -226,6 +227,28 @@ def test_a_new_file_is_private(tmp_path: Path) -> None:
         with closing(Store(database_for(tmp_path / name))) as store:
             store.open([CHATS])
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no modes there")
+def test_the_log_of_duckdb_is_private(tmp_path: Path) -> None:
+    """It holds rows until a checkpoint, which removes it."""
+    link, log = tmp_path / "link.duckdb", tmp_path / "real.duckdb.wal"
+    link.symlink_to("real.duckdb")
+    umask = os.umask(0o022)
+    try:
+        with closing(Store(database_for(link))) as store:
+            store.open([CHATS])
+            for number in range(2):
+                merge(store, row(number))
+                assert stat.S_IMODE(log.stat().st_mode) == 0o600
+                store._database.execute("CHECKPOINT")
+            merge(store, row(2))
+            # As a killed mirror of an older version left it.
+            log.chmod(0o644)
+            merge(store, row(3))
+            assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    finally:
+        os.umask(umask)
 
 
 @pytest.mark.parametrize("target", ["", "mysql://x/y", "https://x", "/"])
