@@ -218,8 +218,10 @@ class SQLite(_Base):
     # A column without STRICT may change its values: some make "+91…" a number.
     _table_options = " STRICT"
     _begin = "BEGIN IMMEDIATE"
+    # A view or a virtual table has no page. It may need what is not here: a function, a module, a table that is gone.
     _columns = (
-        "SELECT there.name, part.name FROM sqlite_master AS there, pragma_table_info(there.name) AS part "
+        "SELECT there.name, part.name FROM sqlite_master AS there "
+        "LEFT JOIN pragma_table_info(CASE WHEN there.rootpage > 0 THEN there.name END) AS part "
         "WHERE there.type IN ('table', 'view')"
     )
 

@@ -85,6 +85,22 @@ def test_a_mirror_may_have_tables_of_others(tmp_path: Path, ending: str) -> None
     opened(path, CHATS, CONTACTS)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE VIEW numbers AS SELECT order_number(chat_name) FROM chats",
+        "CREATE VIEW customers AS SELECT * FROM no_such_table",
+        "INSERT INTO sqlite_master VALUES ('table', 't', 't', 0, 'CREATE VIRTUAL TABLE t USING no_such_module(a)')",
+    ],
+    ids=["function", "table", "module"],
+)
+def test_what_only_another_program_can_read_is_not_read(tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "mirror.sqlite"
+    opened(path)
+    filled(path, "PRAGMA writable_schema = ON", "BEGIN", statement, "COMMIT")
+    opened(path, CHATS, CONTACTS)
+
+
 def test_an_empty_file_becomes_a_mirror(tmp_path: Path) -> None:
     (tmp_path / "empty.sqlite").touch()
     opened(tmp_path / "empty.sqlite")
