@@ -64,8 +64,9 @@ def judge(stored: Stored | None, raw: str, version: int | None, *, source: Sourc
     """Decide whether a row replaces the stored one.
 
     ``as_of`` is the earliest moment at which the server may have sent the row: the beginning of its walk, or the
-    event's own time. A walk has read the row from the server, so it wins if versions are equal or unknown. An event may
-    be late, so its moment has to be later than that of the stored row.
+    event's own time. It decides if versions are equal or unknown. A walk wins, unless the server's last word on the row
+    is later: its page may have been on its way while an event came. An event may come twice, so its moment has to be
+    the later one.
     """
     if stored is None:
         return Outcome.INSERTED
@@ -76,7 +77,7 @@ def judge(stored: Stored | None, raw: str, version: int | None, *, source: Sourc
         return Outcome.RESTORED if as_of > stored.deleted_at else Outcome.OUTDATED
     if raw == stored.raw:
         return Outcome.UNCHANGED
-    is_newer = order > 0 or source == "walk" or as_of > stored.said_at
+    is_newer = order > 0 or as_of > stored.said_at or (source == "walk" and as_of == stored.said_at)
     return Outcome.UPDATED if is_newer else Outcome.OUTDATED
 
 

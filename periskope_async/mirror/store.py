@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct, json
+from msgspec.structs import replace
 
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import MirrorError
@@ -176,6 +177,7 @@ class Store:
         first. Raises MirrorError, and then nothing is written.
         """
         with self._database.transaction():
+            said_at = micros(now if source == "walk" else as_of)
             stored = self._stored(mirrored, [key for key, _ in rows])
             outcomes: list[Outcome] = []
             written: dict[str, tuple[Value, ...]] = {}
@@ -184,6 +186,12 @@ class Store:
                 raw, old = sent.decode(errors="replace"), stored.get(key)
                 if old is not None and old.raw == raw and old.deleted_at is None:
                     outcomes.append(Outcome.UNCHANGED)
+                    if source == "event" and said_at > old.said_at:
+                        # An event sent in between may come late. A walk would write most rows anew for that.
+                        self._database.execute(
+                            f"UPDATE {mirrored.name} SET mirror_said_at = ? WHERE mirror_key = ?", (said_at, key)
+                        )
+                        stored[key] = replace(old, said_at=said_at)
                     continue
                 row = _read(mirrored, sent)
                 changed = getattr(row, mirrored.version, None)
@@ -191,7 +199,6 @@ class Store:
                 outcome = judge(old, raw, version, source=source, as_of=micros(as_of))
                 outcomes.append(outcome)
                 if outcome.is_change:
-                    said_at = micros(now if source == "walk" else as_of)
                     written[key] = (key, version, said_at, 0, None, *mirrored.values(row), raw)
                     stored[key] = Stored(raw, version, said_at)
                     if self._keeps_history and old is not None:

@@ -166,7 +166,7 @@ class ListSync:
                 if sweep is None:
                     sweep = Sweep(token=raw.token, began=began, head=_server_time(page) or began.timestamp())
                 state = replace(self._state, sweep=replace(sweep, token=raw.token))
-                await self._merge(page, as_of=sweep.began, state=state)
+                await self._merge(page, as_of=began, state=state)
         report = raw.report
         self._requests += report.requests
         self._complete = report.complete

@@ -23,7 +23,7 @@ UNCHANGED, OUTDATED = Outcome.UNCHANGED, Outcome.OUTDATED
 
 
 @pytest.mark.parametrize(
-    ("stored", "raw", "version", "by_walk", "by_event", "by_late_event"),
+    ("stored", "raw", "version", "by_walk", "by_event", "when_late"),
     [
         (None, "a", 1, INSERTED, INSERTED, INSERTED),
         (None, "a", None, INSERTED, INSERTED, INSERTED),
@@ -37,11 +37,12 @@ UNCHANGED, OUTDATED = Outcome.UNCHANGED, Outcome.OUTDATED
     ],
 )
 def test_a_row_meets_one_that_is_there(
-    stored: Stored | None, raw: str, version: int | None, by_walk: Outcome, by_event: Outcome, by_late_event: Outcome
+    stored: Stored | None, raw: str, version: int | None, by_walk: Outcome, by_event: Outcome, when_late: Outcome
 ) -> None:
     assert judge(stored, raw, version, source="walk", as_of=10) is by_walk
     assert judge(stored, raw, version, source="event", as_of=11) is by_event
-    assert judge(stored, raw, version, source="event", as_of=10) is by_late_event
+    assert judge(stored, raw, version, source="event", as_of=10) is when_late
+    assert judge(stored, raw, version, source="walk", as_of=9) is when_late
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,19 @@ def test_one_batch_may_hold_a_row_twice(store: Store) -> None:
     assert select(store, "chat_name") == [("b",)]
 
 
+def test_a_late_event_does_not_undo_what_a_later_one_said_again(store: Store) -> None:
+    """Access to a chat is given, taken and given, which leaves its updated_at as it was."""
+    given, taken = row(1, access=True), row(1, access=False)
+
+    def tell(sent: tuple[str, bytes], second: int) -> list[Outcome]:
+        return merge(store, sent, source="event", as_of=NOW + timedelta(seconds=second))
+
+    assert tell(given, 1) == [Outcome.INSERTED]
+    assert tell(given, 3) == [Outcome.UNCHANGED]
+    assert tell(taken, 2) == [Outcome.OUTDATED]
+    assert tell(taken, 4) == [Outcome.UPDATED]
+
+
 def drop(store: Store, *rows: tuple[str, bytes]) -> None:
     """Have a full sweep meet no more than these rows."""
     store.begin_sweep(CHATS)

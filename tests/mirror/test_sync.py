@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
     from pathlib import Path
 
+    from periskope_async.paging.page import Page
     from periskope_async.paging.pager import Pager
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
@@ -255,6 +256,30 @@ async def test_events_are_applied_once_and_never_backwards(file: Path) -> None:
         # The walk could not prove it, but the list says so twice: the chat that the event brought is not there.
         await mirror.sync()
         assert "7@g.us" not in {chat_id for (chat_id,) in await held(mirror)}
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+async def test_a_page_on_its_way_does_not_undo_an_event(
+    file: Path, monkeypatch: pytest.MonkeyPatch, *, is_full: bool
+) -> None:
+    """Not every change moves a chat's updated_at: then only the moments tell which row is newer."""
+    merge = sync.ListSync._merge
+    async with opened(file, chats=10) as (_, client, mirror):
+        await mirror.sync()
+        ((raw,), *_) = await held(mirror, "raw_json")
+        new = msgspec.json.encode(msgspec.json.decode(raw) | {"chat_access": {"ada@example.com": True}})
+
+        async def late(self: sync.ListSync, page: Page[bytes], **options: Any) -> list[Outcome]:
+            await mirror.apply(Event("chat.updated", new))
+            return await merge(self, page, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(sync.ListSync, "_merge", late)
+            await sync_one(mirror, full=is_full)
+        assert (new.decode(),) in await held(mirror, "raw_json")
+        # A page asked for later is newer.
+        await sync_one(mirror, full=is_full)
+        await assert_equal(mirror, client)
 
 
 async def test_a_mirror_of_another_phone_is_refused(file: Path) -> None:
