@@ -217,6 +217,26 @@ async def test_a_broken_sweep_goes_on_where_it_was(file: Path) -> None:
             await assert_equal(again, client)
 
 
+async def test_a_page_of_a_sweep_that_goes_on_is_newer_than_an_event_before(file: Path) -> None:
+    clock = datetime(2026, 11, 29, tzinfo=UTC)
+    async with opened(file, chats=300, mirror={"clock": lambda: clock}) as (_, client, mirror):
+        await mirror.sync()
+        state = mirror._store.state(CHATS)
+        head = max(state.watermarks.values())
+        sweep = Sweep(token=client.iter_chats().token, began=clock, head=head)
+        await mirror._store.save_state(CHATS, msgspec.structs.replace(state, sweep=sweep))
+        # No look at the newest rows comes so far down.
+        created, written = client.iter_chats(), client.iter_chats(sort_by="latest_message_timestamp", sort_order="desc")
+        old = set((await created.raw().collect())[100:])
+        oldest = [row for row in await written.raw().collect() if row in old][-1]
+        clock += timedelta(hours=1)
+        event = msgspec.json.encode(msgspec.json.decode(oldest) | {"labels": ["vip"]})
+        assert await mirror.apply(Event("chat.updated", event)) is Outcome.UPDATED
+        clock += timedelta(hours=1)
+        assert (await sync_one(mirror)).full == "the last time it was broken off"
+        await assert_equal(mirror, client)
+
+
 async def test_an_old_token_begins_the_sweep_anew(file: Path) -> None:
     async with opened(file, chats=250) as (_, client, mirror):
         state = mirror._store.state(mirror._lists[0])
