@@ -66,7 +66,7 @@ def judge(stored: Stored | None, raw: str, version: int | None, *, source: Sourc
     ``as_of`` is the earliest moment at which the server may have sent the row: the beginning of its walk, or the
     event's own time. It decides if versions are equal or unknown. A walk wins, unless the server's last word on the row
     is later: its page may have been on its way while an event came. An event may come twice, so its moment has to be
-    the later one.
+    the later one. A deleted row is restored by any walk: it began after the deletion, whatever the clock says.
     """
     if stored is None:
         return Outcome.INSERTED
@@ -74,7 +74,7 @@ def judge(stored: Stored | None, raw: str, version: int | None, *, source: Sourc
     if order < 0:
         return Outcome.OUTDATED
     if stored.deleted_at is not None:
-        return Outcome.RESTORED if as_of > stored.deleted_at else Outcome.OUTDATED
+        return Outcome.RESTORED if source == "walk" or as_of > stored.deleted_at else Outcome.OUTDATED
     if raw == stored.raw:
         return Outcome.UNCHANGED
     is_newer = order > 0 or as_of > stored.said_at or (source == "walk" and as_of == stored.said_at)

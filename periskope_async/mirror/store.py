@@ -6,7 +6,7 @@ a step or not begun it.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct, json
@@ -30,6 +30,8 @@ __all__ = ["ListState", "Scope", "Store", "Sweep"]
 S = TypeVar("S", bound=Struct)
 
 _FORMAT = 1
+# The clocks of the server and of this machine may differ by this much.
+_MOST_SKEW = timedelta(minutes=10)
 # The history's name for a row's deletion and its return.
 _IS_DELETED = "(is deleted)"
 
@@ -178,7 +180,7 @@ class Store:
         """
         with self._database.transaction():
             said_at = micros(now if source == "walk" else as_of)
-            stored = self._stored(mirrored, [key for key, _ in rows])
+            stored = self._stored(mirrored, [key for key, _ in rows], now)
             outcomes: list[Outcome] = []
             written: dict[str, tuple[Value, ...]] = {}
             history: list[tuple[Value, ...]] = []
@@ -257,10 +259,20 @@ class Store:
             )
         return len(keys)
 
-    def _stored(self, mirrored: MirroredList, keys: Sequence[str]) -> dict[str, Stored]:
+    def _stored(self, mirrored: MirroredList, keys: Sequence[str], now: datetime) -> dict[str, Stored]:
+        """Give the stored rows of these keys.
+
+        A moment of the server's word that is yet to come tells nothing: the clock once ran ahead. It counts as 0.
+        """
+        latest = micros(now + _MOST_SKEW)
         columns = ("mirror_key", "raw_json", "mirror_version", "mirror_said_at", "CAST(deleted_at AS TEXT)")
         return {
-            key: Stored(raw, version, said_at, None if deleted is None else micros(datetime.fromisoformat(deleted)))
+            key: Stored(
+                raw,
+                version,
+                said_at if said_at <= latest else 0,
+                None if deleted is None else micros(datetime.fromisoformat(deleted)),
+            )
             for key, raw, version, said_at, deleted in self._database.select(mirrored.table, columns, keys)
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from periskope_async.mirror.store import Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from periskope_async.client import PeriskopeClient
     from periskope_async.mirror.async_store import AsyncStore
@@ -125,7 +126,16 @@ class ListSync:
         if not self._list.orders:
             return "the list has no known order"
         age = self._store.now() - state.swept_at
-        return f"the last time was {age.total_seconds() / 3600:.0f} hours ago" if age >= self._full_every else None
+        if self._is_recent(age):
+            return None
+        hours = age.total_seconds() / 3600
+        return (
+            f"the last time was {hours:.0f} hours ago" if hours >= 0 else "the clock was set back since the last time"
+        )
+
+    def _is_recent(self, age: timedelta) -> bool:
+        # An age below 0 is unknown: the clock ran ahead then.
+        return timedelta() <= age < self._full_every
 
     # -- all rows --------------------------------------------------------------------------------------------------
 
@@ -151,7 +161,7 @@ class ListSync:
         """Read every row, or go on with a broken-off sweep; tell which."""
         began = self._store.now()
         sweep = self._state.sweep
-        if sweep is not None and began - sweep.began >= self._full_every:
+        if sweep is not None and not self._is_recent(began - sweep.began):
             sweep = None
         pager = self._pager_of_all(sweep)
         if pager is None:

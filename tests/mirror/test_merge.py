@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import msgspec
 import pytest
 from hypothesis import given, strategies as st
@@ -11,7 +9,6 @@ from hypothesis import given, strategies as st
 from periskope_async.mirror.merge import (
     FieldChange,
     Outcome,
-    Source,
     Stored,
     changed_fields,
     judge,
@@ -46,19 +43,19 @@ def test_a_row_meets_one_that_is_there(
 
 
 @pytest.mark.parametrize(
-    ("version", "as_of", "outcome"),
+    ("version", "as_of", "by_event", "by_walk"),
     [
-        (2, 100, OUTDATED),  # said before the row was found gone
-        (2, 101, RESTORED),
-        (None, 101, RESTORED),
-        (3, 100, OUTDATED),
-        (1, 101, OUTDATED),  # an older version than the one that was shown
+        (2, 100, OUTDATED, RESTORED),  # an event sent before the row was found gone
+        (2, 101, RESTORED, RESTORED),
+        (None, 101, RESTORED, RESTORED),
+        (3, 100, OUTDATED, RESTORED),
+        (1, 101, OUTDATED, OUTDATED),  # an older version than the one that was shown
     ],
 )
-def test_a_row_meets_a_deleted_one(version: int | None, as_of: int, outcome: Outcome) -> None:
+def test_a_row_meets_a_deleted_one(version: int | None, as_of: int, by_event: Outcome, by_walk: Outcome) -> None:
     stored = Stored("a", 2, 50, 100)
-    for source in get_args(Source):
-        assert judge(stored, "a", version, source=source, as_of=as_of) is outcome
+    assert judge(stored, "a", version, source="event", as_of=as_of) is by_event
+    assert judge(stored, "a", version, source="walk", as_of=as_of) is by_walk
 
 
 def test_misses_without_proof_are_counted_twice() -> None:

@@ -52,8 +52,9 @@ def test_rows_are_found_again_whatever_the_settings(store: Store) -> None:
     merge(store, row(1, updated=5, chat_name="Ω 🙂"))
     assert merge(store, row(1, updated=4, chat_name="old")) == [Outcome.OUTDATED]
     drop(store)
-    assert merge(store, row(1, updated=6)) == [Outcome.OUTDATED]
     assert select(store, "chat_name") == [("Ω 🙂",)]
+    assert merge(store, row(1, updated=4), source="event") == [Outcome.OUTDATED]
+    assert merge(store, row(1, updated=5)) == [Outcome.RESTORED]
 
 
 def test_a_database_that_cannot_hold_a_character_is_told(postgres_database: str) -> None:

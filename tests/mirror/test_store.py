@@ -95,6 +95,12 @@ def test_a_late_event_does_not_undo_what_a_later_one_said_again(store: Store) ->
     assert tell(taken, 4) == [Outcome.UPDATED]
 
 
+@pytest.mark.parametrize("source", ["walk", "event"])
+def test_a_moment_of_a_clock_that_ran_ahead_is_forgotten(store: Store, source: str) -> None:
+    merge(store, row(1, chat_name="a"), now=NOW + timedelta(days=3650))
+    assert merge(store, row(1, chat_name="b"), source=source) == [Outcome.UPDATED]
+
+
 def drop(store: Store, *rows: tuple[str, bytes]) -> None:
     """Have a full sweep meet no more than these rows."""
     store.begin_sweep(CHATS)

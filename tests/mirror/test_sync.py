@@ -198,6 +198,34 @@ async def test_a_list_is_read_whole_once_a_day(file: Path) -> None:
         assert (await sync_one(mirror)).full is None
 
 
+async def test_a_clock_that_ran_ahead_is_forgotten_once_it_is_right(file: Path) -> None:
+    right = datetime(2026, 11, 29, tzinfo=UTC)
+    clock = right + timedelta(days=3650)
+    async with opened(file, chats=10, mirror={"clock": lambda: clock}) as (_, client, mirror):
+        await mirror.sync()
+        state, sweep = mirror._store.state(CHATS), Sweep(token=client.iter_chats().token, began=clock, head=0.0)
+        clock = right
+        assert (await sync_one(mirror)).full == "the clock was set back since the last time"
+        assert (await sync_one(mirror)).full is None
+        # A broken-off sweep has no age, either.
+        await mirror._store.save_state(CHATS, msgspec.structs.replace(state, sweep=sweep))
+        await mirror.sync()
+        assert mirror._store.state(CHATS).swept_at == right
+
+
+async def test_what_is_back_is_restored_though_the_clock_was_set_back(file: Path) -> None:
+    clock = datetime(2026, 11, 29, tzinfo=UTC)
+    async with opened(file, chats=10, mirror={"clock": lambda: clock}) as (_, client, mirror):
+        await mirror.sync()
+        await mirror._store.begin_sweep(CHATS)
+        # As if a full sweep had met no chat.
+        await mirror._store.finish_sweep(CHATS, mirror._store.state(CHATS), complete=True)
+        assert await held(mirror) == []
+        clock -= timedelta(hours=5, minutes=30)
+        assert (await sync_one(mirror)).restored == 10
+        await assert_equal(mirror, client)
+
+
 async def test_a_broken_sweep_goes_on_where_it_was(file: Path) -> None:
     async with opened(file, chats=1_000, latency=0.01) as (sandbox, client, mirror):
         syncing = asyncio.ensure_future(mirror.sync())
