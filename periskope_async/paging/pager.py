@@ -151,17 +151,14 @@ class Pager(Generic[T]):
         Polars, DuckDB and pandas take them without a copy. The columns are those of a Parquet export, ``raw_json``
         among them. Needs pyarrow (the extra ``parquet``). Raises ConfigError, and the errors of iterating.
         """
-        return arrow_batches(self.listing, self.raw, rows)
+        return arrow_batches(self.listing, self._raw_pages, rows)
 
     async def to_arrow(self) -> Any:
         """Walk, and give all rows as one ``pyarrow.Table``; see :meth:`arrow_batches`."""
-        return await arrow_table(self.listing, self.raw)
+        return await arrow_table(self.listing, self._raw_pages)
 
     async def count(self) -> int | None:
-        """Give the server's count of the rows, from a page of one; None if it gives none.
-
-        The documents call the count a total; no recorded answer proves it.
-        """
+        """Give the server's count of the rows, documented as their total, from a page of one; None if it gives none."""
         account, offset = WalkReport(), self.options.offset
         unread = await self._source.fetch(offset=offset, limit=1, is_reversed=False, account=account)
         return (await unread.read()).count
@@ -212,11 +209,14 @@ class Pager(Generic[T]):
     def __repr__(self) -> str:
         return f"<Pager {self._report.rows_placed} rows placed, {self._report.why}>"
 
-    def _begin(self, *, are_rows_late: bool = False) -> tuple[WalkRun[T], Handover]:
+    def _raw_pages(self) -> Any:
+        return _Pages(*self._begin(self._raw() if self._raw is not None else None))
+
+    def _begin(self, source: Source[Any] | None = None, *, are_rows_late: bool = False) -> tuple[WalkRun[T], Handover]:
         walk = self.options.walk()
         run = WalkRun(
             walk,
-            self._source,
+            source or self._source,
             prefetch=self.options.prefetch,
             hooks=self._hooks,
             leaving=self._leaving,

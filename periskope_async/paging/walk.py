@@ -136,7 +136,8 @@ class Walk:
         self.report.rows_placed += len(fresh)
         self.report.caught_up += 0 if ask.phase is Phase.FIRST else len(fresh)
         if self._wanted() <= 0:
-            self._finish(complete=False, why=f"stopped at max_items={self._max_items}")
+            is_more = self._verdict.total.is_known and self._verdict.total.latest > self.report.rows_placed
+            self._finish(complete=False if is_more else None, why=f"stopped at max_items={self._max_items}")
         elif self._advance(ask, page, fresh):
             self._end_phase()
         return fresh

@@ -19,22 +19,22 @@ _BATCH_ROWS = 20_000
 
 
 async def arrow_batches(
-    listing: Listing[Any] | None, raw: Callable[[], Any], rows: int = _BATCH_ROWS
+    listing: Listing[Any] | None, raw_pages: Callable[[], Any], rows: int = _BATCH_ROWS
 ) -> AsyncGenerator[Any]:
-    """Walk the raw pager of ``raw``, and give record batches of ``rows`` rows."""
+    """Begin a walk over pages of raw rows, and give record batches of ``rows`` rows."""
     if not is_whole(rows, least=1):
         raise ConfigError(f"rows is {rows!r}; give a whole number from 1 up", parameter="rows")
     arrow, listing = _arrow_for(listing)
-    async with raw() as pager:
-        items = (page.items async for page in pager.pages())
+    async with aclosing(raw_pages()) as pages:
+        items = (page.items async for page in pages)
         async for batch in arrow.arrow_batches(listing, items, rows):
             yield batch
 
 
-async def arrow_table(listing: Listing[Any] | None, raw: Callable[[], Any]) -> Any:
-    """Walk it, and give all rows as one table."""
+async def arrow_table(listing: Listing[Any] | None, raw_pages: Callable[[], Any]) -> Any:
+    """Do the same, and give all rows as one table."""
     arrow, listing = _arrow_for(listing)
-    async with aclosing(arrow_batches(listing, raw)) as batches:
+    async with aclosing(arrow_batches(listing, raw_pages)) as batches:
         return arrow.table(listing, [batch async for batch in batches])
 
 

@@ -240,8 +240,10 @@ def test_raw_json_that_is_no_utf_8_is_a_text_all_the_same() -> None:
 async def test_arrow_without_a_file() -> None:
     pytest.importorskip("pyarrow", reason="pyarrow has no wheel for every Python")
     async with connected() as (sandbox, client):
-        table = await client.iter_chats(page_size=150).to_arrow()
-        sizes = [len(batch) async for batch in client.iter_chats(page_size=150).arrow_batches(200)]
+        pager = client.iter_chats(page_size=150)
+        table = await pager.to_arrow()
+        assert (pager.report.complete, pager.report.rows_placed) == (True, 700)
+        sizes = [len(batch) async for batch in pager.arrow_batches(200)]
         assert table["chat_id"].to_pylist() == sandbox.chat_ids()
         none = await client.iter_chats(max_items=0).to_arrow()
         contacts = await client.iter_contacts().to_arrow()
