@@ -20,16 +20,22 @@ from periskope_async.realtime.link import Link
 from periskope_async.retry import next_wait
 from periskope_async.turns import pause
 from periskope_async.typed import is_number, is_whole
+from periskope_async.wire.request import Request
 
 if TYPE_CHECKING:
     import random
 
     from periskope_async.config import Config
+    from periskope_async.decoding.envelope import Steps
+    from periskope_async.meta import ResponseMeta
     from periskope_async.session import SessionManager
 
 __all__ = ["Feed", "OnOverflow", "OnRefusal", "StreamOptions"]
 
 logger = logging.getLogger(__name__)
+
+# Any answer of the API bears its time, also a refusal; this one is small.
+_SMALL_PAGE = "/chats?offset=0&limit=1"
 
 OnOverflow: TypeAlias = Literal["drop_oldest", "raise"]
 OnRefusal: TypeAlias = Literal["raise", "retry"]
@@ -114,6 +120,21 @@ class Feed:
                 raise ConfigError("the stream is not open; use it as `async with client.events(…) as stream`")
             self._news.clear()
             await self._news.wait()
+
+    async def server_lead(self) -> float | None:
+        """Ask for the server's time; give the seconds by which its clock is ahead of ours, None if it says no time.
+
+        It asks the API, since socket.io's handshake has no ``Date``.
+        """
+        meta: ResponseMeta | None
+        try:
+            reply = await self._manager.fetch(Request(method="GET", target=_SMALL_PAGE, phone=self._config.phone))
+            meta = await reply.read(_only_meta)
+        except PeriskopeError as error:
+            meta = error.meta
+        if meta is None or meta.rate_limit.server_time is None or meta.rate_limit.is_cached:
+            return None
+        return meta.rate_limit.server_time - time.time()
 
     async def close(self) -> None:
         """End the task and the connection."""
@@ -264,6 +285,11 @@ class Feed:
             )
         self._buffer.push(waiting)
         self._news.set()
+
+
+def _only_meta(_: bytes, meta: ResponseMeta) -> Steps[ResponseMeta]:
+    yield from ()
+    return meta
 
 
 def _utc(seconds: float) -> datetime:

@@ -12,7 +12,7 @@ from periskope_async.errors import PeriskopeError
 from periskope_async.live_event import LiveEvent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from datetime import datetime
 
     from periskope_async.models.part import Part
@@ -25,7 +25,7 @@ __all__ = ["Delivered", "Filling", "Walks"]
 Walks: TypeAlias = "Mapping[str, Walk]"
 """Event name to a reader of its objects between two times."""
 
-# A server's clock may differ from ours, and an object's time differs from its event's.
+# The server's time is known to a second or so, and an object's time differs from its event's.
 _MARGIN = timedelta(seconds=60)
 
 
@@ -52,8 +52,12 @@ class Delivered:
 class Filling:
     """Fills one gap. A cancelled :meth:`next` loses no row, and may be called again."""
 
-    def __init__(self, gap: Gap, walks: Walks, *, phone: str | None) -> None:
+    def __init__(
+        self, gap: Gap, walks: Walks, *, phone: str | None, server_lead: Callable[[], Awaitable[float | None]]
+    ) -> None:
         self._gap = gap
+        self._server_lead = server_lead
+        self._period: tuple[datetime, datetime] | None = None
         self._phone = phone
         self._walks = dict(walks)
         self._rows: AsyncIterator[Part] | None = None
@@ -66,7 +70,8 @@ class Filling:
             name, walk = next(iter(self._walks.items()))
             try:
                 if self._rows is None:
-                    self._rows = aiter(walk(self._gap.since - _MARGIN, self._gap.until + _MARGIN))
+                    self._period = self._period or await self._server_period()
+                    self._rows = aiter(walk(*self._period))
                 row = await anext(self._rows)
             except StopAsyncIteration:
                 self._filled.append(name)
@@ -77,6 +82,17 @@ class Filling:
             del self._walks[name]
             self._rows = None
         return None
+
+    async def _server_period(self) -> tuple[datetime, datetime]:
+        """Give the gap's period by the server's clock, with a margin. The gap's own times are by ours."""
+        lead = await self._server_lead()
+        if lead is None:
+            self._errors.append(
+                "the server's time is not known, so the lists were asked for by this machine's clock; check that it "
+                "is right"
+            )
+        ahead = timedelta(seconds=lead or 0.0)
+        return self._gap.since + ahead - _MARGIN, self._gap.until + ahead + _MARGIN
 
     def outcome(self) -> Gap:
         """Give the gap, with its filled events' names."""

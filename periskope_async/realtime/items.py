@@ -27,7 +27,7 @@ class Gap(Struct, frozen=True, kw_only=True):
     filled: tuple[str, ...] = ()
     """Names of events brought by a walk since; others may be missing still."""
     error: str | None = None
-    """Why a walk could not bring them."""
+    """Why a walk could not bring them, or may have missed some."""
 
     @property
     def seconds(self) -> float:

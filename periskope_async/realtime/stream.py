@@ -121,7 +121,8 @@ class EventStream:
         """Fill a gap before it is given, if the caller asked for it and something can be missing."""
         if self._delivered is None or gap.recovered:
             return gap
-        self._filling = Filling(gap, self._walks, phone=self._config.phone)
+        phone, server_lead = self._config.phone, self._feed.server_lead
+        self._filling = Filling(gap, self._walks, phone=phone, server_lead=server_lead)
         return None
 
     async def _next_filled(self) -> LiveEvent | Gap | None:
@@ -133,5 +134,6 @@ class EventStream:
             if event is not None:
                 return event if self._is_wanted(event) else None
             gap, self._filling = self._filling.outcome(), None
-        is_whole_again = bool(self._options.names) and frozenset(gap.filled) == self._options.names
+        names = self._options.names
+        is_whole_again = bool(names) and frozenset(gap.filled) == names and gap.error is None
         return None if is_whole_again else gap

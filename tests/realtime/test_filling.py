@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from periskope_async.realtime import Gap, LiveEvent
-from periskope_async.sandbox import Status
+from periskope_async.sandbox import HeaderChange, Status
 from periskope_async.testing import no_waiting
-from tests.realtime.test_stream import ids, take, until
+from tests.realtime.test_stream import emit, ids, take, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from periskope_async.realtime import EventStream
+    from periskope_async.sandbox import Sandbox
     from tests.flow.conftest import Opened
 
 pytestmark = pytest.mark.timeout(30)
@@ -117,10 +118,48 @@ async def test_what_no_walk_brings_is_told_by_the_gap(opened: Opened) -> None:
 
 async def test_a_walk_that_fails_is_told_by_the_gap(opened: Opened) -> None:
     async with opened() as (sandbox, client), client.events("chat.created", fill_gaps=True) as stream:
-        sandbox.script(Status(403))
+        sandbox.script(Status(403), Status(403))  # the question for the time, and the list
         sandbox.sockets.drop()
         (gap,) = await take(stream, 1)
         assert isinstance(gap, Gap)
         assert gap.filled == ()
         assert gap.error is not None
         assert "chat.created" in gap.error
+
+
+async def miss_messages(sandbox: Sandbox, stream: EventStream, count: int) -> list[str]:
+    """Give the ids of messages that came while the stream was away; one that no list has follows, ``m0``."""
+    known = set(sandbox.ids("messages"))
+    sandbox.sockets.faults.status = 503
+    sandbox.sockets.drop()
+    await until(lambda: not stream.is_connected)
+    for chat in range(count):
+        sandbox.wake(chat)
+    sandbox.sockets.faults.status = None
+    await until(lambda: sandbox.sockets.connected and stream.is_connected)
+    emit(sandbox, 0)
+    return sorted(set(sandbox.ids("messages")) - known)
+
+
+@pytest.mark.parametrize("ahead", [-3600, 3600])
+async def test_a_gap_is_filled_by_the_servers_clock(opened: Opened, ahead: float) -> None:
+    async with (
+        opened(sandbox={"clock_skew": ahead}) as (sandbox, client),
+        client.events("message.created", fill_gaps=True) as stream,
+    ):
+        missed = await miss_messages(sandbox, stream, 3)
+        items = await take(stream, 1)
+        while ids(items)[-1] != "m0":
+            items += await take(stream, 1)
+    assert sorted(map(str, ids(items))) == sorted([*missed, "m0"])
+
+
+async def test_a_gap_is_told_where_the_servers_time_is_not_known(opened: Opened) -> None:
+    async with opened() as (sandbox, client), client.events("message.created", fill_gaps=True) as stream:
+        sandbox.script(HeaderChange(set={"Date": "soon"}), path="/v1/chats")
+        missed = await miss_messages(sandbox, stream, 2)
+        *filled, gap = await take(stream, 3)
+    assert sorted(map(str, ids(filled))) == missed
+    assert isinstance(gap, Gap)
+    assert gap.filled == ("message.created",)
+    assert "the server's time is not known" in (gap.error or "")
