@@ -87,6 +87,7 @@ class Feed:
         self._pid: str | None = None
         self._offset: str | None = None
         self._heard_at = 0.0
+        self._heard_at_monotonic = 0.0
         self.received = 0
         self.link: Link | None = None
 
@@ -224,7 +225,7 @@ class Feed:
 
     async def _reopen(self, reason: GapReason) -> Link:
         """Connect again, however long it takes, and tell of the gap. Raises StreamRefusedError."""
-        since = self._heard_at
+        since, since_monotonic = self._heard_at, self._heard_at_monotonic
         may_retry = self._options.on_refusal == "retry"
         if reason == "goodbye" and not may_retry:
             raise StreamRefusedError(
@@ -249,6 +250,8 @@ class Feed:
                 at_least = (error.meta.rate_limit.retry_after if error.meta else None) or 0.0
                 attempt += 1
                 continue
+            # A wall clock may be set back, and a monotonic one may stand still while the machine sleeps.
+            since = min(since, self._heard_at - (self._heard_at_monotonic - since_monotonic))
             self._welcome(link, since, reason)
             return link
 
@@ -265,6 +268,7 @@ class Feed:
 
     def _heard(self) -> float:
         self._heard_at = now = time.time()
+        self._heard_at_monotonic = time.monotonic()
         return now
 
     def _take(self, packet: Event | Broken, size: int) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from periskope_async.realtime import Gap, LiveEvent
+from periskope_async.realtime import Gap, LiveEvent, feed
 from periskope_async.sandbox import HeaderChange, Status
 from periskope_async.testing import no_waiting
 from tests.realtime.test_stream import emit, ids, take, until
@@ -163,3 +165,18 @@ async def test_a_gap_is_told_where_the_servers_time_is_not_known(opened: Opened)
     assert isinstance(gap, Gap)
     assert gap.filled == ("message.created",)
     assert "the server's time is not known" in (gap.error or "")
+
+
+async def test_a_clock_that_is_set_back_in_a_gap_loses_nothing(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(time=lambda: time.time() + 3600, monotonic=time.monotonic)
+    monkeypatch.setattr(feed, "time", clock)
+    async with opened() as (sandbox, client), client.events("message.created", fill_gaps=True) as stream:
+        emit(sandbox, 1)
+        assert ids(await take(stream, 1)) == ["m1"]
+        # Nothing is heard any more from here to the new connection.
+        clock.time = time.time
+        missed = await miss_messages(sandbox, stream, 3)
+        items = await take(stream, 1)
+        while ids(items)[-1] != "m0":
+            items += await take(stream, 1)
+    assert sorted(map(str, ids(items))) == sorted([*missed, "m0"])
