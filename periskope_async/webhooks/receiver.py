@@ -175,7 +175,8 @@ class Receiver:
 
     def _working(self) -> asyncio.Task[None]:
         """Give the task that handles the waiting events. It is begun where there is none."""
-        if self._worker is None:
+        # One that was cancelled before its first step has not said that it ends.
+        if self._worker is None or self._worker.done():
             self._worker = asyncio.get_running_loop().create_task(self._work(), name="periskope webhooks")
         return self._worker
 

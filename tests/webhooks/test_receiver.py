@@ -266,6 +266,18 @@ async def test_a_cancelled_worker_leaves_the_rest_to_the_next_one() -> None:
     assert handled == ["m1", "m2"]
 
 
+async def test_a_worker_that_is_cancelled_before_it_begins_leaves_all_to_the_next_one() -> None:
+    handled = Handled()
+    receiver = Receiver(handled, keys=KEY)
+    assert receiver._answer(BODY, [signed(BODY).encode()]).status == 200
+    assert receiver._worker is not None
+    receiver._worker.cancel()
+    await asyncio.sleep(0)
+    async with asyncio.timeout(1):
+        await receiver.drain()
+    assert len(handled.events) == 1
+
+
 async def test_an_event_of_another_time_is_refused_where_asked(http: aiohttp.ClientSession) -> None:
     now = 1_795_939_200.0  # 2026-11-29 08:00 UTC
     handled = Handled()
