@@ -204,7 +204,15 @@ class Receiver:
                 raise
             # A cancel that is not of this task came from one that the handler has awaited.
             logger.exception("the handler failed on %s", _shown(event))
+            await self._forget(event)
+
+    async def _forget(self, event: LiveEvent) -> None:
+        """Let an event come again that could not be handled."""
+        try:
             await self._seen.discard(event.key)
+        except Exception:
+            # The other events must not wait for the store.
+            logger.exception("the store of handled events failed; %s may be dropped if it comes again", _shown(event))
 
     async def _read(self, method: str, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         """Read a request's body, inflated. Raises _Refused."""
