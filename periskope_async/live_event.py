@@ -118,7 +118,7 @@ class LiveEvent(Struct, frozen=True, kw_only=True):
     """The object's JSON as it came; empty for a row from a walk."""
     org_id: str | None = None
     timestamp: datetime | None = None
-    """The server's time of sending, by its own clock, in UTC. The documents promise it for webhooks alone."""
+    """The time of the event's creation, by the server's clock, in UTC. The documents promise it for webhooks alone."""
     phone: str | None = None
     """The phone of the stream; None for a webhook."""
     received_at: datetime | None = None
@@ -149,11 +149,12 @@ class LiveEvent(Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The common key of an event's repeated deliveries: its name, object, time and content.
+        """The common key of an event's repeated deliveries: its name, object, times and content.
 
-        The content is in it because an ``ack`` may change within one time.
+        The content is in it because an ``ack`` may change within one time. The event's own time is in it because an
+        object may be changed and changed back, and not each change moves its ``updated_at``.
         """
-        text = f"{self.name}\0{self.object_id}\0{self.object_time}\0"
+        text = f"{self.name}\0{self.object_id}\0{self.object_time}\0{self.timestamp}\0"
         return blake2b(text.encode(errors="replace") + self.raw, digest_size=16).hexdigest()
 
 

@@ -18,7 +18,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 
 from periskope_async import ConfigError
 from periskope_async.webhooks import Receiver
-from tests.webhooks.bodies import KEY, envelope, message, signed
+from tests.webhooks.bodies import KEY, chat, envelope, message, signed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -224,6 +224,19 @@ async def test_what_the_handler_could_not_do_may_come_again(
             assert (await post(http, url, BODY))[0] == 200
             await receiver.drain()
     assert len(calls) == 2
+
+
+async def test_a_change_that_is_made_again_is_handled_again() -> None:
+    """Access to a chat is given, taken and given: its ``updated_at`` stays, so the third chat is the first one's."""
+    handled = Handled()
+    receiver = Receiver(handled, keys=KEY)
+    for second, has_access in enumerate((True, False, True)):
+        sent = {**chat(), "chat_access": {"ada@example.com": has_access}}
+        body = envelope("chat.custom_properties.updated", sent, timestamp=f"2026-11-29T08:00:0{second}.000Z")
+        for _ in range(2):
+            assert receiver._answer(body, [signed(body).encode()]).status == 200
+    await receiver.drain()
+    assert [event.timestamp.second for event in handled.events if event.timestamp] == [0, 1, 2]
 
 
 async def test_a_cancel_in_the_handler_ends_its_own_event_alone(
