@@ -101,4 +101,5 @@ def _one_of(name: str, value: str | None, choice: object) -> str | None:
     allowed: tuple[str, ...] = get_args(choice)
     if value not in allowed:
         raise ConfigError(f"{name} is {value!r}; it takes {' or '.join(map(repr, allowed))}", parameter=name)
-    return value
+    # An enum's member equals its word, but is written as its own name.
+    return allowed[allowed.index(value)]

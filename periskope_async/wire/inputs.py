@@ -62,14 +62,14 @@ def json_body(values: Mapping[str, Any]) -> bytes:
 
 
 def text(name: str, value: str, *, most: int | None = None) -> str:
-    """Take a text with something in it."""
+    """Take a text with something in it, as a plain str: an enum's member would be written as its name."""
     if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may have no type checker
         raise ConfigError(f"{name} is {value!r:.100}, a {type(value).__name__}; give it as a str", parameter=name)
     if not value.strip():
         raise ConfigError(f"{name} is empty; give a text", parameter=name)
     if most is not None and len(value) > most:
         raise ConfigError(f"{name} has {len(value)} characters; {most} is the most", parameter=name)
-    return value
+    return str.__str__(value)
 
 
 def optional_text(name: str, value: str | None) -> str | None:
@@ -159,10 +159,12 @@ def emails(name: str, values: Iterable[str]) -> list[str]:
 
 
 def one_of(name: str, value: T | None, allowed: Sequence[T]) -> T | None:
-    """Take one of the allowed values, or None."""
-    if value is not None and value not in allowed:
+    """Take one of the allowed values, or None. A member of an enum becomes the word that it equals."""
+    if value is None:
+        return None
+    if value not in allowed:
         raise ConfigError(f"{name} is {value!r:.100}; it takes {' or '.join(map(repr, allowed))}", parameter=name)
-    return value
+    return allowed[allowed.index(value)]
 
 
 def instance(name: str, value: object, kind: type, what: str) -> None:
@@ -179,10 +181,12 @@ def flag(name: str, value: bool | None) -> bool | None:  # noqa: FBT001 - the va
 
 
 def priority(value: int | None, *, most: int) -> int | None:
-    """Take a priority from 1 up."""
-    if value is not None and (not is_whole(value, least=1) or value > most):
+    """Take a priority from 1 up. A member of an enum becomes its number."""
+    if value is None:
+        return None
+    if not is_whole(value, least=1) or value > most:
         raise ConfigError(f"priority is {value!r:.100}; it is a whole number from 1 to {most}", parameter="priority")
-    return value
+    return int(value)
 
 
 def seconds(name: str, value: float | None) -> float | None:

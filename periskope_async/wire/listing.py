@@ -145,7 +145,9 @@ class ListQuery(Struct, Generic[T], frozen=True, kw_only=True):
             params = (*(param for param in params if param[0] != order), (order, opposite))
         filters = "".join([f"&{name}={encoded(value)}" for name, value in params])
         # Both are always sent: the documents disagree on the defaults (offset 0 or 1, limit 1000 or 2000).
-        return Request(method="GET", target=f"{self.path}?offset={offset}&limit={limit}{filters}", phone=self.phone)
+        # An enum's member would be written as its name.
+        position = f"offset={int(offset)}&limit={int(limit)}"
+        return Request(method="GET", target=f"{self.path}?{position}{filters}", phone=self.phone)
 
     def _param(self, name: str | None) -> str | None:
         return next((value for param, value in self.params if param == name), None)

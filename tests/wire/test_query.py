@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta, timezone
+from enum import Enum
 from typing import Any
 from urllib.parse import quote
 
@@ -221,3 +222,15 @@ def test_a_fingerprint_tells_queries_apart_and_shows_nothing() -> None:
     assert len(set(fingerprints)) == len(queries)
     assert fingerprints[1] == chat_query(label="a").fingerprint
     assert "919876543210" not in fingerprints[3]
+
+
+def test_a_member_of_an_enum_is_sent_as_its_value() -> None:
+    class Kind(str, Enum):  # noqa: UP042 - a StrEnum is written as its value anyway
+        GROUP = "group"
+
+    class Size(int, Enum):
+        SMALL = 5
+
+    query = chat_query(chat_type=Kind.GROUP)
+    assert query.page(offset=0, limit=Size.SMALL).target == "/chats?offset=0&limit=5&chat_type=group"
+    assert query.fingerprint == chat_query(chat_type="group").fingerprint
