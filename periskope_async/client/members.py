@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-import msgspec
-
 from periskope_async.client.base import BaseClient
 from periskope_async.decoding.objects import many_of, one_of
 from periskope_async.errors import ConfigError
@@ -55,7 +53,9 @@ class MemberMethods(BaseClient):
         Both replace the old bounds, and None takes a bound away, so give both. It works only for the role member.
         """
         # Here None is a value: the types of the official client want both keys, null for no bound.
-        body = msgspec.json.encode({"emails": inputs.emails("emails", emails), **_access(labels, org_phones)})
+        body = inputs.json_body(
+            {"emails": inputs.emails("emails", emails), **_access(labels, org_phones)}, keeps_none=True
+        )
         return await self._write(
             "PATCH", "/members/access", many_of(Member), body=body, look_at="the members in the console"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -53,10 +53,15 @@ _URL = r"(?i)https?://[^\s/]+\S*"
 _NO_LABEL = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
-def json_body(values: Mapping[str, Any]) -> bytes:
-    """Write a body without the keys whose value is None. Raises ConfigError for a value with no form in JSON."""
+def json_body(values: Mapping[str, Any], *, keeps_none: bool = False) -> bytes:
+    """Write a body. Raises ConfigError for a value with no form in JSON.
+
+    A key whose value is None is left out, unless it is to be kept: as null.
+    """
+    if not keeps_none:
+        values = {name: value for name, value in values.items() if value is not None}
     try:
-        return msgspec.json.encode({name: value for name, value in values.items() if value is not None})
+        return msgspec.json.encode(values, enc_hook=_plain)
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
         raise ConfigError(f"what was given cannot be written as JSON: {error}") from None
 
@@ -208,3 +213,14 @@ def at_least_one(**values: object) -> None:
     """Refuse a change without any value."""
     if all(value is None for value in values.values()):
         raise ConfigError(f"nothing to change: give at least one of {', '.join(values)}", parameter=next(iter(values)))
+
+
+def _plain(value: object) -> object:
+    """Give what the encoder takes: it refuses a template's SafeString, a float64 of NumPy, and mappings but dicts."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[object, object]", value))
+    raise TypeError(f"it holds a {type(value).__name__}")

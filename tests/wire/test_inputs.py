@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from enum import Enum
+from types import MappingProxyType
 
+import pytest
+
+from periskope_async.errors import ConfigError
 from periskope_async.wire import inputs
 
 
@@ -20,3 +24,40 @@ def test_a_member_of_an_enum_is_written_as_its_value() -> None:
     assert str(inputs.one_of("status", Word.OPEN, ("open", "closed"))) == "open"
     assert str(inputs.text("event", Word.OPEN)) == "open"
     assert str(inputs.priority(Number.HIGH, most=4)) == "3"
+
+
+class SafeText(str):
+    """A text as templates make it: ``str()`` leaves it as it is."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self
+
+
+class Float(float):
+    """As NumPy's float64 is one."""
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (SafeText("a"), b'"a"'),
+        ([SafeText("a")], b'["a"]'),
+        ({SafeText("a"): SafeText("b")}, b'{"a":"b"}'),
+        (MappingProxyType({"a": SafeText("b")}), b'{"a":"b"}'),
+        (Float(1.5), b"1.5"),
+    ],
+)
+def test_a_value_of_another_class_is_written_as_its_plain_form(value: object, written: bytes) -> None:
+    assert inputs.json_body({"it": value}) == b'{"it":%s}' % written
+
+
+def test_what_is_left_out_of_a_body() -> None:
+    assert inputs.json_body({"a": None, "b": ""}) == b'{"b":""}'
+    assert inputs.json_body({"a": None, "b": ""}, keeps_none=True) == b'{"a":null,"b":""}'
+
+
+def test_a_value_with_no_form_in_json_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"cannot be written as JSON: it holds a complex$"):
+        inputs.json_body({"it": {"a": 1j}})
