@@ -29,6 +29,7 @@ MediaType: TypeAlias = Literal["document", "image", "video", "audio"]
 
 _TYPES: tuple[MediaType, ...] = get_args(MediaType)
 _MIMETYPE = r"(?i)[a-z]+/[a-z0-9][a-z0-9.+-]{0,126}(;\s*[^\r\n]{1,128})?"
+_COMPRESSED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
 _MOST_BYTES = 100 * 1000 * 1000
 
 
@@ -127,7 +128,7 @@ class Media(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
 def _described(filename: str, mimetype: str | None, kind: MediaType | None) -> tuple[str, str, MediaType]:
     """Give the name, the mimetype and the type of a file, each given or guessed."""
     name = inputs.text("filename", filename, most=255)
-    guessed = mimetype or mimetypes.guess_type(name)[0]
+    guessed = mimetype or _guess(name)
     if guessed is None:
         raise ConfigError(f"the mimetype of {name!r} cannot be guessed; give mimetype=…", parameter="mimetype")
     if not re.fullmatch(_MIMETYPE, guessed):
@@ -138,6 +139,12 @@ def _described(filename: str, mimetype: str | None, kind: MediaType | None) -> t
         raise ConfigError(f"a file of {guessed} is no {shown}; give type={family!r} or 'document'", parameter="type")
     by_family: dict[str, MediaType] = {"image": "image", "video": "video", "audio": "audio"}
     return name, guessed, shown or by_family.get(family, "document")
+
+
+def _guess(filename: str) -> str | None:
+    """Guess a mimetype from a name; None for an unknown one. A compressed file is told as such, not as its content."""
+    kind, encoding = mimetypes.guess_type(filename)
+    return kind if encoding is None else _COMPRESSED.get(encoding, "application/octet-stream")
 
 
 def _size_of(path: Path) -> int:

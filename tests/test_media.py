@@ -1,4 +1,4 @@
-"""A file to send is looked at again when it is read: it may be another one by then."""
+"""A file to send: what it is told to be. It is looked at again when it is read, and may be another one by then."""
 
 from __future__ import annotations
 
@@ -12,6 +12,24 @@ from periskope_async import ConfigError, Media
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+@pytest.mark.parametrize(
+    ("filename", "mimetype"),
+    [
+        ("clip.mp4.gz", "application/gzip"),
+        ("photo.jpg.gz", "application/gzip"),
+        ("drawing.svgz", "application/gzip"),
+        ("backup.tar.gz", "application/gzip"),
+        ("notes.gz", "application/gzip"),
+        ("song.mp3.bz2", "application/x-bzip2"),
+        ("data.json.xz", "application/x-xz"),
+        ("photo.png.Z", "application/octet-stream"),
+    ],
+)
+def test_a_compressed_file_is_not_told_as_its_content(filename: str, mimetype: str) -> None:
+    media = Media.from_bytes(b"a", filename=filename)
+    assert (media.mimetype, media.type) == (mimetype, "document")
 
 
 def made_anew(make: Callable[[Path], object]) -> Callable[[Path], object]:
