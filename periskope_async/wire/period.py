@@ -39,7 +39,8 @@ def point(name: str, value: Moment | None) -> str | None:
 def _moment(name: str, value: Moment, time_of_bare_date: time) -> datetime:
     if isinstance(value, str):
         value = _read_moment(name, value)
-    if not isinstance(value, date):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may have no type checker
+    # pandas.NaT is a datetime, and like NaN it does not equal itself.
+    if not isinstance(value, date) or value != value:  # noqa: PLR0124  # pyright: ignore[reportUnnecessaryIsInstance] - callers may have no type checker
         raise ConfigError(f"{name} is {value!r}; give an ISO string, a date or a datetime", parameter=name)
     if not isinstance(value, datetime):
         return datetime.combine(value, time_of_bare_date, tzinfo=UTC)

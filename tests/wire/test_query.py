@@ -14,6 +14,7 @@ from periskope_async.client.lists import CHATS
 from periskope_async.errors import ConfigError
 from periskope_async.wire.chats import chat_filters, normal_chat_id
 from periskope_async.wire.listing import check_page
+from periskope_async.wire.period import point
 from tests.reading import chat_query
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
@@ -129,6 +130,15 @@ def test_a_value_that_no_server_could_take_is_refused_by_name(parameter: str, va
     assert caught.value.parameter == parameter
     assert isinstance(caught.value, ValueError)
     assert len(str(caught.value)) < 500
+
+
+def test_no_time_of_pandas_is_refused() -> None:
+    """A column of times has NaT where a cell is empty. It is a datetime, and would be written as "NaT"."""
+    nat: Any = pytest.importorskip("pandas", reason="pandas has no wheel for every Python").NaT
+    with pytest.raises(ConfigError, match="start_time is NaT; give"):
+        chat_query(start_time=nat)
+    with pytest.raises(ConfigError, match="scheduled_at is NaT; give"):
+        point("scheduled_at", nat)
 
 
 def test_a_start_after_the_end_is_refused() -> None:
