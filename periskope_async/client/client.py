@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 from periskope_async.client.chats import ChatMethods
@@ -149,9 +150,9 @@ class PeriskopeClient(
 
         Closing either closes both.
         """
-        other = object.__new__(type(self))
-        other._config = self._config.with_phone(phone)
-        other._manager = self._manager
+        # Copied, for a subclass has attributes of its own.
+        other = copy.copy(self)
+        other._config = self._config.with_phone(phone)  # noqa: SLF001 - one of our own
         return other
 
     async def close(self) -> None:
