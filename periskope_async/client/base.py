@@ -8,13 +8,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from periskope_async.cache import checked_cache
-from periskope_async.decoding.objects import read_confirmation
+from periskope_async.decoding.objects import many_of, read_confirmation, read_nothing
 from periskope_async.decoding.page import reader_of
 from periskope_async.errors import APIError
+from periskope_async.models.outcome import Confirmation
 from periskope_async.models.page import ListPage
 from periskope_async.models.part import Part
 from periskope_async.paging.pager import Pager, WalkOptions
 from periskope_async.paging.resume import read_token
+from periskope_async.printable import one_line
 from periskope_async.sources import ListSource
 from periskope_async.wire.listing import check_page
 from periskope_async.wire.request import Request
@@ -37,6 +39,8 @@ __all__ = ["BaseClient", "ListPager", "WalkParams"]
 T = TypeVar("T", bound=Part)
 R = TypeVar("R")
 P = TypeVar("P", bound="ListPage[Any]")
+
+_MOST_REASON = 600
 
 
 class WalkParams(TypedDict, total=False):
@@ -115,22 +119,23 @@ class BaseClient:
         phone: str | None = None,
         expects: Expects = "json",
     ) -> R:
-        """Send a write, once. ``look_at`` names a call to see its effect."""
+        """Send a write, once. ``look_at`` names a call to see its effect. Raises APIError for a plain no."""
         request = Request(
             method=method, target=target, phone=phone, body=body, is_write=True, expects=expects, look_at=look_at
         )
-        return await (await self._manager.fetch(request)).read(reader)
+        reply = await self._manager.fetch(request)
+        said = await reply.read(read_confirmation)
+        # Any ``data`` is read in its place: it tells what was done, and what was not.
+        if said.success is False and (expects == "nothing" or await reply.read(many_of(Confirmation)) == [said]):
+            why = one_line(self._config.redacted(said.message or "without a reason"), limit=_MOST_REASON)
+            raise APIError(f"{method} {target}: the server answered that it was not done: {why}", status=200)
+        return await reply.read(reader)
 
     async def _do(
         self, method: str, target: str, *, look_at: str, body: bytes | None = None, phone: str | None = None
     ) -> None:
-        """Send a write without a result. Raises APIError for a plain no."""
-        said = await self._write(
-            method, target, read_confirmation, look_at=look_at, body=body, phone=phone, expects="nothing"
-        )
-        if said.success is False:
-            why = said.message or "without a reason"
-            raise APIError(f"{method} {target}: the server answered that it was not done: {why}", status=200)
+        """Send a write without a result."""
+        await self._write(method, target, read_nothing, look_at=look_at, body=body, phone=phone, expects="nothing")
 
     async def _page(
         self, query: ListQuery[T], *, offset: int, limit: int, cache: PageCache | None = None
