@@ -135,10 +135,12 @@ def _described(filename: str, mimetype: str | None, kind: MediaType | None) -> t
         raise ConfigError(f"mimetype is {guessed!r:.100}; it looks like image/png", parameter="mimetype")
     family = guessed.partition("/")[0].lower()
     shown = inputs.one_of("type", kind, _TYPES)
-    if shown not in {None, "document", family}:
-        raise ConfigError(f"a file of {guessed} is no {shown}; give type={family!r} or 'document'", parameter="type")
     by_family: dict[str, MediaType] = {"image": "image", "video": "video", "audio": "audio"}
-    return name, guessed, shown or by_family.get(family, "document")
+    fitting = by_family.get(family, "document")
+    if shown not in {None, "document", fitting}:
+        choice = " or ".join(sorted({"'document'", repr(fitting)}))
+        raise ConfigError(f"a file of {guessed} is no {shown}; give type={choice}", parameter="type")
+    return name, guessed, shown or fitting
 
 
 def _guess(filename: str) -> str | None:

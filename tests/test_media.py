@@ -32,6 +32,14 @@ def test_a_compressed_file_is_not_told_as_its_content(filename: str, mimetype: s
     assert (media.mimetype, media.type) == (mimetype, "document")
 
 
+@pytest.mark.parametrize(
+    ("filename", "fitting"), [("a.mp4.gz", "'document'"), ("a.pdf", "'document'"), ("a.png", "'document' or 'image'")]
+)
+def test_a_type_that_does_not_fit_is_refused_with_those_that_do(filename: str, fitting: str) -> None:
+    with pytest.raises(ConfigError, match=rf"is no video; give type={fitting}$"):
+        Media.from_bytes(b"a", filename=filename, type="video")
+
+
 def made_anew(make: Callable[[Path], object]) -> Callable[[Path], object]:
     def change(path: Path) -> None:
         path.unlink()
