@@ -185,6 +185,8 @@ def _command(name: str) -> Callable[..., Awaitable[int]]:
     filters = _filters_of(name)
     narrowing = Narrowing if "chat_id" in filters else PhoneNarrowing if "phone" in filters else NoNarrowing
     command.__annotations__ = {**command.__annotations__, "narrowing": narrowing}
+    # Where pydantic is loaded, cyclopts has it check the default too.
+    command.__kwdefaults__ = {**(command.__kwdefaults__ or {}), "narrowing": narrowing()}
     command.__doc__ = (
         f"Write the list of {words_of(name)} to OUT, whole or not at all. "
         "A run that was broken off goes on where it was."

@@ -177,3 +177,10 @@ def test_what_cannot_be_is_refused(
     with pytest.raises(ConfigError, match=said):
         ran(*arguments)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["contacts", "tickets", "notes"])
+def test_pydantic_finds_no_fault_where_it_is_loaded(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    pytest.importorskip("pydantic", reason="FastAPI brings it to some programs")
+    assert run(["export", name, "-", "--sandbox", "--max-items", "many"]) == 2
+    assert "--max-items" in capsys.readouterr().err
