@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from periskope_async.cli.app import run
 from periskope_async.cli.export import export_app
 from periskope_async.cli.wording import in_options
 from periskope_async.client.lists import LISTS
