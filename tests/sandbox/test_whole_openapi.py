@@ -99,8 +99,8 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
         seen = Counter(record.status for record in running.requests)
         assert 500 not in seen, seen
-        # Each of the processes that share the tests sees a part of the requests.
-        assert seen[200] + seen[204] >= 10, seen
+        # Each of the processes that share the tests sees a part of the requests, large or small.
+        assert seen[200] + seen[204] >= seen.total() // 10, seen
 
 
 @SCHEMA.parametrize()
