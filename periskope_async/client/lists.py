@@ -103,7 +103,9 @@ CHAT_NOTES = replace(NOTES, path="/chats/{chat_id}/notes")
 
 # https://docs.periskope.app/api-reference/reactions/get-reactions. The order is not documented; so it is with the lists
 # below. `count` is documented as the number of rows returned.
-REACTIONS = Listing(path="/reactions", key="reactions", row=Reaction, identity=("reaction_id", "org_phone"))
+REACTIONS = Listing(
+    path="/reactions", key="reactions", row=Reaction, identity=("reaction_id", "org_phone"), counts_all=False
+)
 
 # https://docs.periskope.app/api-reference/contacts/get-contacts
 CONTACTS = Listing(path="/contacts", key="contacts", row=Contact, identity=("contact_id",), says_updated_at=True)

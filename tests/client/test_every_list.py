@@ -103,6 +103,7 @@ async def test_every_list(sandbox: Sandbox, case: Case, tmp_path: Path, nothing_
         assert sorted(ids) == sorted(expected)
         assert (report.rows_placed, report.requests) == (len(rows), in_flight.sent)
         assert report.complete is (None if case.name in _WITHOUT_TOTAL else True), report.why
+        assert await pager.count() == (None if case.name in _WITHOUT_TOTAL else len(rows))
         assert in_flight.most > 1, "no page was read ahead"
         assert not any(row.undecoded for row in rows)
         assert (await getattr(client, f"list_{case.name}")(**owner, limit=7)).items == rows[:7]
