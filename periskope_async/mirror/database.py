@@ -156,7 +156,7 @@ class _Base:
     def transaction(self) -> Generator[None]:
         """Begin; then commit, or roll back after an error."""
         try:
-            self.execute(self._begin)
+            self._start()
             try:
                 yield
             except BaseException:
@@ -173,6 +173,10 @@ class _Base:
         if connection is not None:
             with suppress(*self._errors):
                 connection.close()
+
+    def _start(self) -> None:
+        """Begin a transaction."""
+        self.execute(self._begin)
 
     def _refuse_others(self, tables: Sequence[Table]) -> None:
         """Raise MirrorError if the database is of something else."""
@@ -391,6 +395,19 @@ class PostgreSQL(_Base):
         except self._psycopg.Error:
             return False
         return True
+
+    def _start(self) -> None:
+        """Begin a transaction. A connection lost since the last one is made anew."""
+        try:
+            return super()._start()
+        except self._errors:
+            if not self._connection.closed:
+                raise
+        # The lock went with the connection, so another mirror may have taken it.
+        if (failure := self._open(())) is not None:
+            self._connection.close()
+            raise failure
+        super()._start()
 
     def _open(self, tables: Sequence[Table]) -> MirrorError | None:
         try:

@@ -75,3 +75,34 @@ def test_the_options_of_the_url_hold(postgres_database: str) -> None:
     with psycopg.connect(postgres_database) as connection:
         schemas = connection.execute("SELECT table_schema FROM information_schema.tables WHERE table_name = 'chats'")
         assert schemas.fetchall() == [("mine",)]
+
+
+def cut_off(url: str) -> None:
+    """End all other connections to the database, as a restart of the server does."""
+    execute(
+        url,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+
+
+def test_a_connection_lost_between_two_events_is_made_anew(postgres_database: str) -> None:
+    with closing(Store(database_for(postgres_database))) as store:
+        store.open([CHATS])
+        merge(store, row(1, updated=5))
+        cut_off(postgres_database)
+        assert merge(store, row(1, updated=6)) == [Outcome.UPDATED]
+        with pytest.raises(MirrorError, match="another mirror writes to"):
+            Store(database_for(postgres_database)).open([CHATS])
+
+
+def test_a_mirror_whose_place_was_taken_meanwhile_writes_nothing(postgres_database: str) -> None:
+    with closing(Store(database_for(postgres_database))) as store:
+        store.open([CHATS])
+        cut_off(postgres_database)
+        with closing(Store(database_for(postgres_database))) as other:
+            other.open([CHATS])
+            for _ in range(2):
+                with pytest.raises(MirrorError, match="another mirror writes to"):
+                    merge(store, row(1, updated=5))
+        assert merge(store, row(1, updated=5)) == [Outcome.INSERTED]
