@@ -131,7 +131,7 @@ class Pager(Generic[T]):
         return Pager(self._raw(), self.options, hooks=(*self._hooks, *hooks))
 
     async def first(self) -> T | None:
-        """Give the first row, or None if there is none. Asks for one row."""
+        """Give the first row, or None if there is none. Asks for one row. Raises the errors of iterating."""
         async with self._with(max_items=1, prefetch=1) as pager:
             async for row in pager:
                 return row
