@@ -399,10 +399,12 @@ class PostgreSQL(_Base):
     def _start(self) -> None:
         """Begin a transaction. A connection lost since the last one is made anew."""
         try:
-            return super()._start()
+            super()._start()
         except self._errors:
             if not self._connection.closed:
                 raise
+        else:
+            return
         # The lock went with the connection, so another mirror may have taken it.
         if (failure := self._open(())) is not None:
             self._connection.close()
