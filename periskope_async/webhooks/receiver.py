@@ -91,7 +91,7 @@ class Receiver:
         self._max_body = max_body
         self._max_waiting = max_waiting
         self._max_age = max_age
-        self._seen = seen or Recent()
+        self._seen = Recent() if seen is None else seen
         self._clock = clock
         self._waiting: deque[LiveEvent] = deque()
         self._worker: asyncio.Task[None] | None = None

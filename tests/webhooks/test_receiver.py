@@ -18,6 +18,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 
 from periskope_async import ConfigError
 from periskope_async.webhooks import Receiver
+from periskope_async.webhooks.seen import Recent
 from tests.webhooks.bodies import KEY, chat, envelope, message, signed
 
 if TYPE_CHECKING:
@@ -317,6 +318,21 @@ async def test_a_store_that_fails_loses_nothing(http: aiohttp.ClientSession, cap
         await post(http, url, BODY)
     assert len(handled.events) == 1
     assert "may be doubled" in caplog.text
+
+
+class Counted(Recent):
+    """A store that is empty, and so false, at first."""
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+async def test_a_store_that_is_empty_is_used() -> None:
+    seen = Counted()
+    receiver = Receiver(Handled(), keys=KEY, seen=seen)
+    assert receiver._answer(BODY, [signed(BODY).encode()]).status == 200
+    await receiver.drain()
+    assert len(seen) == 1
 
 
 async def test_a_store_and_a_handler_that_fail_keep_no_other_event_from_being_handled(
