@@ -11,6 +11,7 @@ import logging
 import time
 import zlib
 from collections import deque
+from contextvars import Context, copy_context
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -68,7 +69,8 @@ class Receiver:
       delivery may bear its old time.
     - ``seen``: the memory of handled events, by :attr:`LiveEvent.key`; 10,000 in this process by default.
 
-    An error of ``handle`` is logged, and its event may come again. Raises ConfigError if a setting is wrong.
+    ``handle`` runs in the context of the event's own request, so its log lines bear that one's id. An error of it is
+    logged, and its event may come again. Raises ConfigError if a setting is wrong.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class Receiver:
         self._max_age = max_age
         self._seen = Recent() if seen is None else seen
         self._clock = clock
-        self._waiting: deque[LiveEvent] = deque()
+        self._waiting: deque[tuple[LiveEvent, Context]] = deque()
         self._worker: asyncio.Task[None] | None = None
 
     def open(self, body: bytes, signature: str | bytes | None) -> LiveEvent:
@@ -169,7 +171,7 @@ class Receiver:
             return _Answer(400, str(error))
         if len(self._waiting) >= self._max_waiting:
             return _Answer(503, f"{self._max_waiting} events wait already")
-        self._waiting.append(event)
+        self._waiting.append((event, copy_context()))
         self._working()
         return _Answer(200)
 
@@ -182,9 +184,12 @@ class Receiver:
 
     async def _work(self) -> None:
         """Handle the waiting events, and end: no idle task is left."""
+        loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                await self._handle_once(self._waiting.popleft())
+                event, context = self._waiting.popleft()
+                # A task of its own, for a coroutine cannot change its context.
+                await loop.create_task(self._handle_once(event), name="periskope webhook", context=context)
         finally:
             self._worker = None
 

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import logging
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -318,6 +319,25 @@ async def test_a_store_that_fails_loses_nothing(http: aiohttp.ClientSession, cap
         await post(http, url, BODY)
     assert len(handled.events) == 1
     assert "may be doubled" in caplog.text
+
+
+async def test_an_event_is_handled_in_the_context_of_its_own_request() -> None:
+    """So a request's id stands in the log lines of its event, and not in those of all that wait behind it."""
+    request_id = ContextVar("request_id", default="none")
+    handled: list[tuple[str | None, str]] = []
+
+    async def handle(event: LiveEvent) -> None:
+        await asyncio.sleep(0)
+        handled.append((event.object_id, request_id.get()))
+        request_id.set("the handler's own")
+
+    receiver = Receiver(handle, keys=KEY)
+    for number in range(3):
+        request_id.set(f"r{number}")
+        body = envelope("message.created", message(message_id=f"m{number}"))
+        assert receiver._answer(body, [signed(body).encode()]).status == 200
+    await receiver.drain()
+    assert handled == [("m0", "r0"), ("m1", "r1"), ("m2", "r2")]
 
 
 class Counted(Recent):
