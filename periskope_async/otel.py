@@ -165,10 +165,11 @@ class OpenTelemetryHook:
         now = time.time_ns()
         admitted_from = now - round(event.waited * 1e9)
         failed_at = self._failed_at.pop(task, None)
-        reason = self._reasons.pop(task, "limit")
+        reason = self._reasons.pop(task, None)
         if failed_at is not None and event.attempt > 1:
             self._book_wait("backoff", failed_at, admitted_from)
-        if event.waited > 0:
+        # A request that went at once took its microseconds too.
+        if reason is not None:
             self._book_wait(reason, admitted_from, now)
 
     def _book_wait(self, reason: str, since: int, until: int) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import subprocess
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from periskope_async import NotFoundError, PeriskopeClient, RateLimit, RateLimiter, RetryPolicy, ValidationError
-from periskope_async.events import Event, RequestSent, Retried
+from periskope_async.events import Event, RequestSent, Retried, Throttled
 from periskope_async.otel import OpenTelemetryHook
 from periskope_async.sandbox import ResetConnection, Sandbox, Slow, Status
 from tests.test_readme import guide, sandbox
@@ -155,6 +156,15 @@ async def test_refusals_and_waits_for_the_limit(telemetry: Telemetry) -> None:
     } == reasons
 
 
+async def test_a_request_that_did_not_wait_has_no_wait(telemetry: Telemetry) -> None:
+    async with Sandbox(chats=1, limit=100) as running, client_of(running, telemetry.hook()) as client:
+        for _ in range(5):
+            await client.list_chats(limit=1)
+    assert len(telemetry.requests()) == 5
+    assert telemetry.waits() == []
+    assert telemetry.metric("periskope.wait.duration") == []
+
+
 async def test_a_cancelled_request_ends_its_span(telemetry: Telemetry) -> None:
     hook = telemetry.hook()
     async with Sandbox(chats=1, always=Slow(30.0)) as running, client_of(running, hook) as client:
@@ -182,7 +192,13 @@ async def test_a_cancelled_wait_is_not_booked_to_the_next_call(telemetry: Teleme
                 async with asyncio.timeout(0.1):
                     await client.list_chats(limit=1)
         await client.list_chats(limit=1)
-    waited = [event.waited for event in told if isinstance(event, RequestSent) and event.waited]
+    # The calls one after another: each wait was told right before its request.
+    waited = [
+        event.waited
+        for before, event in pairwise(told)
+        if isinstance(before, Throttled) and isinstance(event, RequestSent)
+    ]
+    assert waited
     booked = [(wait.end_time or 0) - (wait.start_time or 0) for wait in telemetry.waits()]
     assert booked == pytest.approx([seconds * 1e9 for seconds in waited])
     assert any(isinstance(event, Retried) for event in told)
