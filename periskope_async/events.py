@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from periskope_async.callbacks import notify
 from periskope_async.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -139,6 +140,6 @@ def announce(hooks: Sequence[Hook], event: Event) -> None:
     """Tell every hook; their exceptions are logged and go no further."""
     for hook in hooks:
         try:
-            hook(event)
+            notify(hook, event, name="a hook")
         except Exception:
             logger.exception("hook %r raised on %s", hook, type(event).__name__)

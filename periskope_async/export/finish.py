@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from periskope_async.callbacks import notify
 from periskope_async.errors import ExportError
 from periskope_async.export.checkpoint import PageWritten
 from periskope_async.export.compression import compressor, decompressed
@@ -165,7 +166,7 @@ class Finish:
                     yield from batches_of(self._job.table, rows, source=page.walk)
                 done += page.rows
                 if self._progress is not None:
-                    self._progress(Converted(done, total))
+                    notify(self._progress, Converted(done, total), name="progress")
 
     def _write_lines(self, rows: Iterator[Row]) -> None:
         begun = self._spool.begun
@@ -192,7 +193,7 @@ class Finish:
             if number >= spool.rows:
                 self._older_half_emojis += mend_half_emojis(row[0])[1]
             if self._progress is not None and number % _ROWS_A_TURN == 0:
-                self._progress(Converted(number, total))
+                notify(self._progress, Converted(number, total), name="progress")
             yield row
 
     def _fresh_rows(self) -> Iterator[Row]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
+from periskope_async.callbacks import notify
 from periskope_async.compact_keys import CompactKeys
 from periskope_async.errors import ConfigError, ExportError, PeriskopeError, WaitTooLong
 from periskope_async.events import PageRead
@@ -253,7 +254,8 @@ class _Rows:
         )
         self.spool.append(written, blocks)
         if self._progress is not None:
-            self._progress(Fetched(name, self.spool.kept[name].rows, page.count, self.spool.size))
+            fetched = Fetched(name, self.spool.kept[name].rows, page.count, self.spool.size)
+            notify(self._progress, fetched, name="progress")
 
     def _new(self, source: str, page: Page[bytes]) -> Sequence[bytes]:
         known = self._known

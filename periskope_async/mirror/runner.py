@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
+from periskope_async.callbacks import notify
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import ConfigError, DecodeError, PeriskopeError, RateLimitError, ServerError, TransportError
 from periskope_async.mirror.async_store import AsyncStore
@@ -183,12 +184,12 @@ class Mirror:
                 told, self._told = self._told, set()
                 lists = [each for each in self._lists if each.orders or is_time or each.name in told]
                 try:
-                    on_sync(await self._sync(lists, is_full=full))
+                    notify(on_sync, await self._sync(lists, is_full=full), name="on_sync")
                     full = False
                     read_at = loop.time() if is_time else read_at
                 except _PASSING as error:
                     self._told |= told
-                    on_error(error)
+                    notify(on_error, error, name="on_error")
                 with suppress(TimeoutError):
                     async with asyncio.timeout(every):
                         await self._is_sync_wanted.wait()
