@@ -137,9 +137,10 @@ class ExportWorkers:
 
     async def _run(self, plan: str, source: str) -> str:
         """Export one source. Give why it failed: an exception would be no JSON."""
-        paths = self._paths(self.worker.context)
-        path = paths[plan, source]
         try:
+            paths = self._paths(self.worker.context)
+            if (path := paths.get((plan, source))) is None:
+                return f"the worker has no source {source!r} in the plan {plan!r}; start it anew with it"
             await in_thread(path.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
             if not await in_thread(_is_done, path):
                 chosen = self._plans(self.worker.context)[plan]

