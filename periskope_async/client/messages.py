@@ -9,7 +9,7 @@ from periskope_async.client.content import written_content
 from periskope_async.client.lists import CHAT_MESSAGES, MESSAGES, of_chat_or_all
 from periskope_async.client.queue import QueueMethods
 from periskope_async.client.sent import SentBroadcast, SentMessage
-from periskope_async.decoding.objects import one_of
+from periskope_async.decoding.objects import one_of, with_meta
 from periskope_async.errors import ConfigError
 from periskope_async.models.message import Message
 from periskope_async.models.queue import BroadcastReceipt, MessageStatus, SendReceipt
@@ -103,11 +103,7 @@ class MessageMethods(QueueMethods):
         The server picks a phone for a group if none is given.
         """
         body = await _message_body(chat_id, message, media, poll, reply_to, hide_url_preview)
-        number = self._phone(phone)
-        receipt = await self._write(
-            "POST", "/message/send", one_of(SendReceipt), body=body, phone=number, look_at=_LOOK_AT
-        )
-        return SentMessage(self, receipt, number)
+        return await self._sent("/message/send", body, phone)
 
     async def send_message_and_wait(
         self,
@@ -130,11 +126,7 @@ class MessageMethods(QueueMethods):
         """
         seconds = inputs.seconds("sync_timeout", sync_timeout)
         body = await _message_body(chat_id, message, media, poll, reply_to, hide_url_preview, sync_timeout=seconds)
-        number = self._phone(phone)
-        receipt = await self._write(
-            "POST", "/message/send-sync", one_of(SendReceipt), body=body, phone=number, look_at=_LOOK_AT
-        )
-        return SentMessage(self, receipt, number)
+        return await self._sent("/message/send-sync", body, phone)
 
     async def broadcast(
         self,
@@ -173,10 +165,11 @@ class MessageMethods(QueueMethods):
             reply_to=reply_to,
         )
         number = self._phone(phone)
-        receipt = await self._write(
-            "POST", "/message/broadcast", one_of(BroadcastReceipt), body=body, phone=number, look_at=_LOOK_AT
+        reader = with_meta(one_of(BroadcastReceipt))
+        receipt, meta = await self._write(
+            "POST", "/message/broadcast", reader, body=body, phone=number, look_at=_LOOK_AT
         )
-        return SentBroadcast(self, receipt.broadcast_id, number)
+        return SentBroadcast(self, receipt.broadcast_id, number or meta.phone_id)
 
     async def edit_message(self, message_id: str, edited_body: str, *, phone: str | None = None) -> None:
         """Change a message's text, or a file's caption, within 15 minutes after it was delivered. Polls cannot be."""
@@ -201,6 +194,13 @@ class MessageMethods(QueueMethods):
     async def unpin_message(self, message_id: str, *, phone: str | None = None) -> None:
         """Take a message's pin away."""
         await self._act_on_message(message_id, "pin", {"pin": False}, phone)
+
+    async def _sent(self, target: str, body: bytes, phone: str | None) -> SentMessage:
+        number = self._phone(phone)
+        reader = with_meta(one_of(SendReceipt))
+        receipt, meta = await self._write("POST", target, reader, body=body, phone=number, look_at=_LOOK_AT)
+        # Without a phone of ours the server has picked one, and its handle must ask that one.
+        return SentMessage(self, receipt, number or meta.phone_id)
 
     async def _act_on_message(
         self, message_id: str, action: str, values: Mapping[str, Any] | None, phone: str | None

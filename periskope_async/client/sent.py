@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar, get_args
 
-from periskope_async.errors import ConfigError, NotFoundError, SendError, TimeoutError_
+from periskope_async.errors import ConfigError, NotFoundError, SendError, TimeoutError_, ValidationError
 from periskope_async.wire import inputs
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class SentMessage:
 
     def __init__(self, client: _Statuses, receipt: SendReceipt, phone: str | None) -> None:
         self._client = client
-        self._phone = phone
+        self._phone = phone or (receipt.message and receipt.message.org_phone) or None
         self.receipt = receipt
         """The server's answer, with ``queue_position`` and ``hint``."""
         self.unique_id: str | None = receipt.unique_id or None
@@ -80,7 +80,22 @@ class SentMessage:
         return f"<SentMessage unique_id={self.unique_id!r}, queue_id={self.queue_id!r}>"
 
     async def status(self) -> MessageStatus | None:
-        """Look once how far it has come; None while nothing is known of it yet. Raises as reading calls do."""
+        """Look once how far it has come; None while nothing is known of it yet. Raises as reading calls do.
+
+        Raises ConfigError if nobody told which phone has sent it.
+        """
+        try:
+            return await self._look()
+        except ValidationError as error:
+            if self._phone is not None or not any(name.lower() == "x-phone" for name in error.fields):
+                raise
+            raise ConfigError(
+                f"{self!r} was sent, but the server did not tell by which phone, and asks for one; "
+                "look with get_message_status(unique_id, phone=…), and give phone=… to what you send",
+                parameter="phone",
+            ) from error
+
+    async def _look(self) -> MessageStatus | None:
         if self.unique_id is None and self.queue_id is not None:
             jobs = await self._client.list_queue_jobs(queue_id=self.queue_id, phone=self._phone)
             self.unique_id = next((job.unique_id for job in jobs if job.unique_id), None)

@@ -29,6 +29,7 @@ __all__ = [
     "read_invite_link",
     "read_nothing",
     "read_participants",
+    "with_meta",
 ]
 
 T = TypeVar("T")
@@ -74,6 +75,17 @@ def many_of(kind: type[P]) -> Callable[[Body, ResponseMeta], Steps[list[P]]]:
 
     def read(body: Body, _: ResponseMeta) -> Steps[list[P]]:
         return (yield from _read_all(kind, _rows(body)))
+
+    return read
+
+
+def with_meta(
+    reader: Callable[[Body, ResponseMeta], Steps[T]],
+) -> Callable[[Body, ResponseMeta], Steps[tuple[T, ResponseMeta]]]:
+    """Make a reader that gives the facts of the answer beside its content."""
+
+    def read(body: Body, meta: ResponseMeta) -> Steps[tuple[T, ResponseMeta]]:
+        return (yield from reader(body, meta)), meta
 
     return read
 

@@ -11,7 +11,7 @@ import msgspec
 from periskope_async.sandbox.cast import ORG_ID
 from periskope_async.sandbox.express import Answer, cannot, error_page, etag_of, json_answer
 from periskope_async.sandbox.resources import Resources
-from periskope_async.sandbox.routes import Call, Later, Refused, Router, check_query, read_body
+from periskope_async.sandbox.routes import ActedBy, Call, Later, Refused, Router, check_query, read_body
 from periskope_async.sandbox.validation import BadQuery
 
 if TYPE_CHECKING:
@@ -129,6 +129,8 @@ class Api:
         call = Call(asked.query, values, body, phone, self._org.now)
         check_query(route, call)
         value = route.work(call)
+        if isinstance(value, ActedBy):
+            phone, value = value.phone, value.value
         headers = self._resolved(phone)
         if isinstance(value, Later):
             return Waiting(value, route, headers)

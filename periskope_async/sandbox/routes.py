@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Body", "Call", "Later", "Refused", "Route", "Router", "Schema", "check_query", "problem", "read_body"]
+__all__ = [
+    "ActedBy",
+    "Body",
+    "Call",
+    "Later",
+    "Refused",
+    "Route",
+    "Router",
+    "Schema",
+    "check_query",
+    "problem",
+    "read_body",
+]
 
 Schema = dict[str, Any]
 PhoneRule = Literal["needed", "optional", "unread"]
@@ -55,6 +67,14 @@ class Later:
     """A pending answer of an endpoint: ``ready(now)`` gives it once it is there, and None before."""
 
     ready: Callable[[float], object]
+
+
+@dataclass(frozen=True, slots=True)
+class ActedBy:
+    """An answer of an endpoint, and the phone that it has picked."""
+
+    phone: int
+    value: object
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from periskope_async.sandbox.moments import zulu
 from periskope_async.sandbox.outbox import content_of
-from periskope_async.sandbox.routes import Body, Later, Refused, Route
+from periskope_async.sandbox.routes import ActedBy, Body, Later, Refused, Route
 from periskope_async.sandbox.shapes import TEXT, TEXTS, an_array, an_object, choice
 
 if TYPE_CHECKING:
@@ -110,8 +110,9 @@ class Sending:
             ),
         ]
 
-    def _send(self, call: Call) -> dict[str, Any]:
-        return self._queued(self._add(call))
+    def _send(self, call: Call) -> ActedBy:
+        job = self._add(call)
+        return ActedBy(job.phone, self._queued(job))
 
     def _add(self, call: Call) -> Job:
         content = content_of(call.body, drawn=self._org.issue("media")[0])
@@ -125,7 +126,7 @@ class Sending:
             "hint": f"Use GET /v1/message/{job.unique_id}/status to follow this message.",
         }
 
-    def _sync(self, call: Call) -> Later:
+    def _sync(self, call: Call) -> ActedBy:
         job = self._add(call)
         # The sources do not show whether the timeout goes into the query or the body: both are taken.
         timeout = float(call.body.get("sync_timeout", call.text("sync_timeout") or 20))
@@ -140,7 +141,7 @@ class Sending:
                 }
             return self._queued(job) if job.is_over or now >= job.queued_at + timeout else None
 
-        return Later(ready)
+        return ActedBy(job.phone, Later(ready))
 
     def _status(self, call: Call) -> dict[str, Any]:
         unique_id = call.path["unique_id"]
