@@ -14,10 +14,10 @@ from msgspec import Meta, Raw, Struct, json
 
 from periskope_async.decoding.body import Text, is_dense, mend
 from periskope_async.decoding.envelope import UNREAD, Body, Steps, ends_early
-from periskope_async.decoding.repair import Unreadable, repair
+from periskope_async.decoding.repair import Unreadable, repair, unpacked
 from periskope_async.meta import ResponseMeta
 from periskope_async.models.outcome import Confirmation, ParticipantResult, ParticipantResults
-from periskope_async.models.part import Part, read_custom
+from periskope_async.models.part import Part, keep_undecoded, read_custom
 from periskope_async.models.unset import UNSET, UnsetType
 
 __all__ = [
@@ -91,10 +91,17 @@ def with_meta(
 
 
 def read_participants(body: Body, _: ResponseMeta) -> Steps[ParticipantResults]:
-    """Read a map from participant id to outcome."""
-    found = _split(dict[str, Raw], body)
-    outcomes = yield from _read_all(ParticipantResult, [(row, f"$.{name}") for name, row in found.items()])
-    return ParticipantResults(results=dict(zip(found, outcomes, strict=True)))
+    """Read a map from participant id to outcome. One that is no object is no word of success, and spoils no other."""
+    text, path = _without_wrapper(_open(Raw, body))
+    results: dict[str, ParticipantResult] = {}
+    for name, outcome in _split(dict[str, Raw], text).items():
+        is_odd = name.partition("@")[0].isdigit() and _first(outcome) != b"{"
+        results[name] = _odd_result(name, outcome) if is_odd else _read(ParticipantResult, outcome, f"{path}.{name}")
+        if len(results) % _OBJECTS_A_STEP == 0:
+            yield
+    if not results:
+        raise Unreadable(path, "found no participant")
+    return ParticipantResults(results=results)
 
 
 def read_invite_link(body: Body, _: ResponseMeta) -> Steps[str]:
@@ -147,11 +154,22 @@ def _image(body: bytes) -> bytes:
         raise Unreadable("$", f"this is no image ({error})", is_cut=len(data) % 4 != 0) from None
 
 
+def _odd_result(name: str, outcome: Raw) -> ParticipantResult:
+    raw = unpacked(outcome)
+    message = raw if isinstance(raw, str) and _first(outcome) == b'"' else UNSET
+    return ParticipantResult(message=message, undecoded=keep_undecoded({name: raw}))
+
+
+def _without_wrapper(text: Raw) -> tuple[Raw, str]:
+    """Take an object or a list out of ``{success, message, data}``; give it with its JSON path."""
+    if _first(text) == b"{" and (data := _open(_Wrapped, text).data) is not UNSET and _first(data) in {b"{", b"["}:
+        return data, "$.data"
+    return text, "$"
+
+
 def _rows(body: Body) -> list[tuple[Text, str]]:
     """Give each object's text and its JSON path."""
-    text, path = _open(Raw, body), "$"
-    if _first(text) == b"{" and (data := _open(_Wrapped, text).data) is not UNSET and _first(data) in {b"{", b"["}:
-        text, path = data, "$.data"
+    text, path = _without_wrapper(_open(Raw, body))
     if _first(text) != b"[":
         return [(text, path)]
     return [(row, f"{path}[{index}]") for index, row in enumerate(_split(list[Raw], text))]

@@ -22,7 +22,7 @@ from periskope_async.decoding.dialects import SCALARS, load_json, read_comma_sep
 from periskope_async.models.part import Part, keep_undecoded, read_custom
 from periskope_async.models.unset import UNSET, UnsetType
 
-__all__ = ["Unreadable", "repair"]
+__all__ = ["Unreadable", "repair", "unpacked"]
 
 P = TypeVar("P", bound=Part)
 
@@ -91,7 +91,7 @@ def repair(kind: type[P], text: Text, path: str, tries: Iterator[int] | None = N
                 if is_identity:
                     reason = f"expected a string, not {_kind_of(found)}"
                     raise Unreadable(f"{path}.{key}", reason) from None
-                unread[key] = _unpacked(found)
+                unread[key] = unpacked(found)
         if is_identity and read[name] is UNSET:
             raise Unreadable(f"{path}.{keys[0]}", "is missing")
     return kind(**read, undecoded=keep_undecoded(unread))
@@ -107,7 +107,7 @@ def _kind_of(text: Text) -> str:
     return kinds.get(_first(text), "a number")
 
 
-def _unpacked(text: Text) -> Any:
+def unpacked(text: Text) -> Any:
     """Give a value decoded, or as its text if it is large and no string."""
     if _first(text) == b'"':
         return _STRING.decode(text)
@@ -175,7 +175,7 @@ def _fit_dialect(text: Text, target: Any, tries: Iterator[int]) -> Any:
         marks = meta.extra or {}
     if target is Any:
         # Only a number too large for msgspec is no JSON to it.
-        return _unpacked(text)
+        return unpacked(text)
     reader = read_epoch_ms if "epoch_ms" in marks else SCALARS.get(target)
     if reader is None:
         return _fit_container(text, target, marks, tries)

@@ -55,6 +55,13 @@ class InviteFailure(Part, frozen=True, kw_only=True):
     email: Maybe[str] = UNSET
     error: Maybe[InviteError] = UNSET
 
+    @property
+    def reason(self) -> str:
+        """Why it failed, in the server's words."""
+        plain = self.undecoded.get("error")
+        said = self.error.message if self.error else plain if isinstance(plain, str) else None
+        return said or "no reason given"
+
 
 class MemberInvitations(Part, frozen=True, kw_only=True, rename={"added_members": "addedMembers"}):
     """The invited members, and the failed invitations."""
@@ -64,13 +71,14 @@ class MemberInvitations(Part, frozen=True, kw_only=True, rename={"added_members"
 
     @property
     def failed(self) -> tuple[InviteFailure, ...]:
-        """The failed invitations."""
-        return self.errors or ()
+        """The failed invitations. ``errors`` of an unknown form are one, with their text as its reason."""
+        unread = self.undecoded.get("errors")
+        return (InviteFailure(error=InviteError(message=str(unread))),) if unread else self.errors or ()
 
     def raise_for_failures(self) -> None:
         """Raise PartialFailure if one could not be invited."""
         if failed := self.failed:
-            why = {str(one.email or "?"): (one.error and one.error.message) or "no reason given" for one in failed}
+            why = {str(one.email or "?"): one.reason for one in failed}
             raise PartialFailure(len(failed) + len(self.added_members or ()), why)
 
 
