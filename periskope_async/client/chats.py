@@ -131,7 +131,7 @@ class ChatMethods(BaseClient):
         body = inputs.json_body(
             {
                 "assigned_to": None if assigned_to is None else inputs.email("assigned_to", assigned_to),
-                "labels": inputs.labels_text("labels", labels),
+                "labels": inputs.optional_labels_text("labels", labels),
                 "custom_properties": custom_properties,
             }
         )
@@ -171,8 +171,8 @@ class ChatMethods(BaseClient):
         inputs.at_least_one(is_agent_allowed=is_agent_allowed, is_flagging_allowed=is_flagging_allowed)
         body = inputs.json_body(
             {
-                "is_agent_allowed": inputs.flag("is_agent_allowed", is_agent_allowed),
-                "is_flagging_allowed": inputs.flag("is_flagging_allowed", is_flagging_allowed),
+                "is_agent_allowed": inputs.optional_flag("is_agent_allowed", is_agent_allowed),
+                "is_flagging_allowed": inputs.optional_flag("is_flagging_allowed", is_flagging_allowed),
             }
         )
         target = f"/chats/{encoded(normal_chat_id(chat_id))}/ai"

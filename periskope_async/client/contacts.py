@@ -62,8 +62,8 @@ class ContactMethods(BaseClient):
             {
                 "contact_id": inputs.digits("contact_id", contact_id),
                 "contact_name": inputs.text("contact_name", contact_name),
-                "is_internal": inputs.flag("is_internal", is_internal),
-                "labels": inputs.labels_text("labels", labels),
+                "is_internal": inputs.optional_flag("is_internal", is_internal),
+                "labels": inputs.optional_labels_text("labels", labels),
             }
         )
         return await self._write(
@@ -87,8 +87,8 @@ class ContactMethods(BaseClient):
         body = inputs.json_body(
             {
                 "contact_name": inputs.optional_text("contact_name", contact_name),
-                "is_internal": inputs.flag("is_internal", is_internal),
-                "labels": inputs.labels_text("labels", labels),
+                "is_internal": inputs.optional_flag("is_internal", is_internal),
+                "labels": inputs.optional_labels_text("labels", labels),
             }
         )
         return await self._write("PATCH", _target(contact_id), one_of(Contact), body=body, look_at="get_contact")

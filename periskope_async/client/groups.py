@@ -43,12 +43,12 @@ class GroupMethods(BaseClient):
         creation: sending a message makes it.
         """
         options = {
-            "addMembersAdminsOnly": inputs.flag("only_admins_add", only_admins_add),
-            "messagesAdminsOnly": inputs.flag("only_admins_write", only_admins_write),
-            "infoAdminsOnly": inputs.flag("only_admins_change_info", only_admins_change_info),
+            "addMembersAdminsOnly": inputs.optional_flag("only_admins_add", only_admins_add),
+            "messagesAdminsOnly": inputs.optional_flag("only_admins_write", only_admins_write),
+            "infoAdminsOnly": inputs.optional_flag("only_admins_change_info", only_admins_change_info),
             "description": inputs.optional_text("description", description),
             "image": None if image is None else inputs.url("image", image),
-            "force_add_participants": inputs.flag("force_add_participants", force_add_participants),
+            "force_add_participants": inputs.optional_flag("force_add_participants", force_add_participants),
         }
         given = {name: value for name, value in options.items() if value is not None}
         body = inputs.json_body(
@@ -80,9 +80,9 @@ class GroupMethods(BaseClient):
             "name": None if name is None else inputs.text("name", name),
             "description": inputs.optional_text("description", description),
             "image": None if image is None else inputs.url("image", image),
-            "memberAddMode": inputs.flag("only_admins_add", only_admins_add),
-            "messagesAdminsOnly": inputs.flag("only_admins_write", only_admins_write),
-            "infoAdminsOnly": inputs.flag("only_admins_change_info", only_admins_change_info),
+            "memberAddMode": inputs.optional_flag("only_admins_add", only_admins_add),
+            "messagesAdminsOnly": inputs.optional_flag("only_admins_write", only_admins_write),
+            "infoAdminsOnly": inputs.optional_flag("only_admins_change_info", only_admins_change_info),
         }
         inputs.at_least_one(
             name=name,
@@ -127,7 +127,7 @@ class GroupMethods(BaseClient):
 
         Source: https://docs.periskope.app/api-reference/chat/add-participant.
         """
-        force = {"force_add_participants": inputs.flag("force_add_participants", force_add_participants)}
+        force = {"force_add_participants": inputs.optional_flag("force_add_participants", force_add_participants)}
         return await self._participants(chat_id, "add", participants, phone, force)
 
     async def remove_participants(

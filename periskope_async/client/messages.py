@@ -155,7 +155,7 @@ class MessageMethods(QueueMethods):
         body = await written_content(
             {
                 "chat_ids": ids,
-                "scheduled_at": inputs.point("scheduled_at", scheduled_at),
+                "scheduled_at": inputs.optional_point("scheduled_at", scheduled_at),
                 "delay": inputs.seconds("delay", delay),
                 "variables": [{"chat_id": chat_id, "values": values} for chat_id, values in filled.items()] or None,
             },
@@ -230,7 +230,7 @@ async def _message_body(
     *,
     sync_timeout: float | None = None,
 ) -> bytes:
-    is_hidden = inputs.flag("hide_url_preview", hide_url_preview)
+    is_hidden = inputs.optional_flag("hide_url_preview", hide_url_preview)
     rest = {
         "chat_id": normal_chat_id(chat_id),
         "sync_timeout": sync_timeout,

@@ -55,7 +55,7 @@ class PhoneMethods(BaseClient):
             {
                 "phone_name": inputs.optional_text("phone_name", phone_name),
                 "phone_image": None if phone_image is None else inputs.url("phone_image", phone_image),
-                "labels": inputs.labels_text("labels", labels),
+                "labels": inputs.optional_labels_text("labels", labels),
             }
         )
         return await self._write(

@@ -60,7 +60,7 @@ class Repeat(Struct, frozen=True, kw_only=True):
             "repeat_interval": self.interval,
             "repeat_value": self.every,
             "repeat_days": days or None,
-            "repeat_ends": inputs.point("ends", self.ends),
+            "repeat_ends": inputs.optional_point("ends", self.ends),
             "timezone": inputs.optional_text("timezone", self.timezone),
         }
         return {name: value for name, value in values.items() if value is not None}
@@ -154,9 +154,9 @@ class ScheduledMethods(BaseClient):
             skip_next=skip_next,
         )
         rest = {
-            "scheduled_at": inputs.point("scheduled_at", scheduled_at),
-            "is_paused": inputs.flag("is_paused", is_paused),
-            "skip_next": inputs.flag("skip_next", skip_next),
+            "scheduled_at": inputs.optional_point("scheduled_at", scheduled_at),
+            "is_paused": inputs.optional_flag("is_paused", is_paused),
+            "skip_next": inputs.optional_flag("skip_next", skip_next),
             **_repeated(repeat),
         }
         body = await written_content(rest, message=message, media=media, may_be_empty=True)

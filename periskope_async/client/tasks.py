@@ -79,8 +79,8 @@ class TaskMethods(BaseClient):
                 "priority": inputs.priority(priority, most=_MOST_PRIORITY),
                 "assignee": None if assignee is None else inputs.email("assignee", assignee),
                 "created_by": None if created_by is None else inputs.email("created_by", created_by),
-                "due_date": inputs.point("due_date", due_date),
-                "remind_at": inputs.point("remind_at", remind_at),
+                "due_date": inputs.optional_point("due_date", due_date),
+                "remind_at": inputs.optional_point("remind_at", remind_at),
                 "notes": inputs.optional_text("notes", notes),
             }
         )

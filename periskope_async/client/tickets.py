@@ -121,9 +121,9 @@ def _changes(
 ) -> dict[str, str | None]:
     return {
         "assignee": None if assignee is None else inputs.email("assignee", assignee),
-        "due_date": inputs.point("due_date", due_date),
+        "due_date": inputs.optional_point("due_date", due_date),
         "status": inputs.one_of("status", status, _STATUSES),
-        "labels": inputs.labels_text("labels", labels),
+        "labels": inputs.optional_labels_text("labels", labels),
     }
 
 

@@ -38,7 +38,9 @@ class WebhookMethods(BaseClient):
         filters = {
             "integration_name": None if event is None else inputs.text("event", event),
             "hook_url": None if hook_url is None else inputs.url("hook_url", hook_url),
-            "is_subscribed": {None: None, True: "true", False: "false"}[inputs.flag("is_subscribed", is_subscribed)],
+            "is_subscribed": {None: None, True: "true", False: "false"}[
+                inputs.optional_flag("is_subscribed", is_subscribed)
+            ],
             "integration_id": None if integration_id is None else inputs.text("integration_id", integration_id),
             "type": None if type is None else inputs.text("type", type),
         }
@@ -97,7 +99,7 @@ class WebhookMethods(BaseClient):
             {
                 "hookUrl": None if hook_url is None else inputs.url("hook_url", hook_url),
                 "integrationName": None if event is None else inputs.text("event", event),
-                "isSubscribed": inputs.flag("is_subscribed", is_subscribed),
+                "isSubscribed": inputs.optional_flag("is_subscribed", is_subscribed),
                 **_rest(integration_metadata, integration_type, type, name),
             }
         )

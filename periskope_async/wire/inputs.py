@@ -31,6 +31,9 @@ __all__ = [
     "labels_text",
     "many_digits",
     "one_of",
+    "optional_flag",
+    "optional_labels_text",
+    "optional_point",
     "optional_text",
     "path_id",
     "point",
@@ -145,9 +148,19 @@ def label_names(name: str, values: Iterable[str], *, least: int = 0) -> list[str
     return given
 
 
-def labels_text(name: str, values: Iterable[str] | None) -> str | None:
+def labels_text(name: str, values: Iterable[str]) -> str:
     """Write names of labels with commas between them; no name at all removes all labels."""
-    return None if values is None else ",".join(label_names(name, values))
+    return ",".join(label_names(name, values))
+
+
+def optional_labels_text(name: str, values: Iterable[str] | None) -> str | None:
+    """Write names of labels as :func:`labels_text` does, or None."""
+    return None if values is None else labels_text(name, values)
+
+
+def optional_point(name: str, value: Moment | None) -> str | None:
+    """Take a point in time as :func:`point` does, or None."""
+    return None if value is None else point(name, value)
 
 
 def email(name: str, value: str) -> str:
@@ -178,11 +191,16 @@ def instance(name: str, value: object, kind: type, what: str) -> None:
         raise ConfigError(f"{name} is {value!r:.100}; {what}", parameter=name)
 
 
-def flag(name: str, value: bool | None) -> bool | None:  # noqa: FBT001 - the value that is checked
-    """Take true, false or None."""
-    if value is not None and not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - as in text
+def flag(name: str, value: bool) -> bool:  # noqa: FBT001 - the value that is checked
+    """Take true or false."""
+    if not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - as in text
         raise ConfigError(f"{name} is {value!r:.100}; it takes True or False", parameter=name)
     return value
+
+
+def optional_flag(name: str, value: bool | None) -> bool | None:  # noqa: FBT001 - the value that is checked
+    """Take true, false or None."""
+    return None if value is None else flag(name, value)
 
 
 def priority(value: int | None, *, most: int) -> int | None:

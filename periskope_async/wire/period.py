@@ -31,9 +31,9 @@ def period(start_time: Moment | None, end_time: Moment | None) -> dict[str, str 
     }
 
 
-def point(name: str, value: Moment | None) -> str | None:
+def point(name: str, value: Moment) -> str:
     """Check a point in time, and write it as the wire has it. A bare date is its beginning. Raises ConfigError."""
-    return None if value is None else _wire(_moment(name, value, time.min))
+    return _wire(_moment(name, value, time.min))
 
 
 def _moment(name: str, value: Moment, time_of_bare_date: time) -> datetime:
