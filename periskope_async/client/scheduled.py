@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from zoneinfo import ZoneInfo, available_timezones
 
 from msgspec import Struct
 
@@ -44,8 +46,9 @@ class Repeat(Struct, frozen=True, kw_only=True):
     days: list[str] = []
     """Names of weekdays, for weeks."""
     ends: Moment | None = None
-    timezone: str | None = None
-    """Such as ``Asia/Kolkata``."""
+    """A bare date means its whole day, in ``timezone``, or else in UTC."""
+    timezone: str | ZoneInfo | None = None
+    """Such as ``Asia/Kolkata``. With it, the times must say their zone too: a naive one would be UTC."""
 
     def to_wire(self) -> dict[str, Any]:
         """Give the ``repeat_config`` of a body. Raises ConfigError."""
@@ -56,12 +59,16 @@ class Repeat(Struct, frozen=True, kw_only=True):
         days = [day.lower() for day in inputs.texts("days", self.days, least=0)]
         if strange := set(days) - set(_DAYS):
             raise ConfigError(f"days holds {min(strange)!r:.100}; it takes {', '.join(_DAYS)}")
+        name = None if self.timezone is None else _zone_name(self.timezone)
+        zone = None if name is None else _zone(name)
+        if name is not None and self.ends is not None:
+            _refuse_naive("ends", inputs.moment("ends", self.ends), name)
         values = {
             "repeat_interval": self.interval,
             "repeat_value": self.every,
             "repeat_days": days or None,
-            "repeat_ends": inputs.optional_point("ends", self.ends),
-            "timezone": inputs.optional_text("timezone", self.timezone),
+            "repeat_ends": None if self.ends is None else inputs.end_point("ends", self.ends, zone or UTC),
+            "timezone": name,
         }
         return {name: value for name, value in values.items() if value is not None}
 
@@ -114,12 +121,13 @@ class ScheduledMethods(BaseClient):
         repeat: Repeat | None = None,
         phone: str | None = None,
     ) -> ScheduledMessage:
-        """Schedule a message for a time, and again by ``repeat``; get the scheduled message."""
-        rest = {
-            "chat_id": normal_chat_id(chat_id),
-            "scheduled_at": inputs.point("scheduled_at", scheduled_at),
-            **_repeated(repeat),
-        }
+        """Schedule a message for a time, and again by ``repeat``; get the scheduled message.
+
+        A naive ``scheduled_at`` is UTC, and a bare date its beginning; both are refused beside ``repeat.timezone``.
+        ``repeat.ends`` may not lie before it.
+        """
+        at = inputs.point("scheduled_at", scheduled_at)
+        rest = {"chat_id": normal_chat_id(chat_id), "scheduled_at": at, **_repeated(repeat, scheduled_at)}
         body = await written_content(rest, message=message, media=media)
         return await self._write(
             "POST",
@@ -143,6 +151,7 @@ class ScheduledMethods(BaseClient):
     ) -> ScheduledMessage:
         """Change a scheduled message, and get it as it is now. None keeps a value. A finished one cannot change.
 
+        The rules for times are those of :meth:`schedule_message`.
         ``is_paused`` is a name of our own guess, as no document shows how to pause: look at ``paused_at``.
         """
         inputs.at_least_one(
@@ -157,7 +166,7 @@ class ScheduledMethods(BaseClient):
             "scheduled_at": inputs.optional_point("scheduled_at", scheduled_at),
             "is_paused": inputs.optional_flag("is_paused", is_paused),
             "skip_next": inputs.optional_flag("skip_next", skip_next),
-            **_repeated(repeat),
+            **_repeated(repeat, scheduled_at),
         }
         body = await written_content(rest, message=message, media=media, may_be_empty=True)
         return await self._write(
@@ -177,8 +186,48 @@ def _occurrences(scheduled_id: str) -> ListQuery[Occurrence]:
     return OCCURRENCES.query(ids={"scheduled_id": inputs.path_id("scheduled_id", scheduled_id)})
 
 
-def _repeated(repeat: Repeat | None) -> dict[str, Any]:
+def _repeated(repeat: Repeat | None, scheduled_at: Moment | None) -> dict[str, Any]:
     if repeat is None:
         return {}
     inputs.instance("repeat", repeat, Repeat, 'make one with Repeat(interval="week")')
-    return {"is_repeat": True, "repeat_config": repeat.to_wire()}
+    config = repeat.to_wire()
+    if scheduled_at is not None:
+        _check_start(scheduled_at, config.get("repeat_ends"), config.get("timezone"))
+    return {"is_repeat": True, "repeat_config": config}
+
+
+def _check_start(scheduled_at: Moment, ends: str | None, timezone: str | None) -> None:
+    if timezone is not None:
+        given = inputs.moment("scheduled_at", scheduled_at)
+        _refuse_naive("scheduled_at", given, timezone, may_be_date=False)
+    at = inputs.point("scheduled_at", scheduled_at)
+    if ends is not None and datetime.fromisoformat(ends) < datetime.fromisoformat(at):
+        raise ConfigError(f"ends {ends} lies before scheduled_at {at}", parameter="ends")
+
+
+def _refuse_naive(name: str, given: date, timezone: str, *, may_be_date: bool = True) -> None:
+    """Refuse a time without a zone: it would be read as UTC, and hardly be meant so beside another zone."""
+    has_zone = given.tzinfo is not None if isinstance(given, datetime) else may_be_date
+    if not has_zone:
+        raise ConfigError(
+            f"{name} {given} says no zone, and repeat.timezone is {timezone}; give a time with its zone, "
+            "such as 2027-01-04T09:00:00+05:30 or datetime(…, tzinfo=ZoneInfo(…))",
+            parameter=name,
+        )
+
+
+def _zone_name(timezone: str | ZoneInfo) -> str:
+    return inputs.text("timezone", timezone.key if isinstance(timezone, ZoneInfo) else timezone)
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    """Look a zone up; None if this machine knows no zones at all. Raises ConfigError."""
+    try:
+        return ZoneInfo(name)
+    # The name of a folder is an OSError, "../x" a ValueError.
+    except (KeyError, ValueError, OSError):
+        if available_timezones():
+            raise ConfigError(
+                f"timezone {name!r:.100} is no time zone; give its name, such as Asia/Kolkata", parameter="timezone"
+            ) from None
+    return None

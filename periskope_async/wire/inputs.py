@@ -13,7 +13,7 @@ from periskope_async.config import normal_phone
 from periskope_async.errors import ConfigError
 from periskope_async.typed import is_number, is_whole, pasted
 from periskope_async.wire.chats import normal_chat_id
-from periskope_async.wire.period import Moment, point
+from periskope_async.wire.period import Moment, end_point, moment, point
 
 __all__ = [
     "Moment",
@@ -23,6 +23,7 @@ __all__ = [
     "digits",
     "email",
     "emails",
+    "end_point",
     "flag",
     "group_id",
     "instance",
@@ -30,6 +31,7 @@ __all__ = [
     "label_names",
     "labels_text",
     "many_digits",
+    "moment",
     "one_of",
     "optional_flag",
     "optional_labels_text",
