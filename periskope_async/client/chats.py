@@ -132,7 +132,9 @@ class ChatMethods(BaseClient):
             {
                 "assigned_to": None if assigned_to is None else inputs.email("assigned_to", assigned_to),
                 "labels": inputs.optional_labels_text("labels", labels),
-                "custom_properties": custom_properties,
+                "custom_properties": None
+                if custom_properties is None
+                else inputs.text_map("custom_properties", custom_properties),
             }
         )
         target = f"/chats/{encoded(normal_chat_id(chat_id))}"

@@ -147,9 +147,7 @@ class MessageMethods(QueueMethods):
         values of the message's variables. No document shows how to stop one; :meth:`purge_queue` drops waiting jobs.
         """
         ids = inputs.chat_ids(chat_ids)
-        if variables is not None:
-            inputs.instance("variables", variables, Mapping, "give a dict of a dict for each chat's id")
-        filled = {normal_chat_id(chat_id): values for chat_id, values in (variables or {}).items()}
+        filled = {} if variables is None else _variables(variables)
         if strange := filled.keys() - set(ids):
             raise ConfigError(f"variables names a chat that chat_ids does not: {min(strange)}", parameter="variables")
         body = await written_content(
@@ -218,6 +216,18 @@ def _query(
 
 def _target(message_id: str) -> str:
     return f"/message/{encoded(inputs.path_id('message_id', message_id))}"
+
+
+def _variables(variables: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Give the values of each chat, by its whole id."""
+    inputs.instance("variables", variables, Mapping, "give a dict of a dict for each chat's id")
+    filled: dict[str, dict[str, str]] = {}
+    for chat_id, values in variables.items():
+        whole = normal_chat_id(chat_id)
+        if whole in filled:
+            raise ConfigError(f"variables names {whole} twice, in two spellings; give it once", parameter="variables")
+        filled[whole] = inputs.text_map("variables", values, of=f" of {whole}")
+    return filled
 
 
 async def _message_body(

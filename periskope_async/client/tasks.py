@@ -74,7 +74,7 @@ class TaskMethods(BaseClient):
             {
                 "title": inputs.text("title", title, most=_MOST_TITLE),
                 "type": inputs.one_of("type", type, _TYPES),
-                "association": association,
+                "association": None if association is None else inputs.text_map("association", association),
                 "status": inputs.one_of("status", status, _STATUSES),
                 "priority": inputs.priority(priority, most=_MOST_PRIORITY),
                 "assignee": None if assignee is None else inputs.email("assignee", assignee),

@@ -116,7 +116,7 @@ def _rest(
     metadata: Mapping[str, Any] | None, integration_type: str | None, kind: str | None, name: str | None
 ) -> dict[str, Any]:
     return {
-        "integrationMetadata": metadata,
+        "integrationMetadata": None if metadata is None else inputs.mapping("integration_metadata", metadata),
         "integrationType": inputs.optional_text("integration_type", integration_type),
         "type": inputs.optional_text("type", kind),
         "name": inputs.optional_text("name", name),

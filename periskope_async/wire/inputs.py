@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +32,7 @@ __all__ = [
     "label_names",
     "labels_text",
     "many_digits",
+    "mapping",
     "moment",
     "one_of",
     "optional_flag",
@@ -42,6 +44,7 @@ __all__ = [
     "priority",
     "seconds",
     "text",
+    "text_map",
     "texts",
     "url",
 ]
@@ -66,8 +69,9 @@ def json_body(values: Mapping[str, Any], *, keeps_none: bool = False) -> bytes:
     if not keeps_none:
         values = {name: value for name, value in values.items() if value is not None}
     try:
+        _check_lossless(values)
         return msgspec.json.encode(values, enc_hook=_plain)
-    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+    except (TypeError, RecursionError, ValueError, msgspec.MsgspecError) as error:
         raise ConfigError(f"what was given cannot be written as JSON: {error}") from None
 
 
@@ -193,6 +197,28 @@ def instance(name: str, value: object, kind: type, what: str) -> None:
         raise ConfigError(f"{name} is {value!r:.100}; {what}", parameter=name)
 
 
+def mapping(name: str, values: Mapping[str, Any], *, of: str = "") -> dict[str, Any]:
+    """Take a mapping by texts. ``of`` says whose it is."""
+    if not isinstance(values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - as in text
+        raise ConfigError(f"{name}{of} is {values!r:.100}; give a dict", parameter=name)
+    for key in values:
+        if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance] - as in text
+            raise ConfigError(f"{name}{of} has the key {key!r:.100}; give it as a str", parameter=name)
+    return dict(values)
+
+
+def text_map(name: str, values: Mapping[str, str], *, of: str = "") -> dict[str, str]:
+    """Take a mapping from texts to texts, empty ones too."""
+    given = mapping(name, values, of=of)
+    for key, value in given.items():
+        if not isinstance(value, str):
+            raise ConfigError(
+                f"{name}{of} holds {value!r:.100} as {key!r:.100}, a {type(value).__name__}; give it as a str",
+                parameter=name,
+            )
+    return given
+
+
 def flag(name: str, value: bool) -> bool:  # noqa: FBT001 - the value that is checked
     """Take true or false."""
     if not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - as in text
@@ -233,6 +259,20 @@ def at_least_one(**values: object) -> None:
     """Refuse a change without any value."""
     if all(value is None for value in values.values()):
         raise ConfigError(f"nothing to change: give at least one of {', '.join(values)}", parameter=next(iter(values)))
+
+
+def _check_lossless(value: object) -> None:
+    """Refuse what the encoder would change in silence: NaN and infinities to null, bytes to base64."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"it holds {float(value)}, which is no number there")
+    if isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError("it holds bytes; decode them to a str")
+    if isinstance(value, Mapping):
+        value = cast("Mapping[object, object]", value).values()
+    elif not isinstance(value, list | tuple | set | frozenset):
+        return
+    for item in cast("Iterable[object]", value):
+        _check_lossless(item)
 
 
 def _plain(value: object) -> object:
