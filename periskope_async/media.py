@@ -29,6 +29,64 @@ MediaType: TypeAlias = Literal["document", "image", "video", "audio"]
 
 _TYPES: tuple[MediaType, ...] = get_args(MediaType)
 _MIMETYPE = r"(?i)[a-z]+/[a-z0-9][a-z0-9.+-]{0,126}(;\s*[^\r\n]{1,128})?"
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+# Asked first, so that common files are the same everywhere: Python knows few of these, and takes the rest from files of
+# the machine, which may be missing or tell other names.
+_MIMETYPES = {
+    "3g2": "video/3gpp2",
+    "3gp": "video/3gpp",
+    "7z": "application/x-7z-compressed",
+    "aac": "audio/aac",
+    "amr": "audio/amr",
+    "apk": "application/vnd.android.package-archive",
+    "avi": "video/x-msvideo",
+    "csv": "text/csv",
+    "doc": "application/msword",
+    "docx": f"{_OFFICE}.wordprocessingml.document",
+    "flac": "audio/flac",
+    "gif": "image/gif",
+    "heic": "image/heic",
+    "heif": "image/heif",
+    "html": "text/html",
+    "ics": "text/calendar",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "json": "application/json",
+    "log": "text/plain",
+    "m4a": "audio/mp4",
+    "md": "text/markdown",
+    "mkv": "video/x-matroska",
+    "mov": "video/quicktime",
+    "mp3": "audio/mpeg",
+    "mp4": "video/mp4",
+    "odp": "application/vnd.oasis.opendocument.presentation",
+    "ods": "application/vnd.oasis.opendocument.spreadsheet",
+    "odt": "application/vnd.oasis.opendocument.text",
+    "oga": "audio/ogg",
+    "ogg": "audio/ogg",
+    "opus": "audio/ogg",
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "ppt": "application/vnd.ms-powerpoint",
+    "pptx": f"{_OFFICE}.presentationml.presentation",
+    "rar": "application/vnd.rar",
+    "rtf": "application/rtf",
+    "svg": "image/svg+xml",
+    "txt": "text/plain",
+    "vcf": "text/vcard",
+    "wav": "audio/wav",
+    "webm": "video/webm",
+    "webp": "image/webp",
+    "xls": "application/vnd.ms-excel",
+    "xlsx": f"{_OFFICE}.spreadsheetml.sheet",
+    "xml": "application/xml",
+    "yaml": "application/yaml",
+    "yml": "application/yaml",
+    "zip": "application/zip",
+}
+_UNKNOWN = "application/octet-stream"
+# What WhatsApp shows as an image. It shows others as documents, and webp as a sticker.
+_IMAGES = frozenset({"image/jpeg", "image/jpg", "image/png", "image/gif"})
 _COMPRESSED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
 _MOST_BYTES = 100 * 1000 * 1000
 
@@ -62,11 +120,11 @@ class Media(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         """Take a file of this machine; it is read when it is sent.
 
         The mimetype is guessed from the name, and the type from the mimetype. Raises ConfigError if there is no such
-        file, if it is empty or larger than 100 MB, or if nothing can be guessed.
+        file, or if it is empty or larger than 100 MB. A file of an unknown kind is a document.
         """
         where = Path(path)
         size = _size_of(where)
-        name, kind, shown = _described(filename or where.name, mimetype, type)
+        name, kind, shown = _described(filename or where.name, mimetype, type, unknown=_UNKNOWN)
         return cls(type=shown, filename=name, mimetype=kind, size=size, path=where)
 
     @classmethod
@@ -78,7 +136,7 @@ class Media(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         mimetype: str | None = None,
         type: MediaType | None = None,  # noqa: A002 - as above
     ) -> Self:
-        """Take bytes. Guesses and raises as :meth:`from_path` does."""
+        """Take bytes. Guesses and raises as :meth:`from_path` does, and if the name tells no kind."""
         if not isinstance(data, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may have no type checker
             raise ConfigError("data is no bytes; encode a text first", parameter="data")
         name, kind, shown = _described(filename, mimetype, type)
@@ -94,7 +152,7 @@ class Media(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         mimetype: str | None = None,
         type: MediaType | None = None,  # noqa: A002 - as above
     ) -> Self:
-        """Name a public URL for Periskope's server to fetch. Guesses and raises as :meth:`from_path` does."""
+        """Name a public URL for Periskope's server to fetch. Guesses and raises as :meth:`from_bytes` does."""
         address = inputs.url("url", url)
         found = PurePosixPath(unquote(urlsplit(address).path)).name
         name, kind, shown = _described(filename or found, mimetype, type)
@@ -125,28 +183,33 @@ class Media(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         return base64.b64encode(data).decode("ascii")
 
 
-def _described(filename: str, mimetype: str | None, kind: MediaType | None) -> tuple[str, str, MediaType]:
-    """Give the name, the mimetype and the type of a file, each given or guessed."""
+def _described(
+    filename: str, mimetype: str | None, kind: MediaType | None, *, unknown: str | None = None
+) -> tuple[str, str, MediaType]:
+    """Give the name, the mimetype and the type of a file, each given or guessed; ``unknown`` if nothing can be."""
     name = inputs.text("filename", filename, most=255)
-    guessed = mimetype or _guess(name)
+    guessed = mimetype or _guess(name) or unknown
     if guessed is None:
         raise ConfigError(f"the mimetype of {name!r} cannot be guessed; give mimetype=…", parameter="mimetype")
     if not re.fullmatch(_MIMETYPE, guessed):
         raise ConfigError(f"mimetype is {guessed!r:.100}; it looks like image/png", parameter="mimetype")
-    family = guessed.partition("/")[0].lower()
     shown = inputs.one_of("type", kind, _TYPES)
+    plain = guessed.partition(";")[0].strip().lower()
     by_family: dict[str, MediaType] = {"image": "image", "video": "video", "audio": "audio"}
-    fitting = by_family.get(family, "document")
+    fitting = by_family.get(plain.partition("/")[0], "document")
     if shown not in {None, "document", fitting}:
         choice = " or ".join(sorted({"'document'", repr(fitting)}))
         raise ConfigError(f"a file of {guessed} is no {shown}; give type={choice}", parameter="type")
-    return name, guessed, shown or fitting
+    is_document = fitting == "image" and plain not in _IMAGES
+    return name, guessed, shown or ("document" if is_document else fitting)
 
 
 def _guess(filename: str) -> str | None:
     """Guess a mimetype from a name; None for an unknown one. A compressed file is told as such, not as its content."""
+    if known := _MIMETYPES.get(PurePosixPath(filename).suffix[1:].lower()):
+        return known
     kind, encoding = mimetypes.guess_type(filename)
-    return kind if encoding is None else _COMPRESSED.get(encoding, "application/octet-stream")
+    return kind if encoding is None else _COMPRESSED.get(encoding, _UNKNOWN)
 
 
 def _size_of(path: Path) -> int:

@@ -40,6 +40,56 @@ def test_a_type_that_does_not_fit_is_refused_with_those_that_do(filename: str, f
         Media.from_bytes(b"a", filename=filename, type="video")
 
 
+@pytest.mark.parametrize(
+    ("filename", "mimetype", "shown"),
+    [
+        ("a.PDF", "application/pdf", "document"),
+        ("a.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "document"),
+        ("a.csv", "text/csv", "document"),
+        ("a.log", "text/plain", "document"),
+        ("a.yaml", "application/yaml", "document"),
+        ("a.JPG", "image/jpeg", "image"),
+        ("a.webp", "image/webp", "document"),
+        ("a.heic", "image/heic", "document"),
+        ("a.svg", "image/svg+xml", "document"),
+        ("a.3gp", "video/3gpp", "video"),
+        ("a.mkv", "video/x-matroska", "video"),
+        ("a.m4a", "audio/mp4", "audio"),
+        ("a.opus", "audio/ogg", "audio"),
+    ],
+)
+def test_a_kind_is_the_same_on_every_machine(
+    filename: str, mimetype: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mimetypes.guess_type", None)
+    media = Media.from_bytes(b"a", filename=filename)
+    assert (media.mimetype, media.type) == (mimetype, shown)
+
+
+@pytest.mark.parametrize(
+    ("mimetype", "shown"),
+    [("image/jpeg", "image"), ("IMAGE/PNG; a=b", "image"), ("image/vnd.dwg", "document"), ("image/tiff", "document")],
+)
+def test_other_images_than_whatsapp_shows_are_documents(mimetype: str, shown: str) -> None:
+    assert Media.from_bytes(b"a", filename="a", mimetype=mimetype).type == shown
+
+
+def test_a_type_of_the_callers_choice_is_kept() -> None:
+    assert Media.from_bytes(b"a", filename="a.webp", type="image").type == "image"
+    assert Media.from_bytes(b"a", filename="a.png", type="document").type == "document"
+
+
+@pytest.mark.parametrize("name", ["data.of-no-kind", "Makefile", ".profile"])
+def test_a_file_of_an_unknown_kind_is_a_document(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"a")
+    media = Media.from_path(tmp_path / name)
+    assert (media.filename, media.mimetype, media.type) == (name, "application/octet-stream", "document")
+    with pytest.raises(ConfigError, match="cannot be guessed; give mimetype="):
+        Media.from_bytes(b"a", filename=name)
+    with pytest.raises(ConfigError, match="cannot be guessed; give mimetype="):
+        Media.from_url(f"https://example.com/{name}")
+
+
 def made_anew(make: Callable[[Path], object]) -> Callable[[Path], object]:
     def change(path: Path) -> None:
         path.unlink()
