@@ -122,7 +122,10 @@ class Media(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         The mimetype is guessed from the name, and the type from the mimetype. Raises ConfigError if there is no such
         file, or if it is empty or larger than 100 MB. A file of an unknown kind is a document.
         """
-        where = Path(path)
+        try:
+            where = Path(path)
+        except TypeError:
+            raise ConfigError(f"path is {path!r:.100}; give a str or a Path", parameter="path") from None
         size = _size_of(where)
         name, kind, shown = _described(filename or where.name, mimetype, type, unknown=_UNKNOWN)
         return cls(type=shown, filename=name, mimetype=kind, size=size, path=where)
@@ -188,7 +191,7 @@ def _described(
 ) -> tuple[str, str, MediaType]:
     """Give the name, the mimetype and the type of a file, each given or guessed; ``unknown`` if nothing can be."""
     name = inputs.text("filename", filename, most=255)
-    guessed = mimetype or _guess(name) or unknown
+    guessed = inputs.optional_text("mimetype", mimetype) or _guess(name) or unknown
     if guessed is None:
         raise ConfigError(f"the mimetype of {name!r} cannot be guessed; give mimetype=…", parameter="mimetype")
     if not re.fullmatch(_MIMETYPE, guessed):

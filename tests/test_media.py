@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -88,6 +88,23 @@ def test_a_file_of_an_unknown_kind_is_a_document(name: str, tmp_path: Path) -> N
         Media.from_bytes(b"a", filename=name)
     with pytest.raises(ConfigError, match="cannot be guessed; give mimetype="):
         Media.from_url(f"https://example.com/{name}")
+
+
+@pytest.mark.parametrize("path", [None, b"a.png", 5])
+def test_a_path_of_another_kind_is_refused(path: Any) -> None:
+    with pytest.raises(ConfigError, match=r"path is .*; give a str or a Path"):
+        Media.from_path(path)
+
+
+def test_a_mimetype_of_another_kind_is_refused() -> None:
+    mimetype: Any = 5
+    with pytest.raises(ConfigError, match="mimetype is 5, a int; give it as a str"):
+        Media.from_bytes(b"a", filename="a.png", mimetype=mimetype)
+
+
+def test_a_space_in_a_url_is_told() -> None:
+    with pytest.raises(ConfigError, match="holds a space; write it as %20"):
+        Media.from_url("https://example.com/my order.pdf")
 
 
 def made_anew(make: Callable[[Path], object]) -> Callable[[Path], object]:

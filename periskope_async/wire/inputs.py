@@ -250,6 +250,8 @@ def seconds(name: str, value: float | None) -> float | None:
 def url(name: str, value: str) -> str:
     """Take a web address."""
     given = pasted(text(name, value))
+    if re.search(r"\s", given):
+        raise ConfigError(f"{name} {value!r:.100} holds a space; write it as %20", parameter=name)
     if not re.fullmatch(_URL, given):
         raise ConfigError(f"{name} is {value!r:.100}; give a URL that begins with https://", parameter=name)
     return given
