@@ -190,7 +190,11 @@ class Call(Struct, kw_only=True):
             answer = await self._send(url)
         if 200 <= answer.meta.status < 300 or answer.meta.bytes_saved:  # noqa: PLR2004 - HTTP's own
             if foreign := foreign_error(
-                answer.meta, answer.body, is_length_sure=answer.is_length_sure, expects=self.request.expects
+                answer.meta,
+                answer.body,
+                is_length_sure=answer.is_length_sure,
+                expects=self.request.expects,
+                is_write=self.request.is_write,
             ):
                 raise foreign
             return answer

@@ -8,10 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from periskope_async.cache import checked_cache
-from periskope_async.decoding.objects import many_of, read_confirmation, read_nothing
+from periskope_async.decoding.objects import has_data, read_confirmation, read_nothing
 from periskope_async.decoding.page import reader_of
 from periskope_async.errors import APIError
-from periskope_async.models.outcome import Confirmation
 from periskope_async.models.page import ListPage
 from periskope_async.models.part import Part
 from periskope_async.paging.pager import Pager, WalkOptions
@@ -126,7 +125,7 @@ class BaseClient:
         reply = await self._manager.fetch(request)
         said = await reply.read(read_confirmation)
         # Any ``data`` is read in its place: it tells what was done, and what was not.
-        if said.success is False and (expects == "nothing" or await reply.read(many_of(Confirmation)) == [said]):
+        if said.success is False and (expects == "nothing" or not await reply.read(has_data)):
             why = one_line(self._config.redacted(said.message or "without a reason"), limit=_MOST_REASON)
             raise APIError(f"{method} {target}: the server answered that it was not done: {why}", status=200)
         return await reply.read(reader)

@@ -41,9 +41,8 @@ class MemberMethods(BaseClient):
         body = inputs.json_body(
             {"emails": inputs.emails("emails", emails), "role": role, **_access(labels, org_phones)}
         )
-        return await self._write(
-            "POST", "/members/invite", one_of(MemberInvitations), body=body, look_at="the members in the console"
-        )
+        reader = one_of(MemberInvitations, may_be_blank=False)
+        return await self._write("POST", "/members/invite", reader, body=body, look_at="the members in the console")
 
     async def update_member_access(
         self, emails: Words, *, labels: Words | None, org_phones: Words | None

@@ -9,10 +9,10 @@ from periskope_async.client.content import written_content
 from periskope_async.client.lists import CHAT_MESSAGES, MESSAGES, of_chat_or_all
 from periskope_async.client.queue import QueueMethods
 from periskope_async.client.sent import SentBroadcast, SentMessage
-from periskope_async.decoding.objects import one_of, with_meta
+from periskope_async.decoding.objects import one_of, read_receipt, with_meta
 from periskope_async.errors import ConfigError
 from periskope_async.models.message import Message
-from periskope_async.models.queue import BroadcastReceipt, MessageStatus, SendReceipt
+from periskope_async.models.queue import BroadcastReceipt, MessageStatus
 from periskope_async.wire import inputs
 from periskope_async.wire.chats import normal_chat_id
 from periskope_async.wire.request import encoded
@@ -195,7 +195,7 @@ class MessageMethods(QueueMethods):
 
     async def _sent(self, target: str, body: bytes, phone: str | None) -> SentMessage:
         number = self._phone(phone)
-        reader = with_meta(one_of(SendReceipt))
+        reader = with_meta(read_receipt)
         receipt, meta = await self._write("POST", target, reader, body=body, phone=number, look_at=_LOOK_AT)
         # Without a phone of ours the server has picked one, and its handle must ask that one.
         return SentMessage(self, receipt, number or meta.phone_id)

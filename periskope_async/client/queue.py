@@ -80,7 +80,7 @@ class QueueMethods(BaseClient):
         return await self._write(
             "POST",
             "/message/queues/purge",
-            one_of(PurgeResult),
+            one_of(PurgeResult, may_be_blank=False),
             body=inputs.json_body(values),
             phone=self._phone(phone),
             look_at="list_queue_jobs",

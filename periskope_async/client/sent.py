@@ -63,7 +63,7 @@ class SentMessage:
         self._phone = phone or (receipt.message and receipt.message.org_phone) or None
         self.receipt = receipt
         """The server's answer, with ``queue_position`` and ``hint``."""
-        self.unique_id: str | None = receipt.unique_id or None
+        self.unique_id: str | None = receipt.unique_id or (receipt.message and receipt.message.unique_id) or None
         """Stays with the message for good. Old servers do not tell it at once; :meth:`wait` finds it."""
 
     @property

@@ -18,9 +18,11 @@ from periskope_async.decoding.repair import Unreadable, repair, unpacked
 from periskope_async.meta import ResponseMeta
 from periskope_async.models.outcome import Confirmation, ParticipantResult, ParticipantResults
 from periskope_async.models.part import Part, keep_undecoded, read_custom
+from periskope_async.models.queue import SendReceipt
 from periskope_async.models.unset import UNSET, UnsetType
 
 __all__ = [
+    "has_data",
     "is_cut_image",
     "many_of",
     "one_of",
@@ -29,6 +31,7 @@ __all__ = [
     "read_invite_link",
     "read_nothing",
     "read_participants",
+    "read_receipt",
     "with_meta",
 ]
 
@@ -44,6 +47,7 @@ _TAIL_BYTES = 64
 
 
 class _Wrapped(Struct):
+    count: Raw | UnsetType = UNSET
     data: Raw | UnsetType = UNSET
 
 
@@ -57,24 +61,38 @@ class _Buffer(Struct):
     data: list[Annotated[int, Meta(ge=0, le=255)]]
 
 
-def one_of(kind: type[P]) -> Callable[[Body, ResponseMeta], Steps[P]]:
-    """Make a reader of one object: bare, in ``{success, message, data: object}``, or as the only one of an array."""
+def one_of(kind: type[P], *, may_be_blank: bool = True) -> Callable[[Body, ResponseMeta], Steps[P]]:
+    """Make a reader of one object: bare, in ``{success, message, data: object}``, or as the only one of an array.
+
+    A blank one has no field that is known: it is of another kind, or it tells nothing.
+    """
 
     def read(body: Body, _: ResponseMeta) -> Steps[P]:
         yield from ()
-        rows = _rows(body)
+        rows = _rows(*_without_wrapper(_open(Raw, body)))
         if len(rows) != 1:
             raise Unreadable("$", f"found {len(rows)} objects instead of one")
-        return _read(kind, *rows[0])
+        text, path = rows[0]
+        found = _read(kind, text, path)
+        if not may_be_blank and found == kind():
+            raise Unreadable(path, f"found nothing of a {kind.__name__}")
+        return found
 
     return read
 
 
 def many_of(kind: type[P]) -> Callable[[Body, ResponseMeta], Steps[list[P]]]:
-    """Make a reader of an array; one bare object is an array of one, and ``{data: …}`` may stand around either."""
+    """Make a reader of an array; one bare object is an array of one, and ``{data: …}`` may stand around either.
+
+    It may also come as the newest documents have lists, ``{from, to, count, jobs: […]}``.
+    """
 
     def read(body: Body, _: ResponseMeta) -> Steps[list[P]]:
-        return (yield from _read_all(kind, _rows(body)))
+        text, path = _listed(*_without_wrapper(_open(Raw, body)))
+        found = yield from _read_all(kind, _rows(text, path))
+        if _first(text) == b"{" and _is_unread(found[0]):
+            raise Unreadable(path, f"found neither a list nor a {kind.__name__}")
+        return found
 
     return read
 
@@ -104,6 +122,22 @@ def read_participants(body: Body, _: ResponseMeta) -> Steps[ParticipantResults]:
     return ParticipantResults(results=results)
 
 
+def read_receipt(body: Body, meta: ResponseMeta) -> Steps[SendReceipt]:
+    """Read the answer to a message: it has an id. Old servers gave a map from the chat's id to the job's."""
+    receipt = yield from one_of(SendReceipt)(body, meta)
+    if receipt.queue_id or receipt.unique_id or receipt.message:
+        return receipt
+    try:
+        jobs = _split(dict[str, str], body)
+    except Unreadable:
+        jobs = {}
+    if len(jobs) == 1:
+        ((chat_id, queue_id),) = jobs.items()
+        if "@" in chat_id or chat_id.isdigit():
+            return SendReceipt(queue_id=queue_id)
+    raise Unreadable("$", "found no id of a message or of its job")
+
+
 def read_invite_link(body: Body, _: ResponseMeta) -> Steps[str]:
     """Read ``{invite_link}``."""
     yield from ()
@@ -123,6 +157,12 @@ def read_confirmation(body: Body, _: ResponseMeta) -> Steps[Confirmation]:
         return _read(Confirmation, _open(Raw, body), "$")
     except Unreadable:
         return Confirmation()
+
+
+def has_data(body: Body, _: ResponseMeta) -> Steps[bool]:
+    """Whether ``{success, message, data}`` holds an object or a list."""
+    yield from ()
+    return _without_wrapper(_open(Raw, body))[1] != "$"
 
 
 def read_image(body: Body, _: ResponseMeta) -> Steps[bytes]:
@@ -167,9 +207,26 @@ def _without_wrapper(text: Raw) -> tuple[Raw, str]:
     return text, "$"
 
 
-def _rows(body: Body) -> list[tuple[Text, str]]:
+def _listed(text: Raw, path: str) -> tuple[Raw, str]:
+    """Take a list out of ``{from, to, count, jobs: […]}``; give it with its JSON path. Null as ``data`` is empty."""
+    if _first(text) != b"{":
+        return text, path
+    opened = _open(_Wrapped, text)
+    if opened.data is not UNSET and _first(opened.data) == b"n":
+        return Raw(b"[]"), f"{path}.data"
+    if opened.count is not UNSET:
+        lists = [(found, name) for name, found in _split(dict[str, Raw], text).items() if _first(found) == b"["]
+        if len(lists) == 1:
+            return lists[0][0], f"{path}.{lists[0][1]}"
+    return text, path
+
+
+def _is_unread(found: Part) -> bool:
+    return all(getattr(found, name) is UNSET for name in found.__struct_fields__ if name != "undecoded")
+
+
+def _rows(text: Text, path: str) -> list[tuple[Text, str]]:
     """Give each object's text and its JSON path."""
-    text, path = _without_wrapper(_open(Raw, body))
     if _first(text) != b"[":
         return [(text, path)]
     return [(row, f"{path}[{index}]") for index, row in enumerate(_split(list[Raw], text))]

@@ -32,6 +32,7 @@ _SHOWN_CHARACTERS = 200
 _MOST_REASON = 600
 _FIELDS_SHOWN = 10
 
+_ACCEPTED = 202
 # Accepted, no content, reset content, partial content: successes without a whole page.
 _WITHOUT_PAGE = frozenset({202, 204, 205, 206})
 _FIRST_BYTE = rb"(?s)(?:\xef\xbb\xbf)?\s*(.?)"
@@ -53,19 +54,23 @@ def read_meta(status: int, headers: Mapping[str, str]) -> ResponseMeta:
 
 
 def foreign_error(
-    meta: ResponseMeta, body: bytes, *, is_length_sure: bool, expects: Expects = "json"
+    meta: ResponseMeta, body: bytes, *, is_length_sure: bool, expects: Expects = "json", is_write: bool = False
 ) -> DecodeError | BodyError | None:
-    """Make the error for a success from somebody other than the server; None if it may be the server's."""
+    """Make the error for a success from somebody other than the server; None if it may be the server's.
+
+    A server may accept a write, and tell its id; to a read it would be no answer.
+    """
+    may_hold = meta.status not in _WITHOUT_PAGE or (is_write and meta.status == _ACCEPTED)
     if expects == "image" and not is_length_sure and is_cut_image(body):
         return decode_error(Unreadable("$", "the image has no end", is_cut=True), meta, body, is_length_sure=False)
-    if body[:1] == b"{" and meta.status not in _WITHOUT_PAGE:
+    if body[:1] == b"{" and may_hold:
         return None
     found = re.match(_FIRST_BYTE, body)
     first = found[1] if found else b""
     is_svg = expects == "image" and "svg" in (meta.content_type or "")
     if expects != "json" and (first == b"<") == is_svg and (first or expects == "nothing"):
         return None
-    if expects == "json" and meta.status in _WITHOUT_PAGE:
+    if expects == "json" and not may_hold:
         reason = "a success of this kind holds no page"
     elif not first:
         reason = "the answer is empty"
@@ -73,7 +78,7 @@ def foreign_error(
         reason = "found no JSON"
     else:
         return None
-    is_cut = not first and meta.status not in _WITHOUT_PAGE
+    is_cut = not first and may_hold
     return decode_error(
         Unreadable("$", reason, is_cut=is_cut), meta, body, is_length_sure=is_length_sure, is_foreign=True
     )
