@@ -207,7 +207,7 @@ class PermissionDeniedError(APIError):
 
 
 class NotFoundError(APIError):
-    """404: no such chat, or no such path."""
+    """404: no such chat, or no such path. Or an empty success in place of a message, which may come later."""
 
 
 class ValidationError(APIError):

@@ -9,8 +9,8 @@ from periskope_async.client.content import written_content
 from periskope_async.client.lists import CHAT_MESSAGES, MESSAGES, of_chat_or_all
 from periskope_async.client.queue import QueueMethods
 from periskope_async.client.sent import SentBroadcast, SentMessage
-from periskope_async.decoding.objects import one_of, read_receipt, with_meta
-from periskope_async.errors import ConfigError
+from periskope_async.decoding.objects import one_of, one_or_none, read_receipt, with_meta
+from periskope_async.errors import ConfigError, NotFoundError
 from periskope_async.models.message import Message
 from periskope_async.models.queue import BroadcastReceipt, MessageStatus
 from periskope_async.wire import inputs
@@ -75,7 +75,16 @@ class MessageMethods(QueueMethods):
 
         Raises NotFoundError if there is none, and the errors of :meth:`list_chats`.
         """
-        return await self._read(_target(message_id), one_of(Message), phone=self._phone(phone))
+        target, reader = _target(message_id), with_meta(one_or_none(Message))
+        found, meta = await self._read(target, reader, phone=self._phone(phone), expects="json or nothing")
+        if found is None:
+            raise NotFoundError(
+                f"{meta.status} on GET {target}: there is nothing yet; if this is a queue_id, the message may still be "
+                "in the queue, see list_queue_jobs(queue_id=…)",
+                status=meta.status,
+                meta=meta,
+            )
+        return found
 
     async def get_message_status(self, unique_id: str, *, phone: str | None = None) -> MessageStatus:
         """Read how far a message has come, by the ``unique_id`` of its sending.

@@ -7,6 +7,7 @@ of another shape, and for an object without its identity.
 
 import base64
 import functools
+import re
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, TypeVar
 
@@ -26,6 +27,7 @@ __all__ = [
     "is_cut_image",
     "many_of",
     "one_of",
+    "one_or_none",
     "read_confirmation",
     "read_image",
     "read_invite_link",
@@ -44,6 +46,9 @@ _OBJECTS_A_STEP = 50
 # How images begin and end. Some programs write a little behind the end.
 _ENDS = {b"\x89PNG": b"IEND", b"\xff\xd8": b"\xff\xd9", b"GIF8": b";", b"<": b"</svg>"}
 _TAIL_BYTES = 64
+
+
+_NOTHING = re.compile(rb"\s*(null|\{\s*\}|\[\s*\])?\s*")
 
 
 class _Wrapped(Struct):
@@ -77,6 +82,15 @@ def one_of(kind: type[P], *, may_be_blank: bool = True) -> Callable[[Body, Respo
         if not may_be_blank and found == kind():
             raise Unreadable(path, f"found nothing of a {kind.__name__}")
         return found
+
+    return read
+
+
+def one_or_none(kind: type[P]) -> Callable[[Body, ResponseMeta], Steps[P | None]]:
+    """Make a reader of one object, as :func:`one_of` does; None for an answer with nothing in it."""
+
+    def read(body: Body, meta: ResponseMeta) -> Steps[P | None]:
+        return None if _NOTHING.fullmatch(body) else (yield from one_of(kind)(body, meta))
 
     return read
 

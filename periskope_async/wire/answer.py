@@ -33,6 +33,7 @@ _MOST_REASON = 600
 _FIELDS_SHOWN = 10
 
 _ACCEPTED = 202
+_NO_CONTENT = 204
 # Accepted, no content, reset content, partial content: successes without a whole page.
 _WITHOUT_PAGE = frozenset({202, 204, 205, 206})
 _FIRST_BYTE = rb"(?s)(?:\xef\xbb\xbf)?\s*(.?)"
@@ -67,6 +68,10 @@ def foreign_error(
         return None
     found = re.match(_FIRST_BYTE, body)
     first = found[1] if found else b""
+    if expects == "json or nothing":
+        if not first and (is_length_sure or meta.status == _NO_CONTENT):
+            return None
+        expects = "json"
     is_svg = expects == "image" and "svg" in (meta.content_type or "")
     if expects != "json" and (first == b"<") == is_svg and (first or expects == "nothing"):
         return None

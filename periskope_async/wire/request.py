@@ -13,8 +13,8 @@ __all__ = ["Expects", "Request", "encoded"]
 
 _MOST_SHOWN = 500
 
-Expects: TypeAlias = Literal["json", "nothing", "image"]
-"""The content of a success: JSON, an image, or nothing of interest."""
+Expects: TypeAlias = Literal["json", "json or nothing", "nothing", "image"]
+"""The content of a success: JSON, an image, or nothing of interest; an empty body may be an answer too."""
 
 
 class Request(Struct, frozen=True, kw_only=True, gc=False):
