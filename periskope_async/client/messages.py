@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MessageMethods"]
 
+_VARIABLE = r"\{\{\s*([^{}]+?)\s*\}\}"
 _LOOK_AT = "list_queue_jobs and iter_messages(chat_id=…)"
 
 
@@ -152,13 +154,16 @@ class MessageMethods(QueueMethods):
     ) -> SentBroadcast:
         """Queue a message for many chats, and get a handle: ``(await sent.wait()).sent_chats``.
 
-        ``delay`` is the seconds between two of them (the server's default is 1). ``variables`` maps a chat's id to the
-        values of the message's variables. No document shows how to stop one; :meth:`purge_queue` drops waiting jobs.
+        ``delay`` is the seconds between two of them (the server's default is 1). ``variables`` maps each chat's id to
+        the values of the message's ``{{name}}``. No document shows how to stop one; :meth:`purge_queue` drops waiting
+        jobs.
         """
         ids = inputs.chat_ids(chat_ids)
         filled = {} if variables is None else _variables(variables)
         if strange := filled.keys() - set(ids):
             raise ConfigError(f"variables names a chat that chat_ids does not: {min(strange)}", parameter="variables")
+        if variables is not None and isinstance(message, str):
+            _check_filled(message, ids, filled)
         body = await written_content(
             {
                 "chat_ids": ids,
@@ -237,6 +242,16 @@ def _variables(variables: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str
             raise ConfigError(f"variables names {whole} twice, in two spellings; give it once", parameter="variables")
         filled[whole] = inputs.text_map("variables", values, of=f" of {whole}")
     return filled
+
+
+def _check_filled(message: str, ids: list[str], filled: Mapping[str, Mapping[str, str]]) -> None:
+    """Refuse a chat without a value for one of the message's variables: its text would go out as it stands."""
+    for name in re.findall(_VARIABLE, message):
+        for chat_id in ids:
+            if name not in filled.get(chat_id, {}):
+                raise ConfigError(
+                    f"variables has no {name!r:.100} for {chat_id}; give one to each chat", parameter="variables"
+                )
 
 
 async def _message_body(

@@ -75,3 +75,17 @@ async def test_endless_metadata_is_refused() -> None:
     endless: list[object] = []
     endless.append(endless)
     await refused(lambda client: WRITES["integration_metadata"](client, {"a": endless}), "cannot be written as JSON")
+
+
+@pytest.mark.parametrize("text", ["Hello {{name}}", "Hello {{ name }}", "{{city}}: hello {{name}}"])
+@pytest.mark.parametrize("other", [{}, {"2@c.us": {"city": "B"}}])
+async def test_a_chat_without_a_value_is_refused(text: str, other: dict[str, dict[str, str]]) -> None:
+    given = {CHAT: {"name": "A", "city": "B"}, **other}
+    said = r"variables has no '(name|city)' for 2@c\.us"
+    await refused(lambda client: client.broadcast([CHAT, "2@c.us"], text, variables=given), said)
+
+
+@pytest.mark.parametrize("variables", [None, {CHAT: {"name": "A", "more": ""}}])
+async def test_values_for_all_or_none_at_all(variables: Any) -> None:
+    async with cutting_server(writes=answer("200 OK", b'{"broadcast_id":"b"}')) as (_, client):
+        await client.broadcast([CHAT], "Hello {{name}}", variables=variables)

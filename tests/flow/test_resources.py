@@ -109,7 +109,9 @@ async def test_messages(opened: Opened, tmp_path: Path) -> None:
 async def test_a_broadcast_and_the_queue(opened: Opened) -> None:
     async with small(opened) as (_, client):
         chats = [chat.chat_id for chat in await client.list_chats(chat_type="user", limit=3)]
-        sent = await client.broadcast(chats, "Hello {{name}}", variables={chats[0]: {"name": "A"}}, delay=0)
+        sent = await client.broadcast(
+            chats, "Hello {{name}}", variables={chat: {"name": "A"} for chat in chats}, delay=0
+        )
         broadcast = await sent.wait(timeout=20)
         assert (broadcast.total_chats, (broadcast.sent_chats or 0) + (broadcast.failed_chats or 0)) == (3, 3)
         assert len(await client.list_queue_jobs(broadcast_id=sent.broadcast_id)) == 3
