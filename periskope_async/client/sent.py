@@ -110,9 +110,9 @@ class SentMessage:
         """Wait until it has come so far: ``sent``, ``accepted``, ``delivered`` (to all), or ``read`` (by all).
 
         It asks again after 0.5 s, and then ever less often, up to every 10 s; each look passes the limit. A state
-        passed between two looks is not missed, for the next look finds a later one. ``timeout`` is in seconds, None
-        waits for ever. Raises SendError if it cannot be sent, TimeoutError_ if it takes longer, ConfigError, and the
-        errors of reading calls. A cancel, or a timeout, leaves the message alone.
+        passed between two looks is not missed, for the next look finds a later one. ``timeout`` is in seconds: 0 looks
+        once, None waits for ever. Raises SendError if it cannot be sent, TimeoutError_ if it takes longer, ConfigError,
+        and the errors of reading calls. A cancel, or a timeout, leaves the message alone.
         """
         if until not in _STATES:
             raise ConfigError(f"until is {until!r:.100}; it takes {' or '.join(map(repr, _STATES))}", parameter="until")
@@ -168,13 +168,16 @@ async def _poll(look: Callable[[], Awaitable[T]], is_over: Callable[[T], bool], 
     inputs.seconds("timeout", timeout)
     wait = _FIRST_WAIT
     last: T | None = None
-    deadline = asyncio.timeout(timeout)
+    # With 0 seconds there is one look, as long as any other call may take.
+    deadline = asyncio.timeout(timeout or None)
     try:
         async with deadline:
             while True:
                 last = await look()
                 if is_over(last):
                     return last
+                if timeout == 0:
+                    break
                 await asyncio.sleep(wait)
                 wait = min(wait * _GROWTH, _LONGEST_WAIT)
     except TimeoutError as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from periskope_async import ConfigError
+from periskope_async import ConfigError, TimeoutError_
 from tests.flow.cutting import answer, cutting_server
 
 if TYPE_CHECKING:
@@ -48,3 +48,13 @@ async def test_a_broadcast_asks_the_phone_that_the_server_picked(nothing_left_ov
     async with cutting_server(writes=[sent, answer("200 OK", b'{"broadcast_id":"b"}')]) as (server, client):
         await (await client.broadcast(["1@c.us"], "Hello")).status()
         assert b"x-phone: phone-bqzvyibhmwkaergr\r\n" in server.requests[1]
+
+
+async def test_no_time_is_time_for_one_look(nothing_left_over: None) -> None:
+    looks = [answer("200 OK", b'{"ack":%d}' % ack) for ack in (0, 1)]
+    async with cutting_server(writes=[answer("200 OK", SENT), *looks]) as (server, client):
+        sent = await client.send_message("1@c.us", "Hello")
+        with pytest.raises(TimeoutError_, match=r"waited 0 s for .* to be sent; the latest is MessageStatus\(ack=0\)"):
+            await sent.wait(timeout=0)
+        assert (await sent.wait(timeout=0)).ack == 1
+        assert len(server.requests) == 3
