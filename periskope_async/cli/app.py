@@ -78,18 +78,24 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.STOPPED
     except Stopped as stopped:
         say("!", "stopped")
+        _say_notes(stopped)
         return 128 + stopped.number
     except BrokenPipeError:
         # The reader of our output has had enough (`… | head`).
         return Exit.OK
     except (PeriskopeError, OSError) as error:
         say("✗", in_options(error, arguments))
-        for note in (hint_of(error), *getattr(error, "__notes__", ())):
-            if note:
-                say(None, note)
+        if hint := hint_of(error):
+            say(None, hint)
+        _say_notes(error)
         # A file that cannot be read is no fault of the command line.
         is_usage = isinstance(error, ConfigError) and error.parameter != "path"
         return Exit.USAGE if is_usage else Exit.FAILED
     finally:
         settle_streams()
     return code if isinstance(code, int) else Exit.OK
+
+
+def _say_notes(error: BaseException) -> None:
+    for note in getattr(error, "__notes__", ()):
+        say(None, note)

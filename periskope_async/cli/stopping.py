@@ -20,9 +20,12 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 class Stopped(Exception):  # noqa: N818 - it says what happened
     """A signal asked the command to end."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, cancelled: asyncio.CancelledError) -> None:
         super().__init__(number)
         self.number = number
+        # They tell what was on its way.
+        for note in getattr(cancelled, "__notes__", ()):
+            self.add_note(note)
 
 
 def run_until_stopped(main: Coroutine[object, object, T]) -> T:
@@ -56,10 +59,10 @@ def run_until_stopped(main: Coroutine[object, object, T]) -> T:
 
     try:
         return asyncio.run(run())
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as cancelled:
         if not numbers:
             raise
-        raise Stopped(numbers[0]) from None
+        raise Stopped(numbers[0], cancelled) from None
     finally:
         if numbers:
             # Python would show where another Ctrl-C met it on its way out.

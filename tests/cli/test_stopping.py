@@ -175,6 +175,18 @@ def test_a_signal_closes_the_sandbox(number: signal.Signals, code: int) -> None:
     assert (process.returncode, said) == (code, "! stopped\n")
 
 
+def test_a_message_that_may_be_on_its_way_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Sandbox(chats=20, always=Slow(60)) as sandbox:
+        monkeypatch.setenv("PERISKOPE_API_KEY", sandbox.api_key)
+        monkeypatch.setenv("PERISKOPE_BASE_URL", sandbox.base_url)
+        process = begun("send", "919876543210", "Hello", "--phone", "918527184400")
+        eventually(lambda: sandbox.requests)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=40)
+    assert process.returncode == 130
+    assert said.startswith("! stopped\n  POST /message/send was sent, and may have been carried out or not\n")
+
+
 def test_the_library_sets_no_signal_handlers() -> None:
     code = (
         "import signal\n"
