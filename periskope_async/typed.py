@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["is_number", "is_whole", "pasted"]
+__all__ = ["is_number", "is_whole", "numpy_hint", "pasted"]
 
 # Soft hyphens, joiners, byte order marks and marks of direction: phone books and web pages copy them along.
 _INVISIBLE = r"[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]+"
@@ -23,3 +23,12 @@ def is_number(value: object) -> bool:
 def is_whole(value: object, *, least: int) -> bool:
     """Whether a setting is a whole number from ``least`` up, likewise."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def numpy_hint(value: object) -> str:
+    """Say what to do with a value of a NumPy array, which looks like Python's own; nothing for any other."""
+    kind = type(value)
+    plain = next((plain for plain in ("bool", "int", "float") if plain in kind.__name__), None)
+    if kind.__module__ != "numpy" or plain is None:
+        return ""
+    return f" (it is a {kind.__name__} of NumPy: give {plain}(…))"

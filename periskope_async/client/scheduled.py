@@ -14,7 +14,7 @@ from periskope_async.client.lists import OCCURRENCES, SCHEDULED_MESSAGES
 from periskope_async.decoding.objects import one_of
 from periskope_async.errors import ConfigError
 from periskope_async.models.scheduled import ScheduledMessage
-from periskope_async.typed import is_whole
+from periskope_async.typed import is_whole, numpy_hint
 from periskope_async.wire import inputs
 from periskope_async.wire.chats import normal_chat_id
 from periskope_async.wire.request import encoded
@@ -55,7 +55,7 @@ class Repeat(Struct, frozen=True, kw_only=True):
         if self.interval not in _INTERVALS:
             raise ConfigError(f"interval is {self.interval!r:.100}; it takes 'day', 'week' or 'month'")
         if not is_whole(self.every, least=1):
-            raise ConfigError(f"every is {self.every!r:.100}; it is a whole number from 1 up")
+            raise ConfigError(f"every is {self.every!r:.100}; it is a whole number from 1 up{numpy_hint(self.every)}")
         days = [day.lower() for day in inputs.texts("days", self.days, least=0)]
         if strange := set(days) - set(_DAYS):
             raise ConfigError(f"days holds {min(strange)!r:.100}; it takes {', '.join(_DAYS)}")

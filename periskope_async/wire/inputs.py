@@ -12,7 +12,7 @@ import msgspec
 
 from periskope_async.config import normal_phone
 from periskope_async.errors import ConfigError
-from periskope_async.typed import is_number, is_whole, pasted
+from periskope_async.typed import is_number, is_whole, numpy_hint, pasted
 from periskope_async.wire.chats import normal_chat_id
 from periskope_async.wire.period import Moment, end_point, moment, point
 
@@ -222,7 +222,7 @@ def text_map(name: str, values: Mapping[str, str], *, of: str = "") -> dict[str,
 def flag(name: str, value: bool) -> bool:  # noqa: FBT001 - the value that is checked
     """Take true or false."""
     if not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - as in text
-        raise ConfigError(f"{name} is {value!r:.100}; it takes True or False", parameter=name)
+        raise ConfigError(f"{name} is {value!r:.100}; it takes True or False{numpy_hint(value)}", parameter=name)
     return value
 
 
@@ -236,14 +236,17 @@ def priority(value: int | None, *, most: int) -> int | None:
     if value is None:
         return None
     if not is_whole(value, least=1) or value > most:
-        raise ConfigError(f"priority is {value!r:.100}; it is a whole number from 1 to {most}", parameter="priority")
+        raise ConfigError(
+            f"priority is {value!r:.100}; it is a whole number from 1 to {most}{numpy_hint(value)}",
+            parameter="priority",
+        )
     return int(value)
 
 
 def seconds(name: str, value: float | None) -> float | None:
     """Take a number of seconds, or None."""
     if value is not None and not (is_number(value) and 0 <= value < float("inf")):
-        raise ConfigError(f"{name} is {value!r:.100}; give 0 or more seconds", parameter=name)
+        raise ConfigError(f"{name} is {value!r:.100}; give 0 or more seconds{numpy_hint(value)}", parameter=name)
     return value
 
 
@@ -285,4 +288,4 @@ def _plain(value: object) -> object:
         return float(value)
     if isinstance(value, Mapping):
         return dict(cast("Mapping[object, object]", value))
-    raise TypeError(f"it holds a {type(value).__name__}")
+    raise TypeError(f"it holds a {type(value).__name__}{numpy_hint(value)}")

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from periskope_async.errors import ConfigError
 from periskope_async.models.part import Part
-from periskope_async.typed import is_whole
+from periskope_async.typed import is_whole, numpy_hint
 from periskope_async.wire.order import Order
 from periskope_async.wire.request import Request, encoded
 
@@ -158,9 +158,11 @@ class ListQuery(Struct, Generic[T], frozen=True, kw_only=True):
 def check_page(listing: Listing[T], *, offset: int, limit: int, limit_name: str = "limit") -> None:
     """Refuse a page that no server could give. Raises ConfigError."""
     if not is_whole(offset, least=0):
-        raise ConfigError(f"offset is {offset!r}; it must be a whole number from 0 up", parameter="offset")
+        raise ConfigError(
+            f"offset is {offset!r}; it must be a whole number from 0 up{numpy_hint(offset)}", parameter="offset"
+        )
     if not is_whole(limit, least=1) or limit > listing.max_limit:
         raise ConfigError(
-            f"{limit_name} is {limit!r}; it must be a whole number from 1 to {listing.max_limit}",
+            f"{limit_name} is {limit!r}; it must be a whole number from 1 to {listing.max_limit}{numpy_hint(limit)}",
             parameter=limit_name,
         )
