@@ -48,7 +48,8 @@ _ENDS = {b"\x89PNG": b"IEND", b"\xff\xd8": b"\xff\xd9", b"GIF8": b";", b"<": b"<
 _TAIL_BYTES = 64
 
 
-_NOTHING = re.compile(rb"\s*(null|\{\s*\}|\[\s*\])?\s*")
+# Possessive: blanks before something else take no more than one look.
+_NOTHING = re.compile(rb"\s*+(null|\{\s*+\}|\[\s*+\])?\s*+")
 
 
 class _Wrapped(Struct):
