@@ -55,7 +55,7 @@ class PageWritten(Struct, frozen=True, kw_only=True, tag="page", tag_field="reco
     org_id: str | None = None
     """The organisation of the key, as the server said."""
     date: str | None = None
-    """The server's time of answering, as it was sent."""
+    """The server's time of answering, in ISO 8601. Earlier versions kept it as it was sent."""
     sha256: str = ""
     """SHA-256 of all rows up to the end of this page. The spool fills it in."""
 

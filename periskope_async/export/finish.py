@@ -7,7 +7,6 @@ import os
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +35,7 @@ from periskope_async.export.plan import Converted, ExportPlan
 from periskope_async.export.spool import new_path
 from periskope_async.export.threads import to_its_end
 from periskope_async.export.update import Changes, batches, line_blocks, updated
+from periskope_async.limits.headers import utc_time
 from periskope_async.tables.columns import ROWS_A_STEP, Table, batches_of
 
 if TYPE_CHECKING:
@@ -365,13 +365,11 @@ def _first_date(spool: Spool) -> datetime | None:
 
     A walk that read nothing saw nothing new, whenever it began.
     """
-    first: dict[str, str | None] = {}
+    first: dict[str, datetime | None] = {}
     for page in spool.pages:
-        first.setdefault(page.walk, page.date)
-    try:
-        return min([parsedate_to_datetime(date or "") for date in first.values()], default=None)
-    except ValueError:
-        return None
+        first.setdefault(page.walk, utc_time(page.date or ""))
+    known = [date for date in first.values() if date is not None]
+    return min(known) if known and len(known) == len(first) else None
 
 
 def _sync_file(path: Path) -> None:

@@ -19,6 +19,7 @@ from periskope_async.export.keys import RowKeys
 from periskope_async.export.older import OVERWRITE
 from periskope_async.export.plan import Fetched
 from periskope_async.export.threads import in_thread
+from periskope_async.limits.headers import utc_time
 from periskope_async.retry import is_passing
 
 if TYPE_CHECKING:
@@ -242,6 +243,7 @@ class _Rows:
             blocks = [block for block, _ in mended]
         if begun.codec and rows:
             blocks = [self._compress(b"".join(blocks))]
+        date = utc_time(page.meta.date or "")
         written = PageWritten(
             walk=name,
             rows=len(rows),
@@ -250,7 +252,7 @@ class _Rows:
             count=page.count,
             half_emojis=half_emojis,
             org_id=page.meta.org_id,
-            date=page.meta.date,
+            date=None if date is None else date.isoformat(),
         )
         self.spool.append(written, blocks)
         if self._progress is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -174,7 +173,9 @@ class ListSync:
             async for page in raw.pages():
                 await self._bind(page.meta.org_id)
                 if sweep is None:
-                    sweep = Sweep(token=raw.token, began=began, head=_server_time(page) or began.timestamp())
+                    sweep = Sweep(
+                        token=raw.token, began=began, head=page.meta.rate_limit.server_time or began.timestamp()
+                    )
                 state = replace(self._state, sweep=replace(sweep, token=raw.token))
                 await self._merge(page, as_of=began, state=state)
         report = raw.report
@@ -246,7 +247,7 @@ class ListSync:
                     newest = next((time for time in times if time is not None), None)
                     if head is None and newest is not None:
                         # A phone with a wrong clock may date a message in the future.
-                        head = min(newest, _server_time(page) or newest)
+                        head = min(newest, page.meta.rate_limit.server_time or newest)
                     outcomes = await self._merge(page, as_of=began)
                     news = [outcome in order.news for outcome in outcomes]
                     if is_known_ground(times, news, watermark=watermark):
@@ -300,11 +301,3 @@ def is_known_ground(times: Sequence[float | None], news: Sequence[bool], *, wate
     return times[-1] < watermark and not any(
         is_news for time, is_news in zip(times, news, strict=True) if time is not None and time < watermark
     )
-
-
-def _server_time(page: Page[bytes]) -> float | None:
-    """Read the server's time of answering, in Unix seconds."""
-    try:
-        return parsedate_to_datetime(page.meta.date or "").timestamp()
-    except ValueError:
-        return None

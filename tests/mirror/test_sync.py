@@ -25,7 +25,7 @@ from periskope_async.mirror import Mirror, Outcome, SyncResult, sync
 from periskope_async.mirror.lists import CHATS, LISTS
 from periskope_async.mirror.store import Sweep
 from periskope_async.mirror.sync import is_known_ground
-from periskope_async.sandbox import Sandbox, Status
+from periskope_async.sandbox import HeaderChange, Sandbox, Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -445,3 +445,10 @@ async def test_a_cancel_at_any_step_leaves_a_mirror_that_works(file: Path) -> No
 )
 def test_known_ground(times: list[float | None], news: list[bool], *, is_known: bool) -> None:
     assert is_known_ground(times, news, watermark=5) is is_known
+
+
+@pytest.mark.parametrize("date", ["Mon, 05 Jan 2026 10:00:00 +99999999999999", "Mon, 05 Jan 2026 10:00:00 -0000"])
+async def test_a_mirror_survives_every_date(file: Path, date: str) -> None:
+    async with opened(file, chats=20) as (sandbox, _, mirror):
+        sandbox.script(*[HeaderChange(set={"Date": date})] * 3)
+        assert (await mirror.sync()).lists[0].rows == 20
