@@ -24,7 +24,7 @@ from periskope_async.typed import is_number, is_whole, pasted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DEFAULT_BASE_URL", "Config", "Secret", "Timeout", "load_config", "normal_phone"]
+__all__ = ["DEFAULT_BASE_URL", "Config", "Secret", "Timeout", "is_loopback", "load_config", "normal_phone"]
 
 DEFAULT_BASE_URL = "https://api.periskope.app/v1"
 
@@ -144,7 +144,7 @@ def load_config(
             proxy,
             trust_env=trust_env,
             base_url=base_url,
-            is_loopback=_is_loopback(urlsplit(base_url).hostname or ""),
+            is_loopback=is_loopback(urlsplit(base_url).hostname or ""),
         ),
     )
     return config if max_body is None else replace(config, max_body=max_body)
@@ -241,7 +241,7 @@ def _normal_url(url: str) -> str:
         )
     if parts.query or parts.fragment:
         raise ConfigError(f"base_url {url!r} has a query or fragment; give scheme, host and path", parameter="base_url")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise ConfigError(
             f"base_url {url!r} would send the API key unencrypted; use https:// (plain http is for this machine only)",
             parameter="base_url",
@@ -258,5 +258,6 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)

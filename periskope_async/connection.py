@@ -10,7 +10,9 @@ from weakref import WeakSet
 import aiohttp
 from aiohttp import hdrs
 from msgspec import Struct
+from yarl import URL
 
+from periskope_async.config import is_loopback
 from periskope_async.tcp import has_news
 from periskope_async.versions import version_of
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from aiohttp.client_middlewares import ClientHandlerType
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
-    from yarl import URL
 
     from periskope_async.config import Config, Timeout
     from periskope_async.secret import Secret
@@ -96,9 +97,10 @@ def open_stream_session(
 ) -> aiohttp.ClientSession:
     """Open a session for one stream, in the running loop.
 
-    It uses the connector of ``lent``, which it leaves open, and its way out.
+    It uses the connector of ``lent``, which it leaves open, and its way out; of the latter none to this machine.
     """
     connector = None if lent is None else lent.connector
+    way = None if is_loopback(URL(config.base_url).host or "") else lent
     session = aiohttp.ClientSession(
         connector=connector or aiohttp.TCPConnector(limit=0, force_close=True),
         connector_owner=connector is None,
@@ -108,12 +110,12 @@ def open_stream_session(
         headers={hdrs.USER_AGENT: _user_agent()},
         timeout=_timeouts(config.timeout),
         trace_configs=[trace],
-        trust_env=lent is not None and lent.trust_env,
+        trust_env=way is not None and way.trust_env,
     )
-    if lent is not None:
+    if way is not None:
         # There is no public way to ask for a session's proxy.
         for name in ("_default_proxy", "_default_proxy_auth"):
-            setattr(session, name, getattr(lent, name, None))
+            setattr(session, name, getattr(way, name, None))
     return session
 
 
@@ -277,6 +279,9 @@ async def _once(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> a
 
 async def _at_last(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
     """Write a lent session's request as one of our own; the innermost of its middlewares."""
+    if is_loopback(request.url.host or ""):
+        # The session's proxy would ask its own machine, and be sent the API key unencrypted.
+        request.proxy = request.proxy_auth = request.proxy_headers = None
     request.send = functools.partial(_write, request, send=request.send)  # type: ignore[method-assign] # of this one
     while True:
         try:

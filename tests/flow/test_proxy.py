@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import re
@@ -187,18 +186,25 @@ async def test_a_refusal_that_may_pass_is_tried_again(nothing_left_over: None) -
     assert "503" in str(error)
 
 
-async def test_a_lent_session_s_proxy_is_used(opened: Opened) -> None:
-    """It is the session's own affair that a server on this machine is asked through it."""
-    body = json.dumps({"from": 1, "to": 1, "count": 1, "chats": [{"chat_id": "1@g.us"}]}).encode()
-    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-    async with opened() as (sandbox, _), proxied(answer) as proxy:
+@pytest.mark.parametrize("is_of_environment", [False, True])
+async def test_a_lent_session_s_proxy_leads_to_no_server_on_this_machine(
+    opened: Opened,
+    monkeypatch: pytest.MonkeyPatch,
+    is_of_environment: bool,  # noqa: FBT001
+) -> None:
+    """It would ask its own machine, and be sent the API key unencrypted."""
+    async with opened() as (sandbox, _), proxied(b"HTTP/1.1 403 No\r\n\r\n") as proxy:
+        if is_of_environment:
+            monkeypatch.setenv("http_proxy", proxy.url_with_user)
+        way: dict[str, Any] = {"trust_env": True} if is_of_environment else {"proxy": proxy.url_with_user}
         async with (
-            aiohttp.ClientSession(proxy=proxy.url) as session,
-            PeriskopeClient(KEY, base_url=sandbox.base_url, session=session) as client,
+            aiohttp.ClientSession(**way) as session,
+            PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url, session=session, retry=1) as client,
         ):
-            assert [chat.chat_id for chat in (await client.list_chats(limit=1)).chats] == ["1@g.us"]
-        assert sandbox.requests == []
-        assert proxy.heads[0].startswith(f"GET {sandbox.base_url}/chats")
+            assert (await client.list_chats(limit=1)).chats
+            async with client.events():
+                pass
+    assert proxy.heads == []
 
 
 @pytest.mark.parametrize("call", ["list", "write", "events"])
