@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["is_number", "is_whole", "numpy_hint", "pasted"]
+__all__ = ["duckdb_fault", "is_number", "is_whole", "numpy_hint", "pasted"]
 
 # Soft hyphens, joiners, byte order marks and marks of direction: phone books and web pages copy them along.
 _INVISIBLE = r"[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]+"
@@ -13,6 +13,14 @@ _INVISIBLE = r"[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069
 def pasted(text: str) -> str:
     """Give a text of digits or ASCII letters without the invisible characters pasted with it."""
     return re.sub(_INVISIBLE, "", text).strip()
+
+
+def duckdb_fault(path: str) -> str:
+    """Say why DuckDB can open no file at a path; empty if it can."""
+    # It takes what follows a "?" for options, and nothing but UTF-8. Python keeps other bytes as halves of characters.
+    if re.search("[?\ud800-\udfff]", path):
+        return "DuckDB takes no path with a '?' in it, or with bytes that are no text in this locale"
+    return ""
 
 
 def is_number(value: object) -> bool:

@@ -19,6 +19,7 @@ from periskope_async.errors import ConfigError, MirrorError
 from periskope_async.mirror.file_lock import FileLock
 from periskope_async.mirror.target import UNREADABLE, fault_of, is_url, name_of
 from periskope_async.secret import Secret
+from periskope_async.typed import duckdb_fault
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -214,7 +215,45 @@ class _Base:
         return f"{insert} ON CONFLICT ({', '.join(table.key)}) DO {action}"
 
 
-class SQLite(_Base):
+class _File(_Base):
+    """A database in a file, with a lock beside it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        # DuckDB has its log beside the file that a link leads to.
+        self._path = Path(os.path.realpath(path))
+        self._lock = FileLock(path)
+
+    def connect(self, tables: Sequence[Table] = ()) -> None:
+        """Open, lock and check the database."""
+        self._lock.take()
+        is_new = not os.path.lexists(self._path)
+        try:
+            self._open(tables)
+            if is_new:
+                # DuckDB makes it with the mode of the umask, and it cannot be made before.
+                self._path.chmod(0o600)
+            self._lock.keep()
+        except self._errors as error:
+            super().close()
+            if is_new:
+                # A file without its first pages would be refused from now on.
+                with suppress(OSError):
+                    self._path.unlink()
+            self._lock.release()
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        super().close()
+        self._lock.release()
+
+    def _open(self, tables: Sequence[Table]) -> None:
+        """Open the locked database and check it."""
+        raise NotImplementedError
+
+
+class SQLite(_File):
     """A file of SQLite's. Others may read it at any time."""
 
     _types: ClassVar[Mapping[Kind, str]] = {"text": "TEXT", "integer": "INTEGER", "boolean": "INTEGER", "time": "TEXT"}
@@ -229,31 +268,19 @@ class SQLite(_Base):
         "WHERE there.type IN ('table', 'view')"
     )
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(str(path))
-        self._path = path
-        self._lock = FileLock(path)
-
-    def connect(self, tables: Sequence[Table] = ()) -> None:
-        """Open, lock and check the database."""
-        self._lock.take()
-        try:
-            # SQLite would create it with the mode of the umask.
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            # One thread may open it and another one close it.
-            self._connection = sqlite3.connect(
-                self._path, isolation_level=None, check_same_thread=False, timeout=30, cached_statements=64
-            )
-            self._refuse_others(tables)
-            # The page size has to come first. Larger pages make the file smaller and each event dearer. A lost power
-            # supply costs the last transactions and never the file. The log of 4,000 pages (32 MB) is copied a quarter
-            # as often as by default, and a page that changed often only once.
-            for pragma in ("page_size=8192", "journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=4000"):
-                self._connection.execute(f"PRAGMA {pragma}")
-            self._lock.keep()
-        except self._errors as error:
-            self.close()
-            raise self._failed(error) from error
+    def _open(self, tables: Sequence[Table]) -> None:
+        # SQLite would create it with the mode of the umask.
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        # One thread may open it and another one close it.
+        self._connection = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, timeout=30, cached_statements=64
+        )
+        self._refuse_others(tables)
+        # The page size has to come first. Larger pages make the file smaller and each event dearer. A lost power
+        # supply costs the last transactions and never the file. The log of 4,000 pages (32 MB) is copied a quarter
+        # as often as by default, and a page that changed often only once.
+        for pragma in ("page_size=8192", "journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=4000"):
+            self._connection.execute(f"PRAGMA {pragma}")
 
     def select(self, table: Table, columns: Sequence[str], keys: Sequence[str]) -> list[tuple[Any, ...]]:
         """Give columns of the rows with these keys."""
@@ -272,13 +299,8 @@ class SQLite(_Base):
         if rows:
             self._connection.executemany(self._upsert(table, f"VALUES ({', '.join('?' * len(table.columns))})"), rows)
 
-    def close(self) -> None:
-        """Close the connection."""
-        super().close()
-        self._lock.release()
 
-
-class DuckDB(_Base):
+class DuckDB(_File):
     """A DuckDB file. No other process can open it while a mirror has it open."""
 
     _types: ClassVar[Mapping[Kind, str]] = {
@@ -289,11 +311,10 @@ class DuckDB(_Base):
     }
 
     def __init__(self, path: Path) -> None:
-        super().__init__(str(path))
-        # DuckDB has its log beside the file that a link leads to.
-        self._path = Path(os.path.realpath(path))
+        super().__init__(path)
         self._log = Path(f"{self._path}.wal")
-        self._lock = FileLock(path)
+        if fault := duckdb_fault(str(self._path)):
+            raise ConfigError(f"{str(path)!r}: {fault}; give another name or folder", parameter="target")
         try:
             import duckdb  # noqa: PLC0415 - an extra, and 70 ms to load
         except ImportError:
@@ -303,24 +324,15 @@ class DuckDB(_Base):
         self._duckdb = duckdb
         self._errors = (OSError, duckdb.Error)
 
-    def connect(self, tables: Sequence[Table] = ()) -> None:
-        """Open, lock and check the database."""
-        self._lock.take()
-        try:
-            config: dict[str, str | bool | int | float | list[str]] = {
-                "memory_limit": "1GB",
-                "threads": 1,
-                "autoinstall_known_extensions": False,
-            }
-            self._connection = self._duckdb.connect(self._path, config=config)
-            self._refuse_others(tables)
-            # A new file has the mode of the umask, and cannot be made before.
-            self._path.chmod(0o600)
-            self.execute("SET TimeZone = 'UTC'")
-            self._lock.keep()
-        except self._errors as error:
-            self.close()
-            raise self._failed(error) from error
+    def _open(self, tables: Sequence[Table]) -> None:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": "1GB",
+            "threads": 1,
+            "autoinstall_known_extensions": False,
+        }
+        self._connection = self._duckdb.connect(self._path, config=config)
+        self._refuse_others(tables)
+        self.execute("SET TimeZone = 'UTC'")
 
     def select(self, table: Table, columns: Sequence[str], keys: Sequence[str]) -> list[tuple[Any, ...]]:
         """Give columns of the rows with these keys."""
@@ -345,11 +357,6 @@ class DuckDB(_Base):
             self._log.touch(0o600)
             self._log.chmod(0o600)
             yield
-
-    def close(self) -> None:
-        """Close the connection."""
-        super().close()
-        self._lock.release()
 
     def _index(self, table: str, index: Index) -> None:
         """Make none: DuckDB counts a column of a million rows in milliseconds."""

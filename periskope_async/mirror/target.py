@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -36,7 +37,18 @@ def fault_of(target: Secret) -> str:
         return "" if name_of(target) else UNREADABLE
     if _NO_FILE.match(text):
         return f"the target is no file's name, and names no database; {known}"
-    return f"{text!r} names no database; {known}" if not text or Path(text).is_dir() else ""
+    kind = _kind_of(text)
+    if not text or kind == stat.S_IFDIR:
+        return f"{text!r} names no database; {known}"
+    return f"{text!r} is no plain file; {known}" if kind not in {None, stat.S_IFREG} else ""
+
+
+def _kind_of(path: str) -> int | None:
+    """Give the kind of what is there; None if nothing is, or if it cannot be told."""
+    try:
+        return stat.S_IFMT(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return None
 
 
 def name_of(url: Secret) -> str:
