@@ -65,5 +65,9 @@ def read_patience(text: str) -> float:
 
 def shown_path(path: Path) -> Path:
     """Give a path in its shortest form: relative if it is below the present folder."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:
+        # It is gone.
+        return path
     return path.relative_to(here) if path.is_relative_to(here) else path
