@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["one_line"]
+__all__ = ["escaped", "one_line"]
 
 _SPACES = "[ \t\n\v\f\r\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+"
 _UNFIT = (
@@ -39,6 +39,11 @@ def one_line(text: str, *, limit: int = 1000) -> str:
     # Most scripts take three bytes a character, and emoji four.
     line = line[: limit - 1].encode()[: most_bytes - len("…".encode())].decode(errors="ignore")
     return f"{line.rstrip(' ')}…"
+
+
+def escaped(text: str) -> str:
+    """Give ``text`` with the same escapes, and all its blanks: the name of a file is another one without them."""
+    return re.sub(_UNFIT, _escape, text)
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 from hypothesis import given, strategies as st
 
-from periskope_async.printable import one_line
+from periskope_async.printable import escaped, one_line
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,10 @@ from periskope_async.printable import one_line
 )
 def test_what_does_not_print_is_escaped(text: str, shown: str) -> None:
     assert one_line(text) == shown
+
+
+def test_blanks_of_a_name_stay() -> None:
+    assert escaped(" a  b\t\n\u202e\udcff ") == r" a  b\x09\x0a\u202e\xff "
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,11 @@ from rich.text import Text
 
 from periskope_async.cli.stopping import ending_at_once
 from periskope_async.errors import ExportError
-from periskope_async.printable import one_line
+from periskope_async.printable import escaped, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from rich.console import RenderableType
 
@@ -78,10 +79,13 @@ def error_console() -> Console:
     return _Console(stderr=True, highlight=False)
 
 
-def say(sign: Sign | None, text: str, *, style: str = "") -> None:
-    """Print one line on stderr. Never raises: a command goes on even if nobody can read it."""
+def say(sign: Sign | None, text: str, *, path: Path | None = None, style: str = "") -> None:
+    """Print one line on stderr, with the path of a file at its end. Never raises: nobody may be there to read it."""
+    line = signed(sign, text, style=style)
+    if path is not None:
+        line.append(f" → {escaped(str(path))}")
     with suppress(OSError, ValueError):
-        error_console().print(signed(sign, text, style=style), soft_wrap=True)
+        error_console().print(line, soft_wrap=True)
 
 
 def signed(sign: Sign | None, text: str, *, style: str = "") -> Text:

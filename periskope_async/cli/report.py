@@ -28,5 +28,5 @@ async def report(file: Path, /, *, out: Path | None = None, format: FileFormat |
         The format of FILE, where its ending does not tell it.
     """
     path = await asyncio.to_thread(write_report, file, out, format=format)
-    say("✓", f"{path.stat().st_size / 1e6:,.1f} MB → {shown_path(path)}")
+    say("✓", f"{path.stat().st_size / 1e6:,.1f} MB", path=shown_path(path))
     return Exit.OK

@@ -23,7 +23,7 @@ def summarise(result: ExportResult, what: str) -> None:
     """Say what came, and why it may not be all."""
     manifest = result.manifest
     sign = SIGNS[manifest.state]
-    say(sign, f"{amount(result.rows, what)}, {result.bytes / 1e6:,.1f} MB → {shown_path(result.path)}")
+    say(sign, f"{amount(result.rows, what)}, {result.bytes / 1e6:,.1f} MB", path=shown_path(result.path))
     if (update := manifest.update) is not None:
         say(None, f"{update.added:,} new, {update.replaced:,} written anew, {update.gone:,} gone since the last time")
     if result.resumed_rows:

@@ -110,7 +110,8 @@ def test_a_pretty_row_with_half_an_emoji_is_a_line(command: str) -> None:
         ("a[/b].jsonl", "a[/b].jsonl"),
         ("[red]x[/]", "[red]x[/]"),
         (":smile:", ":smile:"),
-        ("x\x1b[31m\ny", r"x\x1b[31m y"),
+        ("x\x1b[31m\ny", r"x\x1b[31m\x0ay"),
+        (" a  b\t.jsonl ", r" a  b\x09.jsonl "),
         ("f\udcff", r"f\xff"),
     ],
 )
