@@ -123,7 +123,7 @@ async def export_all(
         Print manifest.json, too.
     """
     seconds, if_exists, is_quiet = read_patience(patience), existing.if_exists, quiet or json
-    await in_thread(format_of("", ending).check)
+    await in_thread(format_of("", ending).check, folder)
     shown = _Shown()
     async with open_client(server, hooks=(shown,), is_quiet=quiet) as client:
         with await in_thread(_made_and_locked, folder):

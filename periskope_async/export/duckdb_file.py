@@ -11,6 +11,7 @@ import duckdb
 from periskope_async.export.files import work_folder
 from periskope_async.export.formats import refuse_mirror
 from periskope_async.tables.arrow import pa, record_batches, schema_of
+from periskope_async.typed import duckdb_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +55,8 @@ def write(path: Path, table: Table, batches: Iterator[Batch], *, facts: dict[str
 
 def read(path: Path, table: Table) -> Iterator[Row]:
     """Give the rows of an older file. Blocks; raises ValueError if it is another kind of file."""
+    if fault := duckdb_fault(str(path)):
+        raise ValueError(fault)
     try:
         with closing(duckdb.connect(str(path), read_only=True)) as database:
             for setting in (*_SETTINGS, "temp_directory=''"):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from msgspec import Struct
 
-from periskope_async.errors import ConfigError
+from periskope_async.errors import ConfigError, ExportError
 from periskope_async.export.compression import Codec, compressor, opened
+from periskope_async.export.files import failed
 from periskope_async.export.jsonl import read as read_lines
+from periskope_async.typed import duckdb_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,18 +71,25 @@ class Format(Struct, frozen=True, kw_only=True):
             ) from None
 
     def logs_of(self, path: Path) -> Iterator[Path]:
-        """Name the logs of a database at ``path`` that hold changes."""
+        """Name the logs of a database at ``path`` that hold changes. Raises ExportError if one cannot be looked at."""
         for log in (path.with_name(path.name + ending) for ending in self.logs):
             # Its program may remove it at any moment.
-            with suppress(FileNotFoundError):
-                if log.stat().st_size:
-                    yield log
+            try:
+                is_filled = log.stat().st_size > 0
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise failed(log, error) from error
+            if is_filled:
+                yield log
 
-    def check(self) -> None:
-        """Raise ConfigError if its package is missing."""
+    def check(self, target: Path) -> None:
+        """Raise ConfigError if its package is missing, and ExportError if it takes no such path."""
         compressor(self.codec)
         if self.module is not None:
             self.writer()
+        if self.name == "duckdb" and (fault := duckdb_fault(str(target))):
+            raise ExportError(f"cannot write {str(target)!r}: {fault}; give another name or folder")
 
 
 _ALL = (

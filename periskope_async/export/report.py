@@ -60,7 +60,7 @@ def write_report(
         raise ExportError(f"{str(source)!r} is an export of {manifest.list}; a report is drawn of chats")
     found = overview(table, batches(table, rows_of(file, form, table)))
     data = {
-        "title": f"Chats in {source.name}",
+        "title": f"Chats in {_name_of(source)}",
         "about": _about(source, manifest, is_changed=manifest is not None and sha256(file) != manifest.sha256),
         "tiles": _tiles(found),
         "figures": _figures(graphs, found),
@@ -84,8 +84,13 @@ def _plotly() -> tuple[Any, str]:
         ) from None
 
 
+def _name_of(source: Path) -> str:
+    """Give a file's name for people: its bytes may be no UTF-8."""
+    return os.fsencode(source.name).decode(errors="backslashreplace")
+
+
 def _about(source: Path, manifest: Manifest | None, *, is_changed: bool) -> str:
-    name = os.fsencode(source.name).decode(errors="backslashreplace")
+    name = _name_of(source)
     if manifest is None:
         return f"{name}, with no manifest beside it"
     state = {"whole": "whole", "unknown": "whole or not is unknown", "partial": "partial"}[manifest.state]

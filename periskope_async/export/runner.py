@@ -76,7 +76,7 @@ async def run_plan(plan: ExportPlan, path: str | os.PathLike[str], *, progress: 
 def _job_of(plan: ExportPlan, target: Path) -> Job:
     """Work out the job. Raises ConfigError, and ExportError if the file at OUT must not be lost."""
     form = format_of(target.name, plan.format)
-    form.check()
+    form.check(target)
     table = table_of(plan.listing, has_sources=len(plan.pagers) > 1 and not plan.merge)
     # A whole new file only has to be put in place. The file at OUT may be that one.
     whole = None if plan.restart else whole_one(target)

@@ -13,6 +13,7 @@ from periskope_async.export.manifest import read_manifest
 from periskope_async.export.parts import sum_up
 from periskope_async.export.report import write_report
 from periskope_async.sandbox import Status
+from tests.export.test_formats import needs
 from tests.export.test_runner import connected, names_in
 
 if TYPE_CHECKING:
@@ -123,3 +124,25 @@ async def test_a_manifest_of_parts_is_replaced(tmp_path: Path) -> None:
     manifest = read_manifest(tmp_path / "out.jsonl")
     assert manifest is not None
     assert json.loads((tmp_path / "manifest.json").read_bytes())["parts"]["out.jsonl"]["sha256"] == manifest.sha256
+
+
+@pytest.mark.parametrize("name", ["a?b.duckdb", "a?b/out.duckdb", "\udcc3.duckdb", "\udcc3/out.duckdb"])
+async def test_a_path_that_duckdb_misreads_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    needs("duckdb")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    before = names_in((tmp_path / name).parent)
+    async with connected(chats=20) as (sandbox, client):
+        with pytest.raises(ExportError, match="DuckDB takes no path"):
+            await export(client.iter_chats(), tmp_path / name)
+        assert not sandbox.requests
+    assert names_in((tmp_path / name).parent) == before
+
+
+@pytest.mark.parametrize("ending", ["sqlite", "duckdb"])
+async def test_a_name_too_long_for_a_log_is_refused_at_once(tmp_path: Path, ending: str) -> None:
+    needs(ending)
+    async with connected(chats=20) as (sandbox, client):
+        with pytest.raises(ExportError, match=r"cannot write .*too long"):
+            await export(client.iter_chats(), tmp_path / f"{'a' * (254 - len(ending))}.{ending}")
+        assert not sandbox.requests
+    assert names_in(tmp_path) == []

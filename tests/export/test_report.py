@@ -245,3 +245,8 @@ def test_the_command_says_where_the_page_is(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.endswith("page.html\n")
     assert (tmp_path / "page.html").stat().st_size > 1_000_000
+
+
+def test_a_name_that_is_no_utf8_is_a_title(tmp_path: Path) -> None:
+    path = written(tmp_path, chat(1)).rename(tmp_path / "\udcff.jsonl")
+    assert data_in(drawn(path))["title"] == r"Chats in \xff.jsonl"
