@@ -45,6 +45,7 @@ SIGNS: dict[str, Sign] = {"whole": "✓", "unknown": "?", "partial": "!"}
 """The sign of each state of an export."""
 _STYLES = {"✓": "green", "!": "yellow", "✗": "red", "?": "yellow"}
 _LEAST_WIDTH = 30
+_MOST_WIDTH = 10_000
 # Replaces the signs in our own texts if an encoding lacks them.
 _PLAIN = {"✓": "+", "✗": "x", "→": "->", "…": "..."}
 
@@ -76,7 +77,7 @@ def error_console() -> Console:
 
     There is one, so that a line printed while progress is drawn goes above it.
     """
-    return _Console(stderr=True, highlight=False)
+    return _within_bounds(_Console(stderr=True, highlight=False))
 
 
 def say(sign: Sign | None, text: str, *, path: Path | None = None, style: str = "") -> None:
@@ -108,18 +109,26 @@ class _Warnings(logging.Handler):
 
 def output_console() -> Console:
     """Give the console for the output of a command: stdout."""
-    console = _Console(highlight=False)
-    # A narrower table would cut the ids, and they are there to be copied. COLUMNS=0 would make it empty.
-    console.width = max(console.width, _LEAST_WIDTH)
+    return _within_bounds(_Console(highlight=False))
+
+
+def _within_bounds(console: Console) -> Console:
+    """Bound the width, which may come from COLUMNS."""
+    # A narrower table would cut the ids, and they are there to be copied. No text at all fits on a width of 0, and a
+    # line of a vast width fills the memory.
+    if not _LEAST_WIDTH <= console.width <= _MOST_WIDTH:
+        console.width = min(max(console.width, _LEAST_WIDTH), _MOST_WIDTH)
     return console
 
 
 def is_drawn_on(console: Console) -> bool:
     """Whether a person sees what is drawn on it.
 
-    rich takes any file for a terminal if FORCE_COLOR or TTY_COMPATIBLE is set, so isatty is asked too.
+    rich takes any file for a terminal if FORCE_COLOR or TTY_COMPATIBLE is set, so isatty is asked too. It draws nothing
+    before the end where TERM is dumb or TTY_INTERACTIVE is 0.
     """
-    return console.is_terminal and console.file.isatty()
+    is_drawing = console.is_terminal and console.is_interactive and not console.is_dumb_terminal
+    return is_drawing and console.file.isatty()
 
 
 def check_stdout() -> None:
