@@ -112,10 +112,9 @@ def load_config(
     ``timeout`` as a number is the total of a call; ``retry`` as a number is the tries of a call. ``trust_env`` is about
     proxies alone. Raises ConfigError. It never holds the key; nor do its frames if the key came as a Secret.
     """
-    # Only None and "" count as left out: a 0 or a NaN from a table is a slip, and is told below.
-    if phone is None or phone == "":
+    if _is_left_out(phone):
         phone = _setting("PERISKOPE_PHONE", environ) or None
-    if base_url is None or base_url == "":
+    if base_url is None or _is_left_out(base_url):
         base_url = _setting("PERISKOPE_BASE_URL", environ) or DEFAULT_BASE_URL
     if timeout is None:
         timeout = Timeout()
@@ -148,6 +147,11 @@ def load_config(
         ),
     )
     return config if max_body is None else replace(config, max_body=max_body)
+
+
+def _is_left_out(value: object) -> bool:
+    """Whether a setting is None or "". A 0, a NaN or pandas' NA from a table is a slip, and is told later."""
+    return value is None or (isinstance(value, str) and not value)
 
 
 def _setting(name: str, environ: Mapping[str, str] | None) -> str | None:
@@ -225,6 +229,8 @@ def _normal_url(url: str) -> str:
             raise ConfigError(f"base_url {url!r} holds a space or a line break", parameter="base_url")
         # yarl encodes letters outside ASCII for a URL, and refuses the impossible ones.
         host, port = URL(f"//{parts.netloc}").raw_host or "", parts.port
+        # The zone of an address: no resolver decodes it.
+        host = host.replace("%25", "%", 1)
         # Alone, the first part of "//gw/v1" would be read as a host.
         path = URL(f"//host{parts.path}").raw_path
     except ValueError as error:

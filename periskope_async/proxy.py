@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from msgspec import Struct
+from yarl import URL
 
 from periskope_async.errors import ConfigError
 from periskope_async.secret import Secret
@@ -76,7 +77,15 @@ def _covers(name: str, host: str) -> bool:
     try:
         return ipaddress.ip_address(host) in ipaddress.ip_network(name, strict=False)
     except ValueError:
-        return bool(name) and f".{host}".endswith(f".{name}")
+        return bool(name) and f".{host}".endswith(f".{_encoded(name)}")
+
+
+def _encoded(name: str) -> str:
+    """Write a name as it is in a URL, where letters outside ASCII are encoded."""
+    try:
+        return URL.build(host=name).raw_host or ""
+    except ValueError:
+        return name
 
 
 def _read(given: Secret, source: str) -> Proxy:
@@ -89,7 +98,9 @@ def _read(given: Secret, source: str) -> Proxy:
 
 def _parsed(given: Secret) -> Proxy | str:
     """Give the proxy, or the fault in its text."""
-    text = given.reveal().strip()
+    if not isinstance(given.reveal(), str | URL):  # pyright: ignore[reportUnnecessaryIsInstance] - no type checker
+        return f"is a {type(given.reveal()).__name__}; give its URL as a str"
+    text = str(given.reveal()).strip()
     scheme, separator, _ = text.partition("://")
     scheme = scheme.lower() if separator else "http"
     if scheme.startswith("socks"):

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from yarl import URL
 
 from periskope_async import ConfigError, PeriskopeClient, RetryPolicy, Timeout
 from periskope_async.config import DEFAULT_BASE_URL, load_config, normal_phone
+from tests.ambiguous import Ambiguous
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -291,3 +293,16 @@ def test_the_key_shows_nowhere() -> None:
 
 def test_a_client_is_made_without_a_loop_and_leaves_nothing() -> None:
     assert PeriskopeClient(KEY).rate_limit.limit == 10
+
+
+@pytest.mark.parametrize("name", ["phone", "base_url", "api_key", "timeout", "retry", "max_body"])
+def test_a_missing_value_of_a_table_is_told(name: str) -> None:
+    given: dict[str, Any] = {"api_key": KEY, name: Ambiguous()}
+    with pytest.raises(ConfigError):
+        load_config(**given, environ={})
+
+
+def test_the_zone_of_an_address_is_as_the_system_reads_it() -> None:
+    """In a URL its percent sign is encoded."""
+    for url in ("https://[fe80::1%25eth0]:1/v1", "https://[fe80::1%eth0]:1/v1"):
+        assert URL(load_config(api_key=KEY, base_url=url, environ={}).base_url).raw_host == "fe80::1%eth0"

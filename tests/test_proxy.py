@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from base64 import b64decode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from yarl import URL
 
 from periskope_async import ConfigError, PeriskopeClient
 from periskope_async.config import DEFAULT_BASE_URL
 from periskope_async.proxy import find_proxy
 from periskope_async.secret import Secret
+from tests.ambiguous import Ambiguous
 from tests.flow.crash_report import crash_report
 
 if TYPE_CHECKING:
@@ -180,3 +182,22 @@ def test_what_is_none_in_the_environment_too(monkeypatch: pytest.MonkeyPatch, te
     with pytest.raises(ConfigError, match=r"^HTTPS_PROXY") as caught:
         PeriskopeClient("pk-very-secret")
     assert "hunter2" not in crash_report(caught.value)
+
+
+@pytest.mark.parametrize("value", [5, True, 1.5, b"http://proxy.example", Ambiguous()])
+def test_a_proxy_of_another_type_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^proxy is a \w+; give its URL as a str") as caught:
+        PeriskopeClient("pk-very-secret", proxy=value)
+    assert caught.value.parameter == "proxy"
+
+
+def test_a_url_of_yarl_is_a_proxy() -> None:
+    url: Any = URL(PROXY)
+    assert PeriskopeClient("pk-very-secret", proxy=url).proxy == PROXY
+
+
+@pytest.mark.parametrize("name", ["bücher.example", ".Bücher.example", "*.bücher.example", "bücher.example:443"])
+def test_a_name_outside_ascii_is_exempt(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    environ = {"HTTPS_PROXY": PROXY, "NO_PROXY": name}
+    assert chosen(monkeypatch, environ, base_url="https://bücher.example/v1") is None
+    assert chosen(monkeypatch, environ, base_url="https://other.example/v1") == PROXY

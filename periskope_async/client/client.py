@@ -102,7 +102,7 @@ class PeriskopeClient(
     ) -> None:
         # This comes before anything can raise: a crash report shows this frame with its arguments.
         key = None if api_key is None else Secret(api_key)
-        proxy_url = None if proxy is None else Secret(str(proxy))
+        proxy_url = None if proxy is None else Secret(proxy)
         del api_key, proxy
         if session is not None and not hasattr(session, "trace_configs"):
             raise ConfigError(

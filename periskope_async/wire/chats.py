@@ -99,7 +99,8 @@ def _one_of(name: str, value: str | None, choice: object) -> str | None:
     if value is None:
         return None
     allowed: tuple[str, ...] = get_args(choice)
-    if value not in allowed:
-        raise ConfigError(f"{name} is {value!r}; it takes {' or '.join(map(repr, allowed))}", parameter=name)
+    # pandas' NA has no truth, nor has what compares with it.
+    if not isinstance(value, str) or value not in allowed:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"{name} is {value!r:.100}; it takes {' or '.join(map(repr, allowed))}", parameter=name)
     # An enum's member equals its word, but is written as its own name.
     return allowed[allowed.index(value)]

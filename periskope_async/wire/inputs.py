@@ -186,7 +186,8 @@ def one_of(name: str, value: T | None, allowed: Sequence[T]) -> T | None:
     """Take one of the allowed values, or None. A member of an enum becomes the word that it equals."""
     if value is None:
         return None
-    if value not in allowed:
+    # pandas' NA has no truth, nor has what compares with it.
+    if not isinstance(value, str) or value not in allowed:
         raise ConfigError(f"{name} is {value!r:.100}; it takes {' or '.join(map(repr, allowed))}", parameter=name)
     return allowed[allowed.index(value)]
 

@@ -9,6 +9,7 @@ import pytest
 
 from periskope_async.errors import ConfigError
 from periskope_async.wire import inputs
+from tests.ambiguous import Ambiguous
 
 
 class Word(str, Enum):  # noqa: UP042 - a StrEnum is written as its value anyway
@@ -61,3 +62,8 @@ def test_what_is_left_out_of_a_body() -> None:
 def test_a_value_with_no_form_in_json_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"cannot be written as JSON: it holds a complex$"):
         inputs.json_body({"it": {"a": 1j}})
+
+
+def test_a_missing_value_of_a_table_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"status is .*; it takes 'open' or 'closed'"):
+        inputs.one_of("status", Ambiguous(), ("open", "closed"))

@@ -15,6 +15,7 @@ from periskope_async.errors import ConfigError
 from periskope_async.wire.chats import chat_filters, normal_chat_id
 from periskope_async.wire.listing import check_page
 from periskope_async.wire.period import point
+from tests.ambiguous import Ambiguous
 from tests.reading import chat_query
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
@@ -244,3 +245,9 @@ def test_a_member_of_an_enum_is_sent_as_its_value() -> None:
     query = chat_query(chat_type=Kind.GROUP)
     assert query.page(offset=0, limit=Size.SMALL).target == "/chats?offset=0&limit=5&chat_type=group"
     assert query.fingerprint == chat_query(chat_type="group").fingerprint
+
+
+@pytest.mark.parametrize("name", ["chat_type", "sort_by", "sort_order"])
+def test_a_missing_value_of_a_table_is_told(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} is .*; it takes '"):
+        chat_query(**dict[str, Any]({name: Ambiguous()}))
