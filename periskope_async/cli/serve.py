@@ -27,6 +27,8 @@ def listening_at(address: str) -> Generator[None]:
     """Raise PeriskopeError, which says what to do, if a server cannot listen at an address."""
     try:
         yield
+    except UnicodeError as error:
+        raise PeriskopeError(f"cannot listen at {address}: no host has such a name; give another --host") from error
     except OSError as error:
         # asyncio's own text names the address once more.
         why = os.strerror(error.errno) if error.errno else str(error)

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no suc
         ("sandbox --port 70000", 2, "--port"),
         ("sandbox --port -1", 2, "--port"),
         ("sandbox --port http", 2, "--port"),
+        ("webhooks listen --sandbox --port 0 --host a..b", 1, "cannot listen at a..b:0"),
+        ("webhooks listen --sandbox --port 0 --host $'\\xff'", 1, r"cannot listen at \xff:0"),
         ("sandbox --port 99999999999999999999", 2, "--port"),
         ("sandbox --window inf", 2, "--window"),
         ("sandbox --window nan", 2, "--window"),
