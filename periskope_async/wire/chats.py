@@ -18,7 +18,7 @@ from periskope_async.wire.period import period
 if TYPE_CHECKING:
     from periskope_async.wire.period import Moment
 
-__all__ = ["ChatType", "SortBy", "SortOrder", "chat_filters", "normal_chat_id"]
+__all__ = ["ChatType", "SortBy", "SortOrder", "chat_filters", "normal_chat_id", "normal_label"]
 
 SortBy: TypeAlias = Literal["created_at", "latest_message_timestamp"]
 SortOrder: TypeAlias = Literal["asc", "desc"]
@@ -51,7 +51,7 @@ def chat_filters(
         "sort_order": _one_of("sort_order", sort_order, SortOrder),
         "chat_id": None if chat_id is None else normal_chat_id(chat_id),
         "chat_type": _one_of("chat_type", chat_type, ChatType),
-        "label": None if label is None else _label(label),
+        "label": None if label is None else normal_label(label),
         **period(start_time, end_time),
     }
 
@@ -76,13 +76,14 @@ def normal_chat_id(chat_id: str) -> str:
     return text
 
 
-def _label(label: str) -> str:
-    text = _text("label", label)
+def normal_label(label: str, *, name: str = "label") -> str:
+    """Take a label's name or id, without what was pasted around it. Raises ConfigError."""
+    text = _text(name, label)
     kinds = {unicodedata.category(character) for character in text[: _MOST_LABEL + 1]}
     if kinds <= _UNSEEN or kinds & _NO_TEXT or len(text) > _MOST_LABEL:
         raise ConfigError(
-            f"label {label!r:.100} is not a label's name or id: those are some letters or emoji, on one line",
-            parameter="label",
+            f"{name} {label!r:.100} is not a label's name or id: those are some letters or emoji, on one line",
+            parameter=name,
         )
     return text
 

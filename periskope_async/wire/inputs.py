@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -13,7 +12,7 @@ import msgspec
 from periskope_async.config import normal_phone
 from periskope_async.errors import ConfigError
 from periskope_async.typed import is_number, is_whole, numpy_hint, pasted
-from periskope_async.wire.chats import normal_chat_id
+from periskope_async.wire.chats import normal_chat_id, normal_label
 from periskope_async.wire.period import Moment, end_point, moment, point
 
 __all__ = [
@@ -57,8 +56,6 @@ _MOST_ID = 500
 _NO_ID = r"[\s\x00-\x1f\x7f]"
 _EMAIL = r"[^@\s,]{1,128}@[^@\s,]{1,255}"
 _URL = r"(?i)https?://[^\s/]+\S*"
-# Controls, and halves of characters; JSON can hold neither.
-_NO_LABEL = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def json_body(values: Mapping[str, Any], *, keeps_none: bool = False) -> bytes:
@@ -145,9 +142,9 @@ def many_digits(name: str, values: Iterable[str], *, least: int = 1) -> list[str
 
 def label_names(name: str, values: Iterable[str], *, least: int = 0) -> list[str]:
     """Take names of labels. A name holds no comma: the wire puts commas between names."""
-    given = [value.strip() for value in texts(name, values, least=least)]
+    given = [normal_label(value, name=name) for value in texts(name, values, least=least)]
     for value in given:
-        if "," in value or {unicodedata.category(character) for character in value} & _NO_LABEL:
+        if "," in value:
             raise ConfigError(
                 f"{name} holds {value!r:.100}; a label's name is one line without a comma", parameter=name
             )

@@ -67,3 +67,11 @@ def test_a_value_with_no_form_in_json_is_refused() -> None:
 def test_a_missing_value_of_a_table_is_told() -> None:
     with pytest.raises(ConfigError, match=r"status is .*; it takes 'open' or 'closed'"):
         inputs.one_of("status", Ambiguous(), ("open", "closed"))
+
+
+def test_labels_are_written_as_they_are_asked_for() -> None:
+    assert inputs.labels_text("labels", ["\ufeffVIP", " new "]) == "VIP,new"
+    for label in ("\u200b", "a,b", "a\nb", "\udcff", "l" * 1_001):
+        with pytest.raises(ConfigError, match="labels") as raised:
+            inputs.labels_text("labels", ["VIP", label])
+        assert raised.value.parameter == "labels"
