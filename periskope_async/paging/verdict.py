@@ -159,7 +159,7 @@ class Verdict:
         may_be_new = f"{self.newcomers} of the rows may have come after the first answer"
         fell = f"the count fell from {first} to {total.latest}"
         no_times = "rows came, left or changed places while the list was read, and they do not say when they came"
-        no_date = "the first answer had no Date, so nothing tells which of the rows may have come after it"
+        no_date = "the first answer had no readable Date, so nothing tells which of the rows may have come after it"
         reasons = (
             (missing, f"{less}; they may have come meanwhile"),
             (not self.is_end_shown, "nothing showed that the last page was not cut short"),
