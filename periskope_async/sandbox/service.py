@@ -97,7 +97,11 @@ class Service:
         verdict = self._limiter.hit(bearer_of(request.headers), int(self._timing.now() * 1000))
         number = self._note(request, path, parameters, verdict)
         fault = self._script.take(path)
-        body = await _body(request, fault)
+        try:
+            body = await _body(request, fault)
+        except ConnectionError:
+            # The client has left, so nobody reads this.
+            return await self._delivery.send(request, _LOST, [], fault)
         asked = Asked(request.method, path, parameters, request.headers, body)
         if body:
             self._journal.note(number, body=body)
@@ -169,7 +173,7 @@ class Service:
 
 
 async def _body(request: web.Request, fault: Fault) -> bytes:
-    """Read the client's body. It raises if the client leaves on the way, and aiohttp ends the request."""
+    """Read the client's body. Raises ConnectionError if the client leaves on the way."""
     if isinstance(fault, CutUpload):
         with suppress(asyncio.IncompleteReadError):
             return await request.content.readexactly(fault.after_bytes) if fault.after_bytes else b""

@@ -242,3 +242,17 @@ async def test_latency_delays_every_answer(served: Served, latency: float | tupl
         began = time.monotonic()
         await asyncio.gather(wire.ask(limit=1), wire.ask("/nothing"))
         assert 0.19 < time.monotonic() - began < 2
+
+
+async def test_a_client_that_leaves_during_its_upload_is_no_error(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served() as wire:
+        _, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+        head = "POST /v1/message/send HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sandbox-key\r\n"
+        writer.write(f"{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{".encode())
+        await until(lambda: len(wire.sandbox.requests) == 1)
+        writer.close()
+        await writer.wait_closed()
+        await wire.ask()
+    assert caplog.records == []
