@@ -301,7 +301,7 @@ class Ledger:
         elif headers:
             self._learn(token, now, headers)
         elif not self._lone.is_probed:
-            self._pace.start(ASSUMED.limit / ASSUMED.window, sent_at=self._tokens.last_sent_at)
+            self._pace.start(ASSUMED.limit / ASSUMED.window, sent_at=self._tokens.last_sent_at, is_guess=True)
         if is_refusal:
             self._refuse(token, now, headers, jitter, was_question=was_question)
         else:

@@ -10,8 +10,9 @@ An unsent token counts as sent at the end of its lease. A process dying with tok
 and a window, no longer.
 
 Where no header tells of a limit, tokens are spaced by a rate learned from refusals
-(:mod:`periskope_async.limits.pace`). While others use the key, they are spaced over a window, or over a second of a
-longer one: answers show that use then, and it finds its place.
+(:mod:`periskope_async.limits.pace`). It has no steep decrease here: tokens given before a refusal may be refused after
+it. While others use the key, tokens are spaced over a window, or over a second of a longer one: answers show that use
+then, and it finds its place.
 
 All moments are microseconds of Redis' own clock, which each script reads once. Both scripts may run twice: a token has
 a number from its process, and news is only taken if it is newer. Only ``passed`` may be counted twice: a pace grows a
@@ -34,7 +35,16 @@ of it if it has seen a higher version. The budget counts as spent for one window
 
 from __future__ import annotations
 
-from periskope_async.limits.pace import DECREASE, GROWTH, LEAST_RATE, NEAR, NEAR_GROWTH, REGROWTH
+from periskope_async.limits.pace import (
+    BEYOND,
+    DECREASE,
+    GROWTH,
+    LEAST_RATE,
+    MOST_REGROWTH,
+    NEAR,
+    NEAR_GROWTH,
+    REGROWTH,
+)
 from periskope_async.limits.rate import ASSUMED
 
 __all__ = ["KEYS", "RESERVE", "SETTLE"]
@@ -254,7 +264,9 @@ if pace then
     local behind = math.max(field('next') or 0, now + 1000000 / pace)
     redis.call('HSET', budget, 'pace_refused', refused, 'pace_at', now, 'next', behind)
   elseif field('is_used') == 1 then
-    pace = pace + passed * (not refused and {GROWTH} or pace < {NEAR} * refused and {REGROWTH} or {NEAR_GROWTH})
+    local regrowth = pace < {NEAR} * (refused or 0) and math.min({REGROWTH}, {MOST_REGROWTH} * pace) or {NEAR_GROWTH}
+    pace = pace + passed * (refused and regrowth or {GROWTH})
+    if refused and pace > {BEYOND} * refused then redis.call('HSET', budget, 'pace_refused', '') end
   end
   redis.call('HSET', budget, 'pace', pace)
 end

@@ -115,13 +115,13 @@ class Sandboxed:
 class LeakyBucket:
     """So many requests a second, evenly, and some that may come early: nginx's ``limit_req ... nodelay``."""
 
-    def __init__(self, rate: int, early: int) -> None:
-        self.limit, self.early = rate, early
+    def __init__(self, rate: float, early: int) -> None:
+        self.rate, self.limit, self.early = rate, math.ceil(rate), early
         self.excess = 0.0
         self.at = -math.inf
 
     def count(self, now: float) -> Counted:
-        excess = max(0.0, self.excess - (now - self.at) * self.limit + 1) if self.at > -math.inf else 0.0
+        excess = max(0.0, self.excess - (now - self.at) * self.rate + 1) if self.at > -math.inf else 0.0
         is_refused = excess > self.early
         if not is_refused:
             self.excess, self.at = excess, now

@@ -66,6 +66,58 @@ def test_refusals_of_one_moment_slow_it_down_once() -> None:
     assert pace.rate == pytest.approx(8.5 * 0.85)
 
 
+@pytest.mark.parametrize("ceiling", [0.25, 0.5, 1.0])
+def test_a_guess_far_above_the_ceiling_comes_down_in_few_refusals(ceiling: float) -> None:
+    """A call has six tries."""
+    pace = Pace()
+    pace.start(10.0, sent_at=-math.inf, is_guess=True)
+    _, refusals = drive(pace, ceiling, 60.0)
+    assert refusals <= 9
+    assert pace.rate >= 0.5 * ceiling
+
+
+def test_a_rate_found_by_requests_comes_down_gently() -> None:
+    """A window refuses all requests until its end."""
+    guess, found = Pace(), Pace()
+    guess.start(10.0, sent_at=-math.inf, is_guess=True)
+    found.start(10.0, sent_at=-math.inf)
+    for pace in (guess, found):
+        for number in range(3):
+            pace.sent(float(number))
+            pace.refused(float(number), float(number))
+    assert found.rate == pytest.approx(10 * 0.85**3)
+    assert guess.rate == pytest.approx(10 * 0.85 * 0.4**2)
+
+
+def test_ten_answers_prove_a_guess() -> None:
+    pace = Pace()
+    pace.start(10.0, sent_at=-math.inf, is_guess=True)
+    for _ in range(10):
+        pace.passed()
+    for number in range(2):
+        pace.refused(float(number), float(number))
+    assert pace.rate == pytest.approx(10 * 0.85**2)
+
+
+def test_a_guess_does_not_come_down_steeply_to_a_slow_rate() -> None:
+    """It would outlast an outage by far."""
+    pace = Pace()
+    pace.start(10.0, sent_at=-math.inf, is_guess=True)
+    for number in range(9):
+        pace.refused(float(number), float(number))
+    assert pace.rate >= 0.1
+
+
+def test_a_refused_rate_that_passes_was_no_limit() -> None:
+    """A server that was down is asked as before within two minutes."""
+    pace = Pace()
+    pace.start(10.0, sent_at=-math.inf)
+    for number in range(12):
+        pace.refused(float(number), float(number))
+    drive(pace, math.inf, 120.0, now=12.0)
+    assert pace.rate >= 10.0
+
+
 @pytest.mark.parametrize("ceiling", [2.0, 7.0, 10.0, 55.0])
 def test_it_settles_close_below_the_ceiling(ceiling: float) -> None:
     pace = Pace()
