@@ -239,13 +239,14 @@ class Gate:
         window = budget.window if headers.is_spent else min(budget.window, ASSUMED.window)
         jitter = self._rng.uniform(0, window * _REOPENING_JITTER) if is_refusal else 0.0
         is_failure = status >= _BAD_REQUEST and not is_refusal
-        if is_refusal and headers.retry_after is not None:
+        asked = headers.retry_after if is_refusal or status == _UNAVAILABLE else None
+        if asked is not None:
             self._told_by = "Retry-After"
         elif headers.resets_in is not None:
             self._told_by = "the limit's reset"
         budget.settle(own, now, headers, is_refusal=is_refusal, is_failure=is_failure, jitter=jitter)
-        if status == _UNAVAILABLE and headers.retry_after:
-            budget.close_for(headers.retry_after + self._rng.uniform(0, _REOPENING_JITTER), now)
+        if status == _UNAVAILABLE and asked:
+            budget.close_for(asked + self._rng.uniform(0, _REOPENING_JITTER), now)
         if is_refusal:
             logger.warning(
                 "the server refused a request (%d); all %d waiting requests hold for %.2f s",

@@ -73,6 +73,15 @@ async def test_the_warning_names_what_told_of_the_wait(
     assert told_by in waits_told(caplog)[0]
 
 
+async def test_a_server_that_asks_for_a_wait_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    """Its 503 need not be a limit's."""
+    gate = limiter(RateLimit(10, 1.0))
+    (await gate.acquire()).answered(LimitHeaders(limit=10, remaining=9, resets_in=1.0), status=200)
+    (await gate.acquire()).answered(LimitHeaders(retry_after=30.0), status=503)
+    await use(gate)
+    assert "by Retry-After" in waits_told(caplog)[0]
+
+
 async def test_the_next_long_wait_is_told_again(caplog: pytest.LogCaptureFixture) -> None:
     """Once the line was empty, it is another wait."""
     gate = limiter(RateLimit(1, 20.0))
