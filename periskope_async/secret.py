@@ -3,11 +3,12 @@ r"""A secret that never shows itself, and is removed from others' quotes of it (
 A gateway likes to quote the key it refuses, in an encoding of its own: PHP writes ``\/`` for a slash, .NET ``\u002b``
 for a plus, HTML ``&#43;``, a redirect ``%2B``, and some show the whole header in base64. Each character is looked
 for in every spelling of it, even with one encoding wrapped in another. A quote may be cut off, and base64 broken into
-lines.
+lines. A text with very many quotes is not shown to its end.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from base64 import b64encode
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ _SHOWN = b"***"
 _LEAST_CHARACTERS = 4
 _START_CHARACTERS = 12
 _LEAST_BASE64 = 8
+# Each one costs as much as thousands of other bytes.
+_MOST_QUOTES = 50
 # MIME breaks base64 into lines of 76 characters, PEM into lines of so many.
 _LINE = 64
 _LINE_BREAK = rb"(?:\r?\n|(?:\\{1,8}r)?\\{1,8}n)?"
@@ -91,11 +94,14 @@ def _redactor(secret: str) -> Callable[[bytes], bytes]:
             body = re.sub(b"|".join(map(_base64_pattern, encoded)), _SHOWN, body)
         if not start.search(body):
             return body
-        body = re.sub(_pattern(secret), _SHOWN, body)
-        # What is left was cut off.
+        body = re.sub(_pattern(secret), _SHOWN, body, count=_MOST_QUOTES)
+        # What is left was cut off, or comes behind very many others.
         shown, end = list[bytes](), 0
         while (begun := start.search(body, end)) is not None:
             shown += body[end : begun.start()], _SHOWN
+            if len(shown) > 2 * _MOST_QUOTES:
+                # The rest is not shown either.
+                return b"".join(shown)
             end = _end_of_quote(body, begun.end(), secret[least:])
         return b"".join([*shown, body[end:]])
 
@@ -105,11 +111,16 @@ def _redactor(secret: str) -> Callable[[bytes], bytes]:
 def _end_of_quote(body: bytes, at: int, rest: str) -> int:
     """Give where a cut quote of a secret ends, if ``rest`` may follow ``at``."""
     for character in rest:
-        found = re.compile(_spellings(character)).match(body, at)
+        found = _compiled(character).match(body, at)
         if found is None:
             break
         at = found.end()
     return at
+
+
+@functools.cache
+def _compiled(character: str) -> re.Pattern[bytes]:
+    return re.compile(_spellings(character))
 
 
 def _pattern(text: str) -> bytes:
