@@ -127,6 +127,8 @@ class BaseClient:
         # Any ``data`` is read in its place: it tells what was done, and what was not.
         if said.success is False and (expects == "nothing" or not await reply.read(has_data)):
             why = one_line(self._config.redacted(said.message or "without a reason"), limit=_MOST_REASON)
+            # A report of the crash shows this frame, and both hold the server's own words.
+            del reply, said
             raise APIError(f"{method} {target}: the server answered that it was not done: {why}", status=200)
         return await reply.read(reader)
 
