@@ -69,7 +69,8 @@ def foreign_error(
     found = re.match(_FIRST_BYTE, body)
     first = found[1] if found else b""
     if expects == "json or nothing":
-        if not first and (is_length_sure or meta.status == _NO_CONTENT):
+        is_empty = not first and (is_length_sure or meta.status == _NO_CONTENT)
+        if is_empty or body.strip() == b"null":
             return None
         expects = "json"
     is_svg = expects == "image" and "svg" in (meta.content_type or "")
@@ -79,10 +80,11 @@ def foreign_error(
         reason = "a success of this kind holds no page"
     elif not first:
         reason = "the answer is empty"
-    elif first == b"<" or (first != b"{" and "json" not in (meta.content_type or "")):
-        reason = "found no JSON"
-    else:
+    elif first == b"{" or (first in {b"[", b'"'} and "json" in (meta.content_type or "")):
         return None
+    else:
+        # Gateways send plain text, and some call it JSON.
+        reason = "found no JSON"
     is_cut = not first and may_hold
     return decode_error(
         Unreadable("$", reason, is_cut=is_cut), meta, body, is_length_sure=is_length_sure, is_foreign=True

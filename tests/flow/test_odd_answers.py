@@ -84,6 +84,7 @@ FOREIGN: dict[str, Callable[[bytes], bytes]] = {
     "html": with_length("200 OK", b"<html>login</html>"),
     "html in chunks": says("200 OK", chunked(b"<html>login</html>"), "Transfer-Encoding: chunked"),
     "html called JSON": with_length("200 OK", b"<!doctype html>", content_type="application/json"),
+    "text called JSON": with_length("200 OK", b"upstream request timeout", content_type="application/json"),
     "text": with_length("200 OK", b"upstream connect error", content_type="text/plain"),
     "nothing": with_length("200 OK"),
     "blanks": with_length("200 OK", b" \r\n", content_type="application/json"),
