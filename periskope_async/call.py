@@ -60,6 +60,8 @@ _LOGGED_CHARACTERS = 700
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # A server may have carried out the request before one of these: 307 and 308 ask for the same request elsewhere instead.
 _DONE_ELSEWHERE = frozenset({301, 302, 303})
+# The base URL is wrong where one of these leads to another host.
+_FOR_GOOD = frozenset({301, 308})
 
 
 class Account(Protocol):
@@ -283,6 +285,7 @@ class Call(Struct, kw_only=True):
             status=answer.meta.status,
             body=answer.body,
             meta=answer.meta,
+            is_detour=answer.meta.status not in _FOR_GOOD,
         )
 
     def _book_wait(self, seconds: float) -> None:

@@ -179,8 +179,11 @@ class APIError(PeriskopeError):
         fields: Mapping[str, str] | None = None,
         body: bytes = b"",
         meta: ResponseMeta | None = None,
+        is_detour: bool = False,
     ) -> None:
         super().__init__(message, meta=meta)
+        self.is_detour = is_detour
+        """Whether it is a redirect to another host for the time being, as a captive portal's is."""
         self.status = status
         """HTTP status code."""
         self.code = code

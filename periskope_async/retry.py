@@ -29,9 +29,12 @@ if TYPE_CHECKING:
 
 __all__ = ["RETRYABLE_STATUSES", "RetryPolicy", "is_passing", "next_wait"]
 
-# Those above 511 are the gateways' own: the server did not answer or is overloaded, or a proxy lost patience (598 and
-# 599). 525 and 526 are missing: certificates do not mend themselves.
-RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 527, 529, 530, 598, 599})
+# 421 came from a wrong server, and 511 from a captive portal. Those above are the gateways' own: the server did not
+# answer or is overloaded, or a proxy lost patience (598 and 599). 525 and 526 are missing: certificates do not mend
+# themselves.
+RETRYABLE_STATUSES = frozenset(
+    {408, 421, 425, 429, 500, 502, 503, 504, 511, 520, 521, 522, 523, 524, 527, 529, 530, 598, 599}
+)
 
 
 class RetryPolicy(Struct, frozen=True, kw_only=True):
@@ -86,4 +89,6 @@ def is_passing(error: Exception) -> bool:
     if isinstance(error, TransportError | DecodeError):
         return error.retryable
     # A refusal by the limiter's max_wait would be the same at the next try.
-    return isinstance(error, APIError) and error.status in RETRYABLE_STATUSES and not isinstance(error, WaitTooLong)
+    if not isinstance(error, APIError) or isinstance(error, WaitTooLong):
+        return False
+    return error.is_detour or error.status in RETRYABLE_STATUSES

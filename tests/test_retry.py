@@ -42,12 +42,14 @@ def status(code: int, retry_after: float | None = None) -> APIError:
     return APIError("x", status=code, meta=meta)
 
 
-@pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 527, 529, 530, 598, 599])
+@pytest.mark.parametrize(
+    "code", [408, 421, 425, 429, 500, 502, 503, 504, 511, 520, 521, 522, 523, 524, 527, 529, 530, 598, 599]
+)
 def test_passing_statuses_are_tried_again(code: int) -> None:
     assert wait(status(code)) is not None
 
 
-@pytest.mark.parametrize("code", [301, 400, 401, 403, 404, 409, 422, 501, 505, 511, 525, 526])
+@pytest.mark.parametrize("code", [301, 302, 307, 400, 401, 403, 404, 409, 422, 501, 505, 525, 526])
 def test_lasting_statuses_are_not(code: int) -> None:
     assert wait(status(code)) is None
 
@@ -63,6 +65,7 @@ def test_lasting_statuses_are_not(code: int) -> None:
         (DecodeError("x"), False),
         (DecodeError("a gateway's", retryable=True), True),
         (ServerError("x", status=500), True),
+        (APIError("a captive portal's", status=302, is_detour=True), True),
     ],
 )
 def test_transport_errors(error: Exception, again: bool) -> None:  # noqa: FBT001 - a table's column
@@ -76,7 +79,9 @@ def test_transport_errors(error: Exception, again: bool) -> None:  # noqa: FBT00
         (RateLimitError("x", status=429), True),
         (status(408), False),
         (status(425), False),
+        (status(421), False),
         (status(503), False),
+        (APIError("a captive portal's", status=302, is_detour=True), False),
         (DecodeError("a gateway's", retryable=True), False),
     ],
 )

@@ -28,7 +28,17 @@ from periskope_async import (
     ValidationError,
 )
 from periskope_async.events import Event, Retried
-from periskope_async.sandbox import Body, CutBody, HeaderChange, Redirect, ResetConnection, Slow, StallBody, Status
+from periskope_async.sandbox import (
+    Body,
+    CutBody,
+    HeaderChange,
+    Pass,
+    Redirect,
+    ResetConnection,
+    Slow,
+    StallBody,
+    Status,
+)
 from tests.flow.raw_server import compressed
 from tests.reading import RECORDED
 
@@ -236,12 +246,22 @@ async def test_a_phone_out_of_scope_says_so(opened: Opened) -> None:
             await client.list_chats(phone="+1 202 555 0123")
 
 
-async def test_a_redirect_to_another_host_does_not_get_the_key(opened: Opened) -> None:
+@pytest.mark.parametrize(("status", "tries"), [(302, 4), (307, 4), (301, 1), (308, 1)])
+async def test_a_redirect_to_another_host_does_not_get_the_key(opened: Opened, status: int, tries: int) -> None:
+    """A captive portal may be gone at the next try; a redirect for good stays."""
     async with opened() as (elsewhere, _), opened() as (sandbox, client):
-        sandbox.script(Redirect(f"{elsewhere.base_url}/chats"))
+        sandbox.script(*[Redirect(f"{elsewhere.base_url}/chats", status=status)] * 4)
         with pytest.raises(APIError, match="another host"):
             await client.list_chats()
         assert elsewhere.requests == []
+        assert len(sandbox.requests) == tries
+
+
+@pytest.mark.parametrize("fault", [Redirect("https://login.example/"), Status(511), Status(421)])
+async def test_a_walk_goes_on_behind_a_captive_portal(opened: Opened, fault: Fault) -> None:
+    async with opened() as (sandbox, client):
+        sandbox.script(Pass(), fault)
+        assert len([chat async for chat in client.iter_chats(page_size=50)]) == 250
 
 
 async def test_a_redirect_on_the_same_host_is_followed_and_counted(opened: Opened) -> None:
