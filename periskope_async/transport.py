@@ -251,7 +251,7 @@ def _typed(
     if watch.is_gone and isinstance(error, TimeoutError):
         error, said = ConnectionBroke(), "the connection is gone"
     if isinstance(error, TimeoutError):
-        what_came = "no byte came for" if meta is not None else "the answer's headers were not whole within"
+        what_came = "no byte of the body came for" if meta is not None else "the answer's headers were not whole within"
         message = f"{what}: {what_came} the {config.timeout.read} s allowed by timeout.read"
         return TimeoutError_(message, phase="read", meta=meta)
     if meta is not None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Watch"]
 
+# Arrived bytes may give none of the body yet: many may lie in a decompressor. But a trailer may have no end, so they
+# extend the wait to so many times the patience at the most.
+_MOST_PATIENCE = 10
 # How often to check the connection: a timer for each block of a body would cost more than the check.
 _MOST_SECONDS_BETWEEN_LOOKS = 1.0
 _LEAST_LOOKS = 10
@@ -31,12 +34,14 @@ class Watch:
     """Cancels the task waiting for an answer, and takes that cancel back at the end, as ``asyncio.timeout`` does.
 
     The head must be whole within ``patience`` seconds of sending. A body may take as long as bytes come, but no silence
-    may be longer than ``patience``. The wait ends soon after the connection is gone, even if patience is None.
+    may be longer than ``patience``, and some of the body must come within ten times that. The wait ends soon after the
+    connection is gone, even if patience is None.
     """
 
     __slots__ = (
         "_cancels",
         "_doubts",
+        "_gave_at",
         "_has_cancelled",
         "_heard_at",
         "_is_head_here",
@@ -62,7 +67,7 @@ class Watch:
         self._loop = task.get_loop()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.Handle | None = None
-        self._heard_at = 0.0
+        self._heard_at = self._gave_at = 0.0
         self._received: int | None = None
         self._is_head_here = False
         self._doubts = 0
@@ -78,7 +83,7 @@ class Watch:
         self._permit.sent()
         self._stop_timer()
         self._transport = transport
-        self._heard_at = now = self._loop.time()
+        self._heard_at = self._gave_at = now = self._loop.time()
         self._look_again(now)
 
     def head_came(self) -> float | None:
@@ -89,7 +94,7 @@ class Watch:
 
     def heard(self) -> None:
         """Note that more of the body has come."""
-        self._heard_at = self._loop.time()
+        self._heard_at = self._gave_at = self._loop.time()
         self._doubts = 0
 
     def end(self) -> bool:
@@ -110,12 +115,12 @@ class Watch:
         self._timer = self._loop.call_at(min(now + every, self._heard_at + self._patience), self._look)
 
     def _look(self) -> None:
-        if self._is_head_here and (received := bytes_received(self._socket())) != self._received:
-            # Arrived bytes may not have given a byte of the body yet: many may lie in a decompressor.
-            self._received = received
-            self.heard()
-        self.is_gone = self._transport is None or self._transport.is_closing()
         now = self._loop.time()
+        if self._is_head_here and (received := bytes_received(self._socket())) != self._received:
+            self._received = received
+            if now < self._gave_at + _MOST_PATIENCE * self._patience:
+                self._heard_at, self._doubts = now, 0
+        self.is_gone = self._transport is None or self._transport.is_closing()
         is_late = now >= self._heard_at + self._patience
         if not (self.is_gone or is_late):
             self._doubts = 0

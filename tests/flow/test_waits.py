@@ -58,7 +58,9 @@ async def test_a_body_that_wakes_nobody_ends(monkeypatch: pytest.MonkeyPatch, *,
         server,
         client,
     ):
-        with pytest.raises(TimeoutError_, match=r"no byte came for the 0\.1 s allowed by timeout\.read") as caught:
+        with pytest.raises(
+            TimeoutError_, match=r"no byte of the body came for the 0\.1 s allowed by timeout\.read"
+        ) as caught:
             await asyncio.wait_for(client.list_chats(), 10)
     assert (caught.value.phase, caught.value.attempts, len(server.targets)) == ("read", 2, 2)
     assert caught.value.retryable
@@ -187,6 +189,41 @@ async def test_bytes_that_unpack_to_nothing_yet_are_no_silence() -> None:
         writer.write(packed[20:])
 
     async with raw_server(answer, timeout=Timeout(read=0.25), retry=1) as (_, client):
+        assert len((await client.list_chats()).chats) == 1
+
+
+BEHIND = {
+    "trailer": (b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n" % (len(PAGE), PAGE), b"X-A: b\r\n"),
+    "chunk's extension": (b"Transfer-Encoding: chunked\r\n\r\n%x;" % len(PAGE), b"e"),
+    "name in gzip": (b"Content-Encoding: gzip\r\nContent-Length: 99999\r\n\r\n\x1f\x8b\x08\x08\0\0\0\0\0\x03", b"A"),
+}
+
+
+@pytest.mark.parametrize("kind", BEHIND)
+async def test_bytes_that_are_no_body_end(kind: str) -> None:
+    begins, goes_on = BEHIND[kind]
+
+    async def answer(_: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + begins)
+        while not writer.is_closing():
+            writer.write(goes_on)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with raw_server(answer, timeout=Timeout(read=0.04), retry=1) as (_, client):
+        with pytest.raises(TimeoutError_, match="no byte of the body came") as caught:
+            await asyncio.wait_for(client.list_chats(), 5)
+    assert caught.value.phase == "read"
+
+
+async def test_a_slow_body_may_take_many_times_the_patience() -> None:
+    async def answer(_: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(head())
+        for byte in PAGE:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.03)
+
+    async with raw_server(answer, timeout=Timeout(read=0.1), retry=1) as (_, client):
         assert len((await client.list_chats()).chats) == 1
 
 
