@@ -275,10 +275,12 @@ def _read_object(kind: type[Part] | None, raw: bytes, path: str) -> tuple[Part |
 
 
 def _read_part(kind: type[P], raw: bytes, path: str) -> P:
-    try:
-        return cast("P", _decoder(kind).decode(raw))
-    except UNREAD:
-        return repair(kind, mend(raw), path)
+    if not is_dense(raw):
+        try:
+            return cast("P", _decoder(kind).decode(raw))
+        except UNREAD:
+            pass
+    return repair(kind, mend(raw), path)
 
 
 @cache

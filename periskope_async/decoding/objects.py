@@ -257,12 +257,13 @@ def _read_all(kind: type[P], objects: Iterable[tuple[Text, str]]) -> Steps[list[
 
 
 def _read(kind: type[P], text: Text, path: str) -> P:
-    try:
-        read: P = _typed(kind).decode(text)
-    except UNREAD:
-        pass  # The failure holds its input, so reading goes on only after it is dropped.
-    else:
-        return read
+    if not is_dense(text):
+        try:
+            read: P = _typed(kind).decode(text)
+        except UNREAD:
+            pass  # The failure holds its input, so reading goes on only after it is dropped.
+        else:
+            return read
     return repair(kind, mend(text), path)
 
 

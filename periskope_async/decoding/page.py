@@ -1,7 +1,8 @@
 """A page of any list from its bytes (pure).
 
 One decoder call reads a page as documented; a large page takes a few. The page is opened and read row by row if a call
-fails: each row by the fast decoder again, and a failing one by :mod:`periskope_async.decoding.repair`.
+fails: each row by the fast decoder again, and a failing one by :mod:`periskope_async.decoding.repair`. So is a page
+with very many small values: msgspec decodes all of them where a time should stand.
 
 Rows are wanted ``typed``; ``raw``, as the server wrote them; or ``late``. The reader decodes only the marks of raw and
 late rows: their identity, and the time of their last change. Late rows are decoded on delivery. Reading takes steps,
@@ -17,7 +18,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 import msgspec
 from msgspec import Raw, Struct, json
 
-from periskope_async.decoding.body import Text, mend, mend_escapes, without_mark
+from periskope_async.decoding.body import Text, is_dense, mend, mend_escapes, without_mark
 from periskope_async.decoding.envelope import UNREAD, Body, Numbers, Steps, open_body
 from periskope_async.decoding.late_rows import LateRows, Parts
 from periskope_async.decoding.narrow import narrowed
@@ -107,7 +108,7 @@ class Reader(Generic[T]):
     def page(self, body: Body, meta: ResponseMeta, want: Want = "typed") -> Steps[ReadPage[Any]]:
         """Read ``{from, to, count, key: [row, ...]}``, or one bare row as a page of one."""
         body = bytes(body)
-        for kind in _KINDS[want]:
+        for kind in () if want != "raw" and is_dense(body) else _KINDS[want]:
             if (page := (yield from self._fast(body, meta, kind(self)))) is not None:
                 return page
         if want == "raw":
@@ -130,10 +131,11 @@ class Reader(Generic[T]):
     def one(self, body: Body, _: ResponseMeta) -> Steps[T]:
         """Read one row: bare, or as the only one of a list. It is small, and takes no step."""
         yield from ()
-        try:
-            return self.typed.row.decode(body)
-        except UNREAD:
-            pass  # The failure holds its input, so reading goes on only after it is dropped.
+        if not is_dense(bytes(body)):
+            try:
+                return self.typed.row.decode(body)
+            except UNREAD:
+                pass  # The failure holds its input, so reading goes on only after it is dropped.
         opened, rows, _numbers = open_body(self.listing, bytes(body), mend)
         # The count comes before the reading: a whole list sent by mistake takes seconds.
         if rows is not None and len(rows) != 1:
@@ -145,10 +147,11 @@ class Reader(Generic[T]):
 
     def row(self, row: Text, decoders: Decoders[Any] | None = None, *, path: str = "$") -> Any:
         """Read a row, or some of its fields by other ``decoders``. Repairs all of it if that fails."""
-        try:
-            return (decoders or self.typed).row.decode(row)
-        except UNREAD:
-            pass  # As above.
+        if not is_dense(row):
+            try:
+                return (decoders or self.typed).row.decode(row)
+            except UNREAD:
+                pass  # As above.
         return repair(self.listing.row, mend(row), path)
 
     def part(self, part: bytes, decoders: Decoders[Any] | None = None) -> Sequence[Any]:

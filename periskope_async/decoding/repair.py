@@ -20,6 +20,7 @@ from msgspec import Raw, json
 from periskope_async.decoding.body import Text, is_dense, mend_escapes
 from periskope_async.decoding.dialects import SCALARS, load_json, read_comma_separated, read_epoch_ms
 from periskope_async.models.part import Part, keep_undecoded, read_custom
+from periskope_async.models.times import FlexTime
 from periskope_async.models.unset import UNSET, UnsetType
 
 __all__ = ["Unreadable", "repair", "unpacked"]
@@ -148,12 +149,20 @@ def _decoder(target: Any) -> json.Decoder[Any]:
     return json.Decoder(target, strict=False, dec_hook=read_custom)
 
 
+@cache
+def _has_hook(target: Any) -> bool:
+    """Whether a type holds one of ours: msgspec decodes all of a value for it before it asks :func:`read_custom`."""
+    is_ours = isinstance(target, type) and issubclass(target, (FlexTime, Part))
+    return is_ours or any(map(_has_hook, get_args(target)))
+
+
 def _fit(text: Text, target: Any, tries: Iterator[int]) -> Any:
     """Read a value as ``target``, as the fast path would, else in a dialect. Raises one of ``_UNFIT``."""
-    try:
-        return _decoder(target).decode(text)
-    except _UNFIT:
-        pass
+    if not (_has_hook(target) and is_dense(text)):
+        try:
+            return _decoder(target).decode(text)
+        except _UNFIT:
+            pass
     if next(tries, None) is None:
         raise ValueError("no tries are left")
     options = _options(target)
