@@ -162,14 +162,16 @@ class RemoteBudget:
         return 0 if now < self._told.closed_until else sum(ticket.start <= now for ticket in self._tickets)
 
     def wait_for(self, place: int, now: float) -> float:
-        """Estimate the seconds until the ``place``-th request from now may go; 0 if Redis is still to be asked."""
+        """Give the least seconds until the ``place``-th request from now may go; 0 if Redis is still to be asked.
+
+        The other processes may want nothing now.
+        """
         closed = self.closed_for(now)
         if place <= len(self._tickets):
             return max(closed, self._tickets[place - 1].start - now)
         if self.is_paced:
-            return closed + (place - 1) / self.requests_per_second
-        share = max(1, self.limit // self.processes)
-        return closed + (place - 1) // share * self.window
+            return closed + (place - 1) / (self.requests_per_second * self.processes)
+        return closed + (place - 1) // self.limit * self.window
 
     # -- what is done ----------------------------------------------------------------------------------------------
 

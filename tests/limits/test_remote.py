@@ -41,3 +41,13 @@ def test_only_a_limit_that_is_spent_explains_a_refusal(remaining: int | None, *,
     told = budget.tell("process", 0.02)
     assert (bool(told[_REFUSED_AT]), bool(told[_SLOWED_AT])) == (is_spent, not is_spent)
     assert budget.closed_for(0.02) == pytest.approx(50.0 if is_spent else 0.1)
+
+
+@pytest.mark.parametrize("pace", [0, 10_000], ids=["headers", "pace"])
+def test_idle_processes_lengthen_no_wait(pace: int) -> None:
+    """Whoever has asked in the last minute may want nothing now. Redis knows, and is asked first."""
+    budget = RemoteBudget()
+    budget.take_reply([10**15, 10, 10**6, 1, 0, 8, 0, 10**5, 1, pace], asked_at=0.0, told_at=0.001)
+    assert [budget.wait_for(place, 0.01) for place in (1, 10, 11, 21)] == (
+        [0.0, 0.9, 1.0, 2.0] if pace else [0.0, 0.0, 1.0, 2.0]
+    )
