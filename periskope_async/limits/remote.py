@@ -318,8 +318,11 @@ class RemoteBudget:
             self.rejoin()
         return is_stepped
 
-    def tell(self, process: str, now: float) -> list[str | int]:
-        """Give the arguments of the settling script, and take the news for told."""
+    def tell(self, process: str, now: float, *, is_last: bool = False) -> list[str | int]:
+        """Give the arguments of the settling script, and take the news for told.
+
+        ``is_last`` ends the share of this process.
+        """
         news, self.news = self.news, News({})
         limit_at, limit = news.limit
         length_at, shortest, longest = news.length
@@ -338,6 +341,7 @@ class RemoteBudget:
             round(self.window * 1e6),
             news.passed,
             self._theirs(news.slowed_at),
+            process if is_last else "",
         ]
         for number, counted_by in news.counted.items():
             arguments += [f"{process}:{number}", 0 if counted_by is None else self._theirs(counted_by)]

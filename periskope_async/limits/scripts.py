@@ -232,9 +232,14 @@ local shortest, longest, length_at = tonumber(ARGV[3]), tonumber(ARGV[4]), momen
 local at_least, closed_for = tonumber(ARGV[6]), tonumber(ARGV[7])
 local used, used_at, refused_at = tonumber(ARGV[8]), moment(ARGV[9]), moment(ARGV[10])
 local window = field('window') or tonumber(ARGV[11])
-local passed, slowed_at = tonumber(ARGV[12]), moment(ARGV[13])
+local passed, slowed_at, closing = tonumber(ARGV[12]), moment(ARGV[13]), ARGV[14]
 
-for place = 14, #ARGV, 2 do
+if closing ~= '' then
+  -- The process that tells wants no more.
+  redis.call('ZREM', line, closing)
+  redis.call('ZREM', seen, closing)
+end
+for place = 15, #ARGV, 2 do
   if ARGV[place + 1] == '0' then
     redis.call('ZREM', tokens, ARGV[place])
   else

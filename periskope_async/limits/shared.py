@@ -183,10 +183,10 @@ class SharedLimiter(Gate):
             await self._settle_trip()
             self._serve()
 
-    async def _settle_trip(self) -> None:
+    async def _settle_trip(self, *, is_last: bool = False) -> None:
         loop, remote = asyncio.get_running_loop(), self._remote
         asked_at = loop.time()
-        reply = await self._link.settle(remote.tell(self._process, asked_at))
+        reply = await self._link.settle(remote.tell(self._process, asked_at, is_last=is_last))
         remote.take_word(reply, asked_at=asked_at, told_at=loop.time())
 
     def _lose(self, said: str) -> None:
@@ -246,8 +246,8 @@ class SharedLimiter(Gate):
                 if running:
                     await asyncio.wait(running)
                 remote.drop_tickets(remote.tickets)
-                if remote.news.counted and not self._is_lost:
-                    await self._settle_trip()
+                if not self._is_lost:
+                    await self._settle_trip(is_last=True)
         except (RedisLost, TimeoutError):
             # The tokens come back by themselves.
             pass

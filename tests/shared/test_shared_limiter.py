@@ -200,3 +200,13 @@ async def test_redis_hears_all_before_the_end(store: Store) -> None:
         with store.admin() as admin:
             (key,) = admin.keys("*:tokens")
             assert admin.zcard(key) == 5
+
+
+async def test_a_process_that_has_closed_counts_no_more(store: Store) -> None:
+    """Else a job that runs every second would leave a share of a sixtieth to each, without Redis."""
+    async with Sandbox(chats=10, limit=PLENTY) as sandbox, client_of(sandbox, store.url) as client:
+        for _ in range(3):
+            async with client_of(sandbox, store.url) as other:
+                await calls(other, 1)
+        await calls(client, 1)
+        assert client._manager.limiter._remote.processes == 1  # type: ignore[attr-defined]
