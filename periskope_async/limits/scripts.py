@@ -20,7 +20,7 @@ little more then, which is harmless.
 
 The keys in Redis, all with one hash tag:
 
-- ``tokens``, a sorted set: ``process:number`` by the moment of counting.
+- ``tokens``, a sorted set: ``process:number`` by the moment of counting, and a ``mark`` that is always there.
 - ``budget``, a hash: limit and window (with the moments of their answers), ``closed_until``, ``probe_until``, the
   foreign use seen, a slack learned from refusals, ``pace`` (requests a second), ``pace_refused`` (the last refused
   one), ``pace_at`` (the moment of its last decrease), ``next`` (the first moment for the next token), ``is_used``
@@ -30,7 +30,8 @@ The keys in Redis, all with one hash tag:
 - ``seen``, a sorted set: the processes, by the moment of their last question.
 
 Their contents may be of the past: Redis was flushed or restarted, or a lagging replica has taken over. A process tells
-of it if it has seen a higher version. The budget counts as spent for one window then.
+of it if it has seen a higher version. Or the tokens alone may be gone: their key was evicted or deleted. The budget
+counts as spent for one window then.
 """
 
 from __future__ import annotations
@@ -74,14 +75,16 @@ end
 
 local function keep(window)
   redis.call('HSET', budget, 'at', now)
+  redis.call('ZADD', tokens, 0, 'mark')
   local milliseconds = math.ceil(math.max(3600000, 4 * window / 1000))
   for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, milliseconds) end
 end
 
 -- Where the clock was set back, or is that of another machine, all moments that stand here are ahead.
 local back = (field('at') or 0) - now
-local is_set_back = back > 1000000
-if is_set_back then
+-- The mark stays when all tokens are back. Without it, the set was evicted or deleted.
+local is_forgotten = back > 1000000 or (field('at') and redis.call('ZCARD', tokens) == 0)
+if back > 1000000 then
   for _, key in ipairs({tokens, line, seen}) do redis.call('ZREMRANGEBYSCORE', key, '-inf', '+inf') end
   for _, name in ipairs({'limit_at', 'length_at', 'foreign_at', 'slack_at', 'probe_until', 'closed_until', 'pace_at',
                          'next'}) do
@@ -99,7 +102,7 @@ local version_seen, version = tonumber(ARGV[8]), field('version') or 0
 
 local limit, window, pace = field('limit'), field('window') or believed_window, field('pace')
 local again = math.floor(math.min(math.max(window / 8, 10000), 250000))
-if why == 'rejoins' or version_seen > version or is_set_back then
+if why == 'rejoins' or version_seen > version or is_forgotten then
   -- What was spent without Redis, or was forgotten by it, is back when a window has passed.
   close_for(window)
 end
@@ -303,7 +306,7 @@ end
 window = math.max(window, at_least)
 redis.call('HSET', budget, 'window', window)
 
-if is_set_back then
+if is_forgotten then
   close_for(window)
 end
 if closed_for > 0 then

@@ -21,6 +21,25 @@ def test_a_forgotten_budget_is_spent_for_one_window(store: Store) -> None:
     assert run.answered[-1] < 1.05 * 11 + 2.5
 
 
+def test_only_the_tokens_are_forgotten(store: Store) -> None:
+    """Redis evicts keys one by one."""
+    run = cluster(store, 10, 2, waiting=60)
+    run.at(4.5, lambda: run.redis.delete(run._keys[0]))
+    run.run(60.0)
+    assert (run.refusals, len(run.answered)) == (0, 120)
+    assert run.answered[-1] < 1.05 * 11 + 2.5
+
+
+def test_tokens_that_were_all_given_back_are_not_forgotten(store: Store) -> None:
+    run = cluster(store, 10, 1, waiting=1)
+    run.run(3.0)
+    (process,) = run.processes
+    run.redis.zremrangebyscore(run._keys[0], "(0", "+inf")
+    process.waiting = 10
+    run.run(3.1)
+    assert len(process.answered) == 11
+
+
 @pytest.mark.parametrize("lag", [0.05, 0.5])
 @pytest.mark.parametrize("ahead", [-0.3, 0.0, 0.3])
 def test_a_replica_that_lags_takes_over(store: Store, lag: float, ahead: float) -> None:
