@@ -30,7 +30,7 @@ from periskope_async.limits.snapshot import RateLimitSnapshot
 from periskope_async.typed import is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Generator, Sequence
 
     from periskope_async.events import Hook
     from periskope_async.limits.budget import Budget
@@ -56,6 +56,13 @@ _UNAVAILABLE = 503
 
 # A token, with its budget.
 Entry: TypeAlias = "tuple[Budget, Any]"
+
+
+class _Closed:
+    """An awaitable that ends at once, and that may be left alone. It needs no event loop."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
 
 
 class Gate:
@@ -150,12 +157,15 @@ class Gate:
             foreign=budget.foreign(now),
         )
 
-    def close(self) -> Awaitable[None] | None:
-        """Fail all waiters with ClosedError, and all later ones. May be called twice."""
+    def close(self) -> Awaitable[None]:
+        """Fail all waiters with ClosedError, and all later ones. May be called twice.
+
+        The result may be awaited.
+        """
         self._is_closed = True
         self._alarm.stop()
         self._queue.fail_all(lambda: ClosedError("the client was closed while a request waited for the limit"))
-        return None
+        return _Closed()
 
     def _bind(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.get_running_loop()

@@ -88,15 +88,15 @@ class SharedLimiter(Gate):
         """Name the budget after the API key; a client calls this. Raises ConfigError for a second key."""
         self._link.use_key(api_key)
 
-    def close(self) -> Awaitable[None] | None:
+    def close(self) -> Awaitable[None]:
         """Fail all waiters with ClosedError, and all later ones. May be called twice.
 
-        Await the result, if there is one: Redis knows the rest and the connections are closed after it.
+        Await the result: Redis knows the rest and the connections are closed after it.
         """
-        super().close()
+        closed = super().close()
         self._closing.set()
         if self._loop is None or self._loop.is_closed() or self._pid != os.getpid():
-            return None
+            return closed
         return self._start("close", self._end)
 
     async def __aenter__(self) -> Self:
@@ -105,8 +105,7 @@ class SharedLimiter(Gate):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if (closing := self.close()) is not None:
-            await closing
+        await self.close()
 
     def __repr__(self) -> str:
         return f"<SharedLimiter {'without' if self._is_lost else 'with'} Redis>"

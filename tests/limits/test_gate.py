@@ -271,7 +271,7 @@ async def test_closing_fails_all_who_wait_and_all_who_come() -> None:
     waiting = [asyncio.create_task(gate.acquire()) for _ in range(3)]
     await asyncio.sleep(0.1)
     gate.close()
-    gate.close()
+    await gate.close()
     assert [type(error) for error in await asyncio.gather(*waiting, return_exceptions=True)] == [ClosedError] * 3
     with pytest.raises(ClosedError):
         await gate.acquire()

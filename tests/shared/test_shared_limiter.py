@@ -162,8 +162,7 @@ def test_a_second_loop_is_told(store: Store) -> None:
 
     async def use() -> None:
         await acquire()
-        if (closing := SharedLimiter.close(limiter)) is not None:
-            await closing
+        await limiter.close()
         limiter._is_closed = False
 
     asyncio.run(use())
@@ -179,6 +178,11 @@ async def test_a_fork_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> 
             patch.setattr(os, "getpid", lambda: -1)
             with pytest.raises(WrongLoopError, match="process"):
                 await limiter.acquire()
+
+
+async def test_one_that_no_call_has_used_is_closed_in_the_same_way() -> None:
+    for _ in range(2):
+        await SharedLimiter("redis://127.0.0.1:1").close()
 
 
 async def test_without_a_client_there_is_no_key(store: Store) -> None:
