@@ -60,8 +60,8 @@ class News(Struct):
     """The limit by the answer to the latest request, behind the moment of sending it."""
     length: tuple[float, float, float] = (-math.inf, 0.0, 0.0)
     """The min and max length of the window in seconds, likewise."""
-    at_least: float = 0.0
-    """The window's min length in seconds, by any answer."""
+    at_least: tuple[float, float] = (0.0, 0.0)
+    """The window's min length in seconds, by any answer: the second longest and the longest named."""
     closed_until: float = -math.inf
     used: tuple[int, float] = (0, -math.inf)
     """The server's max count, with the moment of sending that request."""
@@ -213,10 +213,13 @@ class RemoteBudget:
         headers: LimitHeaders,
         *,
         is_refusal: bool = False,
-        is_failure: bool = False,  # noqa: ARG002 - it is taken to be counted
+        is_failure: bool = False,
         jitter: float = 0.0,
     ) -> None:
-        """Book an answer. A refusal closes the budget for all processes, until the server's wait is over."""
+        """Book an answer. A refusal closes the budget for all processes, until the server's wait is over.
+
+        A failure is taken to be counted.
+        """
         jitter_estimate, _ = self._estimates
         if token.sent_at is None:
             sent_at = token.start
@@ -225,8 +228,9 @@ class RemoteBudget:
             sent_at = token.sent_at
             self._end(token, max(sent_at, now - jitter_estimate.head_start))
             jitter_estimate.observe_answer(now - sent_at, self.window)
-        if headers:
-            self._learn(sent_at, now, headers, is_refusal=is_refusal and headers.is_spent)
+        # A gateway in front of the server tells of its own limit where the server fails.
+        if headers and not (is_failure and self.is_known and headers.limit != self.limit):
+            self._learn(sent_at, now, headers, is_refusal=is_refusal and headers.is_spent, is_failure=is_failure)
         if is_refusal and not headers.is_spent:
             self.news.slowed_at = max(self.news.slowed_at, sent_at)
         if not is_refusal:
@@ -327,13 +331,14 @@ class RemoteBudget:
         limit_at, limit = news.limit
         length_at, shortest, longest = news.length
         used, used_at = news.used
+        second, at_least = news.at_least
         arguments: list[str | int] = [
             limit,
             self._theirs(limit_at),
             round(shortest * 1e6),
             round(longest * 1e6),
             self._theirs(length_at),
-            round(news.at_least * 1e6),
+            round(at_least * 1e6),
             round(max(0.0, news.closed_until - now) * 1e6),
             used,
             self._theirs(used_at),
@@ -342,6 +347,7 @@ class RemoteBudget:
             news.passed,
             self._theirs(news.slowed_at),
             process if is_last else "",
+            round(second * 1e6),
         ]
         for number, counted_by in news.counted.items():
             arguments += [f"{process}:{number}", 0 if counted_by is None else self._theirs(counted_by)]
@@ -352,17 +358,24 @@ class RemoteBudget:
 
     # -- what answers tell -----------------------------------------------------------------------------------------
 
-    def _learn(self, sent_at: float, now: float, headers: LimitHeaders, *, is_refusal: bool) -> None:
+    def _learn(self, sent_at: float, now: float, headers: LimitHeaders, *, is_refusal: bool, is_failure: bool) -> None:
         assert headers.limit is not None and headers.remaining is not None  # noqa: S101, PT018 - for the type checker
         news = self.news
         news.limit = max(news.limit, (sent_at, headers.limit))
         self._take_limit(headers.limit)
         used = headers.limit - headers.remaining + is_refusal
         news.used = max(news.used, (used, sent_at))
-        if headers.resets_in is None:
-            return
+        if headers.resets_in is not None and not is_failure:
+            self._learn_length(sent_at, now, headers, headers.resets_in, is_first=used == 1 and not is_refusal)
+
+    def _learn_length(
+        self, sent_at: float, now: float, headers: LimitHeaders, resets_in: float, *, is_first: bool
+    ) -> None:
+        news = self.news
         # The rounding may hide how little is left of a long window. It never hides a longer window.
-        news.at_least = max(news.at_least, math.floor(headers.resets_in - headers.rounded_by) + 1)
+        at_least = math.floor(resets_in - headers.rounded_by) + 1
+        second, most = news.at_least
+        news.at_least = max(second, min(most, at_least)), max(most, at_least)
         _, stamp = self._estimates
         if headers.server_time is not None:
             stamp.observe(
@@ -372,9 +385,9 @@ class RemoteBudget:
                 received_at=now,
                 slack=self.margin,
             )
-        if used == 1 and not is_refusal:
+        if is_first:
             late_by = 0 if stamp.is_of_count else max(0, math.ceil(now - sent_at - _SELDOM))
-            shortest = headers.window or math.floor(headers.resets_in - (headers.rounded_by - 1))
+            shortest = headers.window or math.floor(resets_in - (headers.rounded_by - 1))
             longest = shortest if headers.window else shortest + late_by
             news.length = max(news.length, (sent_at, shortest, longest))
 

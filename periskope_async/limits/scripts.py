@@ -21,11 +21,11 @@ little more then, which is harmless.
 The keys in Redis, all with one hash tag:
 
 - ``tokens``, a sorted set: ``process:number`` by the moment of counting, and a ``mark`` that is always there.
-- ``budget``, a hash: limit and window (with the moments of their answers), ``closed_until``, ``probe_until``, the
-  foreign use seen, a slack learned from refusals, ``pace`` (requests a second), ``pace_refused`` (the last refused
-  one), ``pace_at`` (the moment of its last decrease), ``next`` (the first moment for the next token), ``is_used``
-  (whether the last tokens were spaced), ``at`` (the moment of the last script) and ``version`` (how many reservations
-  there were).
+- ``budget``, a hash: limit and window (with the moments of their answers), ``named`` (the longest length that the last
+  answers named), ``closed_until``, ``probe_until``, the foreign use seen, a slack learned from refusals, ``pace``
+  (requests a second), ``pace_refused`` (the last refused one), ``pace_at`` (the moment of its last decrease), ``next``
+  (the first moment for the next token), ``is_used`` (whether the last tokens were spaced), ``at`` (the moment of the
+  last script) and ``version`` (how many reservations there were).
 - ``line``, a sorted set: the waiting processes, by the moment since when.
 - ``seen``, a sorted set: the processes, by the moment of their last question.
 
@@ -235,14 +235,14 @@ local shortest, longest, length_at = tonumber(ARGV[3]), tonumber(ARGV[4]), momen
 local at_least, closed_for = tonumber(ARGV[6]), tonumber(ARGV[7])
 local used, used_at, refused_at = tonumber(ARGV[8]), moment(ARGV[9]), moment(ARGV[10])
 local window = field('window') or tonumber(ARGV[11])
-local passed, slowed_at, closing = tonumber(ARGV[12]), moment(ARGV[13]), ARGV[14]
+local passed, slowed_at, closing, second = tonumber(ARGV[12]), moment(ARGV[13]), ARGV[14], tonumber(ARGV[15])
 
 if closing ~= '' then
   -- The process that tells wants no more.
   redis.call('ZREM', line, closing)
   redis.call('ZREM', seen, closing)
 end
-for place = 15, #ARGV, 2 do
+for place = 16, #ARGV, 2 do
   if ARGV[place + 1] == '0' then
     redis.call('ZREM', tokens, ARGV[place])
   else
@@ -283,10 +283,19 @@ if limit > 0 and limit_at >= (field('limit_at') or 0) then
   redis.call('HSET', budget, 'limit', limit, 'limit_at', limit_at)
 end
 
+-- One answer may be odd, and would hold all up for as long as it says. So another one must agree to a window that is
+-- longer by more than five seconds: of the same trip, or of the last. The very first answer is believed.
+if at_least > 0 then
+  local named = field('named') or at_least
+  redis.call('HSET', budget, 'named', at_least)
+  second = math.max(second, math.min(named, at_least))
+  at_least = math.max(named, at_least)
+  if at_least > second + 5000000 then at_least = second end
+end
+
 -- Each window's first answer names the shortest and the longest length that its headers may mean. What agrees with the
--- answers before narrows them. A longer window is believed at once, a shorter one when three such answers in a row have
--- named it.
-if longest > 0 and length_at > (field('length_at') or 0) then
+-- answers before narrows them. A shorter window is believed when three such answers in a row have named it.
+if longest > 0 and shortest <= math.max(window, at_least) and length_at > (field('length_at') or 0) then
   local low, times = field('shortest'), 0
   if not low and shortest <= window and window <= longest then
     -- The assumption may be true. It is kept until an answer speaks against it.

@@ -8,7 +8,7 @@ from periskope_async.limits.headers import MOST_RETRY_AFTER_SECONDS, LimitHeader
 from periskope_async.limits.remote import RemoteBudget
 
 # Places in the arguments of the settling script.
-_CLOSED_FOR, _REFUSED_AT, _SLOWED_AT = 6, 9, 12
+_LIMIT, _LONGEST, _AT_LEAST, _CLOSED_FOR, _REFUSED_AT, _SLOWED_AT = 0, 3, 5, 6, 9, 12
 
 
 @pytest.mark.parametrize("asked", [5.0, 7 * 86_400.0, 1_737_697_834.0])
@@ -51,3 +51,24 @@ def test_idle_processes_lengthen_no_wait(pace: int) -> None:
     assert [budget.wait_for(place, 0.01) for place in (1, 10, 11, 21)] == (
         [0.0, 0.9, 1.0, 2.0] if pace else [0.0, 0.0, 1.0, 2.0]
     )
+
+
+def told_after(*answers: tuple[LimitHeaders, bool]) -> list[str | int]:
+    """Give what Redis is told after such answers, each of a success or of a failure."""
+    budget = RemoteBudget()
+    budget.take_reply([10**15, 10, 10**6, 1, 0, 1, 0, 10**5, 1, 0, *[10**15] * 9], asked_at=0.0, told_at=0.001)
+    for at, (headers, is_failure) in enumerate(answers, start=1):
+        (ticket,) = budget.take_up_to(1, 0.01 * at)
+        budget.sent(ticket, 0.01 * at)
+        budget.settle(ticket, 0.01 * at + 0.005, headers, is_failure=is_failure)
+    return budget.tell("process", 1.0)
+
+
+def says(resets_in: float, *, remaining: int = 5, limit: int = 10) -> LimitHeaders:
+    return LimitHeaders(limit=limit, remaining=remaining, resets_in=resets_in)
+
+
+@pytest.mark.parametrize(("limit", "told"), [(1000, 0), (10, 10)], ids=["a gateway's", "the server's"])
+def test_a_failure_tells_no_length_and_no_limit_of_another(limit: int, told: int) -> None:
+    arguments = told_after(*[(says(61.0, limit=limit), True)] * 3)
+    assert (arguments[_LIMIT], arguments[_LONGEST], arguments[_AT_LEAST]) == (told, 0, 0)

@@ -42,8 +42,8 @@ class FakeRedis:
         now = round(loop.time() * MICROSECONDS)
         word = [now, LIMIT, MICROSECONDS, 1, 0]
         if isinstance(args[0], int):
-            # The one that settles: the news of each ticket stands behind fourteen others.
-            self.out -= {int(token.partition(":")[2]) for token in args[14::2]}
+            # The one that settles: the news of each ticket stands behind fifteen others.
+            self.out -= {int(token.partition(":")[2]) for token in args[15::2]}
             return word
         _, first, wanted, *_ = args
         given = range(first, first + min(wanted, LIMIT // PROCESSES))

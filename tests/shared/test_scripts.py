@@ -6,12 +6,14 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from periskope_async.limits.rate import RateLimit
 from tests.limits.servers import FixedWindow, SlidingLog
 from tests.shared.processes import Cluster, cluster
 
 if TYPE_CHECKING:
+    from tests.limits.servers import Counted
     from tests.shared.stores import Store
 
 FAR = (0.02, 0.03)
@@ -54,6 +56,39 @@ def test_a_longer_window_is_learnt(store: Store) -> None:
     run.run(60.0)
     assert (run.refusals, len(run.answered)) == (0, 60)
     assert run.answered[-1] < 1.05 * 15
+
+
+class OddOnce(FixedWindow):
+    """One answer after three seconds, at some place in its window, tells an end a minute away."""
+
+    def __init__(self, limit: int, *, place: int) -> None:
+        super().__init__(limit, 1.0)
+        self.place: int | None = place
+
+    def count(self, now: float) -> Counted:
+        counted = super().count(now)
+        if now < 3.0 or self.hits != self.place:
+            return counted
+        self.place = None
+        return replace(counted, ends_at=now + 60)
+
+
+@pytest.mark.parametrize("place", [1, 5, 10])
+@pytest.mark.parametrize("processes", [1, 4])
+def test_one_odd_answer_holds_nobody_up(store: Store, processes: int, place: int) -> None:
+    run = cluster(store, 10, processes, waiting=120 // processes, server=OddOnce(10, place=place))
+    run.run(60.0)
+    assert (run.refusals, len(run.answered)) == (0, 120)
+    assert run.answered[-1] < 1.05 * 11
+
+
+@pytest.mark.parametrize(("limit", "window"), [(2, 5.0), (10, 5.0), (10, 30.0)])
+def test_a_window_that_grows_is_learnt_in_time(store: Store, limit: int, window: float) -> None:
+    run = cluster(store, limit, 4, waiting=100)
+    run.at(4.5, lambda: setattr(run.server, "window", window))
+    run.run(100.0)
+    assert run.refusals == 0
+    assert len(run.answered) > 0.9 * limit * (4.5 + 95.5 // window)
 
 
 def test_nobody_starves(store: Store) -> None:
