@@ -28,7 +28,7 @@ __all__ = ["News", "RemoteBudget", "Ticket"]
 _NUMBERS_OF_BOTH = 5
 _PLACE_OF_IS_KNOWN = 3
 # The tickets' moments come behind so many in the reply of the reserving script.
-_NUMBERS_ABOUT_BUDGET = 10
+_NUMBERS_ABOUT_BUDGET = 12
 # A ticket late by more than this share of its lease is given back.
 _LATE_SHARE = 0.5
 _LONGEST_LEASE_SECONDS = 5.0
@@ -85,6 +85,12 @@ class _Standing(Struct):
     """How many reservations there were. Redis has forgotten some if it has fewer."""
     pace: float = math.inf
     """Requests a second of all processes, where no header tells of a limit."""
+    allowed: int = 1
+    """Requests that this process may have of an empty window."""
+    free: int = 0
+    """How many of them were free, beside the tickets."""
+    at: float = -math.inf
+    """The moment of this word."""
 
 
 class RemoteBudget:
@@ -158,8 +164,13 @@ class RemoteBudget:
         return max(0.0, self._told.closed_until - now)
 
     def remaining(self, now: float) -> int:
-        """How many requests may go right now."""
-        return 0 if now < self._told.closed_until else sum(ticket.start <= now for ticket in self._tickets)
+        """How many requests may go right now, by the last word of Redis. All are free a window after it."""
+        told = self._told
+        if now < told.closed_until:
+            return 0
+        due = sum(ticket.start <= now for ticket in self._tickets)
+        free = max(0, told.free) if now < told.at + self.window else told.allowed
+        return min(due + free, told.allowed if self.is_known and not self.is_paced else 1)
 
     def wait_for(self, place: int, now: float) -> float:
         """Give the least seconds until the ``place``-th request from now may go; 0 if Redis is still to be asked.
@@ -290,11 +301,12 @@ class RemoteBudget:
 
     def take_reply(self, reply: Sequence[int], *, asked_at: float, told_at: float) -> float:
         """Take the reserving script's reply. Give the seconds to wait before asking for more."""
-        processes, foreign, again, version, pace = reply[_NUMBERS_OF_BOTH:_NUMBERS_ABOUT_BUDGET]
+        processes, foreign, again, version, pace, allowed, free = reply[_NUMBERS_OF_BOTH:_NUMBERS_ABOUT_BUDGET]
         told = self._told
         told.why = "knows" if reply[_PLACE_OF_IS_KNOWN] else "asks"
         told.processes, told.foreign, told.version = max(1, processes), foreign, version
         told.pace = pace / 1000 if pace else math.inf
+        told.allowed, told.free, told.at = allowed, free, told_at
         is_stepped = self.take_word(reply, asked_at=asked_at, told_at=told_at)
         for start in reply[_NUMBERS_ABOUT_BUDGET:]:
             self._tickets.append(Ticket(self.next_number, self.clock.ours(start) + self.clock.error))

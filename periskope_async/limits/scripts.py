@@ -184,7 +184,7 @@ elseif most > 0 then
 end
 
 local reply = {{now, limit, window, is_known, closed_until, redis.call('ZCARD', seen), foreign, again, version,
-                pace and math.ceil(pace * 1000) or 0}}
+                pace and math.ceil(pace * 1000) or 0, allowed, 0}}
 local head = #reply
 local out = redis.call('ZCARD', tokens)
 local given = 0
@@ -216,6 +216,8 @@ if given > 0 and gap > 0 then
   -- A rate that is not used does not grow.
   redis.call('HSET', budget, 'next', next, 'is_used', (is_ahead or given > 1) and 1 or 0)
 end
+-- What is free still.
+reply[head] = allowed - redis.call('ZCOUNT', tokens, '(' .. string.format('%.0f', now - window - slack), '+inf')
 if #reply - head == wanted then
   redis.call('ZREM', line, process)
 elseif given > 0 then

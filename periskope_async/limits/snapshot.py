@@ -15,7 +15,8 @@ class RateLimitSnapshot(Struct, frozen=True, kw_only=True):
     window: float
     """The window's length, as well as it can be told from rounded headers."""
     remaining: int
-    """Requests free to go right now."""
+    """Requests free to go right now. Under a SharedLimiter: as Redis told it at the last request of this process; all
+    are free a window later, if no other process has taken them."""
     resets_in: float = 0.0
     """The time until one more request could go; 0 while ``remaining`` is above 0."""
     in_flight: int = 0

@@ -16,7 +16,7 @@ _LIMIT, _LONGEST, _AT_LEAST, _CLOSED_FOR, _REFUSED_AT, _SLOWED_AT = 0, 3, 5, 6, 
 def test_redis_keeps_no_wait_of_years(asked: float, *, is_refusal: bool) -> None:
     """It would shut the key out in every process, and in those started later."""
     budget = RemoteBudget()
-    budget.take_reply([10**15, 10, 10**6, 0, 0, 1, 0, 10**5, 1, 0, 10**15], asked_at=0.0, told_at=0.001)
+    budget.take_reply([10**15, 10, 10**6, 0, 0, 1, 0, 10**5, 1, 0, 10, 9, 10**15], asked_at=0.0, told_at=0.001)
     (ticket,) = budget.take_up_to(1, 0.01)
     budget.sent(ticket, 0.01)
     if is_refusal:
@@ -34,7 +34,7 @@ def test_redis_keeps_no_wait_of_years(asked: float, *, is_refusal: bool) -> None
 def test_only_a_limit_that_is_spent_explains_a_refusal(remaining: int | None, *, is_spent: bool) -> None:
     """Its reset is the wait then. Another limit's refusal slows all processes down instead."""
     budget = RemoteBudget()
-    budget.take_reply([10**15, 10, 10**6, 0, 0, 1, 0, 10**5, 1, 0, 10**15], asked_at=0.0, told_at=0.001)
+    budget.take_reply([10**15, 10, 10**6, 0, 0, 1, 0, 10**5, 1, 0, 10, 9, 10**15], asked_at=0.0, told_at=0.001)
     (ticket,) = budget.take_up_to(1, 0.01)
     budget.sent(ticket, 0.01)
     budget.settle(ticket, 0.02, LimitHeaders(limit=1000, remaining=remaining, resets_in=50.0), is_refusal=True)
@@ -47,7 +47,7 @@ def test_only_a_limit_that_is_spent_explains_a_refusal(remaining: int | None, *,
 def test_idle_processes_lengthen_no_wait(pace: int) -> None:
     """Whoever has asked in the last minute may want nothing now. Redis knows, and is asked first."""
     budget = RemoteBudget()
-    budget.take_reply([10**15, 10, 10**6, 1, 0, 8, 0, 10**5, 1, pace], asked_at=0.0, told_at=0.001)
+    budget.take_reply([10**15, 10, 10**6, 1, 0, 8, 0, 10**5, 1, pace, 10, 10], asked_at=0.0, told_at=0.001)
     assert [budget.wait_for(place, 0.01) for place in (1, 10, 11, 21)] == (
         [0.0, 0.9, 1.0, 2.0] if pace else [0.0, 0.0, 1.0, 2.0]
     )
@@ -56,7 +56,7 @@ def test_idle_processes_lengthen_no_wait(pace: int) -> None:
 def told_after(*answers: tuple[LimitHeaders, bool]) -> list[str | int]:
     """Give what Redis is told after such answers, each of a success or of a failure."""
     budget = RemoteBudget()
-    budget.take_reply([10**15, 10, 10**6, 1, 0, 1, 0, 10**5, 1, 0, *[10**15] * 9], asked_at=0.0, told_at=0.001)
+    budget.take_reply([10**15, 10, 10**6, 1, 0, 1, 0, 10**5, 1, 0, 10, 1, *[10**15] * 9], asked_at=0.0, told_at=0.001)
     for at, (headers, is_failure) in enumerate(answers, start=1):
         (ticket,) = budget.take_up_to(1, 0.01 * at)
         budget.sent(ticket, 0.01 * at)

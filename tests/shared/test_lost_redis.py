@@ -48,7 +48,7 @@ class FakeRedis:
         _, first, wanted, *_ = args
         given = range(first, first + min(wanted, LIMIT // PROCESSES))
         self.out |= set(given)
-        return [*word, PROCESSES, 0, 100_000, self.trips, 0, *[now] * len(given)]
+        return [*word, PROCESSES, 0, 100_000, self.trips, 0, LIMIT, LIMIT - len(given), *[now] * len(given)]
 
 
 class Calls:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from periskope_async.limits.rate import RateLimit
 from tests.limits.servers import FixedWindow, SlidingLog
-from tests.shared.processes import Cluster, cluster
+from tests.shared.processes import Cluster, Process, cluster
 
 if TYPE_CHECKING:
     from tests.limits.servers import Counted
@@ -193,9 +193,31 @@ def test_a_reservation_may_be_made_twice(store: Store) -> None:
         question = process.budget.question(4, reserve=0.0)
         run._script(process, run._reserve, [process.name, *question], replies.append)
         run.run(run.now + 1e-3)
-    assert replies[0][10:] == replies[1][10:]
-    assert len(replies[0][10:]) == 4
+    assert replies[0][12:] == replies[1][12:]
+    assert len(replies[0][12:]) == 4
     assert run.redis.zcard(run._keys[0]) == 4 + len(["mark"])
+
+
+def test_what_is_free_is_told(store: Store) -> None:
+    run = cluster(store, 10, 2, waiting=1)
+    one, two = run.processes
+    assert one.budget.remaining(0.0) == 1, "the probe"
+
+    def remaining(process: Process) -> int:
+        return process.budget.remaining(run.now + process.ahead)
+
+    run.run(3.0)
+    run.at(5.0, lambda: setattr(one, "waiting", 3))
+    run.at(5.0, lambda: run._look(one))
+    run.at(5.1, lambda: setattr(two, "waiting", 4))
+    run.at(5.1, lambda: run._look(two))
+    run.at(5.2, lambda: None)
+    run.run(5.3)
+    assert (remaining(one), remaining(two)) == (7, 3)
+    # The others may use it, or not.
+    run.at(6.2, lambda: None)
+    run.run(6.3)
+    assert (remaining(one), remaining(two)) == (10, 10)
 
 
 def test_what_the_caller_assumes_needs_no_probe(store: Store) -> None:

@@ -222,7 +222,7 @@ def test_the_first_headers_begin_no_pace(store: Store) -> None:
 def test_a_bare_refusal_closes_until_the_next_token(pace: int, processes: int) -> None:
     budget = RemoteBudget()
     now = 1_700_000_000_000_000
-    reply = [now, 10, 1_000_000, 0, 0, processes, 0, 100_000, 1, pace * 1000, now]
+    reply = [now, 10, 1_000_000, 0, 0, processes, 0, 100_000, 1, pace * 1000, 10, 10, now]
     budget.take_reply(reply, asked_at=0.0, told_at=0.001)
     (ticket,) = budget.take_up_to(1, 0.01)
     budget.sent(ticket, 0.01)
