@@ -180,17 +180,14 @@ class Gate:
     async def _wait_in_queue(
         self, loop: asyncio.AbstractEventLoop, now: float, *, is_retry: bool, is_bulk: bool, hooks: Sequence[Hook]
     ) -> Entry:
-        is_told = bool(hooks) or logger.isEnabledFor(logging.DEBUG)
         needed = self._budget.wait_for(1 if is_retry or self._max_wait is None else self._queue.waiting + 1, now)
         # Two clocks may have made the reset behind an estimate: the wait may be far shorter.
         is_sure = self._budget.is_window_sure or self._budget.closed_for(now) > self._patience
         if is_sure and needed > self._patience:
             raise self._too_long(needed)
-        waiter = Waiter(loop.create_future(), now, is_bulk)
+        waiter = Waiter(loop.create_future(), now, is_bulk, hooks)
         self._queue.join(waiter, at_head=is_retry)
-        if is_told:
-            self._tell(needed, self._reason(), hooks)
-        self._on_join()
+        self._on_join(waiter, needed)
         try:
             entry: Entry = await waiter.ready
         except asyncio.CancelledError:
@@ -202,8 +199,9 @@ class Gate:
             raise
         return entry
 
-    def _on_join(self) -> None:
+    def _on_join(self, waiter: Waiter, needed: float) -> None:
         """Look whether the newest waiter may go. Nobody may before the alarm rings, if it is set."""
+        self._tell_waiter(waiter, needed)
         if not self._alarm.is_set:
             self._serve()
 
@@ -332,6 +330,12 @@ class Gate:
                 self._told_by or "no header yet",
                 self._queue.waiting,
             )
+
+    def _tell_waiter(self, waiter: Waiter, wait: float) -> None:
+        """Tell the hooks of a request's wait in the queue, once."""
+        if not waiter.is_told and (waiter.hooks or logger.isEnabledFor(logging.DEBUG)):
+            self._tell(wait, self._reason(), waiter.hooks)
+        waiter.is_told = True
 
     def _tell(self, wait: float, reason: str, hooks: Sequence[Hook]) -> None:
         logger.debug("waiting %.3f s for the limit (%s), %d in the queue", wait, reason, self._queue.waiting)

@@ -9,7 +9,9 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from periskope_async.events import Hook
 
 __all__ = ["WaitQueue", "Waiter"]
 
@@ -25,6 +27,10 @@ class Waiter(Struct, eq=False):
     """Its moment of joining, by the loop's clock."""
     is_bulk: bool
     """Whether it is a page of a walk, with more of the kind behind it, and not a call with somebody waiting for it."""
+    hooks: Sequence[Hook] = ()
+    """Whom to tell of its wait."""
+    is_told: bool = False
+    """Whether they were told."""
 
 
 class WaitQueue:

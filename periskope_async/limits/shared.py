@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from periskope_async.limits.gate import Entry
     from periskope_async.limits.headers import LimitHeaders
+    from periskope_async.limits.queue import Waiter
     from periskope_async.limits.rate import RateLimit
 
 __all__ = ["SharedLimiter"]
@@ -122,7 +123,10 @@ class SharedLimiter(Gate):
             raise ConfigError("a SharedLimiter needs an API key: lend it to a PeriskopeClient", parameter="limiter")
         return super()._bind()
 
-    def _on_join(self) -> None:
+    def _on_join(self, waiter: Waiter, needed: float) -> None:
+        if needed or self._is_lost:
+            self._tell_waiter(waiter, needed)
+        # Redis may let it go at once otherwise.
         self._serve()
 
     def _serve(self) -> None:
@@ -160,6 +164,7 @@ class SharedLimiter(Gate):
             now = loop.time()
             self._fail_impatient(now, now + (remote.wait_for(1, now) if remote.tickets else remote.closed_for(now)))
             self._serve()
+            self._tell_waiters()
             if self._queue.waiting > remote.tickets:
                 await self._pause(again)
 
@@ -213,6 +218,13 @@ class SharedLimiter(Gate):
         )
         self._start("rejoin", self._rejoin)
         self._serve()
+        self._tell_waiters()
+
+    def _tell_waiters(self) -> None:
+        """Tell those of their wait who were not let go at once."""
+        now = self._now()
+        for place, waiter in enumerate(self._queue, start=1):
+            self._tell_waiter(waiter, self._budget.wait_for(place, now))
 
     async def _rejoin(self) -> None:
         """Return to the shared budget when Redis is back."""

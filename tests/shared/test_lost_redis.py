@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from periskope_async import PeriskopeClient, RateLimit, SharedLimiter
+from periskope_async.events import Throttled
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.link import RedisLost
 from tests.limits.virtual import VirtualLoop
@@ -15,6 +16,8 @@ from tests.limits.virtual import VirtualLoop
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
     from typing import Self
+
+    from periskope_async.events import Event, Hook
 
 LIMIT, PROCESSES = 100, 4
 MICROSECONDS = 1_000_000
@@ -66,8 +69,8 @@ class Calls:
     async def __aexit__(self, *_: object) -> None:
         await self.limiter.__aexit__(None, None, None)
 
-    async def call(self) -> float:
-        permit = await self.limiter.acquire()
+    async def call(self, *hooks: Hook) -> float:
+        permit = await self.limiter.acquire(hooks=hooks)
         permit.sent()
         await asyncio.sleep(0.01)
         permit.answered(LimitHeaders(), status=200)
@@ -215,6 +218,26 @@ def test_a_slow_redis_costs_latency_and_not_the_limit() -> None:
             calls.redis.seconds = 0.1
             assert max(await calls.call_many(20)) <= 0.11
             assert calls.limiter.snapshot().limit == LIMIT
+
+    run(work())
+
+
+def test_only_those_are_told_of_a_wait_who_wait_for_the_limit() -> None:
+    """Asking Redis is no wait of the kind."""
+
+    async def work() -> None:
+        async with Calls() as calls:
+            told: list[Event] = []
+            for _ in range(3):
+                await calls.call(told.append)
+            assert not told
+            # One trip gives a quarter of the limit.
+            share = LIMIT // PROCESSES
+            await asyncio.gather(*(calls.call(told.append) for _ in range(share + 2)))
+            assert [event.waiting for event in told if isinstance(event, Throttled)] == [2, 2]
+            calls.redis.is_there = False
+            await calls.call(told.append)
+            assert len(told) == 3
 
     run(work())
 
