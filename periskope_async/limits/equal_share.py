@@ -27,6 +27,11 @@ class EqualShare(Ledger):
         # Each process goes once in several windows if there are more of them than requests in a window.
         super().__init__(assume=RateLimit(max(1, math.floor(part)), rate.window * math.ceil(max(1.0, 1 / part))))
 
+    @property
+    def is_used(self) -> bool:
+        """Whether any request has gone by it."""
+        return self._tokens.taken > 0
+
     def settle(
         self,
         token: Token,

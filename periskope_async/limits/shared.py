@@ -228,13 +228,15 @@ class SharedLimiter(Gate):
 
     async def _rejoin(self) -> None:
         """Return to the shared budget when Redis is back."""
-        self._remote.rejoin()
+        alone = self._budget
         wait = _FIRST_REJOIN_SECONDS
         while self._is_lost:
             await self._pause(wait)
             if self._is_closed:
                 return
             wait = min(2 * wait, _LAST_REJOIN_SECONDS)
+            if not isinstance(alone, EqualShare) or alone.is_used:
+                self._remote.rejoin()
             try:
                 await self._make_trip(0)
             except RedisLost:

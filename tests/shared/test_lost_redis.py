@@ -31,6 +31,8 @@ class FakeRedis:
         self.refuses_with: Exception | None = None
         self.seconds = 0.001
         self.trips = 0
+        self.standings: list[str] = []
+        """What the process has said of itself, with each question."""
         self.out: set[int] = set()
         """Numbers of the tickets that were given, and of which nothing was heard."""
 
@@ -48,7 +50,8 @@ class FakeRedis:
             # The one that settles: the news of each ticket stands behind fifteen others.
             self.out -= {int(token.partition(":")[2]) for token in args[15::2]}
             return word
-        _, first, wanted, *_ = args
+        _, first, wanted, _, _, _, standing, _ = args
+        self.standings.append(standing)
         given = range(first, first + min(wanted, LIMIT // PROCESSES))
         self.out |= set(given)
         return [*word, PROCESSES, 0, 100_000, self.trips, 0, LIMIT, LIMIT - len(given), *[now] * len(given)]
@@ -173,6 +176,26 @@ def test_it_returns_within_five_seconds(caplog: pytest.LogCaptureFixture) -> Non
             await asyncio.sleep(5.3)
             assert "with Redis" in repr(calls.limiter)
             assert caplog.text.count("Redis is back") == 1
+
+    run(work())
+
+
+@pytest.mark.parametrize(("sends", "standing"), [(True, "rejoins"), (False, "knows")])
+def test_only_what_was_sent_alone_closes_the_budget(standing: str, *, sends: bool) -> None:
+    """Else a process with a bad way to Redis would stop all others again and again, and want nothing itself."""
+
+    async def work() -> None:
+        async with Calls() as calls:
+            await calls.call()
+            calls.redis.is_there = False
+            calls.limiter._lose("no answer within 0.45 s")
+            if sends:
+                await calls.call()
+            await asyncio.sleep(3.0)
+            calls.redis.is_there = True
+            await asyncio.sleep(6.0)
+            assert "with Redis" in repr(calls.limiter)
+            assert calls.redis.standings[-1] == standing
 
     run(work())
 
