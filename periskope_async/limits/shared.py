@@ -52,8 +52,9 @@ class SharedLimiter(Gate):
 
     One trip to Redis reserves for all waiters of this process, and one tells how the requests ended. Neither is on the
     way of an answer. Redis may not answer within half a second. Then this process goes on with an equal share of the
-    last known limit, says so once at WARNING, and returns when Redis is back. Nobody may go for one window then, in
-    either direction. A ``max_wait`` below half a second leaves Redis that time to answer.
+    last known limit, says so once at WARNING, and returns when Redis is back. It lets one window pass first. At its
+    return all do, if it has sent requests meanwhile. A ``max_wait`` below half a second leaves Redis that time to
+    answer.
 
     Redis' clock must run forward, and Redis must not evict keys in use: choose ``noeviction`` or an ``lfu`` policy. An
     evicted budget is forgotten. It is taken to be spent for one window.
