@@ -183,7 +183,7 @@ class APIError(PeriskopeError):
     ) -> None:
         super().__init__(message, meta=meta)
         self.is_detour = is_detour
-        """Whether it is a redirect to another host for the time being, as a captive portal's is."""
+        """Whether it is a redirect elsewhere for the time being, as a captive portal's is."""
         self.status = status
         """HTTP status code."""
         self.code = code

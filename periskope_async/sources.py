@@ -65,7 +65,7 @@ class ListSource(Generic[R]):
             items=page.rows,
             keys=keys,
             identity=identity,
-            count=page.numbers.count if listing.counts_all else None,
+            count=page.numbers.count if listing.has_total else None,
             first_index=page.numbers.from_,
             meta=page.meta,
             # One id names one row; the answer is bare, or a list shorter than its page.

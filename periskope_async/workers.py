@@ -58,8 +58,10 @@ class ExportWorkers:
 
     Give ``self.worker`` to ``streaq run``. Another worker takes up a dead worker's job after ``idle_timeout`` seconds,
     behind its checkpoint. All workers share the limit over the same Redis. ``make_client`` gets it as ``limiter``; it
-    is also called without, for its API key. A folder is one export: for a later one give another folder, and start
-    workers for it. Jobs go only to workers with the same folder and API key.
+    is also called with None, here and without a running loop, for its API key.
+
+    A folder is one export: for a later one give another folder, and start workers for it. Jobs go only to workers with
+    the same folder and API key.
 
     The folder must be on a disk with locks visible to all machines: one machine's, or NFS 4. If its path is not the
     same on all of them, give each the same ``name``: it takes the place of the path.
@@ -89,7 +91,7 @@ class ExportWorkers:
         self.worker: Worker[PeriskopeClient] = Worker(
             redis_url,
             concurrency=1,
-            queue_name=_queue_name(make_client(), str(self._folder) if name is None else name),
+            queue_name=_queue_name(make_client(limiter=None), str(self._folder) if name is None else name),
             lifespan=lifespan,
             serializer=json.dumps,  # pickle would run anybody's code from Redis
             deserializer=json.loads,
@@ -105,7 +107,7 @@ class ExportWorkers:
 
         Raises ExportError if jobs failed, with the error of each.
         """
-        async with self._make_client() as client:
+        async with self._make_client(limiter=None) as client:
             paths = self._paths(client)
         await in_thread(parts_path, self._folder)
         async with self.worker:
@@ -123,17 +125,18 @@ class ExportWorkers:
 
     async def _warn_if_none_is_taken(self, tasks: Sequence[Task[..., str]]) -> None:
         """Say what to start if no job of this queue is begun: without workers they wait without end."""
-        for task in tasks[:1]:
-            try:
-                await task.result(timeout=timedelta(seconds=_SECONDS_UNTIL_TAKEN))
-            except TimeoutError:
-                if not await self.worker.get_tasks_by_status(TaskStatus.RUNNING, limit=1):
-                    logger.warning(
-                        "no worker has begun a job of %r within %g s; start one with the same folder (or name) and "
-                        "API key, as by: streaq run jobs:worker",
-                        str(self._folder),
-                        _SECONDS_UNTIL_TAKEN,
-                    )
+        if not tasks:
+            return
+        try:
+            await tasks[0].result(timeout=timedelta(seconds=_SECONDS_UNTIL_TAKEN))
+        except TimeoutError:
+            if not await self.worker.get_tasks_by_status(TaskStatus.RUNNING, limit=1):
+                logger.warning(
+                    "no worker has begun a job of %r within %g s; start one with the same folder (or name) and "
+                    "API key, as by: streaq run jobs:worker",
+                    str(self._folder),
+                    _SECONDS_UNTIL_TAKEN,
+                )
 
     async def _run(self, plan: str, source: str) -> str:
         """Export one source. Give why it failed: an exception would be no JSON."""

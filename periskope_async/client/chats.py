@@ -134,7 +134,7 @@ class ChatMethods(BaseClient):
                 "labels": inputs.optional_labels_text("labels", labels),
                 "custom_properties": None
                 if custom_properties is None
-                else inputs.text_map("custom_properties", custom_properties),
+                else inputs.mapping("custom_properties", custom_properties),
             }
         )
         target = f"/chats/{encoded(normal_chat_id(chat_id))}"

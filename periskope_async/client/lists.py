@@ -104,7 +104,7 @@ CHAT_NOTES = replace(NOTES, path="/chats/{chat_id}/notes")
 # https://docs.periskope.app/api-reference/reactions/get-reactions. The order is not documented; so it is with the lists
 # below. `count` is documented as the number of rows returned.
 REACTIONS = Listing(
-    path="/reactions", key="reactions", row=Reaction, identity=("reaction_id", "org_phone"), counts_all=False
+    path="/reactions", key="reactions", row=Reaction, identity=("reaction_id", "org_phone"), has_total=False
 )
 
 # https://docs.periskope.app/api-reference/contacts/get-contacts

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MessageMethods"]
 
-_VARIABLE = r"\{\{\s*([^{}]+?)\s*\}\}"
+_VARIABLE = r"\{\{([^{}]+)\}\}"
 _LOOK_AT = "list_queue_jobs and iter_messages(chat_id=…)"
 
 
@@ -246,7 +246,7 @@ def _variables(variables: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str
 
 def _check_filled(message: str, ids: list[str], filled: Mapping[str, Mapping[str, str]]) -> None:
     """Refuse a chat without a value for one of the message's variables: its text would go out as it stands."""
-    for name in re.findall(_VARIABLE, message):
+    for name in filter(None, map(str.strip, re.findall(_VARIABLE, message))):
         for chat_id in ids:
             if name not in filled.get(chat_id, {}):
                 raise ConfigError(

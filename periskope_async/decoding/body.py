@@ -22,7 +22,7 @@ _PIECE = 1 << 14
 LARGE = 64 * 1024
 _BYTES_A_MARK = 15
 _MARKS = (b",", b"[", b"{")
-# A prime: no row, and no list of equal values, has a length to fall in with it.
+# A prime: the lengths of rows and values rarely fall in with it.
 _BYTES_A_SAMPLE = 127
 
 # Patterns behind a backslash: half a pair, and a sound escape, either a whole pair or another one. Texts in no Latin

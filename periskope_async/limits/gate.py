@@ -180,15 +180,18 @@ class Gate:
     async def _wait_in_queue(
         self, loop: asyncio.AbstractEventLoop, now: float, *, is_retry: bool, is_bulk: bool, hooks: Sequence[Hook]
     ) -> Entry:
+        is_told = bool(hooks) or logger.isEnabledFor(logging.DEBUG)
         needed = self._budget.wait_for(1 if is_retry or self._max_wait is None else self._queue.waiting + 1, now)
         # Two clocks may have made the reset behind an estimate: the wait may be far shorter.
         is_sure = self._budget.is_window_sure or self._budget.closed_for(now) > self._patience
         if is_sure and needed > self._patience:
             raise self._too_long(needed)
-        waiter = Waiter(loop.create_future(), now, is_bulk, hooks)
+        waiter = Waiter(loop.create_future(), now, is_bulk)
         self._queue.join(waiter, at_head=is_retry)
-        self._on_join(waiter, needed)
+        self._on_join()
         try:
+            if is_told and await self._must_wait(waiter):
+                self._tell(max(needed, self._budget.wait_for(1, loop.time())), self._reason(), hooks)
             entry: Entry = await waiter.ready
         except asyncio.CancelledError:
             if self._queue.leave(waiter):
@@ -199,11 +202,14 @@ class Gate:
             raise
         return entry
 
-    def _on_join(self, waiter: Waiter, needed: float) -> None:
+    def _on_join(self) -> None:
         """Look whether the newest waiter may go. Nobody may before the alarm rings, if it is set."""
-        self._tell_waiter(waiter, needed)
         if not self._alarm.is_set:
             self._serve()
+
+    async def _must_wait(self, waiter: Waiter) -> bool:
+        """Whether a request has to wait for the limit. It is told in its own task and context."""
+        return not waiter.ready.done()
 
     def _serve(self) -> None:
         """Hand out the free tokens, and set the timer for the next ones."""
@@ -330,12 +336,6 @@ class Gate:
                 self._told_by or "no header yet",
                 self._queue.waiting,
             )
-
-    def _tell_waiter(self, waiter: Waiter, wait: float) -> None:
-        """Tell the hooks of a request's wait in the queue, once."""
-        if not waiter.is_told and (waiter.hooks or logger.isEnabledFor(logging.DEBUG)):
-            self._tell(wait, self._reason(), waiter.hooks)
-        waiter.is_told = True
 
     def _tell(self, wait: float, reason: str, hooks: Sequence[Hook]) -> None:
         logger.debug("waiting %.3f s for the limit (%s), %d in the queue", wait, reason, self._queue.waiting)

@@ -9,9 +9,7 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator, Sequence
-
-    from periskope_async.events import Hook
+    from collections.abc import Callable, Iterator
 
 __all__ = ["WaitQueue", "Waiter"]
 
@@ -27,10 +25,6 @@ class Waiter(Struct, eq=False):
     """Its moment of joining, by the loop's clock."""
     is_bulk: bool
     """Whether it is a page of a walk, with more of the kind behind it, and not a call with somebody waiting for it."""
-    hooks: Sequence[Hook] = ()
-    """Whom to tell of its wait."""
-    is_told: bool = False
-    """Whether they were told."""
 
 
 class WaitQueue:
@@ -88,6 +82,7 @@ class WaitQueue:
 
     def leave(self, waiter: Waiter) -> bool:
         """Give the place up after a cancel; False if the waiter had been served or failed by then."""
+        waiter.ready.cancel()
         if waiter.ready.cancelled():
             self.waiting -= 1
             return True

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from periskope_async.limits.budget import Budget
     from periskope_async.limits.gate import Entry
     from periskope_async.limits.headers import LimitHeaders
     from periskope_async.limits.queue import Waiter
@@ -85,6 +86,8 @@ class SharedLimiter(Gate):
         self._link = RedisLink(secret, prefix=prefix)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._closing = asyncio.Event()
+        self._word: asyncio.Future[None] | None = None
+        """Done when Redis has told who may go."""
 
     def use_key(self, api_key: Secret) -> None:
         """Name the budget after the API key; a client calls this. Raises ConfigError for a second key."""
@@ -124,11 +127,15 @@ class SharedLimiter(Gate):
             raise ConfigError("a SharedLimiter needs an API key: lend it to a PeriskopeClient", parameter="limiter")
         return super()._bind()
 
-    def _on_join(self, waiter: Waiter, needed: float) -> None:
-        if needed or self._is_lost:
-            self._tell_waiter(waiter, needed)
-        # Redis may let it go at once otherwise.
+    def _on_join(self) -> None:
         self._serve()
+
+    async def _must_wait(self, waiter: Waiter) -> bool:
+        if not (self._is_lost or self._budget.wait_for(1, self._now())):
+            # Redis may let it go at once.
+            self._word = self._word or asyncio.get_running_loop().create_future()
+            await asyncio.wait((waiter.ready, self._word), return_when=asyncio.FIRST_COMPLETED)
+        return not waiter.ready.done()
 
     def _serve(self) -> None:
         super()._serve()
@@ -165,7 +172,7 @@ class SharedLimiter(Gate):
             now = loop.time()
             self._fail_impatient(now, now + (remote.wait_for(1, now) if remote.tickets else remote.closed_for(now)))
             self._serve()
-            self._tell_waiters()
+            self._spread_word()
             if self._queue.waiting > remote.tickets:
                 await self._pause(again)
 
@@ -219,13 +226,13 @@ class SharedLimiter(Gate):
         )
         self._start("rejoin", self._rejoin)
         self._serve()
-        self._tell_waiters()
+        self._spread_word()
 
-    def _tell_waiters(self) -> None:
-        """Tell those of their wait who were not let go at once."""
-        now = self._now()
-        for place, waiter in enumerate(self._queue, start=1):
-            self._tell_waiter(waiter, self._budget.wait_for(place, now))
+    def _spread_word(self) -> None:
+        """Wake those who wait to hear whether they may go."""
+        if self._word is not None:
+            self._word.set_result(None)
+            self._word = None
 
     async def _rejoin(self) -> None:
         """Return to the shared budget when Redis is back."""
@@ -236,7 +243,7 @@ class SharedLimiter(Gate):
             if self._is_closed:
                 return
             wait = min(2 * wait, _LAST_REJOIN_SECONDS)
-            if not isinstance(alone, EqualShare) or alone.is_used:
+            if has_sent := _may_have_sent(alone):
                 self._remote.rejoin()
             try:
                 await self._make_trip(0)
@@ -246,6 +253,9 @@ class SharedLimiter(Gate):
             before = [task for name in ("ask", "tell") if (task := self._tasks.get(name)) and not task.done()]
             if before:
                 await asyncio.wait(before)
+            if not has_sent and _may_have_sent(alone):
+                # A request went during the trip, and Redis does not know of it.
+                continue
             self._budget = self._remote
             logger.warning("Redis is back: this process shares the limit again")
             self._serve()
@@ -290,3 +300,8 @@ class SharedLimiter(Gate):
         if task.cancelled() or (error := task.exception()) is None:
             return
         self._lose(str(error) if isinstance(error, RedisLost) else repr(error))
+
+
+def _may_have_sent(alone: Budget) -> bool:
+    """Whether requests may have gone without Redis."""
+    return not isinstance(alone, EqualShare) or alone.is_used

@@ -36,6 +36,7 @@ _ACCEPTED = 202
 _NO_CONTENT = 204
 # Accepted, no content, reset content, partial content: successes without a whole page.
 _WITHOUT_PAGE = frozenset({202, 204, 205, 206})
+_SCALAR = rb"\s*(null|true|false|-?[0-9][0-9.eE+-]*)\s*"
 _FIRST_BYTE = rb"(?s)(?:\xef\xbb\xbf)?\s*(.?)"
 
 
@@ -69,8 +70,7 @@ def foreign_error(
     found = re.match(_FIRST_BYTE, body)
     first = found[1] if found else b""
     if expects == "json or nothing":
-        is_empty = not first and (is_length_sure or meta.status == _NO_CONTENT)
-        if is_empty or body.strip() == b"null":
+        if not first and (is_length_sure or meta.status == _NO_CONTENT):
             return None
         expects = "json"
     is_svg = expects == "image" and "svg" in (meta.content_type or "")
@@ -80,7 +80,7 @@ def foreign_error(
         reason = "a success of this kind holds no page"
     elif not first:
         reason = "the answer is empty"
-    elif first == b"{" or (first in {b"[", b'"'} and "json" in (meta.content_type or "")):
+    elif first == b"{" or ("json" in (meta.content_type or "") and (first in b'["' or re.fullmatch(_SCALAR, body))):
         return None
     else:
         # Gateways send plain text, and some call it JSON.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
 
 from periskope_async.config import normal_phone
 from periskope_async.errors import ConfigError
@@ -16,9 +16,13 @@ from periskope_async.typed import pasted
 from periskope_async.wire.period import period
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from periskope_async.wire.period import Moment
 
-__all__ = ["ChatType", "SortBy", "SortOrder", "chat_filters", "normal_chat_id", "normal_label"]
+__all__ = ["ChatType", "SortBy", "SortOrder", "chat_filters", "normal_chat_id", "normal_label", "one_of"]
+
+T = TypeVar("T")
 
 SortBy: TypeAlias = Literal["created_at", "latest_message_timestamp"]
 SortOrder: TypeAlias = Literal["asc", "desc"]
@@ -47,10 +51,10 @@ def chat_filters(
 ) -> dict[str, str | None]:
     """Check the filters of a list of chats, and write them in the form of the wire. Raises ConfigError."""
     return {
-        "sort_by": _one_of("sort_by", sort_by, SortBy),
-        "sort_order": _one_of("sort_order", sort_order, SortOrder),
+        "sort_by": one_of("sort_by", sort_by, get_args(SortBy)),
+        "sort_order": one_of("sort_order", sort_order, get_args(SortOrder)),
         "chat_id": None if chat_id is None else normal_chat_id(chat_id),
-        "chat_type": _one_of("chat_type", chat_type, ChatType),
+        "chat_type": one_of("chat_type", chat_type, get_args(ChatType)),
         "label": None if label is None else normal_label(label),
         **period(start_time, end_time),
     }
@@ -96,12 +100,12 @@ def _text(name: str, value: str) -> str:
     return value.strip().strip("\ufeff").strip()
 
 
-def _one_of(name: str, value: str | None, choice: object) -> str | None:
+def one_of(name: str, value: T | None, allowed: Sequence[T]) -> T | None:
+    """Take one of the allowed words, or None. A member of an enum becomes the word that it equals."""
     if value is None:
         return None
-    allowed: tuple[str, ...] = get_args(choice)
     # pandas' NA has no truth, nor has what compares with it.
-    if not isinstance(value, str) or value not in allowed:  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(value, str) or value not in allowed:
         raise ConfigError(f"{name} is {value!r:.100}; it takes {' or '.join(map(repr, allowed))}", parameter=name)
     # An enum's member equals its word, but is written as its own name.
     return allowed[allowed.index(value)]

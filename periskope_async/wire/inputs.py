@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, cast
 
 import msgspec
 
 from periskope_async.config import normal_phone
 from periskope_async.errors import ConfigError
 from periskope_async.typed import is_number, is_whole, numpy_hint, pasted
-from periskope_async.wire.chats import normal_chat_id, normal_label
+from periskope_async.wire.chats import normal_chat_id, normal_label, one_of
 from periskope_async.wire.period import Moment, end_point, moment, point
 
 __all__ = [
@@ -48,7 +48,6 @@ __all__ = [
     "url",
 ]
 
-T = TypeVar("T")
 
 Words: TypeAlias = Sequence[str] | Iterable[str]
 
@@ -177,16 +176,6 @@ def email(name: str, value: str) -> str:
 def emails(name: str, values: Iterable[str]) -> list[str]:
     """Take several e-mail addresses."""
     return [email(name, value) for value in texts(name, values)]
-
-
-def one_of(name: str, value: T | None, allowed: Sequence[T]) -> T | None:
-    """Take one of the allowed values, or None. A member of an enum becomes the word that it equals."""
-    if value is None:
-        return None
-    # pandas' NA has no truth, nor has what compares with it.
-    if not isinstance(value, str) or value not in allowed:
-        raise ConfigError(f"{name} is {value!r:.100}; it takes {' or '.join(map(repr, allowed))}", parameter=name)
-    return allowed[allowed.index(value)]
 
 
 def instance(name: str, value: object, kind: type, what: str) -> None:

@@ -56,7 +56,7 @@ class Listing(Struct, Generic[T], frozen=True, kw_only=True, eq=False):
     """The filter for one row by its id; its answer may be the bare row."""
     says_updated_at: bool = False
     """Whether each row gives the time of its last change in ``updated_at``."""
-    counts_all: bool = True
+    has_total: bool = True
     """Whether ``count`` is the number of all rows, and not of the answer's. A walk takes no note of the latter."""
     max_limit: int = 2000
     """Max rows of a page. The server answers 422 to 10,000 ("Limit should be less than 2000")."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import itertools
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from periskope_async.export import export_chats
 from periskope_async.limits.permit import Permit
 from periskope_async.watch import Watch
 from tests.flow.raw_server import PAGE, head, raw_server
+from tests.limits.virtual import VirtualLoop
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -216,17 +218,6 @@ async def test_bytes_that_are_no_body_end(kind: str) -> None:
     assert caught.value.phase == "read"
 
 
-async def test_a_slow_body_may_take_many_times_the_patience() -> None:
-    async def answer(_: int, writer: asyncio.StreamWriter) -> None:
-        writer.write(head())
-        for byte in PAGE:
-            writer.write(bytes([byte]))
-            await asyncio.sleep(0.03)
-
-    async with raw_server(answer, timeout=Timeout(read=0.1), retry=1) as (_, client):
-        assert len((await client.list_chats()).chats) == 1
-
-
 class Line:
     """A connection that stands, and of which the kernel tells nothing."""
 
@@ -252,6 +243,37 @@ async def test_a_loop_held_up_is_no_silence(turns: int, *, is_ended: bool) -> No
         for _ in range(5):
             await asyncio.sleep(0)
     assert watching.end() is is_ended
+
+
+@pytest.mark.parametrize(("every", "ends_at"), [(0.9, None), (None, 11.0)], ids=["a slow body", "no byte of a body"])
+def test_bytes_extend_the_wait_for_a_body_tenfold(
+    every: float | None, ends_at: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many bytes may lie in a decompressor. The body itself may take as long as it likes."""
+    received = itertools.count()
+    monkeypatch.setattr("periskope_async.watch.bytes_received", lambda _: next(received))
+
+    async def work() -> float | None:
+        line: Any = Line()
+        loop = asyncio.get_running_loop()
+        watching = Watch(Permit(), patience=1.0)
+        watching.sent(line)
+        watching.head_came()
+        began = loop.time()
+        try:
+            for _ in range(40):
+                await asyncio.sleep(every or 1.0)
+                if every is not None:
+                    watching.heard()
+        except asyncio.CancelledError:
+            return loop.time() - began
+        finally:
+            watching.end()
+        return None
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        ended_at = runner.run(work())
+    assert ended_at == (ends_at and pytest.approx(ends_at, abs=0.2))
 
 
 @pytest.mark.parametrize("cancels", [0, 1, 2])

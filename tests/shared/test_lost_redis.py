@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from periskope_async import PeriskopeClient, RateLimit, SharedLimiter
+from periskope_async import ClosedError, PeriskopeClient, RateLimit, SharedLimiter
 from periskope_async.events import Throttled
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.link import RedisLost
@@ -261,6 +261,56 @@ def test_only_those_are_told_of_a_wait_who_wait_for_the_limit() -> None:
             calls.redis.is_there = False
             await calls.call(told.append)
             assert len(told) == 3
+
+    run(work())
+
+
+def test_each_is_told_of_its_wait_in_its_own_task() -> None:
+    """A hook for OpenTelemetry knows the request by its task, and logs know theirs by its context."""
+
+    async def work() -> None:
+        async with Calls() as calls:
+            told: list[asyncio.Task[Any] | None] = []
+            hook: Hook = lambda _: told.append(asyncio.current_task())  # noqa: E731 - one expression, in its place
+            tasks = [asyncio.create_task(calls.call(hook)) for _ in range(LIMIT)]
+            await asyncio.gather(*tasks)
+            assert len(told) == len(set(told)) == LIMIT - LIMIT // PROCESSES
+            assert set(told) <= set(tasks)
+
+    run(work())
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_one_who_waits_to_hear_of_redis_leaves_nothing_behind(*, is_cancelled: bool) -> None:
+    async def work() -> None:
+        async with Calls() as calls:
+            await calls.call()
+            calls.redis.seconds = 0.1
+            task = asyncio.create_task(calls.call(lambda _: None))
+            await asyncio.sleep(0.05)
+            task.cancel() if is_cancelled else calls.limiter.close()
+            with pytest.raises(asyncio.CancelledError if is_cancelled else ClosedError):
+                await task
+            assert not calls.limiter.snapshot().waiting
+
+    run(work())
+
+
+def test_a_request_sent_alone_during_the_trip_back_closes_the_budget_too() -> None:
+    async def work() -> None:
+        async with Calls() as calls:
+            await calls.call()
+            calls.redis.is_there = False
+            calls.limiter._lose("no answer within 0.45 s")
+            await asyncio.sleep(3.0)
+            calls.redis.is_there, calls.redis.seconds = True, 0.4
+            trips = calls.redis.trips
+            for _ in range(1_000):
+                await asyncio.sleep(0.01 if calls.redis.trips == trips else 0)
+            await calls.call()
+            await asyncio.sleep(12.0)
+            assert "with Redis" in repr(calls.limiter)
+            assert calls.redis.standings[-1] == "rejoins"
 
     run(work())
 
