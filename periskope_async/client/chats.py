@@ -116,7 +116,7 @@ class ChatMethods(BaseClient):
         *,
         assigned_to: str | None = None,
         labels: Words | None = None,
-        custom_properties: Mapping[str, str] | None = None,
+        custom_properties: Mapping[str, Any] | None = None,
         phone: str | None = None,
     ) -> Chat:
         """Change a chat, and get it as it is now. None keeps a value.
