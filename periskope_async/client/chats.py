@@ -16,7 +16,7 @@ from periskope_async.wire.chats import chat_filters, normal_chat_id
 from periskope_async.wire.request import Request, encoded
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from typing import Any, Unpack
 
     from periskope_async.cache import PageCache
     from periskope_async.client.base import WalkParams
