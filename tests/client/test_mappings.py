@@ -94,9 +94,7 @@ async def test_values_for_all_or_none_at_all(variables: Any) -> None:
 async def test_custom_properties_can_be_written_as_they_were_read() -> None:
     """A property of the console may be a number, and answers give it as one."""
     properties = {"Plan": "gold", "Seats": 5, "Trial": False, "Owner": None}
-    async with cutting_server(writes=answer("200 OK", b'{"chat_id":"1@c.us","org_phone":"2@c.us"}')) as (
-        server,
-        client,
-    ):
+    chat = b'{"chat_id":"1@c.us","org_phone":"2@c.us"}'
+    async with cutting_server(writes=answer("200 OK", chat)) as (server, client):
         await client.update_chat(CHAT, custom_properties=properties)
         assert msgspec.json.decode(server.bodies[0])["custom_properties"] == properties
