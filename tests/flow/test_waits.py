@@ -251,7 +251,11 @@ def test_bytes_extend_the_wait_for_a_body_tenfold(
 ) -> None:
     """Many bytes may lie in a decompressor. The body itself may take as long as it likes."""
     received = itertools.count()
-    monkeypatch.setattr("periskope_async.watch.bytes_received", lambda _: next(received))
+
+    def bytes_received(_: object) -> int:
+        return next(received)
+
+    monkeypatch.setattr("periskope_async.watch.bytes_received", bytes_received)
 
     async def work() -> float | None:
         line: Any = Line()
