@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -215,7 +216,7 @@ class _Base:
         return f"{insert} ON CONFLICT ({', '.join(table.key)}) DO {action}"
 
 
-class _File(_Base):
+class _File(_Base, ABC):
     """A database in a file, with a lock beside it."""
 
     def __init__(self, path: Path) -> None:
@@ -248,9 +249,9 @@ class _File(_Base):
         super().close()
         self._lock.release()
 
+    @abstractmethod
     def _open(self, tables: Sequence[Table]) -> None:
         """Open the locked database and check it."""
-        raise NotImplementedError
 
 
 class SQLite(_File):
@@ -325,11 +326,7 @@ class DuckDB(_File):
         self._errors = (OSError, duckdb.Error)
 
     def _open(self, tables: Sequence[Table]) -> None:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": "1GB",
-            "threads": 1,
-            "autoinstall_known_extensions": False,
-        }
+        config: dict[str, Any] = {"memory_limit": "1GB", "threads": 1, "autoinstall_known_extensions": False}
         self._connection = self._duckdb.connect(self._path, config=config)
         self._refuse_others(tables)
         self.execute("SET TimeZone = 'UTC'")
