@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, U
 import msgspec
 from msgspec import Raw, Struct
 
-from periskope_async.decoding.body import has_surrogate, mend
+from periskope_async.decoding.body import has_surrogate, is_dense, mend
 from periskope_async.decoding.repair import Unreadable, repair
 from periskope_async.models.message import Message
 from periskope_async.models.part import Part, read_custom
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["ROWS_A_STEP", "Batch", "Column", "Kind", "Table", "batches_of", "table_of"]
 
 P = TypeVar("P", bound=Part)
+T = TypeVar("T")
 
 Kind: TypeAlias = Literal["text", "integer", "real", "boolean", "time", "texts", "json"]
 """``texts`` is a list of texts, ``json`` a map or an object as its JSON text."""
@@ -110,17 +111,20 @@ def batches_of(
 
 def _decoded(row: type[Part], rows: Sequence[bytes], text: bytes) -> list[Part]:
     many, one = _decoders(row)
-    try:
-        return many.decode(text)
-    except _UNREAD:
-        return [_decoded_one(row, one, text) for text in rows]
+    if (found := _decoded_plain(many, text)) is not None:
+        return found
+    return [_decoded_plain(one, text) or _repaired(row, text) for text in rows]
 
 
-def _decoded_one(row: type[Part], decoder: msgspec.json.Decoder[Part], text: bytes) -> Part:
+def _decoded_plain(decoder: msgspec.json.Decoder[T], text: bytes) -> T | None:
+    """Decode rows in one go; None for an odd value, or for text that would take many times its memory."""
     try:
-        return decoder.decode(text)
+        return None if is_dense(text) else decoder.decode(text)
     except _UNREAD:
-        pass
+        return None
+
+
+def _repaired(row: type[Part], text: bytes) -> Part:
     try:
         return _without_unset(repair(row, mend(text), "$"))
     except Unreadable:

@@ -69,14 +69,13 @@ def foreign_error(
         return None
     found = re.match(_FIRST_BYTE, body)
     first = found[1] if found else b""
-    if expects == "json or nothing":
-        if not first and (is_length_sure or meta.status == _NO_CONTENT):
-            return None
-        expects = "json"
-    is_svg = expects == "image" and "svg" in (meta.content_type or "")
-    if expects != "json" and (first == b"<") == is_svg and (first or expects == "nothing"):
+    if not first and expects == "json or nothing" and (is_length_sure or meta.status == _NO_CONTENT):
         return None
-    if expects == "json" and not may_hold:
+    is_json = expects in {"json", "json or nothing"}
+    is_svg = expects == "image" and "svg" in (meta.content_type or "")
+    if not is_json and (first == b"<") == is_svg and (first or expects == "nothing"):
+        return None
+    if is_json and not may_hold:
         reason = "a success of this kind holds no page"
     elif not first:
         reason = "the answer is empty"

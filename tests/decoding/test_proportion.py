@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from periskope_async.client.lists import CHATS
 from periskope_async.decoding.body import mend
 from periskope_async.decoding.envelope import UNREAD
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.meta import ResponseMeta
 from periskope_async.models.part import Part
+from periskope_async.tables.columns import batches_of, table_of
+
 from tests.decoding.test_variants import FULL, PLACES, get, variant
 from tests.reading import READER, at_once, read_chat, read_chat_page, read_raw_page
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from periskope_async.models import Chat
 
 META = ResponseMeta(status=200)
+TABLE = table_of(CHATS)
 SIZE = 100_000
 MOST = 6
 FIXED = 32 * 1024
@@ -175,6 +179,21 @@ def test_a_dense_value_holds_nobody_up(kind: str, field: str) -> None:
     read_chat(row)
     at_once(READER.page(b'{"chats":[%s]}' % row, META, "late"))
     assert time.process_time() - began <= 3 * 0.1 * max(1.0, len(row) / 1e6)
+
+
+@pytest.mark.parametrize("kind", DENSE)
+def test_a_dense_value_in_a_column_takes_little_memory(kind: str) -> None:
+    """In a file's tables too: a row goes there without a look at its typed fields before."""
+    row = b'{"chat_id":"a","closed_at":%s,"chat_name":"b"}' % DENSE[kind]
+
+    def read(text: bytes) -> list[list[Any]]:
+        (batch,) = batches_of(TABLE, [text])
+        return batch.values
+
+    read(row)
+    assert peak_of(row, read) <= MOST
+    named = dict(zip((column.name for column in TABLE.columns), read(row), strict=True))
+    assert (named["chat_name"], named["closed_at"]) == (["b"], [None])
 
 
 def test_a_large_value_of_no_use_is_kept_as_text() -> None:
