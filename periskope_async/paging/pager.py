@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from periskope_async.arrow import ArrowBatches, arrow_table
 from periskope_async.decoding.late_rows import next_batch
 from periskope_async.errors import ConfigError
 from periskope_async.paging.handover import Handover
@@ -18,12 +19,11 @@ from periskope_async.paging.report import WalkReport
 from periskope_async.paging.resume import Place, read_token
 from periskope_async.paging.run import WalkRun
 from periskope_async.paging.walk import Walk
-from periskope_async.tables.walked import arrow_batches, arrow_table
 from periskope_async.turns import give_way
 from periskope_async.typed import is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -90,8 +90,8 @@ class Pager(Generic[T]):
     row sends the first request. A walk may wait for the limit. It raises the errors of a request, and PaginationError.
 
     Several tasks may share one walk: give each of them the same iterator, ``rows = aiter(pager)``. Each row goes to one
-    of them, and so does each page of ``pager.pages()``. A task cancelled in its wait takes no row with it. An error
-    goes to every waiting task; the next call tries the same page again.
+    of them, and so do the pages of :meth:`pages` and :meth:`arrow_batches`. A task cancelled in its wait takes no row
+    with it. An error goes to every waiting task; the next call tries the same page again.
 
     A ``break`` gives up the pages in flight at once; ``async with pager:`` also waits until their connections are free.
     """
@@ -145,13 +145,13 @@ class Pager(Generic[T]):
                 rows += page.items
         return rows
 
-    def arrow_batches(self, rows: int = 20_000) -> AsyncGenerator[Any]:
-        """Walk, and give ``pyarrow.RecordBatch`` objects of ``rows`` rows, the last one of fewer.
+    def arrow_batches(self, rows: int = 20_000) -> ArrowBatches:
+        """Begin a fresh walk that gives ``pyarrow.RecordBatch`` objects of ``rows`` rows, the last one of fewer.
 
         Polars, DuckDB and pandas take them without a copy. The columns are those of a Parquet export, ``raw_json``
         among them. Needs pyarrow (the extra ``parquet``). Raises ConfigError, and the errors of iterating.
         """
-        return arrow_batches(self.listing, self._raw_pages, rows)
+        return ArrowBatches(self.listing, self._raw_pages, rows=rows)
 
     async def to_arrow(self) -> Any:
         """Walk, and give all rows as one ``pyarrow.Table``; see :meth:`arrow_batches`."""
@@ -210,26 +210,26 @@ class Pager(Generic[T]):
         return f"<Pager {self._report.rows_placed} rows placed, {self._report.why}>"
 
     def _raw_pages(self) -> Any:
-        return _Pages(*self._begin(self._raw() if self._raw is not None else None))
+        return _Pages(*self._begin(self._raw and self._raw()))
 
     def _begin(self, source: Source[Any] | None = None, *, are_rows_late: bool = False) -> tuple[WalkRun[T], Handover]:
-        walk = self.options.walk()
         run = WalkRun(
-            walk,
+            self.options.walk(),
             source or self._source,
             prefetch=self.options.prefetch,
             hooks=self._hooks,
             leaving=self._leaving,
             are_rows_late=are_rows_late,
         )
-        self._report = walk.report
+        self._report = run.walk.report
         self._handover = self.options.handover()
         self._runs.add(run)
         return run, self._handover
 
     def _with(self, **changes: Any) -> Pager[T]:
-        options = replace(self.options, **changes)
-        return Pager(self._source, options, hooks=self._hooks, raw=self._raw, listing=self.listing)
+        return Pager(
+            self._source, replace(self.options, **changes), hooks=self._hooks, raw=self._raw, listing=self.listing
+        )
 
 
 class _Iterator(Generic[T]):

@@ -9,15 +9,15 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from periskope_async.models.times import in_zone
-from periskope_async.tables.columns import batches_of, table_of
+from periskope_async.tables.columns import table_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from periskope_async.tables.columns import Batch, Kind, Table
     from periskope_async.wire.listing import Listing
 
-__all__ = ["arrow_batches", "pa", "record_batches", "row_groups", "schema_of", "table"]
+__all__ = ["pa", "record_batch", "record_batches", "row_groups", "schema_of", "table"]
 
 # pyarrow comes without types.
 pa: Any = import_module("pyarrow")
@@ -53,7 +53,7 @@ def row_groups(table: Table, batches: Iterable[Batch], *, rows: int) -> Iterator
     pending: list[Any] = []
     held = 0
     for batch in batches:
-        some = _record_batch(schema, batch)
+        some = record_batch(schema, batch)
         while held + len(some) >= rows:
             pending.append(some.slice(0, rows - held))
             some = some.slice(rows - held)
@@ -66,49 +66,13 @@ def row_groups(table: Table, batches: Iterable[Batch], *, rows: int) -> Iterator
         yield pending
 
 
-async def arrow_batches(
-    listing: Listing[Any], pages: AsyncIterator[Sequence[bytes]], rows: int = 20_000
-) -> AsyncIterator[Any]:
-    """Turn pages of original bytes into record batches of ``rows`` rows; the last one may be shorter."""
-    table = table_of(listing)
-    pending: list[Batch] = []
-    async for page in pages:
-        pending += batches_of(table, page)
-        if sum(map(len, pending)) >= rows:
-            *full, rest = record_batches(table, pending, rows=rows)
-            for batch in full:
-                yield batch
-            if len(rest) == rows:
-                yield rest
-                pending = []
-            else:
-                pending = _last_rows(pending, len(rest))
-    for batch in record_batches(table, pending, rows=rows):
-        yield batch
-
-
 def table(listing: Listing[Any], batches: Sequence[Any]) -> Any:
     """Join record batches into one table. There may be none."""
     return pa.Table.from_batches(batches, schema_of(table_of(listing)))
 
 
-def _last_rows(batches: list[Batch], rows: int) -> list[Batch]:
-    kept: list[Batch] = []
-    for batch in reversed(batches):
-        if rows <= 0:
-            break
-        start = max(0, len(batch) - rows)
-        rows -= len(batch)
-        kept.insert(
-            0,
-            type(batch)(
-                [column[start:] for column in batch.values], batch.raw[start:], batch.source, batch.gone_at[start:]
-            ),
-        )
-    return kept
-
-
-def _record_batch(schema: Any, batch: Batch) -> Any:
+def record_batch(schema: Any, batch: Batch) -> Any:
+    """Give a small record batch."""
     columns: list[Any] = [*batch.values, [batch.source] * len(batch), batch.gone_at]
     arrays = [_array(column, field.type) for column, field in zip(columns, schema, strict=False)]
     return pa.RecordBatch.from_arrays([*arrays, _texts(batch.raw)], schema=schema)

@@ -17,7 +17,6 @@ from periskope_async.decoding.repair import Unreadable
 from periskope_async.meta import ResponseMeta
 from periskope_async.models.part import Part
 from periskope_async.tables.columns import batches_of, table_of
-
 from tests.decoding.test_variants import FULL, PLACES, get, variant
 from tests.reading import READER, at_once, read_chat, read_chat_page, read_raw_page
 

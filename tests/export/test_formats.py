@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from periskope_async.client.lists import CHATS
-from periskope_async.errors import AuthenticationError, ConfigError, ExportError
+from periskope_async.errors import AuthenticationError, ExportError
 from periskope_async.export import export, sqlite_file
 from periskope_async.export.compression import opened
 from periskope_async.export.formats import format_of
@@ -235,31 +235,6 @@ def test_raw_json_that_is_no_utf_8_is_a_text_all_the_same() -> None:
     (batch,) = arrow.record_batches(table, batches_of(table, rows), rows=10)
     assert batch["raw_json"].to_pylist() == [row.decode(errors="replace") for row in rows]
     assert batch["chat_id"].to_pylist() == ["1@c.us", "2@c.us", "3@c.us"]
-
-
-async def test_arrow_without_a_file() -> None:
-    pytest.importorskip("pyarrow", reason="pyarrow has no wheel for every Python")
-    async with connected() as (sandbox, client):
-        pager = client.iter_chats(page_size=150)
-        table = await pager.to_arrow()
-        assert (pager.report.complete, pager.report.rows_placed) == (True, 700)
-        sizes = [len(batch) async for batch in pager.arrow_batches(200)]
-        assert table["chat_id"].to_pylist() == sandbox.chat_ids()
-        none = await client.iter_chats(max_items=0).to_arrow()
-        contacts = await client.iter_contacts().to_arrow()
-    assert sizes == [200, 200, 200, 100]
-    assert (none.num_rows, none.schema) == (0, table.schema)
-    assert "contact_id" in contacts.column_names
-
-
-async def test_arrow_refuses_what_cannot_be() -> None:
-    pytest.importorskip("pyarrow", reason="pyarrow has no wheel for every Python")
-    async with connected() as (sandbox, client):
-        with pytest.raises(ConfigError, match="rows is 0"):
-            await anext(client.iter_chats().arrow_batches(0))
-        with pytest.raises(ConfigError, match="no columns"):
-            await client.iter_chats().raw().to_arrow()
-        assert not sandbox.requests
 
 
 async def test_a_conversion_that_fails_keeps_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

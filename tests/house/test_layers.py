@@ -37,6 +37,7 @@ FLOORS = [
     {"session"},
     {"realtime"},
     {"tables"},
+    {"arrow"},
     {"paging"},
     {"sources"},
     {"media"},
