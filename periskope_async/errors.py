@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING, Any
 from periskope_async.printable import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from periskope_async.meta import ResponseMeta
 
@@ -192,6 +192,15 @@ class APIError(PeriskopeError):
         """The wrong parameters, each with the server's reason on one line of a few hundred characters."""
         self.body = body
         """The answer's body as it came."""
+
+    def is_about(self, parameter: str) -> bool:
+        """Whether it names a parameter, in lower case."""
+        return are_about(parameter, self.fields)
+
+
+def are_about(parameter: str, fields: Iterable[str]) -> bool:
+    """Whether wrong fields name a parameter: plainly, or as the newest answers do, with its place (``query.limit``)."""
+    return any(name.lower().rpartition(".")[2] == parameter for name in fields)
 
 
 class AuthenticationError(APIError):

@@ -161,11 +161,22 @@ class SessionManager:
     async def close(self) -> None:
         """Close everything owned. Waiting and running calls end with ClosedError. May be called twice, also at once.
 
-        A cancel during the wait for those calls does not keep it from closing.
+        A cancel during the wait for those calls does not keep it from closing. Raises WrongLoopError.
         """
-        self._is_closed = True
         if self._pid not in {None, os.getpid()}:
             # The calls and the sockets are the parent's after a fork: closing them would shut down its connections.
+            self._is_closed = True
+            return
+        if self._loop not in {None, asyncio.get_running_loop()} and not self._is_loop_over:
+            raise WrongLoopError(
+                "this client was used in another event loop, and its calls and connections live there; close it there, "
+                "from another thread with asyncio.run_coroutine_threadsafe(client.close(), loop).result()"
+            )
+        self._is_closed = True
+        if self._is_loop_over:
+            # Nothing runs there any more, so there is nothing to wait for.
+            if self._owns_session and self._session is not None:
+                await self._session.close()
             return
         if self._closing is not None:
             self._closing.set()
@@ -178,6 +189,10 @@ class SessionManager:
                 await closing
             if self._owns_session and self._session is not None:
                 await self._session.close()
+
+    @property
+    def _is_loop_over(self) -> bool:
+        return self._loop is not None and self._loop.is_closed()
 
     async def _end_calls(self) -> None:
         """Cancel the running calls, and wait until they have let go of their connections and places in the queue."""

@@ -50,7 +50,7 @@ def hinting_at_phones() -> Generator[None]:
     try:
         yield
     except ValidationError as error:
-        if any(name.lower() == "x-phone" for name in error.fields):
+        if error.is_about("x-phone"):
             error.add_note("this list is kept phone by phone: --all-phones exports that of each")
         raise
 

@@ -62,7 +62,14 @@ class Repeat(Struct, frozen=True, kw_only=True):
         name = None if self.timezone is None else _zone_name(self.timezone)
         zone = None if name is None else _zone(name)
         if name is not None and self.ends is not None:
-            _refuse_naive("ends", inputs.moment("ends", self.ends), name)
+            ends = inputs.moment("ends", self.ends)
+            _refuse_naive("ends", ends, name)
+            if zone is None and not isinstance(ends, datetime):
+                raise ConfigError(
+                    f"ends {ends} is a whole day in {name}, and this machine knows no time zones: "
+                    "pip install tzdata, or give a time with its zone, such as 2027-01-04T23:59:59+05:30",
+                    parameter="ends",
+                )
         values = {
             "repeat_interval": self.interval,
             "repeat_value": self.every,

@@ -87,7 +87,7 @@ class SentMessage:
         try:
             return await self._look()
         except ValidationError as error:
-            if self._phone is not None or not any(name.lower() == "x-phone" for name in error.fields):
+            if self._phone is not None or not error.is_about("x-phone"):
                 raise
             raise ConfigError(
                 f"{self!r} was sent, but the server did not tell by which phone, and asks for one; "

@@ -90,7 +90,7 @@ class WalkRun(Generic[T]):
                 # The size of the page may be the cause. A walk that chose it can do with less.
                 await self._drop()
                 self._check_open()
-                is_refused = isinstance(error, ValidationError) and "limit" in error.fields
+                is_refused = isinstance(error, ValidationError) and error.is_about("limit")
                 if not self.walk.ask_for_less(ask, is_refused=is_refused):
                     raise
                 continue

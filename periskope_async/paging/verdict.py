@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Sequel", "Total", "Verdict"]
 
 _RESUMED = "it was resumed: what was read before the cut is not known any more"
-_NOT_COUNTED = "the server did not count the rows in every answer, so nothing tells whether all were met"
+_NOT_COUNTED = "not every answer told how many rows the list has, so nothing tells whether all were met"
 _COUNTED_FEWER = "the server counted fewer rows than it gave, so its count is not the number of all rows"
 _FROM_OFFSET = "rows may stand before the offset, where it did not read"
 # In Unix seconds, within the years of a datetime: only a row without a time of change may have changed then.

@@ -79,7 +79,7 @@ class Walk:
         self._verdict = Verdict(self.report, order=order, offset=base, is_resumed=self._search is not None)
         self._sequel = Sequel(self.report, self._verdict, self._cursor, order)
         if max_items == 0:
-            self._finish(complete=False, why="max_items is 0")
+            self._finish(complete=None, why="max_items is 0")
 
     @property
     def is_over(self) -> bool:
@@ -136,7 +136,8 @@ class Walk:
         self.report.rows_placed += len(fresh)
         self.report.caught_up += 0 if ask.phase is Phase.FIRST else len(fresh)
         if self._wanted() <= 0:
-            is_more = self._verdict.total.is_known and self._verdict.total.latest > self.report.rows_placed
+            total, met = self._verdict.total, self._cursor.base + self.report.rows_placed
+            is_more = self._search is None and total.is_known and total.latest > met
             self._finish(complete=False if is_more else None, why=f"stopped at max_items={self._max_items}")
         elif self._advance(ask, page, fresh):
             self._end_phase()
@@ -210,8 +211,7 @@ class Walk:
             self._sequel.head.record(page, fresh)
             return self._sequel.head.is_over
         cursor, verdict, total = self._cursor, self._verdict, self._verdict.total
-        rows, before = len(page.keys), cursor.end
-        end = ask.offset + rows
+        rows, before, end = len(page.keys), cursor.end, ask.offset + len(page.keys)
         is_short, was_short = cursor.record(ask, rows)
         is_told = is_short and page.count == end and (total.is_known or self._consistency != "exact")
         # The first page after an offset may be cut short, right at the end of a count too low.

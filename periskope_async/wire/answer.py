@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from periskope_async.decoding.objects import is_cut_image
 from periskope_async.decoding.repair import Unreadable
-from periskope_async.errors import APIError, AuthenticationError, BodyError, DecodeError, error_for_status
+from periskope_async.errors import APIError, AuthenticationError, BodyError, DecodeError, are_about, error_for_status
 from periskope_async.limits.headers import parse_limit_headers
 from periskope_async.meta import ResponseMeta
 from periskope_async.printable import one_line
@@ -128,7 +128,7 @@ def status_error(meta: ResponseMeta, body: bytes, request: Request) -> APIError:
     message = one_line(message, limit=_MOST_REASON)
     if kind is AuthenticationError:
         message = f"{message}. {_likely_cause(message, request)}"
-    elif request.phone is None and any(name.lower() == "x-phone" for name in said.fields):
+    elif request.phone is None and are_about("x-phone", said.fields):
         message = f"{message}; {PHONE_HINT}"
     head = f"{meta.status} {said.code}" if said.code else str(meta.status)
     return kind(

@@ -88,9 +88,11 @@ async def test_no_zone_is_refused_where_none_is_known(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(scheduled, "ZoneInfo", NoZone)
     monkeypatch.setattr(scheduled, "available_timezones", set)
-    config = await sent(AT, Repeat(interval="day", ends="2027-03-03", timezone="Any/Name"))
+    config = await sent(AT, Repeat(interval="day", ends="2027-03-03T09:00:00+05:30", timezone="Any/Name"))
     assert config["timezone"] == "Any/Name"
-    assert config["repeat_ends"] == "2027-03-03T23:59:59.999Z"
+    assert config["repeat_ends"] == "2027-03-03T03:30:00Z"
+    bare = Repeat(interval="day", ends="2027-03-03", timezone="Any/Name")
+    await refused(AT, bare, "a whole day in Any/Name, .* pip install tzdata", is_update=False)
 
 
 async def test_a_zone_without_a_name_is_refused() -> None:

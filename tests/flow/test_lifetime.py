@@ -208,6 +208,38 @@ def test_a_second_loop_is_told_what_to_do() -> None:
         asyncio.run(main(client, Sandbox(chats=3)))
 
 
+def test_closing_in_another_loop_is_told_what_to_do() -> None:
+    """The loop may run in another thread; a call there would never be waited to its end from here."""
+
+    async def main() -> None:
+        async with Sandbox(chats=3) as sandbox:
+            sandbox.script(Slow(60))
+            began = asyncio.Event()
+            client = PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url, hooks=[lambda _: began.set()])
+            call = asyncio.ensure_future(client.list_chats(limit=1))
+            await began.wait()
+            with pytest.raises(WrongLoopError, match="run_coroutine_threadsafe"):
+                await asyncio.to_thread(asyncio.run, client.close())
+            await client.close()
+            with pytest.raises(ClosedError):
+                await call
+
+    asyncio.run(main())
+
+
+def test_a_client_of_an_ended_loop_closes_in_another() -> None:
+    async def ask(client: PeriskopeClient, sandbox: Sandbox) -> None:
+        async with sandbox:
+            client._config = client._manager._config = _with_url(client, sandbox)
+            await client.list_chats(limit=1)
+
+    client = PeriskopeClient("key", base_url="http://127.0.0.1:1/v1")
+    asyncio.run(ask(client, Sandbox(chats=3)))
+    asyncio.run(client.close())
+    assert client._manager._session is not None
+    assert client._manager._session.closed
+
+
 def _with_url(client: PeriskopeClient, sandbox: Sandbox) -> Any:
     from msgspec.structs import replace
 

@@ -38,7 +38,19 @@ async def test_max_items_asks_for_no_more_pages_than_it_needs(opened: Opened, ma
         pager = client.iter_chats(page_size=100, max_items=max_items)
         assert len(await pager.collect()) == min(250, max_items)
         assert len(sandbox.requests) == requests
-        assert pager.report.complete is (None if max_items == 250 else max_items > 250)
+        assert pager.report.complete is (None if max_items in {0, 250} else max_items > 250)
+
+
+async def test_max_items_to_the_end_of_a_list_leaves_none_missing(opened: Opened) -> None:
+    async with opened() as (_, client):
+        pager = client.iter_chats(offset=150, max_items=100)
+        assert (len(await pager.collect()), pager.report.complete) == (100, None)
+        pager = client.iter_chats(max_items=250, page_size=100)
+        rows = aiter(pager)
+        for _ in range(120):
+            await anext(rows)
+        rest = pager.resuming(pager.token)
+        assert (len(await rest.collect()), rest.report.complete) == (130, None)
 
 
 async def test_pages_hold_only_what_is_new(opened: Opened) -> None:

@@ -34,8 +34,9 @@ async def test_the_phone_of_the_sent_message_itself(nothing_left_over: None) -> 
         assert b"x-phone: 919876543210\r\n" in server.requests[1]
 
 
-async def test_nobody_tells_the_phone(nothing_left_over: None) -> None:
-    refused = answer("422 Unprocessable Entity", REFUSAL)
+@pytest.mark.parametrize("place", [b"", b"headers."])
+async def test_nobody_tells_the_phone(nothing_left_over: None, place: bytes) -> None:
+    refused = answer("422 Unprocessable Entity", REFUSAL.replace(b'"x-phone"', b'"%sx-phone"' % place))
     async with cutting_server(writes=[answer("200 OK", SENT), refused]) as (server, client):
         sent = await client.send_message("1@c.us", "Hello")
         with pytest.raises(ConfigError, match=r"unique_id='u'.* was sent, but .* phone=…"):
