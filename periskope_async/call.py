@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -128,7 +128,7 @@ class Call(Struct, kw_only=True):
             raise self.outcome_unknown(failure) from failure
         self.permit = None
         if self.closing.is_set():
-            raise ClosedError(f"the client was closed during {self._what}") from failure
+            raise ClosedError(f"the client was closed during {self.request.name}") from failure
         wait = next_wait(
             self.config.retry,
             is_write=self.request.is_write,
@@ -143,8 +143,8 @@ class Call(Struct, kw_only=True):
             # The limiter holds everyone for it. A wait here would be the second one.
             wait = 0.0
         said = one_line(failure.message, limit=_LOGGED_CHARACTERS)
-        logger.warning("%s: try %d failed, next in %.2f s: %s", self._what, self.tries, wait, said)
-        self._announce_retry(wait, failure)
+        logger.warning("%s: try %d failed, next in %.2f s: %s", self.request.name, self.tries, wait, said)
+        self._tell(Retried, wait=wait, error=failure)
         return wait
 
     @property
@@ -162,7 +162,7 @@ class Call(Struct, kw_only=True):
         look_at = self.request.look_at
         advice = f"look at {look_at} before you send it again" if look_at else "find out before you send it again"
         return OutcomeUnknown(
-            f"{self._what}: {known}; {advice} ({cause.message})",
+            f"{self.request.name}: {known}; {advice} ({cause.message})",
             method=self.request.method,
             target=self.request.target,
             look_at=look_at,
@@ -214,16 +214,7 @@ class Call(Struct, kw_only=True):
         try:
             slot = self._slot(url)
             if self.hooks:
-                announce(
-                    self.hooks,
-                    RequestSent(
-                        method=request.method,
-                        target=request.target,
-                        attempt=self.tries,
-                        url=str(url),
-                        waited=permit.seconds_waited,
-                    ),
-                )
+                self._tell(RequestSent, url=str(url), waited=permit.seconds_waited)
             answer = await exchange(
                 self.session,
                 request,
@@ -237,15 +228,11 @@ class Call(Struct, kw_only=True):
             )
         except BaseException as error:
             hide_frames(error)
-            if self.hooks:
-                announce(
-                    self.hooks,
-                    RequestFailed(method=request.method, target=request.target, attempt=self.tries, error=error),
-                )
+            self._tell(RequestFailed, error=error)
             if isinstance(error, asyncio.CancelledError) and self.account is not None and not permit.was_sent:
                 self.account.requests -= 1
             if isinstance(error, asyncio.CancelledError) and self.is_in_doubt:
-                error.add_note(f"{self._what} was sent, and may have been carried out or not")
+                error.add_note(f"{self.request.name} was sent, and may have been carried out or not")
             raise
         finally:
             # The request may have been sent, and no headers came, if nothing better was booked.
@@ -255,10 +242,7 @@ class Call(Struct, kw_only=True):
             answer = replace(answer, meta=meta, body=page.body)
         self.last_meta = answer.meta
         if self.hooks:
-            announce(
-                self.hooks,
-                ResponseReceived(method=request.method, target=request.target, attempt=self.tries, meta=answer.meta),
-            )
+            self._tell(ResponseReceived, meta=answer.meta)
         return answer
 
     def _slot(self, url: URL) -> CacheSlot | None:
@@ -281,7 +265,7 @@ class Call(Struct, kw_only=True):
                 return onward
             where = "another host, port or scheme, which must not get the API key"
         raise APIError(
-            f"{answer.meta.status} on {self._what}: redirected to {where}; check base_url",
+            f"{answer.meta.status} on {self.request.name}: redirected to {where}; check base_url",
             status=answer.meta.status,
             body=answer.body,
             meta=answer.meta,
@@ -293,13 +277,12 @@ class Call(Struct, kw_only=True):
         if self.account is not None:
             self.account.seconds_waited += seconds
 
-    def _announce_retry(self, wait: float, failure: _Failure) -> None:
-        announce(
-            self.hooks,
-            Retried(
-                method=self.request.method, target=self.request.target, attempt=self.tries, wait=wait, error=failure
-            ),
-        )
+    def _tell(self, kind: type[RequestSent | RequestFailed | ResponseReceived | Retried], **facts: Any) -> None:
+        if self.hooks:
+            announce(
+                self.hooks,
+                kind(method=self.request.method, target=self.request.target, attempt=self.tries, **facts),
+            )
 
     def _give_up(self, failure: _Failure) -> NoReturn:
         """Raise the last failure as it is, with its costs."""
@@ -321,11 +304,7 @@ class Call(Struct, kw_only=True):
                 await self.closing.wait()
         except TimeoutError:
             return
-        raise ClosedError(f"the client was closed while {self._what} waited for its next try")
-
-    @property
-    def _what(self) -> str:
-        return self.request.name
+        raise ClosedError(f"the client was closed while {self.request.name} waited for its next try")
 
 
 def _names_its_wait(failure: RateLimitError) -> bool:

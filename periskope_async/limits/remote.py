@@ -73,7 +73,7 @@ class News(Struct):
     """The moment of sending the latest request refused without them."""
 
 
-class _Standing(Struct):
+class _Word(Struct):
     """The last word of Redis."""
 
     why: str
@@ -108,8 +108,8 @@ class RemoteBudget:
         self.clock = RemoteClock()
         self.news = News({})
         self._tickets: list[Ticket] = []
-        self._told = _Standing("asks" if assume is None else "assumes")
-        self._estimates = JitterEstimate(), DateStamp()
+        self._told = _Word("asks" if assume is None else "assumes")
+        self._jitter, self._stamp = JitterEstimate(), DateStamp()
 
     # -- what is known ---------------------------------------------------------------------------------------------
 
@@ -147,8 +147,7 @@ class RemoteBudget:
     @property
     def margin(self) -> float:
         """Jitter in seconds: how much longer one request may take to the server than another."""
-        jitter, _ = self._estimates
-        return jitter.margin(self.window, burst=self.limit)
+        return self._jitter.margin(self.window, burst=self.limit)
 
     @property
     def tickets(self) -> int:
@@ -231,14 +230,13 @@ class RemoteBudget:
 
         A failure is taken to be counted.
         """
-        jitter_estimate, _ = self._estimates
         if token.sent_at is None:
             sent_at = token.start
             self._end(token, now)
         else:
             sent_at = token.sent_at
-            self._end(token, max(sent_at, now - jitter_estimate.head_start))
-            jitter_estimate.observe_answer(now - sent_at, self.window)
+            self._end(token, max(sent_at, now - self._jitter.head_start))
+            self._jitter.observe_answer(now - sent_at, self.window)
         # A gateway in front of the server tells of its own limit where the server fails.
         if headers and not (is_failure and self.is_known and headers.limit != self.limit):
             self._learn(sent_at, now, headers, is_refusal=is_refusal and headers.is_spent, is_failure=is_failure)
@@ -279,14 +277,14 @@ class RemoteBudget:
         # They were given for a window expected at another time.
         self.drop_tickets(len(self._tickets))
 
-    def _take_limit(self, limit: int) -> None:
+    def _drop_above(self, limit: int) -> None:
         """Give the tickets back if they were given under a higher limit."""
         if limit < self.rate.limit:
             self.drop_tickets(len(self._tickets))
 
     def observe_jitter(self, variation: float) -> None:
         """Take a connection's mean deviation of its round trip, in seconds."""
-        self._estimates[0].observe_variation(variation)
+        self._jitter.observe_variation(variation)
 
     # -- what Redis is told, and tells -----------------------------------------------------------------------------
 
@@ -325,7 +323,7 @@ class RemoteBudget:
         is_stepped = self.clock.observe(asked_at=asked_at, told=now, told_at=told_at)
         self.is_known = bool(is_known)
         if is_known:
-            self._take_limit(max(1, limit))
+            self._drop_above(max(1, limit))
             self.rate = RateLimit(max(1, limit), window / 1e6)
         if closed_until > now:
             self._close_until(self.clock.ours(closed_until))
@@ -374,7 +372,7 @@ class RemoteBudget:
         assert headers.limit is not None and headers.remaining is not None  # noqa: S101, PT018 - for the type checker
         news = self.news
         news.limit = max(news.limit, (sent_at, headers.limit))
-        self._take_limit(headers.limit)
+        self._drop_above(headers.limit)
         used = headers.limit - headers.remaining + is_refusal
         news.used = max(news.used, (used, sent_at))
         if headers.resets_in is not None and not is_failure:
@@ -388,9 +386,8 @@ class RemoteBudget:
         at_least = math.floor(resets_in - headers.rounded_by) + 1
         second, most = news.at_least
         news.at_least = max(second, min(most, at_least)), max(most, at_least)
-        _, stamp = self._estimates
         if headers.server_time is not None:
-            stamp.observe(
+            self._stamp.observe(
                 headers.server_time,
                 sent_at=sent_at,
                 counted_by=min(now, sent_at + self.margin),
@@ -398,7 +395,7 @@ class RemoteBudget:
                 slack=self.margin,
             )
         if is_first:
-            late_by = 0 if stamp.is_of_count else max(0, math.ceil(now - sent_at - _SELDOM))
+            late_by = 0 if self._stamp.is_of_count else max(0, math.ceil(now - sent_at - _SELDOM))
             shortest = headers.window or math.floor(resets_in - (headers.rounded_by - 1))
             longest = shortest if headers.window else shortest + late_by
             news.length = max(news.length, (sent_at, shortest, longest))

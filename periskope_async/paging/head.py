@@ -1,7 +1,7 @@
 """Catching up at the head: a row may change during a newest-first walk and move above the reader (pure).
 
-A sweep reads from the top down to the first row unmoved since the sweep before began. A sweep of one answer shows
-one moment of the list, and ends the search. A row may slip past a sweep of several answers, so another sweep follows.
+A look reads from the top down to the first row unmoved since the look before began. A look of one answer shows one
+moment of the list, and ends the search. A row may slip past a look of several answers, so another look follows.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Head", "Top"]
 
 _MIN_ROWS = 100
-_MAX_LOOKS = 40
-# Rows to begin a sweep above the head's last position: rows without a time may have become fewer.
+_MAX_PAGES = 40
+# Rows to begin a look above the head's last position: rows without a time may have become fewer.
 _MIN_MARGIN = 20
 
 
@@ -67,14 +67,14 @@ class Top:
 
 
 class Head:
-    """The sweeps over the head. They read newest first in every walk. About ``moved`` rows have moved there."""
+    """The looks at the head. They read newest first in every walk. About ``moved`` rows have moved there."""
 
     def __init__(self, top: Top, cursor: Cursor, *, moved: int, is_reversed: bool) -> None:
         self.is_over = False
         self._newest, self._since, self._timeless = top.newest, top.since, top.timeless
         self._cursor = cursor
         self._is_reversed = is_reversed
-        self._looks = 0
+        self._asked = 0
         # Each of them may have been one without a time.
         self._margin = max(_MIN_MARGIN, moved)
         self._begin(max(_MIN_ROWS, moved + _MIN_MARGIN))
@@ -86,26 +86,26 @@ class Head:
     def record(self, page: Page[Any], fresh: Sequence[int]) -> None:
         """Take a page, and the indexes of its new rows."""
         rows, timeless = len(page.keys), _timeless(page)
-        self._looks += 1
-        self.is_over = self._looks >= _MAX_LOOKS
-        if not self._sweep and self._offset and not timeless:
+        self._asked += 1
+        self.is_over = self._asked >= _MAX_PAGES
+        if not self._pages and self._offset and not timeless:
             # There are fewer rows without a time now: the head begins further up.
             self._margin *= 4
             self._begin(self._limit)
-        elif self._sweep and 0 in fresh:
+        elif self._pages and 0 in fresh:
             # The page does not join the one before: rows above have left, and others slipped through.
             self._begin(self._limit)
-        elif self._sweep and rows <= 1:
+        elif self._pages and rows <= 1:
             # The list ended with the page before.
-            self._end_sweep()
+            self._end_look()
         else:
             if timeless or not self._offset:
                 self._timeless = self._offset + timeless
-            if not self._sweep:
+            if not self._pages:
                 self._began = watermark(page.sort_time(timeless) if timeless < rows else None, page.cut_after)
-            self._sweep.append(rows)
+            self._pages.append(rows)
             if not rows or self._is_reached_by(page.sort_time(rows - 1), has_news=bool(fresh)):
-                self._end_sweep()
+                self._end_look()
             else:
                 # An overlap of one row shows whether the pages join.
                 self._offset += max(1, rows - 1)
@@ -115,20 +115,20 @@ class Head:
         self._offset = max(0, self._timeless - self._margin)
         self._limit = rows + self._timeless - self._offset
         self._began = -math.inf
-        self._sweep: list[int] = []
-        """The number of rows of each of its pages so far."""
+        self._pages: list[int] = []
+        """The number of rows of each page of this look so far."""
 
-    def _end_sweep(self) -> None:
-        if len(self._sweep) <= 1:
+    def _end_look(self) -> None:
+        if len(self._pages) <= 1:
             self.is_over = True
         else:
             self._since = self._began
-            self._begin(max(_MIN_ROWS, sum(self._sweep) + _MIN_MARGIN))
+            self._begin(max(_MIN_ROWS, sum(self._pages) + _MIN_MARGIN))
 
     def _is_reached_by(self, time: float | None, *, has_news: bool) -> bool:
         """Whether all rows behind one of this sort time are unmoved, or known.
 
-        Times do not always tell: a whole list may carry one sort time, and answers may have no ``Date``. The sweep
+        Times do not always tell: a whole list may carry one sort time, and answers may have no ``Date``. The look
         then ends at a page of known rows, if it reaches the newest row of the first pass.
         """
         return time is not None and (time < self._since or (time <= self._newest and not has_news))
