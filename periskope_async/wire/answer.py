@@ -62,32 +62,49 @@ def foreign_error(
 
     A server may accept a write, and tell its id; to a read it would be no answer.
     """
-    may_hold = meta.status not in _WITHOUT_PAGE or (is_write and meta.status == _ACCEPTED)
+    holds_page = meta.status not in _WITHOUT_PAGE or (is_write and meta.status == _ACCEPTED)
     if expects == "image" and not is_length_sure and is_cut_image(body):
         return decode_error(Unreadable("$", "the image has no end", is_cut=True), meta, body, is_length_sure=False)
-    if body[:1] == b"{" and may_hold:
+    if body[:1] == b"{" and holds_page:
         return None
     found = re.match(_FIRST_BYTE, body)
     first = found[1] if found else b""
-    if not first and expects == "json or nothing" and (is_length_sure or meta.status == _NO_CONTENT):
+    if _is_expected(expects, first, meta, is_length_sure=is_length_sure):
         return None
-    is_json = expects in {"json", "json or nothing"}
-    is_svg = expects == "image" and "svg" in (meta.content_type or "")
-    if not is_json and (first == b"<") == is_svg and (first or expects == "nothing"):
-        return None
-    if is_json and not may_hold:
+    if not holds_page and expects in {"json", "json or nothing"}:
         reason = "a success of this kind holds no page"
     elif not first:
         reason = "the answer is empty"
-    elif first == b"{" or ("json" in (meta.content_type or "") and (first in b'["' or re.fullmatch(_SCALAR, body))):
+    elif _may_be_json(first, body, meta):
         return None
     else:
         # Gateways send plain text, and some call it JSON.
         reason = "found no JSON"
-    is_cut = not first and may_hold
+    is_cut = not first and holds_page
     return decode_error(
         Unreadable("$", reason, is_cut=is_cut), meta, body, is_length_sure=is_length_sure, is_foreign=True
     )
+
+
+def _is_expected(expects: Expects, first: bytes, meta: ResponseMeta, *, is_length_sure: bool) -> bool:
+    """Whether a body other than JSON may be what the request asks for; ``first`` is its first byte."""
+    match expects:
+        case "nothing":
+            return first != b"<"
+        case "image":
+            is_svg = "svg" in (meta.content_type or "")
+            return bool(first) and (first == b"<") == is_svg
+        case "json or nothing":
+            return not first and (is_length_sure or meta.status == _NO_CONTENT)
+        case "json":
+            return False
+
+
+def _may_be_json(first: bytes, body: bytes, meta: ResponseMeta) -> bool:
+    if first == b"{":
+        return True
+    is_called_json = "json" in (meta.content_type or "")
+    return is_called_json and (first in b'["' or re.fullmatch(_SCALAR, body) is not None)
 
 
 def decode_error(
