@@ -104,9 +104,8 @@ class UnreadPage(Struct, Generic[T], frozen=True):
     """A received answer, not decoded yet."""
 
     read: Callable[[], Awaitable[Page[T]]]
-    """Decodes it, and yields to the loop now and then. May be called again.
-
-    A body cut off is fetched anew. Raises DecodeError, and the errors of fetching."""
+    """Decodes it, and yields to the loop now and then. May be called again. A body cut off is fetched anew.
+    Raises DecodeError, and the errors of fetching."""
     look_through: Callable[[], Awaitable[Page[T]]]
     """Does the same, but may leave rows undecoded until delivery."""
 
@@ -155,23 +154,28 @@ class OffsetCheck:
     def __init__(self, base: int) -> None:
         self.last: Sequence[int] = ()
         """The rows of the last page."""
-        self._last_offset = base
+        self.is_list_whole = False
+        """Whether the second answer repeats the first, and neither the asked limit nor a count stands against that."""
+        self._base = self._last_offset = base
         self._first_index: int | None = None
-        self._repeats = 0
+        self._repeats, self._is_limit_met = 0, False
 
     def check(self, ask: Ask, page: Page[object]) -> None:
         """Compare the answer's ``from`` with the requested offset. Raises PaginationError."""
-        if not page.keys or page.first_index is None:
+        is_second = self._last_offset == self._base < ask.offset and not self._is_limit_met
+        is_told = page.first_index is not None and page.first_index - ask.offset == self._first_index
+        is_repeat = is_second and not is_told and bool(page.keys) and set(page.keys) == set(self.last)
+        self.is_list_whole = is_repeat and page.count in {None, len(page.keys)}
+        if is_told or self.is_list_whole or not page.keys or page.first_index is None:
             return
         # "from" counts from 1, the offset from 0. The first page shows the base, and no other may differ.
         first_index = page.first_index - ask.offset
-        if self._first_index is None and first_index in {0, 1}:
-            self._first_index = first_index
-        if first_index != self._first_index:
+        if self._first_index is not None or first_index not in {0, 1}:
             raise PaginationError(
                 f"the server ignored offset={ask.offset}: its answer begins with row {page.first_index}; "
                 "going on would lose rows or never end"
             )
+        self._first_index = first_index
 
     def watch(self, ask: Ask, page: Page[object], *, has_news: bool) -> None:
         """Stop if page after page holds the same rows. Raises PaginationError.
@@ -182,7 +186,7 @@ class OffsetCheck:
         is_repeat = bool(page.keys) and ask.offset > self._last_offset and not has_news and not is_vouched
         is_repeat = is_repeat and set(page.keys) == set(self.last)
         self._repeats = self._repeats + 1 if is_repeat else 0
-        self.last, self._last_offset = page.keys, ask.offset
+        self.last, self._last_offset, self._is_limit_met = page.keys, ask.offset, len(page.keys) == ask.limit
         if self._repeats >= _MAX_REPEATS:
             raise PaginationError(
                 f"{self._repeats} pages in a row, the last at offset {ask.offset}, held the same rows: "

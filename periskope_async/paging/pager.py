@@ -24,7 +24,6 @@ from periskope_async.typed import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-    from types import TracebackType
     from typing import Self
 
     from periskope_async.events import Hook
@@ -133,9 +132,7 @@ class Pager(Generic[T]):
     async def first(self) -> T | None:
         """Give the first row, or None if there is none. Asks for one row. Raises the errors of iterating."""
         async with self._with(max_items=1, prefetch=1) as pager:
-            async for row in pager:
-                return row
-        return None
+            return await anext(aiter(pager), None)
 
     async def collect(self) -> list[T]:
         """Give all rows as a list. Iterating takes far less memory with many rows."""
@@ -159,8 +156,7 @@ class Pager(Generic[T]):
 
     async def count(self) -> int | None:
         """Give the server's count of the rows, documented as their total, from a page of one; None if it gives none."""
-        account, offset = WalkReport(), self.options.offset
-        unread = await self._source.fetch(offset=offset, limit=1, is_reversed=False, account=account)
+        unread = await self._source.fetch(offset=self.options.offset, limit=1, is_reversed=False, account=WalkReport())
         return (await unread.read()).count
 
     @property
@@ -201,9 +197,7 @@ class Pager(Generic[T]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     def __repr__(self) -> str:
@@ -227,9 +221,8 @@ class Pager(Generic[T]):
         return run, self._handover
 
     def _with(self, **changes: Any) -> Pager[T]:
-        return Pager(
-            self._source, replace(self.options, **changes), hooks=self._hooks, raw=self._raw, listing=self.listing
-        )
+        options = replace(self.options, **changes)
+        return Pager(self._source, options, hooks=self._hooks, raw=self._raw, listing=self.listing)
 
 
 class _Iterator(Generic[T]):

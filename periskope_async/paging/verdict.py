@@ -153,8 +153,7 @@ class Verdict:
         if (doubt := self.doubt or total.doubt) is not None:
             return None, doubt
         less = f"{missing} rows fewer were met than the server counts"
-        has_grown = total.largest > first
-        if missing and not has_grown:
+        if missing and total.largest <= first:
             return False, less
         may_be_new = f"{self.newcomers} of the rows may have come after the first answer"
         fell = f"the count fell from {first} to {total.latest}"

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Walk"]
 
 _CHATS = Order()
+_LIST_WHOLE = "the server gave the same rows for the next offset: it seems to give this list whole, in one answer"
 _NO_BOUND = 1 << 62
 _MAX_DOUBLINGS = 8
 # Max pages to fill the gap before a waiting page. The walk drops all pages in flight after them.
@@ -123,7 +124,7 @@ class Walk:
             if not was_found:
                 self._cursor.end = ask.offset + start
                 self._seen.update(page.keys[:start])
-        if ask.phase is Phase.FIRST and ask.offset + start < self._cursor.end and not self._join(ask, page):
+        if self.is_over or not self._join(ask, page, start):
             return []
         fresh = self._new_rows(ask, page, start)[: self._wanted()]
         self.out.pop(0)
@@ -154,11 +155,14 @@ class Walk:
         if page.count is not None:
             report.count_at_start = page.count if report.pages == 1 else report.count_at_start
             report.count_at_end = self._verdict.total.latest
+        if self._offsets.is_list_whole:
+            self._finish(complete=None, why=_LIST_WHOLE)
 
-    def _join(self, ask: Ask, page: Page[Any]) -> bool:
-        """Tell whether a page joins the placed rows. Step back if it does not."""
+    def _join(self, ask: Ask, page: Page[Any], start: int) -> bool:
+        """Tell whether a page, from ``start`` on, joins the placed rows. Step back if it does not."""
         cursor, joint = self._cursor, self._joint
-        if ask.offset <= cursor.base or not cursor.overlap or joint.is_unsteady or joint.holds(page, self._seen):
+        is_behind = ask.phase is Phase.FIRST and cursor.base < ask.offset and ask.offset + start < cursor.end
+        if not (is_behind and cursor.overlap) or joint.is_unsteady or joint.holds(page, self._seen):
             return True
         step = joint.step_back(page, self._seen, overlap=cursor.overlap, rows=cursor.given)
         if joint.is_unsteady:

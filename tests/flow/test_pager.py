@@ -193,6 +193,23 @@ async def test_a_server_that_repeats_a_page_for_ever_is_found_out(opened: Opened
             await client.iter_chats(page_size=10, consistency=consistency).collect()
 
 
+@pytest.mark.parametrize("consistency", ["exact", "dedupe", "none"])
+@pytest.mark.parametrize("numbers", [b'"from":1,"to":30,"count":30,', b'"count":30,', b""])
+@pytest.mark.parametrize("page_size", [10, 100])
+async def test_a_list_given_whole_whatever_is_asked_for_is_read(
+    opened: Opened, numbers: bytes, page_size: int, consistency: Any
+) -> None:
+    """It is documented for most lists only that they take an offset and a limit."""
+    page = b"{" + numbers + b'"data":[' + b",".join(b'{"context_id":"%d"}' % n for n in range(30)) + b"]}"
+    async with opened() as (sandbox, client):
+        sandbox.script(*[Body(page, "application/json")] * 20)
+        pager = client.iter_knowledge_base(page_size=page_size, consistency=consistency)
+        assert [item.context_id for item in await pager.collect()] == [str(n) for n in range(30)]
+        assert (pager.report.complete, pager.report.rows_placed) == (None, 30)
+        assert pager.report.why.startswith(("the server gave the same rows", "consistency="))
+        assert len(sandbox.requests) <= 10
+
+
 async def test_a_limit_that_is_refused_is_halved(opened: Opened) -> None:
     async with opened(sandbox={"max_limit": 60}) as (sandbox, client):
         ids = [chat.chat_id async for chat in client.iter_chats(page_size=200)]
