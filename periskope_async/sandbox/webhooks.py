@@ -97,20 +97,28 @@ class Webhooks:
     def start(self) -> None:
         """Send from the running event loop."""
         self._loop = asyncio.get_running_loop()
+        self._queue = asyncio.Queue()  # it belongs to one loop
         self._task = self._loop.create_task(self._run())
 
     async def close(self) -> None:
-        """Send nothing more."""
+        """Send nothing more. What was not sent yet is dropped."""
         self._loop = None
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        self._held.clear()
+        while not self._queue.empty():
+            self._queue.get_nowait()
+            self._queue.task_done()
 
     async def flush(self) -> None:
-        """Wait until all events so far were sent, even the held ones."""
-        # Let the events from other threads go first.
-        await asyncio.sleep(0)
+        """Wait until all events so far were sent, even the held ones. May be awaited in any event loop."""
+        if self._loop is not None:
+            flushed = asyncio.run_coroutine_threadsafe(self._flush(), self._loop)
+            await asyncio.wrap_future(flushed)
+
+    async def _flush(self) -> None:
         self._release()
         await self._queue.join()
 
@@ -148,8 +156,10 @@ class Webhooks:
         async with aiohttp.ClientSession(trust_env=False) as session:
             while True:
                 url, name, body = await self._queue.get()
-                await self._deliver(session, url, name, body)
-                self._queue.task_done()
+                try:
+                    await self._deliver(session, url, name, body)
+                finally:
+                    self._queue.task_done()
 
     async def _deliver(self, session: aiohttp.ClientSession, url: str, name: str, body: bytes) -> None:
         headers = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -133,3 +134,46 @@ async def test_who_subscribes_again_gets_each_event_once() -> None:
         sandbox.insert()
         await sandbox.webhooks.flush()
         assert len(sandbox.webhooks.sent) == 1
+
+
+@pytest.mark.parametrize("shuffle", [1, 100])
+async def test_a_sandbox_in_a_thread_can_be_flushed_from_another_loop_each_time_it_runs(shuffle: int) -> None:
+    bodies: list[bytes] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        bodies.append(await request.read())
+        return web.Response()
+
+    sandbox = Sandbox(chats=20)
+    async with served(handler) as url, asyncio.timeout(10):
+        sandbox.webhooks.faults.shuffle = shuffle
+        sandbox.webhooks.subscribe(url)
+        for times in (1, 2):
+            with sandbox:
+                for _ in range(5):
+                    sandbox.wake()
+                await sandbox.webhooks.flush()
+                assert len(bodies) == 5 * times
+
+
+async def test_what_was_on_its_way_when_the_sandbox_closed_is_waited_for_no_more() -> None:
+    arrived, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def handler(_: web.Request) -> web.Response:
+        arrived.set()
+        await may_answer.wait()
+        return web.Response()
+
+    sandbox = Sandbox(chats=20)
+    async with served(handler) as url, asyncio.timeout(10):
+        async with sandbox:
+            sandbox.webhooks.subscribe(url)
+            for _ in range(3):
+                sandbox.wake()
+            flushing = asyncio.ensure_future(sandbox.webhooks.flush())
+            await arrived.wait()
+        await flushing
+        async with sandbox:
+            await sandbox.webhooks.flush()
+        assert sandbox.webhooks.sent == []
+        may_answer.set()
