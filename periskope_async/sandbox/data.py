@@ -197,11 +197,12 @@ class ChatData:
 
     def message_draw(self, index: int, wakes: int = 0) -> tuple[int, ...]:
         """Give the numbers behind a chat's latest message."""
-        return self._draw(index, 4 + wakes % 200)
+        return self._draw(index, 4, wakes)
 
-    def _draw(self, index: int, salt: int) -> tuple[int, ...]:
-        """Sixteen 32-bit numbers of (seed, index, salt)."""
-        return _DRAWS.unpack(blake2b(_KEY.pack(self.seed, index, salt), digest_size=64).digest())
+    def _draw(self, index: int, purpose: int, wakes: int = 0) -> tuple[int, ...]:
+        """Sixteen 32-bit numbers of (seed, index, purpose, wakes)."""
+        key = _KEY.pack(self.seed, index, purpose)
+        return _DRAWS.unpack(blake2b(key, digest_size=64, salt=wakes.to_bytes(16, "little")).digest())
 
     def _coprime_to(self, total: int) -> int:
         """Give a step that visits every place once: near the golden section of ``total``, so that neighbours part."""

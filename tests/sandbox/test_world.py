@@ -350,6 +350,15 @@ def test_what_moved_shows_it() -> None:
     assert newest["latest_message"]["timestamp"] == newest["created_at"]
 
 
+def test_no_message_of_a_chat_woken_often_has_the_id_of_another() -> None:
+    world = world_of(1)
+    told: list[str] = []
+    world.listen(lambda _, said: told.append(said["message_id"]))
+    for _ in range(500):
+        world.wake(0)
+    assert len(set(told)) == 500
+
+
 @given(
     st.lists(st.integers(0, 60), unique=True).map(sorted),
     st.lists(st.integers(0, 60)),
