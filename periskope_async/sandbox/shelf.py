@@ -111,14 +111,11 @@ class Shelf:
 
     def add(self, entry: Entry) -> Entry:
         """Put a new row in front."""
-        self._entries.insert(0, entry)
-        self._by_key[entry.key] = entry
-        self._filtered.clear()
-        return entry
+        self._catch_up()
+        return self._put(entry)
 
     def grow(self) -> Entry:
         """Put a made-up row of now in front."""
-        self._catch_up()
         return self.add(self._fresh())
 
     def change(self, entry: Entry, **changes: Any) -> dict[str, Any]:
@@ -135,7 +132,13 @@ class Shelf:
 
     def _catch_up(self) -> None:
         for entry in self._news():
-            self.add(entry)
+            self._put(entry)
+
+    def _put(self, entry: Entry) -> Entry:
+        self._entries.insert(0, entry)
+        self._by_key[entry.key] = entry
+        self._filtered.clear()
+        return entry
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -222,6 +222,18 @@ async def test_a_message_is_queued_sent_delivered_and_read(calling: Any) -> None
         assert chat["latest_message"]["ack"] == "4"
 
 
+async def test_a_sent_message_stands_before_those_that_came_earlier(calling: Any) -> None:
+    async with calling() as call:
+        chat_id = call.sandbox.wake(call.sandbox.chat_ids(phone=PHONES[0].phone_id)[3])
+        call.clock.at += 1.0
+        sent = await call("POST", "/message/send", {**SEND, "chat_id": chat_id})
+        call.clock.at += 1.0
+        messages = (await call("GET", f"/chats/{chat_id}/messages"))["messages"]
+        times = [message["timestamp"] for message in messages]
+        assert messages[0]["unique_id"] == sent["unique_id"]
+        assert times == sorted(times, reverse=True)
+
+
 async def test_a_number_that_is_not_on_whatsapp_fails(calling: Any) -> None:
     async with calling() as call:
         sent = await call("POST", "/message/send", {**SEND, "chat_id": "4915112340000"})
