@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from periskope_async.sandbox.cast import COLORS, ORG_ID, PEOPLE
-from periskope_async.sandbox.data import NEWEST, TRAITS
-from periskope_async.sandbox.moments import stamp, stamp_now
+from periskope_async.sandbox.data import TRAITS
+from periskope_async.sandbox.moments import NEWEST, made_stamp, stamp_now
 from periskope_async.sandbox.routes import Body, Refused, Route
 from periskope_async.sandbox.shapes import BOOL, TEXT, TEXTS, an_object, one_page, page_query
 from periskope_async.sandbox.shelf import Entry, Shelf
@@ -135,5 +135,5 @@ class Contacts:
             "label_ids": label_ids,
             "labels": self._org.label_names(label_ids),
             "org_id": ORG_ID,
-            "updated_at": stamp(entry.at, drawn[10] % 1_000_000),
+            "updated_at": made_stamp(entry.at, drawn[10]),
         }

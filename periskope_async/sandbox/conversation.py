@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from periskope_async.sandbox.data import MESSAGE_SPAN, NEWEST, TRAITS
+from periskope_async.sandbox.data import MESSAGE_SPAN, TRAITS
 from periskope_async.sandbox.messages import BLANK, made_message, made_message_id
-from periskope_async.sandbox.moments import stamp_now
+from periskope_async.sandbox.moments import NEWEST, stamp_now
 from periskope_async.sandbox.routes import Body, Refused, Route
 from periskope_async.sandbox.shapes import BOOL, TEXT, TEXTS, an_object, one_page, page_query
 from periskope_async.sandbox.shelf import Entry, Shelf, Wanted

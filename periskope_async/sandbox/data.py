@@ -24,12 +24,10 @@ from periskope_async.sandbox.cast import (
     PROPERTIES,
 )
 from periskope_async.sandbox.messages import made_message
-from periskope_async.sandbox.moments import EPOCH, stamp
+from periskope_async.sandbox.moments import EPOCH, NEWEST, made_stamp, stamp
 
-__all__ = ["NEWEST", "TRAITS", "ChatData", "Traits"]
+__all__ = ["TRAITS", "ChatData", "Traits"]
 
-NEWEST = 1_748_736_000
-"""No made chat or message is newer than these Unix seconds: 2025-06-01. Later moves bear the server's own time."""
 CREATED_SPAN = 3 * 365 * 86_400
 MESSAGE_SPAN = 500 * 86_400
 
@@ -146,7 +144,7 @@ class ChatData:
             "chat_name": self._name(draw, group=group),
             "chat_org_phones": phones,
             "chat_type": traits.chat_type,
-            "closed_at": updated * 1000 + draw[6] % 1000 if draw[6] % 11 == 0 else None,
+            "closed_at": updated * 1000 - draw[6] % 1000 if draw[6] % 11 == 0 else None,
             "created_at": stamp(created) if created else EPOCH,
             "custom_properties": {
                 name: words[draw[7] % len(words)] for name, words in PROPERTIES[: 1 + draw[7] // 4 % 3]
@@ -168,7 +166,7 @@ class ChatData:
             "messages_admins_only": draw[12] % 9 == 0,
             "org_id": ORG_ID,
             "org_phone": phones[0],
-            "updated_at": stamp(updated, draw[13] % 1_000_000),
+            "updated_at": made_stamp(updated, draw[13]),
         }
 
     def whole_chat(self, index: int, row: dict[str, Any], *, with_members: bool = True) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from periskope_async.sandbox.cast import LINES, ORG_ID
-from periskope_async.sandbox.data import NEWEST
-from periskope_async.sandbox.moments import stamp, stamp_now
+from periskope_async.sandbox.moments import NEWEST, made_stamp, stamp_now
 from periskope_async.sandbox.org import uuid_of
 from periskope_async.sandbox.routes import Body, Refused, Route
 from periskope_async.sandbox.shapes import TEXT, an_array, an_object, choice, page_query
@@ -165,7 +164,7 @@ class Knowledge:
             "embedding": f"[0.0078,-0.0{drawn[2] % 1000:03d},0.5]",
             "type": entry.tag,
             "document_id": uuid_of(self._org.draw("document", document)) if is_chunk else None,
-            "created_at": _naive(stamp(entry.at, drawn[3] % 1_000_000)),
+            "created_at": _naive(made_stamp(entry.at, drawn[3])),
             "attachments": [f"https://example.com/{drawn[4]:08x}.png"] if drawn[4] % 5 == 0 else None,
             "metadata": {"fileName": name, "filePath": path, "tokenCount": drawn[5] % 800} if is_chunk else None,
         }

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from periskope_async.sandbox.cast import AGENTS, COLORS, ORG_ID
-from periskope_async.sandbox.data import NEWEST
-from periskope_async.sandbox.moments import stamp, stamp_now
+from periskope_async.sandbox.moments import NEWEST, stamp, stamp_now
 from periskope_async.sandbox.org import uuid_of
 from periskope_async.sandbox.routes import Body, Refused, Route
 from periskope_async.sandbox.shapes import TEXTS, an_array, an_object, choice

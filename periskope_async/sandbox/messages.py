@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from periskope_async.sandbox.cast import LINES, ORG_ID
-from periskope_async.sandbox.moments import stamp
+from periskope_async.sandbox.moments import made_stamp, moment_after, stamp
 
 __all__ = ["BLANK", "made_message", "made_message_id"]
 
@@ -95,10 +95,10 @@ def made_message(draw: tuple[int, ...], *, chat_id: str, org_phone: str, at: int
     if from_me:
         reader = chat_id if not group else f"91{draw[11] % 10**10:010d}@c.us"
         delivery = {
-            "delivered": {reader: at * 1000 + 4_000},
+            "delivered": {reader: moment_after(at, 4) * 1000},
             "delivered_count": 1,
             "pending": [],
-            "read": {reader: at * 1000 + 38_000},
+            "read": {reader: moment_after(at, 38) * 1000},
             "read_count": 1,
         }
     return {
@@ -128,7 +128,7 @@ def made_message(draw: tuple[int, ...], *, chat_id: str, org_phone: str, at: int
         "sent_message_id": f"{draw[14]:08x}-9e18-4cf6-b169-{draw[15]:08x}50b2" if from_me else None,
         "timestamp": stamp(at),
         "unique_id": unique_id,
-        "updated_at": stamp(at + draw[7] % 4_000, draw[7] % 1_000, digits=3),
+        "updated_at": made_stamp(moment_after(at, draw[7] % 4_000), draw[7] % 1_000 * 1_000),
     }
 
 

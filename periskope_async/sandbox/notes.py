@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from periskope_async.sandbox.cast import AGENTS, LINES, ORG_ID
-from periskope_async.sandbox.data import NEWEST
-from periskope_async.sandbox.moments import stamp, stamp_now
+from periskope_async.sandbox.moments import NEWEST, made_stamp, stamp, stamp_now
 from periskope_async.sandbox.org import uuid_of
 from periskope_async.sandbox.outbox import content_of
 from periskope_async.sandbox.routes import Body, Route
@@ -130,7 +129,7 @@ class Notes:
             "sent_message_id": None,
             "timestamp": stamp(entry.at),
             "unique_id": unique_id,
-            "updated_at": stamp(entry.at, drawn[9] % 1_000_000),
+            "updated_at": made_stamp(entry.at, drawn[9]),
         }
         if drawn[10] % 9 == 0:
             path = f"https://storage.googleapis.com/periskope-attachments/{ORG_ID}/{drawn[10]:08x}"

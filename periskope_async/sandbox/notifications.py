@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from periskope_async.sandbox.cast import ORG_ID
-from periskope_async.sandbox.data import NEWEST
-from periskope_async.sandbox.moments import stamp
+from periskope_async.sandbox.moments import NEWEST, stamp
 from periskope_async.sandbox.routes import Route
 from periskope_async.sandbox.shapes import an_object, one_page, page_query
 from periskope_async.sandbox.shelf import Entry, Shelf, Wanted

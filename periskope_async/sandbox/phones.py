@@ -7,9 +7,8 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from periskope_async.sandbox.cast import ORG_ID, PHONES
-from periskope_async.sandbox.data import NEWEST
 from periskope_async.sandbox.express import Answer
-from periskope_async.sandbox.moments import stamp, stamp_now
+from periskope_async.sandbox.moments import NEWEST, stamp, stamp_now
 from periskope_async.sandbox.routes import Body, Refused, Route
 from periskope_async.sandbox.shapes import TEXT, an_array, an_object
 

@@ -11,8 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from periskope_async.sandbox.cast import AGENTS, LINES, ORG_ID
-from periskope_async.sandbox.data import NEWEST
-from periskope_async.sandbox.moments import zulu
+from periskope_async.sandbox.moments import NEWEST, moment_after, zulu
 from periskope_async.sandbox.org import uuid_of
 from periskope_async.sandbox.outbox import content_of
 from periskope_async.sandbox.routes import Body, Refused, Route
@@ -264,7 +263,7 @@ class Scheduled:
             "status": "completed",
             "skip_next": False,
             "paused_at": None,
-            "updated_at": zulu(entry.at + 3_700) if drawn[6] % 2 else None,
+            "updated_at": zulu(moment_after(entry.at, 3_700)) if drawn[6] % 2 else None,
             "performed_by": AGENTS[drawn[7] % 4],
             "created_at": zulu(entry.at),
         }

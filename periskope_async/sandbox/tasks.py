@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from periskope_async.sandbox.cast import AGENTS, LINES
-from periskope_async.sandbox.data import NEWEST
-from periskope_async.sandbox.moments import stamp, stamp_now, zulu
+from periskope_async.sandbox.moments import NEWEST, made_stamp, moment_after, stamp, stamp_now, zulu
 from periskope_async.sandbox.routes import Body, Route
 from periskope_async.sandbox.shapes import TEXT, TIME, an_object, choice, one_page, page_query
 from periskope_async.sandbox.shelf import Entry, Shelf
@@ -112,7 +111,7 @@ class Tasks:
         if kind == "ticket":
             association["ticket_id"] = f"BKT-{1 + drawn[3] % max(self._org.sizes['tickets'], 1):03d}"
         who = AGENTS[drawn[4] % 4]
-        done = {"completed_at": zulu(entry.at + 600), "completed_by": who} if status == "closed" else None
+        done = {"completed_at": zulu(moment_after(entry.at, 600)), "completed_by": who} if status == "closed" else None
         task: dict[str, Any] = {
             "task_id": entry.key,
             "title": LINES[drawn[5] % len(LINES)] or "Call back",
@@ -128,8 +127,8 @@ class Tasks:
             "completed_metadata": done,
             "created_by": who,
             "last_updated_by": who,
-            "created_at": stamp(entry.at, drawn[10] % 1_000_000),
-            "last_updated_at": stamp(entry.at, drawn[11] % 1_000_000),
+            "created_at": made_stamp(entry.at, drawn[10]),
+            "last_updated_at": made_stamp(entry.at, drawn[11]),
         }
         if self._org.oddities and drawn[12] % 12 == 0:
             task |= {"type": "call", "status": "blocked", "reminder_setting": {"minutes": 10}}

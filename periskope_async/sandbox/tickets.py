@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from periskope_async.sandbox.cast import AGENTS, LINES, ORG_ID
-from periskope_async.sandbox.data import NEWEST
-from periskope_async.sandbox.moments import stamp, stamp_now
+from periskope_async.sandbox.moments import NEWEST, made_stamp, moment_after, stamp, stamp_now
 from periskope_async.sandbox.routes import Body, Refused, Route
 from periskope_async.sandbox.shapes import TEXT, TIME, an_object, choice, moment_in, one_page, page_query
 from periskope_async.sandbox.shelf import Entry, Shelf
@@ -230,7 +229,7 @@ class Tickets:
         label_ids = self._org.drawn_labels(drawn[1])
         status = _STATUSES[drawn[2] % 4]
         assignee = AGENTS[drawn[3] % 4] if drawn[3] % 5 else None
-        updated = min(entry.at + drawn[4] % 86_400, max(NEWEST, entry.at))
+        updated = moment_after(entry.at, drawn[4] % 86_400)
         closed = stamp(updated) if status == "closed" else None
         return {
             "assigned_by": AGENTS[drawn[5] % 4] if assignee else None,
@@ -238,16 +237,16 @@ class Tickets:
             "chat_id": entry.chat_id,
             "close_ticket_metadata": {"closed_by": AGENTS[drawn[5] % 4], "closed_at": closed} if closed else {},
             "closed_at": closed,
-            "created_at": stamp(entry.at, drawn[6] % 1_000_000),
+            "created_at": made_stamp(entry.at, drawn[6]),
             "custom_properties": {"Severity": "high"} if drawn[7] % 7 == 0 else {},
             "due_date": stamp(entry.at + 172_800) if drawn[8] % 3 == 0 else None,
-            "first_assigned_at": stamp(entry.at + 60) if assignee else None,
+            "first_assigned_at": stamp(moment_after(entry.at, 60)) if assignee else None,
             "freshdesk_metadata": {},
             "hubspot_metadata": {},
             "is_deleted": drawn[9] % 40 == 0,
             "label_ids": label_ids,
             "labels": self._org.label_names(label_ids),
-            "last_updated_at": stamp(updated, drawn[10] % 1_000_000),
+            "last_updated_at": made_stamp(updated, drawn[10]),
             "last_updated_by": AGENTS[drawn[10] % 4],
             "org_id": ORG_ID,
             "priority": drawn[11] % 5,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from periskope_async.sandbox import (
@@ -175,6 +178,29 @@ async def test_a_list_moves_while_it_is_read(calling: Any, name: str) -> None:
         assert call.sandbox.ids(name)[0] == added
         if name in {"contacts", "tickets", "tasks"}:
             assert (await call("GET", f"{path}?limit=1&offset=1"))[key][0][row_id] == added
+
+
+@pytest.mark.parametrize("name", ["chats", *SIZES])
+def test_no_row_of_now_was_changed_after_now(name: str) -> None:
+    sandbox = Sandbox(chats=50)
+    sandbox._org.world.clock = lambda: START + 0.5
+    for _ in range(40):
+        text = msgspec.json.encode(row_of_now(sandbox, name)).decode()
+        written = re.findall(r'_at":"(20[^"]+)"', re.sub(r'"(scheduled|remind)_at":"[^"]+"', "", text))
+        moments = [datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp() for moment in written]
+        moments += [int(millis) / 1000 for millis in re.findall(r":(\d{13})\b", text)]
+        assert max(moments, default=0.0) <= START + 0.5, text
+
+
+def row_of_now(sandbox: Sandbox, name: str) -> dict[str, Any]:
+    world = sandbox._org.world
+    if name == "chats":
+        return world.whole(sandbox.wake()) or {}
+    key = sandbox.add(name)
+    shelf = sandbox._org.shelf(name)
+    entry = shelf.find(key)
+    assert entry is not None
+    return shelf.row(entry)
 
 
 def test_a_seed_says_what_all_lists_hold() -> None:
