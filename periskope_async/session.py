@@ -49,7 +49,6 @@ class SessionManager:
         owns_limiter: bool,
         session: aiohttp.ClientSession | None = None,
         hooks: Sequence[Hook] = (),
-        rng: random.Random | None = None,
     ) -> None:
         self.limiter = limiter
         self.hooks = hooks
@@ -58,7 +57,7 @@ class SessionManager:
         self._session = session
         self._owns_session = session is None
         # It has no state of its own: the children of a fork would all inherit one, and come back in step.
-        self._rng = rng or random.SystemRandom()
+        self._rng = random.SystemRandom()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid: int | None = None
         self._closing: asyncio.Event | None = None

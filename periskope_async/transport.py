@@ -124,7 +124,8 @@ async def exchange(
     """Send one request once, and read its answer to the end. A 304 may come alone if ``slot`` has a page.
 
     ``attempts`` and ``waited`` are the call's costs by now; its answer tells them. The permit is booked when the
-    headers have come. Raises TransportError; never for a status.
+    headers have come. Raises TransportError, ClosedError for a closed session, and ConfigError for a URL that
+    aiohttp cannot use; never for a status.
     """
     if session.closed:
         permit.unused()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["BaseClient", "ListPager", "WalkParams"]
 
 T = TypeVar("T", bound=Part)
+T_co = TypeVar("T_co", bound=Part, covariant=True)
 R = TypeVar("R")
 P = TypeVar("P", bound="ListPage[Any]")
 
@@ -54,24 +55,24 @@ class WalkParams(TypedDict, total=False):
     cache: PageCache | None
 
 
-class ListPager(Pager[T]):
+class ListPager(Pager[T_co]):
     """A pager that knows its query, so that the same rows can be read in another order."""
 
     def __init__(
         self,
-        source: ListSource[T],
+        source: ListSource[T_co],
         options: WalkOptions,
         *,
         hooks: Sequence[Hook],
         raw: Callable[[], ListSource[bytes]],
         query: ListQuery[Any],
-        walk: Callable[..., Pager[T]],
+        walk: Callable[..., Pager[T_co]],
     ) -> None:
         super().__init__(source, options, hooks=hooks, raw=raw, listing=query.listing)
         self.query = query
         self._walk = walk
 
-    def newest_first(self, *, offset: int = 0) -> dict[str, Pager[T]]:
+    def newest_first(self, *, offset: int = 0) -> dict[str, Pager[T_co]]:
         """Give the same rows newest first, by each sort key of the list; empty without a documented order.
 
         Pages come one after another: such a walk is broken off where the rows are known.
@@ -138,12 +139,10 @@ class BaseClient:
         """Send a write without a result."""
         await self._write(method, target, read_nothing, look_at=look_at, body=body, phone=phone, expects="nothing")
 
-    async def _page(
-        self, query: ListQuery[T], *, offset: int, limit: int, cache: PageCache | None = None
-    ) -> ListPage[T]:
+    async def _page(self, query: ListQuery[T], *, offset: int, limit: int) -> ListPage[T]:
         """Read one page, as a :class:`ListPage`."""
         page_type: type[ListPage[T]] = ListPage
-        return await self._list(query, page_type, offset=offset, limit=limit, cache=cache)
+        return await self._list(query, page_type, offset=offset, limit=limit)
 
     async def _list(
         self, query: ListQuery[T], page_type: type[P], *, offset: int, limit: int, cache: PageCache | None = None
@@ -189,8 +188,9 @@ class BaseClient:
             fingerprint=query.fingerprint,
             resume=None if resume is None else read_token(resume, query=query.fingerprint),
         )
+        source: ListSource[T] = ListSource(self._manager, query, cache)
         return ListPager(
-            ListSource(self._manager, query, cache),
+            source,
             options,
             hooks=self._manager.hooks,
             raw=lambda: ListSource(self._manager, query, cache, is_raw=True),

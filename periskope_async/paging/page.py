@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Ask", "Consistency", "OffsetCheck", "Page", "Phase", "Source", "UnreadPage", "pick", "watermark"]
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 # Equal pages in a row: a server with so many ignores the offset.
 _MAX_REPEATS = 5
@@ -53,13 +54,13 @@ class Ask(Struct, frozen=True):
     """Whether to ask in the opposite order."""
 
 
-class Page(Struct, Generic[T], frozen=True, kw_only=True):
+class Page(Struct, Generic[T_co], frozen=True, kw_only=True):
     """The rows of one answer, in order.
 
     The pager delivers only new rows; all of them under ``consistency="none"``.
     """
 
-    items: Sequence[T]
+    items: Sequence[T_co]
     """The rows. They may be :class:`LateRows`, decoded on access."""
     keys: Sequence[int]
     """Each row's identity, hashed."""
@@ -87,7 +88,7 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True):
         date = self.meta.rate_limit.server_time
         return None if date is None else date - self.meta.seconds
 
-    def only(self, fresh: Sequence[int], ask: Ask) -> Page[T]:
+    def only(self, fresh: Sequence[int], ask: Ask) -> Page[T_co]:
         """Give the page to deliver: the rows of these sorted indexes."""
         return replace(
             self,
@@ -100,20 +101,19 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True):
         )
 
 
-class UnreadPage(Struct, Generic[T], frozen=True):
+class UnreadPage(Struct, Generic[T_co], frozen=True):
     """A received answer, not decoded yet."""
 
-    read: Callable[[], Awaitable[Page[T]]]
-    """Decodes it, and yields to the loop now and then. May be called again. A body cut off is fetched anew.
-    Raises DecodeError, and the errors of fetching."""
-    look_through: Callable[[], Awaitable[Page[T]]]
+    read: Callable[[], Awaitable[Page[T_co]]]
+    """Decodes it, and yields to the loop. A second call fetches a cut body anew. Raises DecodeError, and as fetch()."""
+    look_through: Callable[[], Awaitable[Page[T_co]]]
     """Does the same, but may leave rows undecoded until delivery."""
 
 
-class Source(Protocol[T]):
+class Source(Protocol[T_co]):
     """A source of pages: the client, bound to one query."""
 
-    async def fetch(self, *, offset: int, limit: int, is_reversed: bool, account: Account) -> UnreadPage[T]:
+    async def fetch(self, *, offset: int, limit: int, is_reversed: bool, account: Account) -> UnreadPage[T_co]:
         """Fetch one page. The source handles retries and the limit."""
         ...
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pager", "WalkOptions"]
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 _CONSISTENCIES = ("exact", "dedupe", "none")
 # Batches decoded during delivery, before a yield to the loop.
@@ -82,7 +82,7 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
         return Handover(begun, is_newest_first=self.order.is_newest_first)
 
 
-class Pager(Generic[T]):
+class Pager(Generic[T_co]):
     """All rows of a query: ``async for row in pager``.
 
     Each ``async for`` is a fresh walk; :attr:`report` and :attr:`token` speak of the latest one. Asking for the first
@@ -97,7 +97,7 @@ class Pager(Generic[T]):
 
     def __init__(
         self,
-        source: Source[T],
+        source: Source[T_co],
         options: WalkOptions,
         *,
         hooks: Sequence[Hook] = (),
@@ -112,14 +112,14 @@ class Pager(Generic[T]):
         """The list of the rows; None if it is not known."""
         self._report = WalkReport()
         self._handover = options.handover()
-        self._runs: weakref.WeakSet[WalkRun[T]] = weakref.WeakSet()
+        self._runs: weakref.WeakSet[WalkRun[T_co]] = weakref.WeakSet()
         self._leaving: set[asyncio.Task[Any]] = set()
 
-    def __aiter__(self) -> AsyncIterator[T]:
+    def __aiter__(self) -> AsyncIterator[T_co]:
         """Begin a fresh walk, row by row."""
-        return _Rows(*self._begin(are_rows_late=True))
+        return _Rows(*self._begin(are_late=True))
 
-    def pages(self) -> AsyncIterator[Page[T]]:
+    def pages(self) -> AsyncIterator[Page[T_co]]:
         """Begin a fresh walk, page by page; each page holds only new rows."""
         return _Pages(*self._begin())
 
@@ -129,14 +129,14 @@ class Pager(Generic[T]):
             raise ConfigError("this pager gives raw rows already")
         return Pager(self._raw(), self.options, hooks=(*self._hooks, *hooks))
 
-    async def first(self) -> T | None:
+    async def first(self) -> T_co | None:
         """Give the first row, or None if there is none. Asks for one row. Raises the errors of iterating."""
         async with self._with(max_items=1, prefetch=1) as pager:
             return await anext(aiter(pager), None)
 
-    async def collect(self) -> list[T]:
+    async def collect(self) -> list[T_co]:
         """Give all rows as a list. Iterating takes far less memory with many rows."""
-        rows: list[T] = []
+        rows: list[T_co] = []
         async with aclosing(_Pages(*self._begin())) as pages:
             async for page in pages:
                 rows += page.items
@@ -177,7 +177,7 @@ class Pager(Generic[T]):
         """The number of wanted rows; None for all."""
         return self.options.max_items
 
-    def resuming(self, token: str) -> Pager[T]:
+    def resuming(self, token: str) -> Pager[T_co]:
         """Give the same walk, to go on behind ``token``. ``max_items`` counts the rows delivered before it.
 
         Raises ConfigError if the token is of another query.
@@ -206,29 +206,29 @@ class Pager(Generic[T]):
     def _raw_pages(self) -> Any:
         return _Pages(*self._begin(self._raw and self._raw()))
 
-    def _begin(self, source: Source[Any] | None = None, *, are_rows_late: bool = False) -> tuple[WalkRun[T], Handover]:
+    def _begin(self, source: Source[Any] | None = None, *, are_late: bool = False) -> tuple[WalkRun[T_co], Handover]:
         run = WalkRun(
             self.options.walk(),
             source or self._source,
             prefetch=self.options.prefetch,
             hooks=self._hooks,
             leaving=self._leaving,
-            are_rows_late=are_rows_late,
+            are_rows_late=are_late,
         )
         self._report = run.walk.report
         self._handover = self.options.handover()
         self._runs.add(run)
         return run, self._handover
 
-    def _with(self, **changes: Any) -> Pager[T]:
+    def _with(self, **changes: Any) -> Pager[T_co]:
         options = replace(self.options, **changes)
         return Pager(self._source, options, hooks=self._hooks, raw=self._raw, listing=self.listing)
 
 
-class _Iterator(Generic[T]):
+class _Iterator(Generic[T_co]):
     """The base of both iterators: a run, dropped with its last reference."""
 
-    def __init__(self, run: WalkRun[T], handover: Handover) -> None:
+    def __init__(self, run: WalkRun[T_co], handover: Handover) -> None:
         self._run = run
         self._handover = handover
         self._is_asking = False
@@ -245,7 +245,7 @@ class _Iterator(Generic[T]):
         """End the walk and wait for its tasks, as an async generator would."""
         await self._run.close()
 
-    async def _next_page(self) -> Page[T] | None:
+    async def _next_page(self) -> Page[T_co] | None:
         """Give the next page, or None if it went to another task with this iterator.
 
         One task asks, the others wait for it. All of them get its error; another one asks if it is cancelled.
@@ -278,14 +278,14 @@ class _Iterator(Generic[T]):
                 waiter.set_result(error)
 
 
-class _Rows(_Iterator[T]):
-    def __init__(self, run: WalkRun[T], handover: Handover) -> None:
+class _Rows(_Iterator[T_co]):
+    def __init__(self, run: WalkRun[T_co], handover: Handover) -> None:
         super().__init__(run, handover)
-        self._rows: Iterator[T] = iter(())
-        self._rest: Sequence[T] = ()
+        self._rows: Iterator[T_co] = iter(())
+        self._rest: Sequence[T_co] = ()
         self._batches_in_turn = 0
 
-    async def __anext__(self) -> T:
+    async def __anext__(self) -> T_co:
         while True:
             for row in self._rows:
                 return row
@@ -306,8 +306,8 @@ class _Rows(_Iterator[T]):
                 self._batches_in_turn += 1
 
 
-class _Pages(_Iterator[T]):
-    async def __anext__(self) -> Page[T]:
+class _Pages(_Iterator[T_co]):
+    async def __anext__(self) -> Page[T_co]:
         while (page := await self._next_page()) is None:
             pass
         self._handover.turn_to(page, is_handed_over=True)

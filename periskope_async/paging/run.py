@@ -48,15 +48,15 @@ class WalkRun(Generic[T]):
         source: Source[T],
         *,
         prefetch: int | None,
-        hooks: Sequence[Hook] = (),
-        leaving: set[asyncio.Task[Any]] | None = None,
-        are_rows_late: bool = False,
+        hooks: Sequence[Hook],
+        leaving: set[asyncio.Task[Any]],
+        are_rows_late: bool,
     ) -> None:
         self.walk = walk
         self._source = source
         self._prefetch = prefetch
         self._hooks = hooks
-        self._leaving: set[asyncio.Task[Any]] = set() if leaving is None else leaving
+        self._leaving = leaving
         self._are_rows_late = are_rows_late
         self._tasks: dict[Ask, asyncio.Task[UnreadPage[T]]] = {}
         """The tasks of the pages in flight, oldest first."""

@@ -48,3 +48,13 @@ async def test_what_a_reader_of_chats_gets() -> None:
         assert_type(await client.get_chat(listed.chats[0].chat_id), Chat)
         assert_type(client.rate_limit, RateLimitSnapshot)
         assert_type(client.with_phone(None), PeriskopeClient)
+
+
+async def test_pagers_of_several_lists_fit_where_one_of_any_row_is_taken() -> None:
+    async def count_of(pager: Pager[object]) -> int:
+        return len(await pager.collect())
+
+    async with Sandbox(chats=5) as sandbox, PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url) as client:
+        lists = {"chats": client.iter_chats(), "messages": client.iter_messages()}
+        counts = [await count_of(pager) for pager in lists.values()]
+        assert counts == [5, len(sandbox.ids("messages"))]
