@@ -14,11 +14,17 @@ neither.
 
 from typing import TYPE_CHECKING
 
+from periskope_async.arrow import ArrowBatches
 from periskope_async.cache import PageCache
 from periskope_async.client import PeriskopeClient
+from periskope_async.client.base import WalkParams
 from periskope_async.client.content import Poll
+from periskope_async.client.knowledge import KnowledgeType
+from periskope_async.client.members import Role
 from periskope_async.client.scheduled import Repeat
-from periskope_async.client.sent import SentBroadcast, SentMessage
+from periskope_async.client.sent import SentBroadcast, SentMessage, Until
+from periskope_async.client.tasks import TaskStatus, TaskType
+from periskope_async.client.tickets import TicketStatus
 from periskope_async.config import Timeout
 from periskope_async.errors import (
     APIError,
@@ -65,6 +71,7 @@ from periskope_async.models import (
     Contact,
     DeliveryInfo,
     KnowledgeBaseItem,
+    ListPage,
     Member,
     Message,
     MessageId,
@@ -82,9 +89,13 @@ from periskope_async.models import (
     UnsetType,
     WebhookSubscription,
 )
+from periskope_async.paging.page import Consistency, Page
 from periskope_async.paging.pager import Pager
 from periskope_async.paging.report import WalkReport
 from periskope_async.retry import RetryPolicy
+from periskope_async.wire.chats import ChatType, SortBy, SortOrder
+from periskope_async.wire.inputs import Words
+from periskope_async.wire.period import Moment
 
 if TYPE_CHECKING:
     from periskope_async.limits.shared import SharedLimiter
@@ -94,33 +105,40 @@ if TYPE_CHECKING:
 __all__ = [
     "UNSET",
     "APIError",
+    "ArrowBatches",
     "AuthenticationError",
     "BodyError",
     "Broadcast",
     "Chat",
     "ChatMember",
     "ChatPage",
+    "ChatType",
     "ClosedError",
     "ConfigError",
     "ConnectError",
+    "Consistency",
     "Contact",
     "DecodeError",
     "DeliveryInfo",
     "ExportBusyError",
     "ExportError",
     "KnowledgeBaseItem",
+    "KnowledgeType",
     "Limiter",
+    "ListPage",
     "Media",
     "Member",
     "Message",
     "MessageId",
     "MessageStatus",
     "MirrorError",
+    "Moment",
     "NotFoundError",
     "Note",
     "Notification",
     "Occurrence",
     "OutcomeUnknown",
+    "Page",
     "PageCache",
     "Pager",
     "PaginationError",
@@ -140,6 +158,7 @@ __all__ = [
     "Repeat",
     "ResponseMeta",
     "RetryPolicy",
+    "Role",
     "ScheduledMessage",
     "SendError",
     "SentBroadcast",
@@ -147,19 +166,27 @@ __all__ = [
     "ServerError",
     "SharedLimiter",
     "SignatureError",
+    "SortBy",
+    "SortOrder",
     "StreamOverflowError",
     "StreamRefusedError",
     "Task",
+    "TaskStatus",
+    "TaskType",
     "Ticket",
     "TicketInfo",
+    "TicketStatus",
     "Timeout",
     "TimeoutError_",
     "TransportError",
     "UnsetType",
+    "Until",
     "ValidationError",
     "WaitTooLong",
+    "WalkParams",
     "WalkReport",
     "WebhookSubscription",
+    "Words",
     "WrongLoopError",
 ]
 

@@ -9,7 +9,9 @@ from periskope_async import UNSET, Chat, ChatPage, PageCache, PeriskopeClient, R
 from periskope_async.testing import Sandbox
 
 if TYPE_CHECKING:
-    from periskope_async import Pager
+    from typing import Unpack
+
+    from periskope_async import ChatType, ListPage, Message, Moment, Page, Pager, SortBy, WalkParams
 
 
 async def test_what_a_reader_of_chats_gets() -> None:
@@ -58,3 +60,19 @@ async def test_pagers_of_several_lists_fit_where_one_of_any_row_is_taken() -> No
         lists = {"chats": client.iter_chats(), "messages": client.iter_messages()}
         counts = [await count_of(pager) for pager in lists.values()]
         assert counts == [5, len(sandbox.ids("messages"))]
+
+
+async def test_a_wrapper_can_name_what_it_takes_and_gives() -> None:
+    def walk(kind: ChatType, since: Moment, sort_by: SortBy, **how: Unpack[WalkParams]) -> Pager[Chat]:
+        return client.iter_chats(chat_type=kind, start_time=since, sort_by=sort_by, **how)
+
+    async def first_page(pager: Pager[Chat]) -> Page[Chat]:
+        return await anext(pager.pages())
+
+    async def latest() -> ListPage[Message]:
+        return await client.list_messages(limit=1)
+
+    async with Sandbox(chats=100) as sandbox, PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url) as client:
+        page = await first_page(walk("group", "2001-01-01", "created_at", page_size=2))
+        assert {chat.chat_type for chat in page.items} == {"group"}
+        assert len((await latest()).items) == 1
