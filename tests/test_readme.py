@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import inspect
 import json
@@ -49,7 +50,6 @@ def block_with(text: str) -> str:
 
 def run(code: str, name: str) -> dict[str, Any]:
     module = types.ModuleType(name)
-    module.__dict__["PeriskopeClient"] = PeriskopeClient  # some blocks go on where an earlier one stopped
     exec(compile(code, f"README.md ({name})", "exec"), module.__dict__)  # noqa: S102 - it is our own README
     return module.__dict__
 
@@ -81,7 +81,8 @@ async def test_the_packages_own_example(
 ) -> None:
     (lines,) = re.findall(r"::\n\n((?: {4}.+\n)+)", periskope_async.__doc__ or "")
     async with sandbox(monkeypatch):
-        await run(f"async def example():\n{lines}", "example")["example"]()
+        code = f"from periskope_async import PeriskopeClient\nasync def example():\n{lines}"
+        await run(code, "example")["example"]()
     assert len(capsys.readouterr().out.splitlines()) >= 60
 
 
@@ -160,6 +161,21 @@ async def test_the_bulk_job(
     assert "complete: True" in capsys.readouterr().out
 
 
+async def test_the_bulk_job_ends_by_a_fault_that_is_none_of_a_phone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    main = guide("bulk")["main"]
+
+    async def broken(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setitem(main.__globals__, "export_chats", broken)
+    async with sandbox(monkeypatch):
+        with pytest.raises(ExceptionGroup) as raised:
+            await main([None], tmp_path)
+        assert raised.group_contains(OSError, match="No space left")
+
+
 async def test_the_worker(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], nothing_left_over: None
 ) -> None:
@@ -205,6 +221,14 @@ async def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_the_users_own_test() -> None:
     defined = run(block_with("async def test_against_the_sandbox"), "own")
     await defined["test_against_the_sandbox"]()
+
+
+def test_the_functions_of_all_blocks_say_their_types() -> None:
+    for _, code in BLOCKS:
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert node.returns is not None, f"{node.name} in:\n{code}"
+                assert all(each.annotation for each in node.args.args + node.args.kwonlyargs), node.name
 
 
 def test_no_block_is_left_out() -> None:
