@@ -70,7 +70,8 @@ class Receiver:
     - ``seen``: the memory of handled events, by :attr:`LiveEvent.key`; 10,000 in this process by default.
 
     ``handle`` runs in the context of the event's own request, so its log lines bear that one's id. An error of it is
-    logged, and its event may come again. Raises ConfigError if a setting is wrong.
+    logged. The event was answered with 200 before, so do not count on a repeat; if one comes, it is handled again.
+    Raises ConfigError if a setting is wrong.
     """
 
     def __init__(
