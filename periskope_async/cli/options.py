@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from periskope_async.paging.pager import Pager
 
 __all__ = [
-    "Acting",
     "ChatCount",
     "Connection",
     "Exit",
@@ -82,16 +81,6 @@ class Connection(Server):
 
     phone: str | None = None
     "Only what this phone sees: a number with its country code, or a phone id; also PERISKOPE_PHONE."
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Acting(Connection):
-    """A server, and the phone that acts."""
-
-    phone: str | None = None
-    """The phone that sends, or whose queue it is: a number or a phone id; also PERISKOPE_PHONE. It is needed where the
-    organisation has several."""
 
 
 @Parameter(name="*")

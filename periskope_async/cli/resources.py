@@ -9,7 +9,7 @@ from cyclopts.types import NonNegativeInt
 
 from periskope_async.cli.chats import print_rows
 from periskope_async.cli.console import check_stdout, print_out, say
-from periskope_async.cli.options import Acting, Connection, Exit, WholeServer, open_client
+from periskope_async.cli.options import Connection, Exit, WholeServer, open_client
 from periskope_async.cli.tables import Column, print_json, print_table
 from periskope_async.cli.wording import amount, part_of
 from periskope_async.errors import ConfigError
@@ -63,7 +63,7 @@ _JOBS = (
 )
 
 
-async def acting(client: PeriskopeClient, connection: Acting) -> PeriskopeClient:
+async def acting(client: PeriskopeClient, connection: Connection) -> PeriskopeClient:
     """Give a client for one phone: the named one, the only one, or the sandbox's first.
 
     Raises ConfigError if none or several are left.
@@ -191,7 +191,7 @@ async def phones(*, server: WholeServer = WholeServer(), json: Json = False) -> 
 
 async def queue(
     *,
-    connection: Acting = Acting(),  # noqa: B008
+    connection: Connection = Connection(),  # noqa: B008
     purge: Annotated[bool, Parameter(negative=())] = False,
     yes: Annotated[bool, Parameter(negative=())] = False,
     json: Json = False,
@@ -200,6 +200,9 @@ async def queue(
 
     Parameters
     ----------
+    connection.phone
+        The phone whose queue it is: a number or a phone id; also PERISKOPE_PHONE. It is needed where the
+        organisation has several.
     purge
         Take everything out of the queue, so that it is not sent; needs --yes.
     yes

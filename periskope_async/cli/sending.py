@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from periskope_async.cli.console import check_stdout, print_out, say
-from periskope_async.cli.options import Acting, Exit, Seconds, open_client
+from periskope_async.cli.options import Connection, Exit, Seconds, open_client
 from periskope_async.cli.resources import Json, acting
 from periskope_async.cli.tables import Column, print_json, print_table
 from periskope_async.errors import ConfigError
@@ -31,7 +31,7 @@ async def send(
     message: str | None = None,
     /,
     *,
-    connection: Acting = Acting(),  # noqa: B008 - frozen
+    connection: Connection = Connection(),  # noqa: B008 - frozen
     file: Path | None = None,
     reply_to: str | None = None,
     wait: Literal["sent", "accepted", "delivered", "read"] | None = None,
@@ -46,6 +46,9 @@ async def send(
         A chat's id, or a person's number with its country code.
     message
         The text, or the caption of the file.
+    connection.phone
+        The phone to send from: a number or a phone id; also PERISKOPE_PHONE. It is needed where the
+        organisation has several.
     file
         A file to send.
     reply_to
@@ -81,7 +84,7 @@ async def status(
     unique_id: str,
     /,
     *,
-    connection: Acting = Acting(),  # noqa: B008
+    connection: Connection = Connection(),  # noqa: B008
     json: Json = False,
 ) -> int:
     """Show how far a message has come.
@@ -90,6 +93,9 @@ async def status(
     ----------
     unique_id
         What `periskope send` has printed.
+    connection.phone
+        The phone that sent it: a number or a phone id; also PERISKOPE_PHONE. It is needed where the
+        organisation has several.
     json
         Print it as JSON.
     """

@@ -189,6 +189,15 @@ def test_help_names_the_commands_and_version_is_told() -> None:
     assert periskope("--version").stdout.strip()[0].isdigit()
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("send", "phone to send from"), ("status", "phone that sent it"), ("queue", "phone whose queue it is")],
+)
+def test_help_says_which_phone_a_command_is_for(command: str, said: str) -> None:
+    text = " ".join(periskope(command, "--help").stdout.split())
+    assert f"The {said}: a number or a phone id" in text
+
+
 def test_without_the_extra_it_says_what_to_install() -> None:
     code = "import sys\nsys.modules['cyclopts'] = None\nfrom periskope_async.cli import main\nmain()\n"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
