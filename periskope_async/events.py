@@ -125,6 +125,8 @@ class Hook(Protocol):
 
 def checked_hooks(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
     """Refuse objects that could never work as a hook, when the client is made. Raises ConfigError."""
+    if not hasattr(hooks, "__iter__"):
+        raise ConfigError(f"hooks is {hooks!r}; give a list of callables, such as hooks=[print]", parameter="hooks")
     checked = tuple(hooks)
     for hook in checked:
         is_async = inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(getattr(hook, "__call__", None))  # noqa: B004 - the method is looked at

@@ -104,9 +104,9 @@ class PeriskopeClient(
         key = None if api_key is None else Secret(api_key)
         proxy_url = None if proxy is None else Secret(proxy)
         del api_key, proxy
-        if session is not None and not hasattr(session, "trace_configs"):
+        if session is not None and (isinstance(session, type) or not hasattr(session, "trace_configs")):
             raise ConfigError(
-                f"session is {session!r}; lend an aiohttp.ClientSession, or leave it out", parameter="session"
+                f"session is {session!r}; lend an aiohttp.ClientSession(), or leave it out", parameter="session"
             )
         self._config = load_config(
             api_key=key,

@@ -81,11 +81,9 @@ def checked_limiter(limiter: Limiter | None) -> Limiter | None:
     """Refuse an object unfit to be a limiter, when the client is made. Raises ConfigError."""
     if limiter is None:
         return None
-    # A class in place of its instance is refused, too: its acquire() would miss its first argument.
-    missing = _MEMBERS if isinstance(limiter, type) else [name for name in _MEMBERS if not hasattr(limiter, name)]
-    if missing:
-        raise ConfigError(
-            f"limiter is {limiter!r}, without {', '.join(missing)}; make a RateLimiter(…), or leave it out",
-            parameter="limiter",
-        )
+    advice = "make a RateLimiter(…), or leave it out"
+    if isinstance(limiter, type):
+        raise ConfigError(f"limiter is the class {limiter.__name__}; {advice}", parameter="limiter")
+    if missing := [name for name in _MEMBERS if not hasattr(limiter, name)]:
+        raise ConfigError(f"limiter is {limiter!r}, without {', '.join(missing)}; {advice}", parameter="limiter")
     return limiter

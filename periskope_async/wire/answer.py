@@ -134,10 +134,11 @@ def status_error(meta: ResponseMeta, body: bytes, request: Request) -> APIError:
     if not message and not said.fields:
         message = f"no readable reason; the body begins with {body_start(body)!r}" if body else "with an empty body"
     # Some messages show their template unfilled ("Limit should be less than ${MAX_LIMIT}"); the field's is whole.
+    # Some say only what the field says again.
     details = "; ".join(f"{name}: {text}" for name, text in islice(said.fields.items(), _FIELDS_SHOWN))
     if len(said.fields) > _FIELDS_SHOWN:
         details = f"{details}; and {len(said.fields) - _FIELDS_SHOWN} more"
-    if details and (not message or "${" in message):
+    if details and (not message or "${" in message or message in said.fields.values()):
         message = details
     elif details:
         message = f"{message} ({details})"

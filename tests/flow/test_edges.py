@@ -260,6 +260,18 @@ async def test_a_hook_that_is_cancelled_leaves_no_token_out(opened: Opened) -> N
         assert client.rate_limit.in_flight == 0
 
 
+@pytest.mark.parametrize("hooks", [print, None, 3])
+def test_hooks_are_several(hooks: Any) -> None:
+    with pytest.raises(ConfigError, match=r"give a list of callables, such as hooks=\[print\]$"):
+        PeriskopeClient(KEY, hooks=hooks)
+
+
+@pytest.mark.parametrize("session", [aiohttp.ClientSession, "session"])
+def test_what_is_no_session_is_refused(session: Any) -> None:
+    with pytest.raises(ConfigError, match=r"lend an aiohttp.ClientSession\(\), or leave it out$"):
+        PeriskopeClient(KEY, session=session)
+
+
 def test_an_async_callable_object_is_no_hook() -> None:
     class Hook:
         async def __call__(self, event: Event) -> None:

@@ -85,7 +85,13 @@ async def test_a_permit_tells_its_books_once(opened: Opened) -> None:
     assert limiter.told == [("sent", 1), ("answered 200", 1)]
 
 
-@pytest.mark.parametrize("no_limiter", [3, RateLimiter, object(), "redis://localhost"])
+def test_a_class_is_no_limiter() -> None:
+    limiter: Any = RateLimiter
+    with pytest.raises(ConfigError, match=r"^limiter is the class RateLimiter; make a RateLimiter"):
+        PeriskopeClient("key", limiter=limiter)
+
+
+@pytest.mark.parametrize("no_limiter", [3, object(), "redis://localhost"])
 def test_what_is_no_limiter_is_refused(no_limiter: Any) -> None:
     with pytest.raises(ConfigError, match=r"make a RateLimiter\(…\)"):
         PeriskopeClient("key", limiter=no_limiter)

@@ -78,6 +78,8 @@ def test_a_401_says_which_cause_is_likely() -> None:
 def test_a_missing_phone_says_how_to_give_one() -> None:
     missing: dict[str, object] = {"message": "Missing Header: {x-phone}", "fields": {"X-Phone": {"message": "missing"}}}
     hint = "; give phone=… or PeriskopeClient(phone=…)"
+    twice: dict[str, object] = {**missing, "fields": {"x-phone": {"message": missing["message"]}}}
+    assert str(error_of(422, twice)).endswith(f"limit=10: x-phone: Missing Header: {{x-phone}}{hint}")
     assert str(error_of(422, missing)).endswith(hint)
     # It was given, and is wrong.
     assert hint not in str(error_of(422, missing, REQUEST))
