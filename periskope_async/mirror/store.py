@@ -225,15 +225,16 @@ class Store:
         row. False marks nothing.
         """
         name = mirrored.name
-        met = f"(SELECT mirror_key FROM mirror_met WHERE list = '{name}')"
+        # Above some size, PostgreSQL reads the whole set of a NOT IN again for each row.
+        met = f"EXISTS (SELECT 1 FROM mirror_met AS met WHERE met.list = '{name}' AND met.mirror_key = {name}.mirror_key)"
         with self._database.transaction():
             execute = self._database.execute
-            execute(f"UPDATE {name} SET mirror_misses = 0 WHERE mirror_misses > 0 AND mirror_key IN {met}")
+            execute(f"UPDATE {name} SET mirror_misses = 0 WHERE mirror_misses > 0 AND {met}")
             gone = 0
             if complete is not False:
                 execute(
                     f"UPDATE {name} SET mirror_misses = mirror_misses + 1 "
-                    f"WHERE deleted_at IS NULL AND mirror_key NOT IN {met}"
+                    f"WHERE deleted_at IS NULL AND NOT {met}"
                 )
                 gone = self._mark_missed(mirrored, misses_needed(is_proven=complete is True), now)
             execute("DELETE FROM mirror_met WHERE list = ?", (name,))

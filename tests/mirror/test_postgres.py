@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,11 +11,13 @@ from periskope_async import MirrorError
 from periskope_async.mirror.database import database_for
 from periskope_async.mirror.lists import CHATS
 from periskope_async.mirror.merge import Outcome
-from periskope_async.mirror.store import Store
-from tests.mirror.test_store import drop, merge, row, select
+from periskope_async.mirror.store import ListState, Store
+from tests.mirror.test_store import NOW, drop, merge, row, select
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from periskope_async.mirror.database import Value
 
 
 def execute(url: str, statement: str) -> None:
@@ -106,3 +108,25 @@ def test_a_mirror_whose_place_was_taken_meanwhile_writes_nothing(postgres_databa
                 with pytest.raises(MirrorError, match="another mirror writes to"):
                     merge(store, row(1, updated=5))
         assert merge(store, row(1, updated=5)) == [Outcome.INSERTED]
+
+
+def test_a_sweep_that_ends_looks_up_no_row_by_reading_all_keys(
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL reads a set of keys again for each row if it takes the set to exceed ``work_mem``."""
+    with closing(Store(database_for(f"{postgres_database}&options=-cwork_mem%3D64kB"))) as store:
+        store.open([CHATS])
+        store.begin_sweep(CHATS)
+        merge(store, *(row(number) for number in range(3_000)), is_sweeping=True)
+        execute(postgres_database, "ANALYZE")
+        run, plans = store._database.execute, list[str]()
+
+        def explained(statement: str, parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
+            if "mirror_met" in statement and statement.startswith("UPDATE"):
+                plans.append("\n".join(line for (line,) in run(f"EXPLAIN {statement}", parameters)))
+            return run(statement, parameters)
+
+        monkeypatch.setattr(store._database, "execute", explained)
+        store.finish_sweep(CHATS, complete=True, now=NOW, state=ListState(swept_at=NOW))
+    assert len(plans) == 2
+    assert not [plan for plan in plans if "SubPlan" in plan]
