@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from periskope_async.errors import ClosedError, MirrorError
+from periskope_async.mirror.clock import lead_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from periskope_async.meta import ResponseMeta
     from periskope_async.mirror.lists import MirroredList
     from periskope_async.mirror.merge import Outcome
     from periskope_async.mirror.store import ListState, Store
@@ -83,6 +86,7 @@ class AsyncStore:
     def __init__(self, store: Store, *, clock: Callable[[], datetime]) -> None:
         self.store = store
         self._clock = clock
+        self._lead = timedelta()
         self._states: dict[str, ListState] = {}
         self._thread: _Thread | None = None
 
@@ -111,6 +115,18 @@ class AsyncStore:
     def now(self) -> datetime:
         """Give the time by the mirror's clock."""
         return self._clock()
+
+    def note_date(self, meta: ResponseMeta) -> None:
+        """Compare the server's clock with the mirror's, by an answer that has just come."""
+        date = meta.rate_limit.server_time
+        if date is not None and not meta.rate_limit.is_cached:
+            self._lead = timedelta(seconds=lead_of(date, took=meta.seconds, now=self.now().timestamp()))
+
+    def by_own_clock(self, moment: datetime) -> datetime:
+        """Give a time of the server's clock as one of the mirror's."""
+        with suppress(OverflowError):
+            return moment - self._lead
+        return moment
 
     def state(self, mirrored: MirroredList) -> ListState:
         """Give the state of a list, as it was last written."""

@@ -138,8 +138,8 @@ class Mirror:
     async def apply(self, event: MirrorEvent) -> Outcome | None:
         """Merge the row of an event; None if the event brings no row of a mirrored list.
 
-        An event may come late, twice, or before its row. Its ``timestamp``, if any, is when the server sent it; an
-        event without one counts as sent now. Rows of phones other than the mirror's are left out: webhooks bring rows
+        An event may come late, twice, or before its row. Its ``timestamp``, if any, is when the server sent it, by the
+        server's clock: a sync finds out how far that is ahead. An event without one counts as sent now. Rows of phones other than the mirror's are left out: webhooks bring rows
         of all phones. Raises MirrorError, and DecodeError if the event's object is no row. The first call also raises
         the errors of an API call if the client names its phone by an id.
         """
@@ -148,10 +148,13 @@ class Mirror:
                 self._told.add(each.name)
             elif event.name in each.events:
                 phone = await self._phone_of_rows()
+                now = self._store.now()
+                sent: datetime | None = getattr(event, "timestamp", None)
+                as_of = now if sent is None else self._store.by_own_clock(sent)
                 # A row of an event during a sweep is there, even if the sweep misses it.
                 is_sweeping = self._store.state(each).sweep is not None
                 return await self._store.call(
-                    self._merge, each, event, phone=phone, now=self._store.now(), is_sweeping=is_sweeping
+                    self._merge, each, event, phone=phone, as_of=as_of, now=now, is_sweeping=is_sweeping
                 )
         return None
 
@@ -225,7 +228,14 @@ class Mirror:
                 self._is_sync_wanted.set()
 
     def _merge(
-        self, mirrored: MirroredList, event: MirrorEvent, *, phone: str | None, now: datetime, is_sweeping: bool
+        self,
+        mirrored: MirroredList,
+        event: MirrorEvent,
+        *,
+        phone: str | None,
+        as_of: datetime,
+        now: datetime,
+        is_sweeping: bool,
     ) -> Outcome | None:
         """Merge the row of an event, in the database's thread; None if it is of another phone."""
         identity = _identity(mirrored, event)
@@ -235,7 +245,7 @@ class Mirror:
             mirrored,
             [(key_of(identity.values()), event.raw)],
             source="event",
-            as_of=getattr(event, "timestamp", None) or now,
+            as_of=as_of,
             now=now,
             is_sweeping=is_sweeping,
         )

@@ -226,16 +226,15 @@ class Store:
         """
         name = mirrored.name
         # Above some size, PostgreSQL reads the whole set of a NOT IN again for each row.
-        met = f"EXISTS (SELECT 1 FROM mirror_met AS met WHERE met.list = '{name}' AND met.mirror_key = {name}.mirror_key)"
+        met = (
+            f"EXISTS (SELECT 1 FROM mirror_met AS met WHERE met.list = '{name}' AND met.mirror_key = {name}.mirror_key)"
+        )
         with self._database.transaction():
             execute = self._database.execute
             execute(f"UPDATE {name} SET mirror_misses = 0 WHERE mirror_misses > 0 AND {met}")
             gone = 0
             if complete is not False:
-                execute(
-                    f"UPDATE {name} SET mirror_misses = mirror_misses + 1 "
-                    f"WHERE deleted_at IS NULL AND NOT {met}"
-                )
+                execute(f"UPDATE {name} SET mirror_misses = mirror_misses + 1 WHERE deleted_at IS NULL AND NOT {met}")
                 gone = self._mark_missed(mirrored, misses_needed(is_proven=complete is True), now)
             execute("DELETE FROM mirror_met WHERE list = ?", (name,))
             self._save(name, state)

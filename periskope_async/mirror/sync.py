@@ -173,6 +173,7 @@ class ListSync:
             async for page in raw.pages():
                 await self._bind(page.meta.org_id)
                 if sweep is None:
+                    self._store.note_date(page.meta)
                     sweep = Sweep(
                         token=raw.token, began=began, head=page.meta.rate_limit.server_time or began.timestamp()
                     )
@@ -240,6 +241,7 @@ class ListSync:
                     times = [page.sort_time(index) for index in range(len(page.items))]
                     if is_first and times:
                         is_first = False
+                        self._store.note_date(page.meta)
                         if offset and times[0] is not None:
                             return False
                         undated_first = {**state.undated_first, order.name: times[0] is None}

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from periskope_async import PeriskopeClient
-from periskope_async.mirror import Mirror, SyncResult
+from periskope_async.mirror import Mirror, Outcome, SyncResult
 from periskope_async.sandbox import PHONES, Sandbox
 from periskope_async.testing import no_waiting
-from periskope_async.webhooks import Receiver
+from periskope_async.webhooks import Receiver, parse
 from tests.sandbox.test_webhooks import served
 
 if TYPE_CHECKING:
@@ -165,3 +166,29 @@ async def test_a_ticket_is_read_after_its_event(tmp_path: Path) -> None:
         watching.cancel()
         with pytest.raises(asyncio.CancelledError):
             await watching
+
+
+@pytest.mark.parametrize("server_ahead", [-120.0, -5.0, 0.0, 5.0, 120.0])
+async def test_clocks_that_differ_hide_no_change(tmp_path: Path, server_ahead: float) -> None:
+    """A webhook's time is of the server's clock, and that of a walk is of the mirror's. Access moves no updated_at."""
+    is_later = False
+
+    def clock() -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=2 if is_later else 0)
+
+    async with (
+        Sandbox(chats=10, limit=10_000, clock_skew=server_ahead) as sandbox,
+        PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url, phone=NUMBER) as client,
+        Mirror(client, tmp_path / "live.sqlite", lists=["chats"], clock=clock) as mirror,
+    ):
+        sandbox.webhooks.subscribe("http://127.0.0.1:9/")
+        sandbox.webhooks.faults.tries = 1
+        await mirror.sync()
+        chat_id = sandbox.chat_ids(phone=NUMBER)[0]
+        await client.set_chat_access([chat_id], {"ada@example.com": True})
+        await sandbox.webhooks.flush()
+        assert await mirror.apply(parse(sandbox.webhooks.sent[0].body)) is Outcome.UPDATED
+        # The webhook of the next change is lost.
+        await client.set_chat_access([chat_id], {"ada@example.com": False})
+        is_later = True
+        assert (await mirror.sync(full=True)).changes == 1
