@@ -262,14 +262,15 @@ class Store:
     def _stored(self, mirrored: MirroredList, keys: Sequence[str], now: datetime) -> dict[str, Stored]:
         """Give the stored rows of these keys.
 
-        A moment of the server's word that is yet to come tells nothing: the clock once ran ahead. It counts as 0.
+        A time yet to come tells nothing: a clock once ran ahead. The server's word then counts as of 1970, and a
+        version as unknown.
         """
         latest = micros(now + _MOST_SKEW)
         columns = ("mirror_key", "raw_json", "mirror_version", "mirror_said_at", "CAST(deleted_at AS TEXT)")
         return {
             key: Stored(
                 raw,
-                version,
+                version if version is not None and version <= latest else None,
                 said_at if said_at <= latest else 0,
                 None if deleted is None else micros(datetime.fromisoformat(deleted)),
             )

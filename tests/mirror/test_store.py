@@ -101,6 +101,14 @@ def test_a_moment_of_a_clock_that_ran_ahead_is_forgotten(store: Store, source: s
     assert merge(store, row(1, chat_name="b"), source=source) == [Outcome.UPDATED]
 
 
+@pytest.mark.parametrize("source", ["walk", "event"])
+def test_a_version_yet_to_come_is_forgotten(store: Store, source: str) -> None:
+    """One wrong ``updated_at`` would hold off all later rows."""
+    merge(store, row(1, updated=3600, chat_name="a"))
+    later = NOW + timedelta(seconds=1)
+    assert merge(store, row(1, chat_name="b"), source=source, as_of=later, now=later) == [Outcome.UPDATED]
+
+
 def drop(store: Store, *rows: tuple[str, bytes]) -> None:
     """Have a full sweep meet no more than these rows."""
     store.begin_sweep(CHATS)

@@ -291,7 +291,8 @@ async def test_events_are_applied_once_and_never_backwards(file: Path) -> None:
         await mirror.sync()
         chat_id = sandbox.wake()
         (row,) = [row for row in await client.iter_chats().raw().collect() if chat_id.encode() in row]
-        later = msgspec.json.decode(row) | {"updated_at": "2030-01-01T00:00:00Z", "chat_name": "later"}
+        soon = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+        later = msgspec.json.decode(row) | {"updated_at": soon, "chat_name": "later"}
         assert await mirror.apply(Event("chat.updated", row)) is Outcome.UPDATED
         assert await mirror.apply(Event("chat.updated", row)) is Outcome.UNCHANGED
         assert await mirror.apply(Event("chat.updated", msgspec.json.encode(later))) is Outcome.UPDATED
