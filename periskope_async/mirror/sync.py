@@ -203,6 +203,7 @@ class ListSync:
 
     async def _read_newest(self) -> int | None:
         """Read the head of each order down to known ground; give the server's count minus the rows."""
+        self._count = None
         for order in self._list.orders:
             await self._read_head(order)
         count = self._count
@@ -267,9 +268,11 @@ class ListSync:
         return self._list.walk(self._client, page_size=PAGE_SIZE, **arguments)
 
     async def _merge(self, page: Page[bytes], *, as_of: datetime, state: ListState | None = None) -> list[Outcome]:
-        self._count = page.count
         if page.count is not None:
             self._counts.add(page.count)
+        # If it counts the rows of a page, that is all rows only on a first page.
+        if page.offset == 0 or self._state.counts_all:
+            self._count = page.count
         rows = [(key_of(page.identity(index)), raw) for index, raw in enumerate(page.items)]
         outcomes = await self._store.merge(self._list, rows, as_of=as_of, state=state)
         self._done.update(outcomes)

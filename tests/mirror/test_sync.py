@@ -174,6 +174,18 @@ async def test_a_count_of_the_page_is_told_from_a_total(file: Path) -> None:
         await assert_equal(mirror, client)
 
 
+async def test_a_count_of_a_page_after_the_first_is_no_total(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where chats without a message stand first, reading begins behind them."""
+    monkeypatch.setattr(sync, "_UNDATED_MARGIN", 1)
+    async with opened(file, count="page", nulls="first", chats=90) as (sandbox, _, mirror):
+        await mirror.sync()
+        sandbox.clear()
+        assert (await sync_one(mirror)).full is None
+        assert [int(request.query["offset"]) for request in sandbox.requests] == [0, 17]
+        sandbox.remove(5)
+        assert (await sync_one(mirror)).deleted == 1
+
+
 async def test_a_list_with_no_known_order_is_read_whole(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What no order shows is found, and what is gone."""
     listing = msgspec.structs.replace(CHATS.listing, sorts=())
