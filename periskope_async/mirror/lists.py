@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct, json
+from msgspec import UNSET, Struct, json
 
 from periskope_async.client import PeriskopeClient, lists
 from periskope_async.decoding.page import reader_of
+from periskope_async.decoding.repair import Unreadable
 from periskope_async.mirror.database import Column, Index, Kind, Table
 from periskope_async.mirror.merge import Outcome
 from periskope_async.models.times import in_zone
@@ -74,6 +75,8 @@ class MirroredList:
     """The field with the time of a row's last change."""
     events: tuple[str, ...] = ()
     """The names of the events with a row of this list."""
+    undocumented: tuple[str, ...] = ()
+    """The names among these of which no document says what they bring. It may be a part of a row."""
     told_by: tuple[str, ...] = ()
     """The names of the events that call for a read of the list."""
 
@@ -99,6 +102,14 @@ class MirroredList:
     def read(self, row: bytes) -> Any:
         """Read a row. Raises Unreadable."""
         return reader_of(self.listing).row(row)
+
+    def is_whole(self, row: bytes) -> bool:
+        """Whether an object has the fields of a whole row."""
+        try:
+            read = self.read(row)
+        except Unreadable:
+            return False
+        return all(getattr(read, field.name) is not UNSET for field in self.fields if not field.paths)
 
     def identity(self, row: bytes) -> dict[str, str | None]:
         """Give the fields that identify a row. Raises Unreadable."""
@@ -197,7 +208,8 @@ CHATS = MirroredList(
         Field("closed_at", "time"),
         Field("latest_message_at", "time", ("latest_message_timestamp", "latest_message.timestamp")),
     ),
-    events=("chat.created", "chat.updated", "chat.custom_properties.updated"),
+    events=("chat.created", "chat.updated", "chat.custom_properties.updated", "chat.label.updated"),
+    undocumented=("chat.label.updated",),
 )
 
 # Each change of a message sends an event, so changes of older ones are not missed until all are read.

@@ -147,7 +147,7 @@ class Mirror:
         for each in self._lists:
             if event.name in each.told_by:
                 self._told.add(each.name)
-            elif event.name in each.events:
+            elif event.name in each.events and (event.name not in each.undocumented or each.is_whole(event.raw)):
                 phone = await self._phone_of_rows()
                 now = self._store.now()
                 sent: datetime | None = getattr(event, "timestamp", None)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 
 from periskope_async import PeriskopeClient
 from periskope_async.mirror import Mirror, Outcome, SyncResult
@@ -192,3 +193,22 @@ async def test_clocks_that_differ_hide_no_change(tmp_path: Path, server_ahead: f
         await client.set_chat_access([chat_id], {"ada@example.com": False})
         is_later = True
         assert (await mirror.sync(full=True)).changes == 1
+
+
+async def test_another_label_is_found_by_its_event(tmp_path: Path) -> None:
+    async with (
+        Sandbox(chats=10, limit=10_000) as sandbox,
+        PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url, phone=NUMBER) as client,
+        Mirror(client, tmp_path / "live.sqlite", lists=["chats"]) as mirror,
+    ):
+        sandbox.webhooks.subscribe("http://127.0.0.1:9/")
+        sandbox.webhooks.faults.tries = 1
+        await mirror.sync()
+        await client.set_chat_labels(sandbox.chat_ids(phone=NUMBER)[:1], ["vip"])
+        await sandbox.webhooks.flush()
+        event = parse(sandbox.webhooks.sent[0].body)
+        assert event.name == "chat.label.updated"
+        assert await mirror.apply(event) is Outcome.UPDATED
+        # No document says what it brings: a part of a chat would take the place of the whole.
+        for part in (b'{"chat_id":"1@g.us","org_phone":"9199@c.us","label_ids":{}}', b'{"label_id":"label-a"}'):
+            assert await mirror.apply(structs.replace(event, raw=part)) is None
