@@ -1,4 +1,4 @@
-"""The databases of a mirror, behind one Protocol: SQLite, DuckDB and PostgreSQL.
+"""The databases of a mirror, behind one base: SQLite, DuckDB and PostgreSQL.
 
 All methods block, and are called from one thread. Statements are written in the common part of the three dialects, with
 ``?`` for a parameter; each difference is a method here. Times go in as ISO 8601 texts in UTC.
@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -24,7 +24,6 @@ from periskope_async.typed import duckdb_fault
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
 __all__ = ["Column", "Database", "DuckDB", "Index", "Kind", "PostgreSQL", "SQLite", "Table", "Value", "database_for"]
 
@@ -62,48 +61,6 @@ class Table(Struct, frozen=True):
     indexes: tuple[Index, ...] = ()
 
 
-class Database(Protocol):
-    """A database for one writing mirror at a time, and any readers."""
-
-    name: str
-    """Its name in errors. It holds no password."""
-
-    def connect(self, tables: Sequence[Table] = ()) -> None:
-        """Open the database, and lock it for writing.
-
-        Raises MirrorError, with nothing changed, if another mirror writes to it, or if it is something else than a
-        mirror with some of these tables.
-        """
-        ...
-
-    def create(self, table: Table) -> None:
-        """Make a table if there is none."""
-        ...
-
-    def execute(self, statement: str, parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
-        """Run a statement and give its rows."""
-        ...
-
-    def select(self, table: Table, columns: Sequence[str], keys: Sequence[str]) -> list[tuple[Any, ...]]:
-        """Give columns of the rows with a first key column among ``keys``."""
-        ...
-
-    def upsert(self, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
-        """Upsert whole rows."""
-        ...
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Give a context manager: all its writes are committed together, or none is.
-
-        An error of the database in it becomes a MirrorError.
-        """
-        ...
-
-    def close(self) -> None:
-        """Close and unlock. May be called twice."""
-        ...
-
-
 def database_for(target: str | os.PathLike[str] | Secret) -> Database:
     """Choose by the target: a ``postgresql://`` URL, a ``.duckdb`` file, or any other file for SQLite.
 
@@ -119,8 +76,8 @@ def database_for(target: str | os.PathLike[str] | Secret) -> Database:
     return DuckDB(path) if path.suffix.lower() in _DUCKDB_SUFFIXES else SQLite(path)
 
 
-class _Base:
-    """The common part of the three: their connections all have ``execute``."""
+class Database(ABC):
+    """A database for one writing mirror at a time, and any readers. All connections here have ``execute``."""
 
     _types: ClassVar[Mapping[Kind, str]]
     _errors: tuple[type[Exception], ...]
@@ -135,7 +92,29 @@ class _Base:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        """Its name in errors. It holds no password."""
         self._connection: Any = None
+
+    @abstractmethod
+    def connect(self, tables: Sequence[Table] = ()) -> None:
+        """Open the database, and lock it for writing.
+
+        Raises MirrorError, with nothing changed, if another mirror writes to it, or if it is something else than a
+        mirror with some of these tables.
+        """
+
+    @abstractmethod
+    def select(self, table: Table, columns: Sequence[str], keys: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Give columns of the rows with a first key column among ``keys``."""
+
+    def upsert(self, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
+        """Upsert whole rows."""
+        if rows:
+            self._write(table, rows)
+
+    @abstractmethod
+    def _write(self, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
+        """Upsert at least one row."""
 
     def create(self, table: Table) -> None:
         """Make the table and its indexes."""
@@ -150,13 +129,13 @@ class _Base:
             self._index(table.name, index)
 
     def execute(self, statement: str, parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
-        """Run a statement."""
+        """Run a statement and give its rows."""
         cursor = self._connection.execute(statement, parameters)
         return list(cursor.fetchall()) if cursor.description else []
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """Begin; then commit, or roll back after an error."""
+        """Begin; then commit, or roll back after an error. One of the database becomes a MirrorError."""
         try:
             self._start()
             try:
@@ -170,7 +149,7 @@ class _Base:
             raise self._failed(error) from error
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close and unlock. May be called twice."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(*self._errors):
@@ -216,7 +195,7 @@ class _Base:
         return f"{insert} ON CONFLICT ({', '.join(table.key)}) DO {action}"
 
 
-class _File(_Base, ABC):
+class _File(Database):
     """A database in a file, with a lock beside it."""
 
     def __init__(self, path: Path) -> None:
@@ -295,10 +274,8 @@ class SQLite(_File):
             )
         ]
 
-    def upsert(self, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
-        """Write rows."""
-        if rows:
-            self._connection.executemany(self._upsert(table, f"VALUES ({', '.join('?' * len(table.columns))})"), rows)
+    def _write(self, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
+        self._connection.executemany(self._upsert(table, f"VALUES ({', '.join('?' * len(table.columns))})"), rows)
 
 
 class DuckDB(_File):
@@ -338,13 +315,11 @@ class DuckDB(_File):
         )
         return list(self._connection.execute(statement, [list(keys)]).fetchall())
 
-    def upsert(self, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
-        """Write rows."""
-        if rows:
-            # Its executemany takes forty times as long.
-            values = ", ".join(f"unnest(?::{self._types[column.kind]}[])" for column in table.columns)
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            self._connection.execute(self._upsert(table, f"SELECT {values}"), columns)
+    def _write(self, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
+        # Its executemany takes forty times as long.
+        values = ", ".join(f"unnest(?::{self._types[column.kind]}[])" for column in table.columns)
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        self._connection.execute(self._upsert(table, f"SELECT {values}"), columns)
 
     @contextmanager
     def transaction(self) -> Generator[None]:
@@ -359,7 +334,7 @@ class DuckDB(_File):
         """Make none: DuckDB counts a column of a million rows in milliseconds."""
 
 
-class PostgreSQL(_Base):
+class PostgreSQL(Database):
     """A database of a PostgreSQL server, reached by psycopg."""
 
     _types: ClassVar[Mapping[Kind, str]] = {
@@ -439,9 +414,6 @@ class PostgreSQL(_Base):
         statement = f"SELECT {', '.join(columns)} FROM {table.name} WHERE {table.key[0]} = ANY(%s)"
         return list(self._connection.execute(statement, [list(keys)]).fetchall())
 
-    def upsert(self, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
-        """Write rows."""
-        if not rows:
-            return
+    def _write(self, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
         with self._connection.cursor() as cursor:
             cursor.executemany(self._upsert(table, f"VALUES ({', '.join(['%s'] * len(table.columns))})"), rows)

@@ -178,6 +178,6 @@ def test_the_mirror_becomes_the_truth(steps: list[tuple[str, Any]], server: dict
         patch.object(sync, "PAGE_SIZE", 5),
         patch.object(sync, "_UNDATED_MARGIN", 1),
         # The clock of this history goes on with each change, and that of the answers with the time.
-        patch.object(async_store, "lead_of", lambda *_, **__: 0.0),
+        patch.object(async_store, "lead_of", return_value=0.0),
     ):
         asyncio.run(run(steps, Path(folder) / "mirror.sqlite", server))
