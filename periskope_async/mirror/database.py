@@ -12,9 +12,7 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from periskope_async.errors import ConfigError, MirrorError
 from periskope_async.mirror.file_lock import FileLock
@@ -25,40 +23,21 @@ from periskope_async.typed import duckdb_fault
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-__all__ = ["Column", "Database", "DuckDB", "Index", "Kind", "PostgreSQL", "SQLite", "Table", "Value", "database_for"]
+    from periskope_async.mirror.table import Index, Kind, Table, Value
 
-Kind: TypeAlias = Literal["text", "integer", "boolean", "time"]
-Value: TypeAlias = str | int | bool | None
+__all__ = ["Database", "DatabaseBusyError", "DuckDB", "PostgreSQL", "SQLite", "database_for"]
 
 _DUCKDB_SUFFIXES = {".duckdb", ".ddb"}
 # The mirror's own among the advisory locks of a PostgreSQL database: "peri" in ASCII.
 _ADVISORY_LOCK = 0x70657269
+# A PostgreSQL server that goes silent is given up after half a minute, unless the URL says otherwise.
+_PATIENCE = {"tcp_user_timeout": 30_000, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+# The server then ends the session soon, too, and with it the lock.
+_LET_GO = ("tcp_keepalives_idle = 30", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3")
 
 
-class Column(Struct, frozen=True):
-    """A column of a table."""
-
-    name: str
-    kind: Kind
-    is_required: bool = False
-
-
-class Index(Struct, frozen=True):
-    """An index of some rows, for counting them."""
-
-    name: str
-    columns: tuple[str, ...]
-    condition: str
-
-
-class Table(Struct, frozen=True):
-    """A table."""
-
-    name: str
-    key: tuple[str, ...]
-    """The columns of its primary key; none if rows are only added."""
-    columns: tuple[Column, ...]
-    indexes: tuple[Index, ...] = ()
+class DatabaseBusyError(MirrorError):
+    """The database is locked, or its server is not reached. A later try may succeed."""
 
 
 def database_for(target: str | os.PathLike[str] | Secret) -> Database:
@@ -181,7 +160,12 @@ class Database(ABC):
         )
 
     def _failed(self, error: Exception) -> MirrorError:
-        return MirrorError(f"cannot write to {self.name}: {error}")
+        kind = DatabaseBusyError if self._may_pass(error) else MirrorError
+        return kind(f"cannot write to {self.name}: {error}")
+
+    @abstractmethod
+    def _may_pass(self, error: Any) -> bool:
+        """Whether an error of the database may be over when it is asked again."""
 
     @staticmethod
     @cache
@@ -262,6 +246,10 @@ class SQLite(_File):
         for pragma in ("page_size=8192", "journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=4000"):
             self._connection.execute(f"PRAGMA {pragma}")
 
+    def _may_pass(self, error: Any) -> bool:
+        # The low byte tells the kind.
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
     def select(self, table: Table, columns: Sequence[str], keys: Sequence[str]) -> list[tuple[Any, ...]]:
         """Give columns of the rows with these keys."""
         return [
@@ -307,6 +295,9 @@ class DuckDB(_File):
         self._connection = self._duckdb.connect(self._path, config=config)
         self._refuse_others(tables)
         self.execute("SET TimeZone = 'UTC'")
+
+    def _may_pass(self, error: Any) -> bool:  # noqa: ARG002 - nothing else has it open
+        return False
 
     def select(self, table: Table, columns: Sequence[str], keys: Sequence[str]) -> list[tuple[Any, ...]]:
         """Give columns of the rows with these keys."""
@@ -356,8 +347,10 @@ class PostgreSQL(Database):
             ) from None
         self._psycopg = psycopg
         self._errors = (OSError, psycopg.Error)
-        if not self._can_be_read():
+        given = self._parameters()
+        if given is None:
             raise ConfigError(UNREADABLE, parameter="target")
+        self._patience = {name: value for name, value in _PATIENCE.items() if name not in given}
 
     def connect(self, tables: Sequence[Table] = ()) -> None:
         """Open and lock the database."""
@@ -366,14 +359,29 @@ class PostgreSQL(Database):
             self.close()
             raise failure
 
-    def _can_be_read(self) -> bool:
+    def close(self) -> None:
+        """Close and unlock. May be called twice."""
+        if self._connection is not None:
+            # The server ends a closed session when it comes to it. Another mirror may be opened at once.
+            with suppress(*self._errors):
+                self.execute(f"SELECT pg_advisory_unlock({_ADVISORY_LOCK})")
+        super().close()
+
+    def _parameters(self) -> set[str] | None:
+        """Give the names of the URL's parameters; None if it cannot be read."""
         from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - an extra
 
         try:
-            conninfo_to_dict(self._url.reveal())
+            return set(conninfo_to_dict(self._url.reveal()))
         except self._psycopg.Error:
+            return None
+
+    def _may_pass(self, error: Any) -> bool:
+        if not isinstance(error, self._psycopg.OperationalError):
             return False
-        return True
+        # Without a code the connection is lost or was refused. These classes are of lost connections, of servers that
+        # stop or start, and of deadlocks.
+        return error.sqlstate is None or error.sqlstate.startswith(("08", "57", "40"))
 
     def _start(self) -> None:
         """Begin a transaction. A connection lost since the last one is made anew."""
@@ -392,12 +400,17 @@ class PostgreSQL(Database):
 
     def _open(self, tables: Sequence[Table]) -> MirrorError | None:
         try:
-            self._connection = self._psycopg.connect(self._url.reveal(), autocommit=True)
+            # A pooler gives a transaction any session, so no statement stays prepared.
+            options: Any = {"autocommit": True, "prepare_threshold": None, **self._patience}
+            self._connection = self._psycopg.connect(self._url.reveal(), **options)
             # Given to connect, settings would replace the URL's own options, such as its search_path.
-            for setting in ("client_encoding = 'UTF8'", "TimeZone = 'UTC'", "DateStyle = 'ISO'"):
+            for setting in ("client_encoding = 'UTF8'", "TimeZone = 'UTC'", "DateStyle = 'ISO'", *_LET_GO):
                 self.execute(f"SET {setting}")
             if not self.execute(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")[0][0]:
-                return MirrorError(f"another mirror writes to {self.name} now; one may at a time")
+                return DatabaseBusyError(
+                    f"another mirror writes to {self.name} now; one may at a time. If none does, a pooler keeps its "
+                    "lock: connect directly, or in the pooler's session mode"
+                )
             self._refuse_others(tables)
         except self._errors as error:
             return self._failed(error)

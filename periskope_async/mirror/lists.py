@@ -12,14 +12,14 @@ from msgspec import UNSET, Struct, json
 from periskope_async.client import PeriskopeClient, lists
 from periskope_async.decoding.page import reader_of
 from periskope_async.decoding.repair import Unreadable
-from periskope_async.mirror.database import Column, Index, Kind, Table
 from periskope_async.mirror.merge import Outcome
+from periskope_async.mirror.table import Column, Index, Kind, Table
 from periskope_async.models.times import in_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from periskope_async.mirror.database import Value
+    from periskope_async.mirror.table import Value
     from periskope_async.paging.pager import Pager
     from periskope_async.wire.listing import Listing
 

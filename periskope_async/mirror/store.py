@@ -14,16 +14,17 @@ from msgspec.structs import replace
 
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import MirrorError
-from periskope_async.mirror.database import Column, Table
 from periskope_async.mirror.lists import micros, to_text
 from periskope_async.mirror.merge import Outcome, Stored, changed_fields, judge, misses_needed
+from periskope_async.mirror.table import Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from periskope_async.mirror.database import Database, Value
+    from periskope_async.mirror.database import Database
     from periskope_async.mirror.lists import MirroredList
     from periskope_async.mirror.merge import Source
+    from periskope_async.mirror.table import Value
 
 __all__ = ["ListState", "Scope", "Store", "Sweep"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from periskope_async import MirrorError
-from periskope_async.mirror.database import database_for
+from periskope_async.mirror.database import DatabaseBusyError, database_for
 from periskope_async.mirror.lists import CHATS
 from periskope_async.mirror.merge import Outcome
 from periskope_async.mirror.store import ListState, Store
@@ -17,7 +17,7 @@ from tests.mirror.test_store import NOW, drop, merge, row, select
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from periskope_async.mirror.database import Value
+    from periskope_async.mirror.table import Value
 
 
 def execute(url: str, statement: str) -> None:
@@ -30,7 +30,7 @@ def execute(url: str, statement: str) -> None:
 @pytest.fixture(params=["SQL_ASCII", "client_encoding", "German"])
 def unusual(request: pytest.FixtureRequest, postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Give the URL of a database with unusual settings."""
-    name = postgres_database.rpartition("?")[0].rpartition("/")[2]
+    name = name_of(postgres_database)
     if request.param == "client_encoding":
         monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
     elif request.param == "German":
@@ -60,7 +60,7 @@ def test_rows_are_found_again_whatever_the_settings(store: Store) -> None:
 
 
 def test_a_database_that_cannot_hold_a_character_is_told(postgres_database: str) -> None:
-    name = postgres_database.rpartition("?")[0].rpartition("/")[2]
+    name = name_of(postgres_database)
     execute(postgres_database, f"CREATE DATABASE {name}_latin ENCODING 'LATIN1' TEMPLATE template0")
     with closing(Store(database_for(postgres_database.replace(f"/{name}?", f"/{name}_latin?")))) as store:
         store.open([CHATS])
@@ -79,13 +79,14 @@ def test_the_options_of_the_url_hold(postgres_database: str) -> None:
         assert schemas.fetchall() == [("mine",)]
 
 
-def cut_off(url: str) -> None:
+def name_of(url: str) -> str:
+    return url.rpartition("?")[0].rpartition("/")[2]
+
+
+def cut_off(url: str, *, via: str | None = None) -> None:
     """End all other connections to the database, as a restart of the server does."""
-    execute(
-        url,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid()",
-    )
+    others = f"datname = '{name_of(url)}' AND pid <> pg_backend_pid()"
+    execute(via or url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")  # noqa: S608 - above
 
 
 def test_a_connection_lost_between_two_events_is_made_anew(postgres_database: str) -> None:
@@ -105,7 +106,7 @@ def test_a_mirror_whose_place_was_taken_meanwhile_writes_nothing(postgres_databa
         with closing(Store(database_for(postgres_database))) as other:
             other.open([CHATS])
             for _ in range(2):
-                with pytest.raises(MirrorError, match="another mirror writes to"):
+                with pytest.raises(DatabaseBusyError, match=r"another mirror writes to .* If none does, a pooler"):
                     merge(store, row(1, updated=5))
         assert merge(store, row(1, updated=5)) == [Outcome.INSERTED]
 
@@ -130,3 +131,49 @@ def test_a_sweep_that_ends_looks_up_no_row_by_reading_all_keys(
         store.finish_sweep(CHATS, complete=True, now=NOW, state=ListState(swept_at=NOW))
     assert len(plans) == 2
     assert not [plan for plan in plans if "SubPlan" in plan]
+
+
+def test_a_closed_database_is_unlocked_at_once(postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server ends a closed session, and with it its locks, only when it comes to it."""
+    with closing(Store(database_for(postgres_database))) as store:
+        store.open([CHATS])
+        connection = store._database._connection
+        with monkeypatch.context() as patch:
+            patch.setattr(connection, "close", lambda: None)
+            store.close()
+        with closing(Store(database_for(postgres_database))) as other:
+            other.open([CHATS])
+        connection.close()
+
+
+def test_no_statement_is_prepared(postgres_database: str) -> None:
+    """A pooler gives a transaction any session, which has other statements or none."""
+    with closing(Store(database_for(postgres_database))) as store:
+        store.open([CHATS])
+        for number in range(10):
+            merge(store, row(number), row(-number - 1))
+        assert select(store, "name", "pg_prepared_statements") == []
+
+
+@pytest.mark.parametrize(("option", "told"), [("", "30000"), ("&tcp_user_timeout=7000", "7000")])
+def test_a_silent_server_is_told_after_a_while(postgres_database: str, option: str, told: str) -> None:
+    with closing(Store(database_for(f"{postgres_database}{option}"))) as store:
+        store.open([CHATS])
+        parameters = store._database._connection.info.get_parameters()
+        assert (parameters["tcp_user_timeout"], parameters["keepalives_idle"]) == (told, "30")
+
+
+def test_a_server_that_is_away_may_come_back(postgres_database: str) -> None:
+    with closing(Store(database_for(postgres_database))) as store:
+        store.open([CHATS])
+        name = name_of(postgres_database)
+        other = postgres_database.replace(f"/{name}?", "/postgres?")
+        execute(other, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        cut_off(postgres_database, via=other)
+        with pytest.raises(DatabaseBusyError, match="not currently accepting connections"):
+            merge(store, row(1))
+        execute(other, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        assert merge(store, row(1)) == [Outcome.INSERTED]
+        with pytest.raises(MirrorError) as caught, store._database.transaction():
+            store._database.execute("SELECT no_such_column")
+        assert not isinstance(caught.value, DatabaseBusyError)
