@@ -15,7 +15,7 @@ from periskope_async.callbacks import notify
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import ConfigError, DecodeError, PeriskopeError, RateLimitError, ServerError, TransportError
 from periskope_async.mirror.async_store import AsyncStore
-from periskope_async.mirror.database import database_for
+from periskope_async.mirror.database import DatabaseBusyError, database_for
 from periskope_async.mirror.lists import LISTS, key_of
 from periskope_async.mirror.store import Scope, Store
 from periskope_async.mirror.sync import ListResult, ListSync
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["ListResult", "Mirror", "MirrorEvent", "SyncResult"]
 
 # These errors may be over when a watching mirror asks again.
-_PASSING = (TransportError, ServerError, RateLimitError)
+_PASSING = (TransportError, ServerError, RateLimitError, DatabaseBusyError)
 # A watching mirror reads a list without a known order this often.
 _UNORDERED_SECONDS = 600.0
 
@@ -172,9 +172,9 @@ class Mirror:
 
         ``full`` is that of :meth:`sync`, for the first one. An item of ``events`` without ``raw``, such as a gap in the
         stream, or an unreadable one, makes a sync follow at once. ``on_sync`` gets each sync. ``on_error`` gets each
-        passing error (TransportError, ServerError or RateLimitError) of a failed sync. Any other error is raised, and
-        any error of ``events``. A list with no known order is read whole every ten minutes, and the list of tickets
-        after an event of one.
+        passing error of a failed sync: TransportError, ServerError, RateLimitError, and the MirrorError of a database
+        that is locked or not reached. Any other error is raised, and any error of ``events``. A list with no known
+        order is read whole every ten minutes, and the list of tickets after an event of one.
         """
         following = asyncio.ensure_future(self._follow(events)) if events is not None else None
         if following is not None:
@@ -223,6 +223,9 @@ class Mirror:
                 is_row = bool(getattr(event, "raw", None))
                 if is_row:
                     await self.apply(event)
+            except DatabaseBusyError:
+                # A sync at once would meet the same. The next one reads what is new.
+                continue
             except (DecodeError, *_PASSING):
                 is_row = False
             if not is_row:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec import structs
 
-from periskope_async import PeriskopeClient
+from periskope_async import PeriskopeClient, PeriskopeError
+from periskope_async.live_event import LiveEvent
 from periskope_async.mirror import Mirror, Outcome, SyncResult
+from periskope_async.mirror.database import DatabaseBusyError
 from periskope_async.sandbox import PHONES, Sandbox
 from periskope_async.testing import no_waiting
 from periskope_async.webhooks import Receiver, parse
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from periskope_async.live_event import LiveEvent
     from periskope_async.realtime import EventStream, Gap
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
@@ -212,3 +213,38 @@ async def test_another_label_is_found_by_its_event(tmp_path: Path) -> None:
         # No document says what it brings: a part of a chat would take the place of the whole.
         for part in (b'{"chat_id":"1@g.us","org_phone":"9199@c.us","label_ids":{}}', b'{"label_id":"label-a"}'):
             assert await mirror.apply(structs.replace(event, raw=part)) is None
+
+
+async def test_a_locked_database_does_not_end_watching(tmp_path: Path) -> None:
+    path = tmp_path / "live.sqlite"
+    items: asyncio.Queue[LiveEvent | None] = asyncio.Queue()
+    results: asyncio.Queue[SyncResult] = asyncio.Queue()
+    errors: asyncio.Queue[PeriskopeError] = asyncio.Queue()
+
+    async def stream() -> AsyncIterator[LiveEvent | None]:
+        while True:
+            yield await items.get()
+
+    async with (
+        Sandbox(chats=10, limit=10_000) as sandbox,
+        PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url) as client,
+        Mirror(client, path, lists=["chats"]) as mirror,
+    ):
+        options: dict[str, Any] = {"on_sync": results.put_nowait, "on_error": errors.put_nowait}
+        watching = asyncio.ensure_future(mirror.watch(every=600, events=stream(), **options))
+        await results.get()
+        store = mirror._store
+        await store.call(store.store._database.execute, "PRAGMA busy_timeout = 0")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            items.put_nowait(LiveEvent(name="chat.created", data=None, raw=b'{"chat_id":"1@g.us"}'))
+            items.put_nowait(None)
+            assert isinstance(await errors.get(), DatabaseBusyError)
+        sandbox.insert()
+        items.put_nowait(None)
+        assert (await results.get()).lists[0].inserted == 1
+        # The event alone asked for no sync: that would have met the lock, too.
+        assert errors.empty()
+        watching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watching
