@@ -140,9 +140,9 @@ class Mirror:
 
         An event may come late, twice, or before its row. Its ``timestamp``, if any, is when the server sent it, by the
         server's clock: a sync finds out how far that is ahead. An event without one counts as sent now. Rows of phones
-        other than the mirror's are left out: webhooks bring rows of all phones. Raises MirrorError, and DecodeError if
-        the event's object is no row. The first call also raises the errors of an API call if the client names its phone
-        by an id.
+        other than the client's are left out: webhooks bring rows of all phones. So a client needs a phone if its key is
+        for some of them. Raises MirrorError, and DecodeError if the event's object is no row. The first call also
+        raises the errors of an API call if the client names its phone by an id.
         """
         for each in self._lists:
             if event.name in each.told_by:
