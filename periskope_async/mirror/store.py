@@ -190,15 +190,9 @@ class Store:
                 if old is not None and old.raw == raw and old.deleted_at is None:
                     outcomes.append(Outcome.UNCHANGED)
                     if source == "event" and said_at > old.said_at:
-                        # An event sent in between may come late. A walk would write most rows anew for that.
-                        self._database.execute(
-                            f"UPDATE {mirrored.name} SET mirror_said_at = ? WHERE mirror_key = ?", (said_at, key)
-                        )
-                        stored[key] = replace(old, said_at=said_at)
+                        stored[key] = self._note_word(mirrored, key, old, said_at)
                     continue
-                row = _read(mirrored, sent)
-                changed = getattr(row, mirrored.version, None)
-                version = micros(changed) if isinstance(changed, datetime) else None
+                row, version = _read(mirrored, sent)
                 outcome = judge(old, raw, version, source=source, as_of=micros(as_of))
                 outcomes.append(outcome)
                 if outcome.is_change:
@@ -213,6 +207,14 @@ class Store:
             if state is not None:
                 self._save(mirrored.name, state)
         return outcomes
+
+    def _note_word(self, mirrored: MirroredList, key: str, old: Stored, said_at: int) -> Stored:
+        """Note a later word on an unchanged row: an event sent in between may come late.
+
+        A walk would write most rows anew for that.
+        """
+        self._database.execute(f"UPDATE {mirrored.name} SET mirror_said_at = ? WHERE mirror_key = ?", (said_at, key))
+        return replace(old, said_at=said_at)
 
     def begin_sweep(self, mirrored: MirroredList) -> None:
         """Forget the rows met by an earlier full sweep."""
@@ -291,12 +293,14 @@ def _owner(what: str, value: str | None) -> str:
     return f"{what} {value!r}" if value is not None else "all phones of the key"
 
 
-def _read(mirrored: MirroredList, sent: bytes) -> Any:
-    """Read a row; None if it is unreadable. Then it is kept as it was sent, with its other columns empty."""
+def _read(mirrored: MirroredList, sent: bytes) -> tuple[Any, int | None]:
+    """Read a row and its version. An unreadable one is None, and kept as it was sent."""
     try:
-        return mirrored.read(sent)
+        row = mirrored.read(sent)
     except Unreadable:
-        return None
+        return None, None
+    changed = getattr(row, mirrored.version)
+    return row, micros(changed) if isinstance(changed, datetime) else None
 
 
 def _history(name: str, key: str, old: Stored, new: Stored, now: datetime) -> list[tuple[Value, ...]]:
