@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from periskope_async.errors import ClosedError, MirrorError
 from periskope_async.mirror.clock import lead_of
+from periskope_async.mirror.lists import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from periskope_async.meta import ResponseMeta
     from periskope_async.mirror.lists import MirroredList
     from periskope_async.mirror.merge import Outcome
-    from periskope_async.mirror.store import ListState, Store
+    from periskope_async.mirror.store import ListState, Scope, Store
 
 __all__ = ["AsyncStore"]
 
@@ -84,7 +85,7 @@ class AsyncStore:
     """Calls a :class:`Store`, and remembers the state of each list."""
 
     def __init__(self, store: Store, *, clock: Callable[[], datetime]) -> None:
-        self.store = store
+        self._store = store
         self._clock = clock
         self._lead = timedelta()
         self._states: dict[str, ListState] = {}
@@ -93,12 +94,12 @@ class AsyncStore:
     async def open(self, lists: Sequence[MirroredList]) -> None:
         """Open and lock the database. Raises MirrorError, also if it is open here already."""
         if self._thread is not None:
-            raise MirrorError(f"this mirror of {self.store.name} is open already; open it once, or close it before")
+            raise MirrorError(f"this mirror of {self._store.name} is open already; open it once, or close it before")
         self._thread = _Thread("mirror")
         try:
-            await self.call(self.store.open, lists)
+            await self.call(self._store.open, lists)
             for each in lists:
-                self._states[each.name] = await self.call(self.store.state, each)
+                self._states[each.name] = await self.call(self._store.state, each)
         except BaseException:
             await self.close()
             raise
@@ -107,10 +108,14 @@ class AsyncStore:
         """Close the database and unlock it. May be called twice."""
         if self._thread is not None:
             try:
-                await self.call(self.store.close)
+                await self.call(self._store.close)
             finally:
                 thread, self._thread = self._thread, None
                 thread.stop()
+
+    async def bind(self, scope: Scope) -> None:
+        """Tie the database to a scope. Raises MirrorError if it holds rows of another one."""
+        await self.call(self._store.bind, scope)
 
     def now(self) -> datetime:
         """Give the time by the mirror's clock."""
@@ -122,12 +127,6 @@ class AsyncStore:
         if date is not None and not meta.rate_limit.is_cached:
             self._lead = timedelta(seconds=lead_of(date, took=meta.seconds, now=self.now().timestamp()))
 
-    def by_own_clock(self, moment: datetime) -> datetime:
-        """Give a time of the server's clock as one of the mirror's."""
-        with suppress(OverflowError):
-            return moment - self._lead
-        return moment
-
     def state(self, mirrored: MirroredList) -> ListState:
         """Give the state of a list, as it was last written."""
         self._check_open()
@@ -135,33 +134,33 @@ class AsyncStore:
 
     async def save_state(self, mirrored: MirroredList, state: ListState) -> None:
         """Write the state of a list."""
-        await self.call(self.store.save_state, mirrored, state)
+        await self.call(self._store.save_state, mirrored, state)
         self._states[mirrored.name] = state
 
     async def begin_sweep(self, mirrored: MirroredList) -> None:
         """Forget the rows met by an earlier full sweep."""
-        await self.call(self.store.begin_sweep, mirrored)
+        await self.call(self._store.begin_sweep, mirrored)
 
     async def finish_sweep(self, mirrored: MirroredList, state: ListState, *, complete: bool | None) -> int:
         """Mark the rows missed by a full sweep as deleted, and count them."""
-        gone = await self.call(self.store.finish_sweep, mirrored, complete=complete, now=self.now(), state=state)
+        gone = await self.call(self._store.finish_sweep, mirrored, complete=complete, now=self.now(), state=state)
         self._states[mirrored.name] = state
         return gone
 
     async def drop_missed(self, mirrored: MirroredList, *, expected: int) -> int:
         """Mark the rows missed by the last full sweep as deleted, if they are as many as expected; give how many."""
-        return await self.call(self.store.drop_missed, mirrored, expected=expected, now=self.now())
+        return await self.call(self._store.drop_missed, mirrored, expected=expected, now=self.now())
 
     async def count(self, mirrored: MirroredList, *, without: str | None = None) -> int:
         """Count the rows that are not deleted; with ``without``, only those with no value in this column."""
-        return await self.call(self.store.count, mirrored, without=without)
+        return await self.call(self._store.count, mirrored, without=without)
 
     async def merge(
         self, mirrored: MirroredList, rows: Sequence[tuple[str, bytes]], *, as_of: datetime, state: ListState | None
     ) -> list[Outcome]:
         """Merge rows of a walk and, with a ``state``, write the list's state too: both or neither."""
         outcomes = await self.call(
-            self.store.merge,
+            self._store.merge,
             mirrored,
             rows,
             source="walk",
@@ -173,6 +172,33 @@ class AsyncStore:
         if state is not None:
             self._states[mirrored.name] = state
         return outcomes
+
+    async def merge_event(
+        self, mirrored: MirroredList, row: bytes, *, phone: str | None, sent: datetime | None
+    ) -> Outcome | None:
+        """Merge the row of an event; None if it is of another phone than ``phone``. Raises Unreadable.
+
+        ``sent`` is a time of the server's clock; None stands for now.
+        """
+        now = self.now()
+        as_of = now
+        if sent is not None:
+            with suppress(OverflowError):
+                as_of = sent - self._lead
+        # A row of an event during a sweep is there, even if the sweep misses it.
+        is_sweeping = self.state(mirrored).sweep is not None
+
+        def merge() -> Outcome | None:
+            identity = mirrored.identity(row)
+            if phone not in {None, identity.get("org_phone")}:
+                return None
+            rows = [(key_of(identity.values()), row)]
+            (outcome,) = self._store.merge(
+                mirrored, rows, source="event", as_of=as_of, now=now, is_sweeping=is_sweeping
+            )
+            return outcome
+
+        return await self.call(merge)
 
     async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call ``function`` in the thread. A cancel waits for its end, so nothing runs on behind the caller."""

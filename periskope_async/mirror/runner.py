@@ -16,7 +16,7 @@ from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import ConfigError, DecodeError, PeriskopeError, RateLimitError, ServerError, TransportError
 from periskope_async.mirror.async_store import AsyncStore
 from periskope_async.mirror.database import DatabaseBusyError, database_for
-from periskope_async.mirror.lists import LISTS, key_of
+from periskope_async.mirror.lists import LISTS
 from periskope_async.mirror.store import Scope, Store
 from periskope_async.mirror.sync import ListResult, ListSync
 from periskope_async.secret import Secret
@@ -149,14 +149,12 @@ class Mirror:
                 self._told.add(each.name)
             elif event.name in each.events and (event.name not in each.undocumented or each.is_whole(event.raw)):
                 phone = await self._phone_of_rows()
-                now = self._store.now()
                 sent: datetime | None = getattr(event, "timestamp", None)
-                as_of = now if sent is None else self._store.by_own_clock(sent)
-                # A row of an event during a sweep is there, even if the sweep misses it.
-                is_sweeping = self._store.state(each).sweep is not None
-                return await self._store.call(
-                    self._merge, each, event, phone=phone, as_of=as_of, now=now, is_sweeping=is_sweeping
-                )
+                try:
+                    return await self._store.merge_event(each, event.raw, phone=phone, sent=sent)
+                except Unreadable as error:
+                    text = f"the event {event.name} brings no row of {each.name}: {error}"
+                    raise DecodeError(text, path=error.path) from None
         return None
 
     async def watch(
@@ -231,30 +229,6 @@ class Mirror:
             if not is_row:
                 self._is_sync_wanted.set()
 
-    def _merge(
-        self,
-        mirrored: MirroredList,
-        event: MirrorEvent,
-        *,
-        phone: str | None,
-        as_of: datetime,
-        now: datetime,
-        is_sweeping: bool,
-    ) -> Outcome | None:
-        """Merge the row of an event, in the database's thread; None if it is of another phone."""
-        identity = _identity(mirrored, event)
-        if phone not in {None, identity.get("org_phone")}:
-            return None
-        (outcome,) = self._store.store.merge(
-            mirrored,
-            [(key_of(identity.values()), event.raw)],
-            source="event",
-            as_of=as_of,
-            now=now,
-            is_sweeping=is_sweeping,
-        )
-        return outcome
-
     async def _phone_of_rows(self) -> str | None:
         """Give the ``org_phone`` of all rows; None if they may be of any phone."""
         phone = self._client.phone
@@ -267,13 +241,5 @@ class Mirror:
         """Tie the database to the client's phone, and to the organisation once an answer has named it."""
         scope = Scope(phone=self._client.phone, org_id=org_id)
         if scope != self._scope:
-            await self._store.call(self._store.store.bind, scope)
+            await self._store.bind(scope)
             self._scope = scope
-
-
-def _identity(mirrored: MirroredList, event: MirrorEvent) -> dict[str, str | None]:
-    try:
-        return mirrored.identity(event.raw)
-    except Unreadable as error:
-        text = f"the event {event.name} brings no row of {mirrored.name}: {error}"
-        raise DecodeError(text, path=error.path) from None

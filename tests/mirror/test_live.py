@@ -234,7 +234,7 @@ async def test_a_locked_database_does_not_end_watching(tmp_path: Path) -> None:
         watching = asyncio.ensure_future(mirror.watch(every=600, events=stream(), **options))
         await results.get()
         store = mirror._store
-        await store.call(store.store._database.execute, "PRAGMA busy_timeout = 0")
+        await store.call(store._store._database.execute, "PRAGMA busy_timeout = 0")
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             items.put_nowait(LiveEvent(name="chat.created", data=None, raw=b'{"chat_id":"1@g.us"}'))

@@ -76,7 +76,7 @@ async def held(
 ) -> list[tuple[Any, ...]]:
     store = mirror._store
     statement = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY 1"  # noqa: S608 - the tests' own names
-    return await store.call(store.store._database.execute, statement)
+    return await store.call(store._store._database.execute, statement)
 
 
 async def wait_for_rows(mirror: Mirror, count: int) -> None:
