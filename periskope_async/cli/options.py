@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter, Token, validators
 from cyclopts.types import NonNegativeInt, PositiveInt
 
-from periskope_async.cli.durations import MOST_SECONDS
+from periskope_async.cli.durations import MOST_SECONDS, read_duration
 from periskope_async.cli.key_file import read_key_file
 from periskope_async.cli.live import in_background, move
 from periskope_async.cli.waits import LongWaits
@@ -21,7 +21,7 @@ from periskope_async.client import PeriskopeClient
 from periskope_async.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
     from periskope_async.events import Hook
     from periskope_async.models.chat import Chat
@@ -44,9 +44,24 @@ __all__ = [
 
 _SANDBOX_CHATS = 5_000
 ChatCount = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=1_000_000_000))]
+
+
+def _lengths_in(unit: float) -> Callable[[Any, Sequence[Token]], float]:
+    """Give a converter of lengths of time, such as ``90s`` or ``10m``. A plain number is of the option's own unit."""
+
+    def convert(_: Any, tokens: Sequence[Token]) -> float:
+        text = tokens[0].value
+        try:
+            return float(text)
+        except ValueError:
+            return read_duration(text) / unit
+
+    return convert
+
+
 # No one waits for longer than a year. A bound also refuses inf and nan.
-Seconds = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=MOST_SECONDS))]
-Hours = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=1_000_000))]
+Seconds = Annotated[float, Parameter(converter=_lengths_in(1), validator=validators.Number(gt=0, lte=MOST_SECONDS))]
+Hours = Annotated[float, Parameter(converter=_lengths_in(3600), validator=validators.Number(gt=0, lte=1_000_000))]
 
 
 class Exit(IntEnum):

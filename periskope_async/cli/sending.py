@@ -56,7 +56,7 @@ async def send(
     wait
         Wait until it has come so far.
     timeout
-        Seconds to wait at most.
+        The time to wait at most: such as 2m, or seconds.
     json
         Print what the server answered as JSON.
     """

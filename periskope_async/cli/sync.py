@@ -10,6 +10,7 @@ import msgspec
 from cyclopts import Parameter
 
 from periskope_async.cli.console import check_stdout, say, write_out
+from periskope_async.cli.durations import say_duration
 from periskope_async.cli.options import Connection, Exit, Hours, Seconds, open_client
 from periskope_async.cli.progress import ExportProgress
 from periskope_async.cli.wording import amount
@@ -62,9 +63,9 @@ async def sync(
     watch
         Go on until Ctrl-C.
     every
-        With --watch, seconds between two looks at what is new.
+        With --watch, the time between two looks at what is new: such as 10m, or seconds.
     full_every
-        Hours after which all rows are read again: only that finds a change such as another label.
+        The time after which all rows are read again, which finds changes that no event told: such as 7d, or hours.
     history
         Keep each change of a field in the table mirror_history.
     quiet
@@ -90,7 +91,7 @@ async def sync(
                     _summarise(each)
 
     def tell_error(error: PeriskopeError) -> None:
-        say("!", f"{error}; the next try is in {every:.0f} s")
+        say("!", f"{error}; the next try is in {say_duration(every)}")
 
     drawn = _SyncProgress("rows", is_quiet=quiet or json)
     with progress:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from periskope_async.cli.app import run
+from periskope_async.cli.app import app, run
 from periskope_async.sandbox import Sandbox
 
 
@@ -44,6 +44,14 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 )
 def test_lengths_of_time(capsys: pytest.CaptureFixture[str], command: str, value: str) -> None:
     assert command.rpartition(" ")[2] in refusal(capsys, *command.split(), value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "every", "full_every"), [("90", 90, 90), ("0.5", 0.5, 0.5), ("10m", 600, 1 / 6), ("1.5 h", 5_400, 1.5)]
+)
+def test_lengths_of_time_may_have_units(typed: str, every: float, full_every: float) -> None:
+    _, bound, _ = app.parse_args(["sync", "x.sqlite", "--every", typed, "--full-every", typed])
+    assert (bound.arguments["every"], bound.arguments["full_every"]) == (every, full_every)
 
 
 @pytest.mark.parametrize("value", ["1e12", "inf", "nan", "-1", "9" * 20, "9" * 400, "367d", "soon"])
