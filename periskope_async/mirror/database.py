@@ -30,8 +30,14 @@ __all__ = ["Database", "DatabaseBusyError", "DuckDB", "PostgreSQL", "SQLite", "d
 _DUCKDB_SUFFIXES = {".duckdb", ".ddb"}
 # The mirror's own among the advisory locks of a PostgreSQL database: "peri" in ASCII.
 _ADVISORY_LOCK = 0x70657269
-# A PostgreSQL server that goes silent is given up after half a minute, unless the URL says otherwise.
-_PATIENCE = {"tcp_user_timeout": 30_000, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+# A connection to PostgreSQL that goes silent is given up after half a minute, unless the settings say otherwise.
+_PATIENCE = {
+    "connect_timeout": 30,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 # The server then ends the session soon, too, and with it the lock.
 _LET_GO = ("tcp_keepalives_idle = 30", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3")
 
@@ -350,7 +356,11 @@ class PostgreSQL(Database):
         given = self._parameters()
         if given is None:
             raise ConfigError(UNREADABLE, parameter="target")
-        self._patience = {name: value for name, value in _PATIENCE.items() if name not in given}
+        self._patience = {
+            name: value
+            for name, value in _PATIENCE.items()
+            if name not in given and f"PG{name.upper()}" not in os.environ
+        }
 
     def connect(self, tables: Sequence[Table] = ()) -> None:
         """Open and lock the database."""

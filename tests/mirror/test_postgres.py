@@ -156,11 +156,15 @@ def test_no_statement_is_prepared(postgres_database: str) -> None:
 
 
 @pytest.mark.parametrize(("option", "told"), [("", "30000"), ("&tcp_user_timeout=7000", "7000")])
-def test_a_silent_server_is_told_after_a_while(postgres_database: str, option: str, told: str) -> None:
+def test_a_silent_server_is_given_up(
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch, option: str, told: str
+) -> None:
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "7")
     with closing(Store(database_for(f"{postgres_database}{option}"))) as store:
         store.open([CHATS])
         parameters = store._database._connection.info.get_parameters()
-        assert (parameters["tcp_user_timeout"], parameters["keepalives_idle"]) == (told, "30")
+    names = ("tcp_user_timeout", "keepalives_idle", "connect_timeout")
+    assert [parameters[name] for name in names] == [told, "30", "7"]
 
 
 def test_a_server_that_is_away_may_come_back(postgres_database: str) -> None:
