@@ -23,6 +23,7 @@ from periskope_async.mirror.lists import LISTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from types import TracebackType
 
     from periskope_async.cli.console import Sign
     from periskope_async.client import PeriskopeClient
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from periskope_async.mirror import ListResult, SyncResult
     from periskope_async.realtime.items import Gap
 
-__all__ = ["sync"]
+__all__ = ["SyncProgress", "sync"]
 
 
 async def sync(
@@ -93,7 +94,7 @@ async def sync(
     def tell_error(error: PeriskopeError) -> None:
         say("!", f"{error}; the next try is in {say_duration(every)}")
 
-    drawn = _SyncProgress("rows", is_quiet=quiet or json)
+    drawn = SyncProgress("rows", is_quiet=quiet or json)
     with progress:
         async with (
             open_client(connection, hooks=(drawn,), is_quiet=quiet) as client,
@@ -137,12 +138,22 @@ def _read_lists(typed: str) -> list[str]:
     return names
 
 
-class _SyncProgress(ExportProgress):
-    """Draws how far the walk over a list is."""
+class SyncProgress(ExportProgress):
+    """Draws how far the walk over a list is, until it is left."""
 
     _bytes = 0
+    _is_left = False
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, traceback)
+        self._is_left = True
 
     def __call__(self, event: Event | Fetched | Converted, /) -> None:
+        """Draw what happened."""
+        if self._is_left:
+            return
         super().__call__(event)
         if isinstance(event, PageRead):
             self._bytes += event.meta.body_bytes

@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from periskope_async.cli import progress
+from periskope_async.cli.sync import SyncProgress
+from periskope_async.events import PageRead
+from periskope_async.meta import ResponseMeta
 from periskope_async.sandbox import Sandbox
 from tests.cli.running import begun, periskope
 
@@ -106,3 +110,14 @@ def test_another_writer_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         _, said = process.communicate(timeout=40)
     assert process.returncode == 130
     assert said.splitlines()[-1] == "! stopped"
+
+
+def test_progress_ends_with_the_first_sync(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sync that watches would otherwise fill a log with it."""
+    monkeypatch.setattr(progress, "_SECONDS_A_LINE", 0.0)
+    page = PageRead(offset=0, rows=5, placed=5, delivered=5, count=9, meta=ResponseMeta(status=200))
+    with SyncProgress("rows") as drawn:
+        drawn(page)
+    assert capsys.readouterr().err == "  5 of 9 rows, 1 page, 0.0 MB\n"
+    drawn(page)
+    assert capsys.readouterr().err == ""
