@@ -356,7 +356,7 @@ class PostgreSQL(Database):
         given = self._parameters()
         if given is None:
             raise ConfigError(UNREADABLE, parameter="target")
-        self._patience = {
+        self._patience: dict[str, Any] = {
             name: value
             for name, value in _PATIENCE.items()
             if name not in given and f"PG{name.upper()}" not in os.environ
@@ -410,9 +410,7 @@ class PostgreSQL(Database):
 
     def _open(self, tables: Sequence[Table]) -> MirrorError | None:
         try:
-            # A pooler gives a transaction any session, so no statement stays prepared.
-            options: Any = {"autocommit": True, "prepare_threshold": None, **self._patience}
-            self._connection = self._psycopg.connect(self._url.reveal(), **options)
+            self._connection = self._psycopg.connect(self._url.reveal(), autocommit=True, **self._patience)
             # Given to connect, settings would replace the URL's own options, such as its search_path.
             for setting in ("client_encoding = 'UTF8'", "TimeZone = 'UTC'", "DateStyle = 'ISO'", *_LET_GO):
                 self.execute(f"SET {setting}")

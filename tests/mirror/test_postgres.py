@@ -146,15 +146,6 @@ def test_a_closed_database_is_unlocked_at_once(postgres_database: str, monkeypat
         connection.close()
 
 
-def test_no_statement_is_prepared(postgres_database: str) -> None:
-    """A pooler gives a transaction any session, which has other statements or none."""
-    with closing(Store(database_for(postgres_database))) as store:
-        store.open([CHATS])
-        for number in range(10):
-            merge(store, row(number), row(-number - 1))
-        assert select(store, "name", "pg_prepared_statements") == []
-
-
 @pytest.mark.parametrize(("option", "told"), [("", "30000"), ("&tcp_user_timeout=7000", "7000")])
 def test_a_silent_server_is_given_up(
     postgres_database: str, monkeypatch: pytest.MonkeyPatch, option: str, told: str
