@@ -14,7 +14,19 @@ from periskope_async.export.compression import Codec
 from periskope_async.export.manifest import Manifest
 from periskope_async.paging.report import WalkReport
 
-__all__ = ["HEAD", "VERSION", "Begun", "Damaged", "Ended", "Made", "PageWritten", "Record", "line_of", "read_records"]
+__all__ = [
+    "HEAD",
+    "VERSION",
+    "Again",
+    "Begun",
+    "Damaged",
+    "Ended",
+    "Made",
+    "PageWritten",
+    "Record",
+    "line_of",
+    "read_records",
+]
 
 VERSION = 2
 HEAD = b'{"record":"export","version":'
@@ -45,6 +57,8 @@ class PageWritten(Struct, frozen=True, kw_only=True, tag="page", tag_field="reco
     walk: str = field(name="source")
     """The walk's name: its source's, and in an update the order as well."""
     rows: int
+    dropped: int = 0
+    """Rows of it that were in the spool already."""
     bytes: int
     """How many bytes it takes in the file."""
     token: str
@@ -60,6 +74,12 @@ class PageWritten(Struct, frozen=True, kw_only=True, tag="page", tag_field="reco
     """SHA-256 of all rows up to the end of this page. The spool fills it in."""
 
 
+class Again(Struct, frozen=True, kw_only=True, tag="again", tag_field="record"):
+    """A walk begins once more, from its head: what was read before a cut may have moved since."""
+
+    walk: str = field(name="source")
+
+
 class Ended(Struct, frozen=True, kw_only=True, tag="end", tag_field="record"):
     """A walk has ended."""
 
@@ -73,7 +93,7 @@ class Made(Struct, frozen=True, kw_only=True, tag="made", tag_field="record"):
     manifest: Manifest
 
 
-Record: TypeAlias = Begun | PageWritten | Ended | Made
+Record: TypeAlias = Begun | PageWritten | Again | Ended | Made
 
 _DECODER = msgspec.json.Decoder(Record)
 _VERSION = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from periskope_async.export.formats import Format, Row
     from periskope_async.export.manifest import State
     from periskope_async.export.plan import Progress
-    from periskope_async.export.spool import Spool
+    from periskope_async.export.spool import Kept, Spool
     from periskope_async.export.walking import SourceWalk
     from periskope_async.paging.pager import Pager
     from periskope_async.paging.report import WalkReport
@@ -183,14 +183,15 @@ class Finish:
             # A row missing from one source may belong to another, and older JSON lines do not name theirs.
             swept = {*swept, ""} if len(swept) == len(states) else set[str]()
         keys = RowKeys(plan.listing, is_merged=plan.merge)
-        total = spool.rows + older.manifest.rows
+        fresh = spool.rows
+        total = fresh + older.manifest.rows
         merged = updated(
             self._fresh_rows(), older.rows(), keys, self._changes, swept=swept, now=self._spool.begun.started
         )
         for number, row in enumerate(merged):
             if self._stop.is_set():
                 raise _Stopped
-            if number >= spool.rows:
+            if number >= fresh:
                 self._older_half_emojis += mend_half_emojis(row[0])[1]
             if self._progress is not None and number % _ROWS_A_TURN == 0:
                 notify(self._progress, Converted(number, total), name="progress")
@@ -295,7 +296,7 @@ class Finish:
 
     def _judge(self, source: str) -> tuple[State, WalkReport | None]:
         """Tell whether the file has all rows of a source. Give the report of its walks with the reason."""
-        spool, older, plan = self._spool, self._job.older, self._job.plan
+        spool, older = self._spool, self._job.older
         names = self._walks_of(source)
         reports = [report for name in names if (report := spool.kept[name].report) is not None]
         state = self._state_of_walks(source)
@@ -308,15 +309,15 @@ class Finish:
             if why := self._doubt_of(source, names, older.manifest.sources[source].report):
                 return "unknown", replace(report, why=why)
             return state, report
-        if state == "whole" and report.complete is None and plan.pagers[source].max_items is None:
-            # The last run's walk does not know the rows of earlier runs.
-            report = replace(report, why="as many rows came, over all runs, as the server counts")
         return state, report
 
     def _doubt_of(self, source: str, names: list[str], before: WalkReport | None) -> str:
         """Tell why an updated source may not be whole; empty if the server's count fits."""
         there = self._changes.there[source]
-        counts = {page.count for page in self._spool.pages if page.walk in names and page.count is not None}
+        pages = [page.count for page in self._spool.pages if page.walk in names]
+        # An empty list gives no page to keep.
+        ends = [report.count_at_end for name in names if (report := self._spool.kept[name].report) is not None]
+        counts = {count for count in (*pages, *ends) if count is not None}
         if self._job.plan.merge and len(self._job.plan.pagers) > 1:
             # The file has a row of several sources once, and the server counts it for each of them.
             if before is None or not counts or counts == {before.count_at_end}:
@@ -341,23 +342,18 @@ class Finish:
 
     def _state_of_walks(self, source: str) -> State:
         pager = self._job.plan.pagers[source]
-        return state_of(_complete(self._spool, name, pager) for name in self._walks_of(source))
+        kept = (self._spool.kept[name] for name in self._walks_of(source))
+        return state_of(_complete(one, pager, is_merged=self._job.plan.merge) for one in kept)
 
 
-def _complete(spool: Spool, name: str, pager: Pager[Any]) -> bool | None:
-    """Tell whether all requested rows are there, even if several runs fetched them."""
-    kept = spool.kept[name]
-    report = kept.report
-    if report is None:
+def _complete(kept: Kept, pager: Pager[Any], *, is_merged: bool) -> bool | None:
+    """Tell whether all requested rows of a walk are there."""
+    if kept.report is None:
         return False
-    if pager.max_items is not None and kept.rows >= pager.max_items:
-        return True
-    if report.complete is None and pager.options.consistency != "none":
-        # A resumed walk does not know the rows of earlier runs. The spool does: it holds as many different rows as the
-        # server counted from the first page to the last one.
-        counts = {page.count for page in spool.pages if page.walk == name} | {report.count_at_end}
-        return True if counts == {kept.rows} else None
-    return report.complete
+    # Rows that another source has met are merged with its rows.
+    delivered = kept.rows + (kept.dropped if is_merged else 0)
+    is_full = pager.max_items is not None and delivered >= pager.max_items
+    return True if is_full else kept.report.complete
 
 
 def _first_date(spool: Spool) -> datetime | None:

@@ -14,7 +14,17 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from periskope_async.errors import ExportBusyError, ExportError
-from periskope_async.export.checkpoint import HEAD, Begun, Damaged, Ended, Made, PageWritten, line_of, read_records
+from periskope_async.export.checkpoint import (
+    HEAD,
+    Again,
+    Begun,
+    Damaged,
+    Ended,
+    Made,
+    PageWritten,
+    line_of,
+    read_records,
+)
 from periskope_async.export.files import (
     MOVE_AWAY,
     beside,
@@ -48,6 +58,10 @@ class Kept(Struct):
     token: str
     """Continues its walk."""
     rows: int = 0
+    dropped: int = 0
+    """Rows that it gave and the spool had already."""
+    is_again: bool = False
+    """Whether it has begun once more from its head."""
     report: WalkReport | None = None
     """Set once the walk has ended."""
 
@@ -98,7 +112,7 @@ class Spool(Struct):
             sync(self.rows_fd)
             page = replace(page, sha256=digest.hexdigest())
             # The record is not synced: a lost record costs its page only, and the page comes anew.
-            self._note(page, is_awaited=False)
+            self._write(page, is_awaited=False)
         except OSError as error:
             # Free the space. Bytes missing from the checkpoint would be cut off anyway.
             with suppress(OSError):
@@ -108,21 +122,17 @@ class Spool(Struct):
         self.digest = digest
         self.book(page)
 
+    def begin_again(self, walk: str) -> None:
+        """Note that a walk begins once more from its head; its rows stay."""
+        self._keep(Again(walk=walk))
+
     def end(self, walk: str, report: WalkReport) -> None:
         """Note that a walk has ended."""
-        try:
-            self._note(Ended(walk=walk, report=report))
-        except OSError as error:
-            raise failed(self.rows_path, error) from error
-        self.kept[walk].report = report
+        self._keep(Ended(walk=walk, report=report))
 
     def make(self, manifest: Manifest) -> None:
         """Note that the new file is whole and on the disk."""
-        try:
-            self._note(Made(manifest=manifest))
-        except OSError as error:
-            raise failed(self.rows_path, error) from error
-        self.made = manifest
+        self._keep(Made(manifest=manifest))
 
     def read(self) -> Iterator[tuple[PageWritten, bytes]]:
         """Give each page with its bytes."""
@@ -146,15 +156,34 @@ class Spool(Struct):
         remove(log_path(self.target))
         self.close()
 
-    def book(self, page: PageWritten) -> None:
-        """Note a page that the checkpoint has."""
-        self.size += page.bytes
-        self.pages.append(page)
-        kept = self.kept[page.walk]
-        kept.token = page.token
-        kept.rows += page.rows
+    def book(self, record: Record) -> None:
+        """Take a record that the checkpoint has into account."""
+        match record:
+            case PageWritten():
+                self.size += record.bytes
+                self.pages.append(record)
+                kept = self.kept[record.walk]
+                kept.token = record.token
+                kept.rows += record.rows
+                kept.dropped += record.dropped
+            case Again():
+                kept = self.kept[record.walk]
+                kept.token, kept.is_again = self.begun.walks[record.walk], True
+            case Ended():
+                self.kept[record.walk].report = record.report
+            case Made():
+                self.made = record.manifest
+            case Begun():
+                pass
 
-    def _note(self, record: Record, *, is_awaited: bool = True) -> None:
+    def _keep(self, record: Again | Ended | Made) -> None:
+        try:
+            self._write(record)
+        except OSError as error:
+            raise failed(self.rows_path, error) from error
+        self.book(record)
+
+    def _write(self, record: Record, *, is_awaited: bool = True) -> None:
         end = os.lseek(self.log_fd, 0, os.SEEK_END)
         try:
             write_all(self.log_fd, line_of(record))
@@ -279,12 +308,9 @@ def _read_log(target: Path, content: bytes, log_fd: int, begun: Begun) -> Spool:
     os.ftruncate(log_fd, end)
     spool = Spool(target, first, {name: Kept(token) for name, token in first.walks.items()}, -1, log_fd)
     for record in others:
-        if isinstance(record, PageWritten) and record.walk in spool.kept:
+        # A damaged checkpoint may name a walk that it did not begin.
+        if isinstance(record, Made) or (not isinstance(record, Begun) and record.walk in spool.kept):
             spool.book(record)
-        elif isinstance(record, Ended) and record.walk in spool.kept:
-            spool.kept[record.walk].report = record.report
-        elif isinstance(record, Made):
-            spool.made = record.manifest
     return spool
 
 

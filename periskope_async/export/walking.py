@@ -7,8 +7,10 @@ import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from periskope_async.callbacks import notify
+from periskope_async.client.base import ListPager
 from periskope_async.compact_keys import CompactKeys
 from periskope_async.errors import ConfigError, ExportError, PeriskopeError, WaitTooLong
 from periskope_async.events import PageRead
@@ -93,23 +95,36 @@ async def fill(
 
 
 async def _walk(name: str, walk: SourceWalk, rows: _Rows, *, patience: float) -> None:
-    kept, pager = rows.spool.kept[name], walk.pager
-    if kept.token != pager.token:
+    token = rows.spool.kept[name].token
+    if token != walk.pager.token:
         try:
-            pager = pager.resuming(kept.token)
+            rest = walk.pager.resuming(token)
         except ConfigError as error:
             raise ExportError(f"the checkpoint of {str(rows.spool.rows_path)!r} is damaged: {error}") from error
+        if await _read(name, walk, rest, rows, patience=patience, is_rest=True):
+            return
     elif walk.behind_undated is not None and await _read(
         name, walk, walk.behind_undated, rows, patience=patience, is_first_undated=True
     ):
         return
-    await _read(name, walk, pager, rows, patience=patience)
+    await _read(name, walk, walk.pager, rows, patience=patience)
 
 
 async def _read(
-    name: str, walk: SourceWalk, pager: Pager[Any], rows: _Rows, *, patience: float, is_first_undated: bool = False
+    name: str,
+    walk: SourceWalk,
+    pager: Pager[Any],
+    rows: _Rows,
+    *,
+    patience: float,
+    is_rest: bool = False,
+    is_first_undated: bool = False,
 ) -> bool:
-    """Read a walk into the spool. False, with nothing kept, if its first row should have no time but has one."""
+    """Read a walk into the spool. False if it has to be read from its head.
+
+    It has to if the rest of a cut walk does not tell whether all rows came, or if the first row should have no time but
+    has one: then nothing is kept.
+    """
     async with pager.raw(hooks=[rows.hear]) as raw:
         report: WalkReport | None = None
         async for page in _patiently(raw.pages(), patience):
@@ -124,8 +139,33 @@ async def _read(
             # Its memory serves the next one.
             del page
         rows.check_owner()
-        await in_thread(rows.spool.end, name, report or raw.report)
+        report = report or raw.report
+    if is_rest and (report.rows_placed != pager.max_items):
+        judged = _judged_by_all_runs(rows.spool, name, walk, report)
+        if judged is None:
+            await in_thread(rows.spool.begin_again, name)
+            return False
+        report = judged
+    await in_thread(rows.spool.end, name, report)
     return True
+
+
+def _judged_by_all_runs(spool: Spool, name: str, walk: SourceWalk, report: WalkReport) -> WalkReport | None:
+    """Judge a walk that was cut, by the rows of all runs: its rest does not know what was read before the cut.
+
+    None if that tells nothing. Then the same rows have to be read from the head, with a verdict of their own.
+    """
+    kept, pager = spool.kept[name], walk.pager
+    if walk.until is not None or pager.options.consistency != "exact":
+        return report
+    counts = {page.count for page in spool.pages if page.walk == name} | {report.count_at_end}
+    has_moved = kept.dropped or report.duplicates or report.inserted or report.removed or report.steps_back
+    sort = pager.query.sort if isinstance(pager, ListPager) else None
+    # Between two runs any number of rows may have come, left, and changed places where the sort key lets them.
+    if counts == {kept.rows} and not has_moved and sort is not None and not sort.can_move_anywhere:
+        return replace(report, complete=True, why="as many rows came, over all runs, as the server counts")
+    # A process with little time would never come to an end if it began again each time.
+    return report if kept.is_again and kept.rows >= (report.count_at_end or 0) else None
 
 
 def _is_known_ground(page: Page[bytes], until: float) -> bool:
@@ -247,6 +287,7 @@ class _Rows:
         written = PageWritten(
             walk=name,
             rows=len(rows),
+            dropped=len(page.items) - len(rows),
             bytes=sum(map(len, blocks)),
             token=token,
             count=page.count,

@@ -96,3 +96,23 @@ async def test_other_filters_are_named(tmp_path: Path) -> None:
             await export(
                 client.iter_chats(start_time="2024-01-01"), tmp_path / "out.jsonl", merge=True, if_exists="update"
             )
+
+
+async def test_a_source_without_any_row_left_is_not_called_whole(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    async with connected(chats=3) as (sandbox, client):
+        await export(client.iter_chats(), out)
+        for chat in sandbox.chat_ids():
+            sandbox.remove(chat)
+        result = await export(client.iter_chats(), out, if_exists="update")
+    assert (result.manifest.state, result.rows) == ("unknown", 3)
+    assert result.report is not None
+    assert "the server counts 0 rows and the file has 3" in result.report.why
+
+
+async def test_each_merged_source_may_stop_at_max_items(tmp_path: Path) -> None:
+    """A row of both is in the file once, and each of them has given it."""
+    async with connected(chats=400) as (_, client):
+        sources = {str(size): client.iter_chats(max_items=100, page_size=size) for size in (20, 50)}
+        result = await export(sources, tmp_path / "out.jsonl", merge=True)
+    assert (result.manifest.state, result.rows) == ("whole", 100)

@@ -1,0 +1,145 @@
+"""Walks that were cut and gone on with, on lists that move: what is called whole is whole."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from periskope_async import AuthenticationError
+from periskope_async.export import export
+from periskope_async.sandbox import PHONES, Pass, Status
+from tests.export.test_runner import connected
+from tests.export.test_update import gone_in, ids_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from periskope_async import PeriskopeClient
+    from periskope_async.paging.pager import Pager
+    from periskope_async.sandbox import Sandbox
+
+pytestmark = pytest.mark.usefixtures("nothing_left_over")
+
+
+async def cut(sandbox: Sandbox, sources: Any, out: Path, *, after: int, **settings: Any) -> None:
+    """Run an export that breaks off after some pages."""
+    sandbox.script(*[Pass()] * after, Status(401))
+    with pytest.raises(AuthenticationError):
+        await export(sources, out, **settings)
+
+
+def chats(client: PeriskopeClient, **filters: Any) -> Pager[Any]:
+    return client.iter_chats(page_size=100, prefetch=1, **filters)
+
+
+def contacts(client: PeriskopeClient, **filters: Any) -> Pager[Any]:
+    return client.iter_contacts(page_size=100, prefetch=1, **filters)
+
+
+# The second cut is in the rest of the first walk, or in the one more from the head.
+@pytest.mark.parametrize("cuts", [(3,), (3, 4), (3, 9), (1, 9, 6, 3)])
+async def test_no_row_is_lost_where_ties_change_places(tmp_path: Path, cuts: tuple[int, ...]) -> None:
+    out = tmp_path / "out.jsonl"
+    async with connected(ties="shuffled") as (sandbox, client):
+        for pages in cuts:
+            await cut(sandbox, chats(client), out, after=pages)
+        result = await export(chats(client), out)
+        assert sorted(ids_in(out)) == sorted(sandbox.chat_ids())
+    assert (result.manifest.state, result.rows) == ("whole", 700)
+    assert result.resumed_rows
+
+
+async def test_merged_rows_are_not_lost_where_ties_change_places(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    async with connected(ties="shuffled") as (sandbox, client):
+        sources = {"all": chats(client), "groups": chats(client, chat_type="group")}
+        sandbox.script(*[Pass()] * 3, Status(401), Status(401))
+        with pytest.raises(AuthenticationError):
+            await export(sources, out, merge=True)
+        result = await export(sources, out, merge=True)
+        assert sorted(ids_in(out)) == sorted(sandbox.chat_ids())
+    assert result.manifest.state == "whole"
+
+
+@pytest.mark.parametrize(("walk", "is_again"), [(chats, False), (contacts, True)])
+async def test_only_a_lasting_order_tells_that_nothing_moved_since_a_cut(
+    tmp_path: Path, walk: Callable[[PeriskopeClient], Pager[Any]], *, is_again: bool
+) -> None:
+    out = tmp_path / "out.jsonl"
+    async with connected(sizes={"contacts": 700}) as (sandbox, client):
+        await cut(sandbox, walk(client), out, after=6)
+        before = len(sandbox.requests)
+        result = await export(walk(client), out)
+        assert (len(sandbox.requests) - before > 3) is is_again
+    assert (result.manifest.state, result.rows) == ("whole", 700)
+
+
+async def test_a_cut_of_the_walk_once_more_is_not_the_cause_of_another(tmp_path: Path) -> None:
+    """A process with little time would never come to an end."""
+    out = tmp_path / "out.jsonl"
+    async with connected(sizes={"contacts": 700}) as (sandbox, client):
+        await cut(sandbox, contacts(client), out, after=6)
+        await cut(sandbox, contacts(client), out, after=7)
+        before = len(sandbox.requests)
+        result = await export(contacts(client), out)
+        assert len(sandbox.requests) - before < 7
+    assert (result.manifest.state, result.rows) == ("unknown", 700)
+
+
+async def test_equal_counts_hide_no_row_that_moved_past_a_cut(tmp_path: Path) -> None:
+    """One leaves, an older one comes, and an unread one wakes up: there are as many rows as before."""
+    out = tmp_path / "out.jsonl"
+    phone = PHONES[0].phone_id
+    by_message: Any = {"sort_by": "latest_message_timestamp", "sort_order": "desc"}
+    async with connected(chats=2_000, nulls="last") as (sandbox, client):
+
+        def vips() -> Pager[Any]:
+            return client.iter_chats(page_size=10, prefetch=1, phone=phone, label="vip", **by_message)
+
+        there = sandbox.chat_ids(phone=phone, label="vip", **by_message)
+        others = [chat for chat in sandbox.chat_ids(phone=phone, **by_message) if chat not in there]
+        await cut(sandbox, vips(), out, after=2)
+        await client.set_chat_labels([there[3]], [], phone=phone)
+        await client.set_chat_labels([others[-1]], ["vip"], phone=phone)
+        sandbox.wake(there[-1])
+        result = await export(vips(), out)
+        now = sandbox.chat_ids(phone=phone, label="vip", **by_message)
+        assert (len(now), now[0]) == (len(there), there[-1])
+        assert set(now) - set(ids_in(out)) == set()
+    assert (result.manifest.state, result.rows) == ("whole", len(there) + 1)
+
+
+def swapping(sandbox: Sandbox, seed: int) -> Callable[[object], None]:
+    """Have one chat leave and another come, before some page."""
+    rng = random.Random(seed)
+    pages, present = [rng.randrange(2, 40)], sorted(sandbox.chat_ids())
+
+    def swap(_asked: object) -> None:
+        pages[0] -= 1
+        if not pages[0]:
+            sandbox.remove(rng.choice(present))
+            sandbox.insert()
+
+    return swap
+
+
+@pytest.mark.parametrize("seed", [1, 10, 21])
+async def test_a_newcomer_is_not_counted_for_a_row_not_met(tmp_path: Path, seed: int) -> None:
+    out = tmp_path / "out.jsonl"
+    async with connected(chats=300, max_limit=50, ties="shuffled", seed=seed) as (sandbox, client):
+        await export(client.iter_chats(page_size=50, prefetch=1), out)
+        sandbox.before_page = swapping(sandbox, seed)
+        result = await export(client.iter_chats(page_size=50, prefetch=1), out, if_exists="sweep")
+        assert result.report is not None
+        assert (result.report.complete, result.manifest.state) == (None, "unknown")
+        assert gone_in(out) == set()
+        assert len(set(sandbox.chat_ids()) - set(ids_in(out))) < 2
+
+
+async def test_a_walk_that_looks_for_nothing_that_moved_is_not_called_whole(tmp_path: Path) -> None:
+    async with connected(chats=30) as (_, client):
+        result = await export(client.iter_chats(consistency="dedupe"), tmp_path / "out.jsonl")
+    assert (result.manifest.state, result.rows) == ("unknown", 30)
