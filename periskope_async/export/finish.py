@@ -101,6 +101,7 @@ class Finish:
         target = spool.target
         try:
             if spool.made is not None:
+                self._check_made(spool.made)
                 return self._put_in_place(spool.made, self._product_of_made(spool.made))
             product = self._product(is_copy=bool(failures))
             manifest = self._manifest(product, failures)
@@ -212,6 +213,16 @@ class Finish:
         spool.append(PageWritten(walk=name, rows=0, bytes=len(frame), token=kept.token), [frame])
 
     # -- in OUT's place --------------------------------------------------------------------------------------------
+
+    def _check_made(self, made: Manifest) -> None:
+        """Raise ExportError if the file made by an earlier run is not as asked for."""
+        plan, form = self._job.plan, self._job.form
+        if (made.format, made.csv_escape) != (form.name, plan.csv_escape):
+            escape = "" if made.csv_escape == plan.csv_escape else f" with csv_escape={made.csv_escape}"
+            raise ExportError(
+                f"an earlier run made {str(self._spool.target)!r} as {made.format}{escape}, and has only to put it in "
+                "place. Run that one again, or add --restart (restart=True) to begin anew"
+            )
 
     def _product_of_made(self, manifest: Manifest) -> Path | None:
         """Find the file made by an earlier run; None if it is in OUT's place already."""

@@ -14,7 +14,7 @@ from periskope_async.errors import ExportError
 from periskope_async.export import export
 from periskope_async.export.manifest import read_manifest
 from tests.export.test_formats import needs
-from tests.export.test_runner import connected
+from tests.export.test_runner import connected, end_before_the_place
 from tests.export.test_update import ids_in
 
 if TYPE_CHECKING:
@@ -199,3 +199,24 @@ async def test_a_log_that_comes_during_the_export_is_seen(tmp_path: Path) -> Non
         (tmp_path / "out.sqlite-wal").unlink()
         result = await export(pager, out)
     assert (result.rows, result.resumed_rows) == (20, 20)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"format": "jsonl"}, {"csv_escape": False}], ids=lambda settings: next(iter(settings))
+)
+async def test_a_made_file_of_other_settings_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    out = tmp_path / "out.csv"
+    async with connected(chats=20) as (_, client):
+        with monkeypatch.context() as patched:
+            end_before_the_place(patched)
+            with pytest.raises(ZeroDivisionError):
+                await export(client.iter_chats(), out)
+        with pytest.raises(ExportError, match=r"an earlier run made '.*out\.csv' as csv.*--restart"):
+            await export(client.iter_chats(), out, **settings)
+        result = await export(client.iter_chats(), out, restart=True, **settings)
+    assert (result.manifest.format, result.manifest.csv_escape) == (
+        settings.get("format", "csv"),
+        settings.get("csv_escape", True),
+    )
