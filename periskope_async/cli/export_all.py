@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +13,7 @@ import msgspec
 from cyclopts import Parameter
 from msgspec import Struct
 
-from periskope_async.cli.console import say, write_out
+from periskope_async.cli.console import check_stdout, say, write_out
 from periskope_async.cli.existing import Existing, FileFormat, read_patience
 from periskope_async.cli.options import Exit, Server, open_client
 from periskope_async.cli.progress import ExportProgress
@@ -44,6 +44,8 @@ _OF_A_PHONE = {"notes", "notifications", "reactions", "scheduled_messages"}
 # Occurrences are a list of one scheduled message, and no list of the organisation.
 _NAMES = sorted(LISTS.keys() - {"occurrences"})
 _Switch = Annotated[bool, Parameter(negative=())]
+# Less than the time between two nightly runs: where a list fails each night, the others are read all the same.
+_MAX_AGE = timedelta(hours=12)
 _ACCOUNT = msgspec.defstruct("Account", [(name, Manifest | str) for name in _NAMES], forbid_unknown_fields=True)
 """The content of ``manifest.json``."""
 
@@ -104,7 +106,8 @@ async def export_all(
 ) -> int:
     """Write every list to a file of its own in FOLDER, and manifest.json with what came of each.
 
-    A run that was broken off, or in which a list failed, goes on with the lists that are not finished. Where
+    A run that was broken off, or in which a list failed, goes on for 12 hours with the lists that are not finished;
+    an update always asks for all of them, which costs little. Where
     PERISKOPE_PHONE is set, it takes that phone's rows alone, but for contacts, tickets, tasks and the knowledge base.
 
     Parameters
@@ -123,6 +126,8 @@ async def export_all(
         Print manifest.json, too.
     """
     seconds, if_exists, is_quiet = read_patience(patience), existing.if_exists, quiet or json
+    if json:
+        check_stdout()
     await in_thread(format_of("", ending).check, folder)
     shown = _Shown()
     async with open_client(server, hooks=(shown,), is_quiet=quiet) as client:
@@ -153,12 +158,13 @@ async def export_all(
             await in_thread(write_json, places.account, accounts)
             if client.phone is not None and not is_quiet:
                 say(None, f"only rows of the phone {client.phone} (PERISKOPE_PHONE), where a list is kept by phone")
+            is_finished = current.done.keys() >= accounts.keys()
+            if is_finished:
+                await in_thread(remove, places.round)
+            # The reader may be gone, but the run is over.
             if json:
                 write_out(msgspec.json.encode(accounts) + b"\n")
-            if current.done.keys() < accounts.keys():
-                return Exit.PARTIAL
-            await in_thread(remove, places.round)
-            return Exit.OK
+            return Exit.OK if is_finished else Exit.PARTIAL
 
 
 async def _export_lists(
@@ -282,7 +288,7 @@ def _finished(current: _Round, name: str, out: Path) -> Manifest | None:
 
 
 def _read_round(path: Path, asked: _Round) -> _Round | None:
-    """Read the finished lists of an earlier run of the same kind; None if there is no such run."""
+    """Read the finished lists of an earlier run of the same kind; None if there is none to go on with."""
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_Round)
     except FileNotFoundError:
@@ -292,4 +298,5 @@ def _read_round(path: Path, asked: _Round) -> _Round | None:
             f"{str(path)!r} is damaged: {error}. Add --restart to throw it away and read every list anew"
         ) from error
     is_same = (found.format, found.if_exists, found.phone) == (asked.format, asked.if_exists, asked.phone)
-    return found if is_same else None
+    is_old = found.begun < asked.begun - _MAX_AGE
+    return found if is_same and not is_old and asked.if_exists != "update" else None

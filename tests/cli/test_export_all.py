@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,7 @@ from periskope_async.client.lists import LISTS
 from periskope_async.errors import ExportBusyError, ExportError
 from periskope_async.export import export
 from periskope_async.sandbox import PHONES, Sandbox, Slow, Status
-from tests.cli.running import periskope
+from tests.cli.running import periskope, shell
 from tests.export.test_runner import end_before_the_manifest
 
 if TYPE_CHECKING:
@@ -87,6 +88,46 @@ async def test_a_run_that_was_broken_off_goes_on(tmp_path: Path, monkeypatch: py
         (tmp_path / "chats.jsonl").unlink()
         code, asked = await run(sandbox, tmp_path)
         assert (code, asked) == (0, {"/phones/all", "/chats", "/tasks", "/tickets"})
+
+
+async def test_a_run_of_days_ago_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list that failed may fail each night."""
+    async with served(monkeypatch) as sandbox:
+        sandbox.script(Status(422), path="/v1/tickets")
+        assert (await run(sandbox, tmp_path))[0] == 3
+        path = tmp_path / "manifest.json.partial"
+        facts = json.loads(path.read_bytes())
+        begun = datetime.fromisoformat(facts["begun"]) - timedelta(hours=13)
+        path.write_text(json.dumps(facts | {"begun": begun.isoformat()}))
+        new = sandbox.insert()
+        code, asked = await run(sandbox, tmp_path, quiet=True)
+    assert (code, "/chats" in asked, leftovers(tmp_path)) == (0, True, [])
+    assert new in (tmp_path / "chats.jsonl").read_text()
+
+
+async def test_a_list_that_always_fails_keeps_no_other_from_its_update(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(monkeypatch) as sandbox:
+        for _ in range(3):
+            new = sandbox.insert()
+            sandbox.script(Status(403), path="/v1/knowledge-base")
+            code, _ = await run(sandbox, tmp_path, existing=Existing(update=True))
+            assert code == 3
+            assert new in (tmp_path / "chats.jsonl").read_text()
+            assert account_in(tmp_path)["knowledge_base"].startswith("PermissionDeniedError: 403")
+
+
+def test_a_reader_that_is_gone_leaves_no_finished_run_to_go_on_with(tmp_path: Path) -> None:
+    with Sandbox(chats=10, limit=10_000, sizes=SIZES) as sandbox:
+        environ = {"PERISKOPE_API_KEY": sandbox.api_key, "PERISKOPE_BASE_URL": sandbox.base_url}
+        closed = shell("$periskope export all out --json >&-", folder=tmp_path, **environ)
+        assert b"stdout is closed" in closed.stderr
+        assert not sandbox.requests
+        full = shell("$periskope export all out --json >/dev/full", folder=tmp_path, **environ)
+        assert b"No space left" in full.stderr
+    assert sorted(account_in(tmp_path / "out")) == NAMES
+    assert leftovers(tmp_path / "out") == []
 
 
 async def test_one_phone_is_the_scope_of_the_whole_folder(
