@@ -31,7 +31,7 @@ class Existing:
     update: _Switch = False
     "Ask only for what is new, newest first until known ground, and write it over its older rows."
     sweep: _Switch = False
-    "Update by reading all rows instead, and mark those that are gone from the list (gone_at)."
+    "Update by reading all rows, and mark those that are gone from the list (gone_at). --update adds nothing to it."
     overwrite: _Switch = False
     """Replace whatever file is there. Otherwise only an unchanged export of the same organisation, list, format and
     filters is replaced."""

@@ -19,7 +19,7 @@ from periskope_async.cli.export_all import export_all
 from periskope_async.cli.options import Exit, Server, Walking, open_client
 from periskope_async.cli.progress import ExportProgress
 from periskope_async.cli.summary import say_walk, summarise, telling_what_is_kept
-from periskope_async.cli.wording import amount, in_options, refused_filter, rows_of, words_of
+from periskope_async.cli.wording import amount, in_options, refused_filter, rows_of
 from periskope_async.client import PeriskopeClient
 from periskope_async.client.lists import LISTS
 from periskope_async.config import normal_phone
@@ -188,8 +188,7 @@ def _command(name: str) -> Callable[..., Awaitable[int]]:
     # Where pydantic is loaded, cyclopts has it check the default too.
     command.__kwdefaults__ = {**(command.__kwdefaults__ or {}), "narrowing": narrowing()}
     command.__doc__ = (
-        f"Write the list of {words_of(name)} to OUT, whole or not at all. "
-        "A run that was broken off goes on where it was."
+        f"Write all {rows_of(name)} to OUT, whole or not at all. A run that was broken off goes on where it was."
     )
     return command
 

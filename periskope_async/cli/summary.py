@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["say_walk", "summarise", "telling_what_is_kept"]
 
+# Less would be shown as 0.0.
+_SHOWN_SECONDS = 0.05
+
 
 def summarise(result: ExportResult, what: str) -> None:
     """Say what came, and why it may not be all."""
@@ -39,10 +42,11 @@ def summarise(result: ExportResult, what: str) -> None:
 
 def say_walk(report: WalkReport, head: str = "") -> None:
     """Say what a walk cost, and whether it met every row."""
+    waited = f"their waits for the limit sum up to {report.seconds_waited:.1f} s; "
     say(
         None,
-        f"{head}{amount(report.requests, 'requests')} in {report.seconds:.1f} s; their waits for the limit sum up to "
-        f"{report.seconds_waited:.1f} s; {report.why}",
+        f"{head}{amount(report.requests, 'requests')} in {report.seconds:.1f} s; "
+        f"{waited if report.seconds_waited >= _SHOWN_SECONDS else ''}{report.why}",
         style="dim",
     )
 

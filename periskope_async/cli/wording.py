@@ -11,7 +11,7 @@ from periskope_async.wire.answer import PHONE_HINT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["amount", "hint_of", "in_options", "part_of", "refused_filter", "rows_of", "words_of"]
+__all__ = ["amount", "hint_of", "in_options", "part_of", "refused_filter", "rows_of"]
 
 _OPTIONS = {"start_time": "--since", "end_time": "--until", "max_items": "--max-items", "page_size": "--page-size"}
 
@@ -42,18 +42,13 @@ def hint_of(error: Exception) -> str:
 def refused_filter(name: str, option: str) -> ConfigError:
     """Make the error for an option that a list cannot heed."""
     return ConfigError(
-        f"the list of {words_of(name)} has no filter for --{option.replace('_', '-')}; leave it out", parameter=option
+        f"the list of {rows_of(name)} has no filter for --{option.replace('_', '-')}; leave it out", parameter=option
     )
-
-
-def words_of(name: str) -> str:
-    """Give a list's name as people write it."""
-    return name.replace("_", " ")
 
 
 def rows_of(name: str) -> str:
     """Give the word for many rows of a list."""
-    return "knowledge base items" if name == "knowledge_base" else words_of(name)
+    return "knowledge base items" if name == "knowledge_base" else name.replace("_", " ")
 
 
 def amount(number: int, many: str) -> str:
