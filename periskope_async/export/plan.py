@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 from msgspec import Struct
 
@@ -15,7 +15,7 @@ from periskope_async.paging.report import WalkReport
 from periskope_async.typed import is_number
 from periskope_async.wire.listing import Listing
 
-__all__ = ["Converted", "ExportPlan", "ExportResult", "Fetched", "IfExists", "Progress"]
+__all__ = ["Converted", "ExportPlan", "ExportResult", "ExportSettings", "Fetched", "IfExists", "Progress"]
 
 
 class Fetched(Struct, frozen=True):
@@ -48,6 +48,19 @@ them writes a new file if there is none.
 
 Progress: TypeAlias = Callable[[Fetched | Converted], object]
 """Is told the progress of an export, and must return at once. It is called in a thread beside the event loop."""
+
+
+class ExportSettings(TypedDict, total=False):
+    """The settings of an export. :class:`ExportPlan` explains each of them."""
+
+    format: str | None
+    merge: bool
+    repair_text: bool
+    csv_escape: bool
+    patience: float
+    restart: bool
+    if_exists: IfExists
+    query: Mapping[str, str]
 
 
 class ExportPlan(Struct, frozen=True, kw_only=True):

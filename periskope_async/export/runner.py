@@ -12,7 +12,7 @@ from periskope_async.export.files import checked_target
 from periskope_async.export.finish import Finish, Job
 from periskope_async.export.formats import format_of
 from periskope_async.export.older import is_of_spool, older_export, whole_one
-from periskope_async.export.plan import ExportPlan, ExportResult
+from periskope_async.export.plan import ExportPlan, ExportResult, ExportSettings
 from periskope_async.export.spool import open_spool
 from periskope_async.export.threads import in_thread
 from periskope_async.export.update import walks_of
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
     from pathlib import Path
+    from typing import Unpack
 
     from periskope_async.export.plan import Progress
     from periskope_async.export.spool import Spool
@@ -36,7 +37,7 @@ async def export(
     path: str | os.PathLike[str],
     *,
     progress: Progress | None = None,
-    **settings: Any,
+    **settings: Unpack[ExportSettings],
 ) -> ExportResult:
     """Write every row of ``sources`` to ``path``, in the format of its ending; see :class:`ExportPlan`.
 
@@ -47,6 +48,12 @@ async def export(
     Raises ExportError, ConfigError, and the errors of iterating the pager. An unwritable target is refused before the
     first request. The others go on if one of several sources fails, and ``result.failed`` names it.
     """
+    if unknown := [name for name in settings if name not in ExportSettings.__annotations__]:
+        # The plan's own error would name neither this function nor what it takes.
+        raise TypeError(
+            f"export() got an unexpected keyword argument {unknown[0]!r}; "
+            f"it takes {', '.join(['progress', *ExportSettings.__annotations__])}"
+        )
     return await run_plan(ExportPlan(sources=sources, **settings), path, progress=progress)
 
 

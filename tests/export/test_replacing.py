@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from periskope_async.errors import ExportError
-from periskope_async.export import export
+from periskope_async.export import ExportPlan, export
 from periskope_async.export.manifest import read_manifest
+from periskope_async.export.plan import ExportSettings
 from tests.export.test_formats import needs
 from tests.export.test_runner import connected, end_before_the_place
 from tests.export.test_update import ids_in
@@ -220,3 +221,14 @@ async def test_a_made_file_of_other_settings_is_told(
         settings.get("format", "csv"),
         settings.get("csv_escape", True),
     )
+
+
+async def test_a_slip_in_a_setting_is_named(tmp_path: Path) -> None:
+    async with connected(chats=20) as (sandbox, client):
+        with pytest.raises(TypeError, match=r"^export\(\) got .* 'if_exist'; it takes progress, format, .*if_exists"):
+            await export(client.iter_chats(), tmp_path / "out.csv", if_exist="update")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+        assert not sandbox.requests
+
+
+def test_the_settings_of_an_export_are_those_of_its_plan() -> None:
+    assert ["sources", *ExportSettings.__annotations__] == [*ExportPlan.__struct_fields__]

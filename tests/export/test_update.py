@@ -459,7 +459,7 @@ async def test_settings_that_exclude_each_other_are_refused(tmp_path: Path) -> N
         with pytest.raises(ConfigError, match="leave out max_items"):
             await export(client.iter_chats(max_items=3), tmp_path / "out.jsonl", if_exists="update")
         with pytest.raises(ConfigError, match="it takes one of replace"):
-            await export(client.iter_chats(), tmp_path / "out.jsonl", if_exists="append")
+            await export(client.iter_chats(), tmp_path / "out.jsonl", if_exists="append")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         assert not sandbox.requests
 
 
