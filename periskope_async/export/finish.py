@@ -269,6 +269,9 @@ class Finish:
         job, spool, changes = self._job, self._spool, self._changes
         older = job.older.manifest if job.older is not None else None
         sources = {source: self._result_of(source, failures.get(source)) for source in job.plan.pagers}
+        if older is not None:
+            kept = {source: there for source, there in older.sources.items() if source not in sources}
+            sources |= {source: replace(there, report=None) for source, there in kept.items()}
         states = {source.state for source in sources.values()}
         is_read_whole = all(walk.until is None for walk in job.walks.values())
         return Manifest(
