@@ -1,4 +1,4 @@
-"""The end of an export: makes the new file from the spool, writes its manifest, and puts it in OUT's place."""
+"""The end of an export: makes the new file from the spool, and puts it in OUT's place with its manifest."""
 
 from __future__ import annotations
 
@@ -6,71 +6,40 @@ import asyncio
 import os
 import threading
 from contextlib import suppress
-from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
-
-from msgspec import Struct
-from msgspec.structs import replace
+from typing import TYPE_CHECKING
 
 from periskope_async.callbacks import notify
 from periskope_async.errors import ExportError
+from periskope_async.export.account import Account
 from periskope_async.export.checkpoint import PageWritten
 from periskope_async.export.compression import compressor, decompressed
 from periskope_async.export.files import copy, failed, open_private, put_in_place, remove, sync, write_all, write_json
 from periskope_async.export.jsonl import mend_half_emojis, untagged
 from periskope_async.export.keys import RowKeys
-from periskope_async.export.manifest import (
-    Manifest,
-    SourceResult,
-    UpdateResult,
-    incomplete_path,
-    manifest_path,
-    read_manifest,
-    state_of,
-    summed,
-)
+from periskope_async.export.manifest import Manifest, incomplete_path, manifest_path, read_manifest
 from periskope_async.export.older import OVERWRITE, Older, manifest_at, refuse_open_database, sha256
-from periskope_async.export.plan import Converted, ExportPlan
+from periskope_async.export.plan import Converted
 from periskope_async.export.spool import new_path
 from periskope_async.export.threads import to_its_end
-from periskope_async.export.update import Changes, batches, line_blocks, updated
-from periskope_async.limits.headers import utc_time
-from periskope_async.tables.columns import ROWS_A_STEP, Table, batches_of
+from periskope_async.export.update import batches, line_blocks, updated
+from periskope_async.tables.columns import ROWS_A_STEP, batches_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from periskope_async.export.checkpoint import Begun
-    from periskope_async.export.formats import Format, Row
-    from periskope_async.export.manifest import State
+    from periskope_async.export.formats import Row
+    from periskope_async.export.job import Job
     from periskope_async.export.plan import Progress
-    from periskope_async.export.spool import Kept, Spool
-    from periskope_async.export.walking import SourceWalk
-    from periskope_async.paging.pager import Pager
-    from periskope_async.paging.report import WalkReport
+    from periskope_async.export.spool import Spool
     from periskope_async.tables.columns import Batch
 
-__all__ = ["Finish", "Job"]
+__all__ = ["Finish"]
 
 _ROWS_A_TURN = 1_000
 # The default buffer would be filled anew for each few rows.
 _READ_BYTES = 256 * 1024
-
-
-class Job(Struct, frozen=True):
-    """The job of an export, once the file at OUT is known."""
-
-    plan: ExportPlan
-    form: Format
-    table: Table
-    older: Older | None
-    """The export to update."""
-    there: Manifest | None
-    """The manifest of the export at OUT, to be updated or replaced; None if anything may be replaced."""
-    walks: dict[str, SourceWalk]
-    begun: Begun
 
 
 class _Stopped(Exception):  # noqa: N818 - it says what happened
@@ -86,8 +55,7 @@ class Finish:
         self._progress = progress
         self._stop = threading.Event()
         self._new = new_path(spool.target)
-        self._changes = Changes()
-        self._older_half_emojis = 0
+        self._account = Account(job, spool)
 
     async def run(self, failures: Mapping[str, Exception]) -> tuple[Path, Manifest]:
         """Convert and put in place; a cancel stops the conversion between two batches.
@@ -104,7 +72,7 @@ class Finish:
                 self._check_made(spool.made)
                 return self._put_in_place(spool.made, self._product_of_made(spool.made))
             product = self._product(is_copy=bool(failures))
-            manifest = self._manifest(product, failures)
+            manifest = self._account.manifest(product, failures)
             if not failures:
                 self._check_unchanged()
                 spool.make(manifest)
@@ -178,7 +146,7 @@ class Finish:
     def _updated_rows(self, older: Older) -> Iterator[Row]:
         """Give the rows of the updated file."""
         spool, plan = self._spool, self._job.plan
-        states = {source: self._state_of_walks(source) for source in plan.pagers}
+        states = {source: self._account.state_of_walks(source) for source in plan.pagers}
         swept = {source for source, state in states.items() if plan.if_exists == "sweep" and state == "whole"}
         if plan.merge:
             # A row missing from one source may belong to another, and older JSON lines do not name theirs.
@@ -187,13 +155,13 @@ class Finish:
         fresh = spool.rows
         total = fresh + older.manifest.rows
         merged = updated(
-            self._fresh_rows(), older.rows(), keys, self._changes, swept=swept, now=self._spool.begun.started
+            self._fresh_rows(), older.rows(), keys, self._account.changes, swept=swept, now=self._spool.begun.started
         )
         for number, row in enumerate(merged):
             if self._stop.is_set():
                 raise _Stopped
             if number >= fresh:
-                self._older_half_emojis += mend_half_emojis(row[0])[1]
+                self._account.older_half_emojis += mend_half_emojis(row[0])[1]
             if self._progress is not None and number % _ROWS_A_TURN == 0:
                 notify(self._progress, Converted(number, total), name="progress")
             yield row
@@ -262,124 +230,6 @@ class Finish:
         write_json(manifest_path(place), manifest)
         self._spool.close()
         return place, manifest
-
-    # -- the account -----------------------------------------------------------------------------------------------
-
-    def _manifest(self, product: Path, failures: Mapping[str, Exception]) -> Manifest:
-        job, spool, changes = self._job, self._spool, self._changes
-        older = job.older.manifest if job.older is not None else None
-        sources = {source: self._result_of(source, failures.get(source)) for source in job.plan.pagers}
-        if older is not None:
-            kept = {source: there for source, there in older.sources.items() if source not in sources}
-            sources |= {source: replace(there, report=None) for source, there in kept.items()}
-        states = {source.state for source in sources.values()}
-        is_read_whole = all(walk.until is None for walk in job.walks.values())
-        return Manifest(
-            list=job.plan.listing.key,
-            format=job.form.name,
-            state="partial" if "partial" in states else "unknown" if "unknown" in states else "whole",
-            rows=sum(source.rows for source in sources.values()),
-            bytes=product.stat().st_size,
-            # The rows of the spool were hashed while they were written.
-            sha256=spool.digest.hexdigest() if product == spool.rows_path else sha256(product),
-            started=spool.begun.started,
-            finished=datetime.now(UTC),
-            known_since=_first_date(spool) or (older.known_since if older is not None else None),
-            swept=spool.begun.started if older is None or is_read_whole else older.swept,
-            query=job.plan.filters,
-            sources=sources,
-            half_emojis=sum(page.half_emojis for page in spool.pages) + self._older_half_emojis,
-            is_merged=spool.begun.is_merged,
-            csv_escape=job.plan.csv_escape,
-            org_id=spool.org_id or (job.there.org_id if job.there is not None else None),
-            gone=changes.rows.total() - changes.there.total(),
-            update=None
-            if older is None
-            else UpdateResult(added=spool.rows - changes.met, replaced=changes.replaced, gone=changes.gone),
-        )
-
-    def _result_of(self, source: str, failure: Exception | None) -> SourceResult:
-        state, report = self._judge(source)
-        return SourceResult(
-            rows=self._rows_of(source),
-            state=state,
-            report=report,
-            error=None if failure is None else f"{type(failure).__name__}: {failure}",
-            scope=self._job.plan.scopes[source],
-        )
-
-    def _judge(self, source: str) -> tuple[State, WalkReport | None]:
-        """Tell whether the file has all rows of a source. Give the report of its walks with the reason."""
-        spool, older = self._spool, self._job.older
-        names = self._walks_of(source)
-        reports = [report for name in names if (report := spool.kept[name].report) is not None]
-        state = self._state_of_walks(source)
-        if len(reports) < len(names):
-            return state, None
-        report = summed(reports)
-        if older is not None and state != "partial" and self._job.walks[names[-1]].until is not None:
-            # An update does not meet rows that left or that no order shows. The server's count tells of some of them.
-            state = older.manifest.sources[source].state
-            if why := self._doubt_of(source, names, older.manifest.sources[source].report):
-                return "unknown", replace(report, why=why)
-            return state, report
-        return state, report
-
-    def _doubt_of(self, source: str, names: list[str], before: WalkReport | None) -> str:
-        """Tell why an updated source may not be whole; empty if the server's count fits."""
-        there = self._changes.there[source]
-        pages = [page.count for page in self._spool.pages if page.walk in names]
-        # An empty list gives no page to keep.
-        ends = [report.count_at_end for name in names if (report := self._spool.kept[name].report) is not None]
-        counts = {count for count in (*pages, *ends) if count is not None}
-        if self._job.plan.merge and len(self._job.plan.pagers) > 1:
-            # The file has a row of several sources once, and the server counts it for each of them.
-            if before is None or not counts or counts == {before.count_at_end}:
-                return ""
-            return "the server counts other rows than before, which tells nothing of merged ones: a full sweep does"
-        if not counts or there in counts:
-            return ""
-        return f"the server counts {max(counts):,} rows and the file has {there:,}: a full sweep tells why"
-
-    def _rows_of(self, source: str) -> int:
-        older, changes = self._job.older, self._changes
-        if older is None:
-            return sum(self._spool.kept[name].rows for name in self._walks_of(source))
-        if self._job.plan.merge and self._job.form.is_lines:
-            # Older lines do not name their source.
-            before = older.manifest.sources.get(source)
-            return changes.added[source] + (before.rows if before is not None else 0)
-        return changes.rows[source]
-
-    def _walks_of(self, source: str) -> list[str]:
-        return [name for name, walk in self._job.walks.items() if walk.source == source]
-
-    def _state_of_walks(self, source: str) -> State:
-        pager = self._job.plan.pagers[source]
-        kept = (self._spool.kept[name] for name in self._walks_of(source))
-        return state_of(_complete(one, pager, is_merged=self._job.plan.merge) for one in kept)
-
-
-def _complete(kept: Kept, pager: Pager[Any], *, is_merged: bool) -> bool | None:
-    """Tell whether all requested rows of a walk are there."""
-    if kept.report is None:
-        return False
-    # Rows that another source has met are merged with its rows.
-    delivered = kept.rows + (kept.dropped if is_merged else 0)
-    is_full = pager.max_items is not None and delivered >= pager.max_items
-    return True if is_full else kept.report.complete
-
-
-def _first_date(spool: Spool) -> datetime | None:
-    """Give the server's time of the earliest walk's first page; None if it is unknown.
-
-    A walk that read nothing saw nothing new, whenever it began.
-    """
-    first: dict[str, datetime | None] = {}
-    for page in spool.pages:
-        first.setdefault(page.walk, utc_time(page.date or ""))
-    known = [date for date in first.values() if date is not None]
-    return min(known) if known and len(known) == len(first) else None
 
 
 def _sync_file(path: Path) -> None:

@@ -14,6 +14,7 @@ from periskope_async.export.files import MOVE_AWAY, beside, failed
 from periskope_async.paging.report import WalkReport
 
 __all__ = [
+    "STATES",
     "Manifest",
     "SourceResult",
     "State",
@@ -21,8 +22,8 @@ __all__ = [
     "incomplete_path",
     "manifest_path",
     "read_manifest",
-    "state_of",
     "summed",
+    "worst",
 ]
 
 _VERSION: Final = 1
@@ -48,6 +49,9 @@ _SUMMED = (
 State: TypeAlias = Literal["whole", "unknown", "partial"]
 """``whole``: the file has every row that was there during the whole walk. ``partial``: some rows are known to be
 missing. ``unknown``: the list moved too much to tell."""
+
+STATES: dict[bool | None, State] = {True: "whole", None: "unknown", False: "partial"}
+"""The state of a walk by its report's ``complete``, the best first."""
 
 
 class SourceResult(Struct, frozen=True, kw_only=True):
@@ -119,10 +123,9 @@ def incomplete_path(target: Path) -> Path:
     return beside(target, ".incomplete")
 
 
-def state_of(completes: Iterable[bool | None]) -> State:
-    """Sum up the walks: partial if one is known to be, whole if all are."""
-    states = list(completes)
-    return "partial" if False in states else "unknown" if None in states else "whole"
+def worst(states: Iterable[State]) -> State:
+    """Sum up: partial if one is known to be, whole if all are."""
+    return max(states, key=[*STATES.values()].index)
 
 
 def summed(reports: Sequence[WalkReport]) -> WalkReport:

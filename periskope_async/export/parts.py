@@ -10,11 +10,9 @@ from msgspec import Struct
 
 from periskope_async.errors import ExportError
 from periskope_async.export.files import checked_target, refuse_foreign, write_json
-from periskope_async.export.manifest import Manifest, State, read_manifest, state_of
+from periskope_async.export.manifest import Manifest, State, read_manifest, worst
 
 __all__ = ["PartsManifest", "parts_path", "sum_up"]
-
-_COMPLETE = {"whole": True, "unknown": None, "partial": False}
 
 
 class PartsManifest(Struct, frozen=True, kw_only=True):
@@ -53,7 +51,7 @@ def sum_up(folder: Path, paths: Sequence[Path]) -> PartsManifest | None:
     if len(owners := sorted({part.org_id for part in parts if part.org_id})) > 1:
         raise ExportError(f"the parts are of several organisations, {' and '.join(owners)}; give each another folder")
     manifest = PartsManifest(
-        state=state_of(_COMPLETE[part.state] for part in parts),
+        state=worst(part.state for part in parts),
         rows=sum(part.rows for part in parts),
         bytes=sum(part.bytes for part in parts),
         started=min(part.started for part in parts),

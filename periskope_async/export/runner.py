@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from periskope_async.errors import PeriskopeError
 from periskope_async.export.checkpoint import Begun
 from periskope_async.export.files import checked_target
-from periskope_async.export.finish import Finish, Job
+from periskope_async.export.finish import Finish
 from periskope_async.export.formats import format_of
+from periskope_async.export.job import Job
 from periskope_async.export.older import is_of_spool, older_export, whole_one
 from periskope_async.export.plan import ExportPlan, ExportResult, ExportSettings
 from periskope_async.export.spool import open_spool

@@ -226,7 +226,7 @@ async def test_a_sweep_that_is_not_proven_marks_nothing(tmp_path: Path, monkeypa
     async with connected(chats=30) as (sandbox, client):
         await export(client.iter_chats(), out)
         sandbox.remove(5)
-        monkeypatch.setattr("periskope_async.export.finish._complete", unknown)
+        monkeypatch.setattr("periskope_async.export.account._complete", unknown)
         result = await export(client.iter_chats(), out, if_exists="sweep")
     assert (result.manifest.state, result.rows, gone_in(out)) == ("unknown", 30, set())
 
