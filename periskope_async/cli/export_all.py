@@ -107,8 +107,8 @@ async def export_all(
     """Write every list to a file of its own in FOLDER, and manifest.json with what came of each.
 
     A run that was broken off, or in which a list failed, goes on for 12 hours with the lists that are not finished;
-    an update always asks for all of them, which costs little. Where
-    PERISKOPE_PHONE is set, it takes that phone's rows alone, but for contacts, tickets, tasks and the knowledge base.
+    an update always asks for all of them, which costs little. Where PERISKOPE_PHONE is set, it takes that phone's rows
+    alone, but for contacts, tickets, tasks and the knowledge base.
 
     Parameters
     ----------

@@ -140,7 +140,7 @@ async def _read(
             del page
         rows.check_owner()
         report = report or raw.report
-    if is_rest and (report.rows_placed != pager.max_items):
+    if is_rest and report.rows_placed != pager.max_items:
         judged = _judged_by_all_runs(rows.spool, name, walk, report)
         if judged is None:
             await in_thread(rows.spool.begin_again, name)
