@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from periskope_async.callbacks import notify
 from periskope_async.client.base import ListPager
 from periskope_async.compact_keys import CompactKeys
-from periskope_async.errors import ConfigError, ExportError, PeriskopeError, WaitTooLong
+from periskope_async.errors import ConfigError, ExportError, PaginationError, PeriskopeError, WaitTooLong
 from periskope_async.events import PageRead
 from periskope_async.export.checkpoint import PageWritten
 from periskope_async.export.compression import compressor, decompressed
@@ -101,8 +101,14 @@ async def _walk(name: str, walk: SourceWalk, rows: _Rows, *, patience: float) ->
             rest = walk.pager.resuming(token)
         except ConfigError as error:
             raise ExportError(f"the checkpoint of {str(rows.spool.rows_path)!r} is damaged: {error}") from error
-        if await _read(name, walk, rest, rows, patience=patience, is_rest=True):
-            return
+        try:
+            if await _read(name, walk, rest, rows, patience=patience, is_rest=True):
+                return
+        except PaginationError as error:
+            rows.check_owner()
+            # The list may have changed too much since the cut. A server to blame for it fails the walk below as well.
+            logger.warning("%s is read once more from its head: %s", name or "the list", error)
+            await in_thread(rows.spool.begin_again, name)
     elif walk.behind_undated is not None and await _read(
         name, walk, walk.behind_undated, rows, patience=patience, is_first_undated=True
     ):

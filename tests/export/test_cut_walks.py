@@ -89,6 +89,19 @@ async def test_a_cut_of_the_walk_once_more_is_not_the_cause_of_another(tmp_path:
     assert (result.manifest.state, result.rows) == ("unknown", 700)
 
 
+async def test_a_cut_that_is_nowhere_any_more_costs_no_row(tmp_path: Path) -> None:
+    """All rows that its token names have left."""
+    out = tmp_path / "out.jsonl"
+    async with connected() as (sandbox, client):
+        await cut(sandbox, chats(client), out, after=3)
+        for chat in sandbox.chat_ids()[:300]:
+            sandbox.remove(chat)
+        result = await export(chats(client), out)
+        assert set(sandbox.chat_ids()) < set(ids_in(out))
+    # Three pages, each with three rows of the one before.
+    assert (result.manifest.state, result.rows) == ("whole", 294 + 400)
+
+
 async def test_equal_counts_hide_no_row_that_moved_past_a_cut(tmp_path: Path) -> None:
     """One leaves, an older one comes, and an unread one wakes up: there are as many rows as before."""
     out = tmp_path / "out.jsonl"
