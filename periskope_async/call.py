@@ -89,12 +89,14 @@ class Call(Struct, kw_only=True):
     permit: Permit | None = None
     """The permit of the latest request; None before a next try."""
     tries: int = 0
+    refusals: int = 0
+    """How many of the tries the server refused, as far as the limiter learns of it and so holds back the next one."""
     requests: int = 0
     waited: float = 0.0
     waited_for_limit: float = 0.0
-    """The part of it before the sending of its requests; the rest is back-off."""
-    is_held_back: bool = False
-    """Whether the limiter learns of the latest answer, and so holds back the next try."""
+    """The part of it in line for the limit, before any refusal."""
+    has_books: bool = False
+    """Whether the limiter learns of the latest answer."""
     seconds: float = 0.0
     """How long it has taken by now; the time between an answer and the reading of it is not in it."""
     last_meta: ResponseMeta | None = None
@@ -129,19 +131,19 @@ class Call(Struct, kw_only=True):
         self.permit = None
         if self.closing.is_set():
             raise ClosedError(f"the client was closed during {self.request.name}") from failure
+        is_held_back = self.has_books and isinstance(failure, RateLimitError)
+        self.refusals += is_held_back
         wait = next_wait(
             self.config.retry,
             is_write=self.request.is_write,
-            attempt=self.tries,
+            attempt=self.refusals if is_held_back else self.tries - self.refusals,
             error=failure,
             elapsed=self.seconds - self.waited_for_limit,
             rng=self.rng,
+            is_held_back=is_held_back,
         )
         if wait is None:
             self._give_up(failure)
-        if isinstance(failure, RateLimitError) and self.is_held_back and _names_its_wait(failure):
-            # The limiter holds everyone for it. A wait here would be the second one.
-            wait = 0.0
         said = one_line(failure.message, limit=_LOGGED_CHARACTERS)
         logger.warning("%s: try %d failed, next in %.2f s: %s", self.request.name, self.tries, wait, said)
         self._tell(Retried, wait=wait, error=failure)
@@ -205,8 +207,9 @@ class Call(Struct, kw_only=True):
     async def _send(self, url: URL) -> Answer:
         permit = self.permit = await self.wait_for_limit()
         self._book_wait(permit.seconds_waited)
-        self.waited_for_limit += permit.seconds_waited
-        self.is_held_back = permit.has_books
+        if not self.refusals:
+            self.waited_for_limit += permit.seconds_waited
+        self.has_books = permit.has_books
         self.requests += 1
         if self.account is not None:
             self.account.requests += 1
@@ -305,11 +308,6 @@ class Call(Struct, kw_only=True):
         except TimeoutError:
             return
         raise ClosedError(f"the client was closed while {self.request.name} waited for its next try")
-
-
-def _names_its_wait(failure: RateLimitError) -> bool:
-    meta = failure.meta
-    return meta is not None and (bool(meta.rate_limit) or meta.rate_limit.retry_after is not None)
 
 
 class Reply:

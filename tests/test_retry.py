@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -127,6 +127,35 @@ def test_retry_after_is_obeyed_with_any_failure(kind: Callable[..., PeriskopeErr
 
 def test_a_retry_after_that_is_too_long_is_not_cut_but_given_up() -> None:
     assert wait(status(503, retry_after=181.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("attempt", "elapsed", "asked", "again"),
+    [
+        (1, 0.0, None, True),
+        (100, 179.0, None, True),
+        (5, 1000.0, None, True),
+        (6, 181.0, None, False),
+        (5, 1000.0, 60.0, True),
+        (1, 0.0, 180.0, True),
+        (1, 0.0, 181.0, False),
+    ],
+)
+@pytest.mark.parametrize("is_write", [False, True])
+def test_a_refusal_that_the_limiter_waits_for_ends_a_call_only_by_number_and_time(
+    attempt: int,
+    elapsed: float,
+    asked: float | None,
+    again: bool,  # noqa: FBT001 - a table's columns
+    is_write: bool,  # noqa: FBT001
+) -> None:
+    """The server did nothing. There is no other wait."""
+    refusal = RateLimitError("x", status=429, meta=status(429, asked).meta)
+    arguments: Any = {"attempt": attempt, "error": refusal, "elapsed": elapsed, "rng": random.Random(1)}
+    found = next_wait(POLICY, is_write=is_write, is_held_back=True, **arguments)
+    assert found == (0.0 if again else None)
+    once = RetryPolicy(tries=1)
+    assert next_wait(once, is_write=is_write, is_held_back=True, **arguments) is None
 
 
 def test_the_last_try_is_the_last() -> None:

@@ -343,7 +343,7 @@ class Ledger:
         if token.is_failed:
             self._count.book_failure(token)
         if self._pace.is_on:
-            self._pace.passed()
+            self._pace.passed(token.sent_at)
         if self._closing.pass_calm(now, self._window.seconds):
             self._jitter.was_calm()
 
@@ -395,7 +395,7 @@ class Ledger:
         # Two clocks may have made a reset. A window of known length ends by then, and Retry-After needs no clock.
         wait = max(asked, min(left, self._window.seconds)) if self._window.is_relied_on else asked or left
         if not wait:
-            wait = 1 / self._pace.rate if self._pace.is_on else self._window.seconds
+            wait = self._pace.hold if self._pace.is_on else self._window.seconds
         self._closing.extend(now + wait + jitter)
         if was_question:
             self._lone.over_by = now + wait + jitter

@@ -3,13 +3,16 @@
 Some servers send no headers of their limit, and some have a second limit without headers in front. We find their rate
 as TCP finds it: a little more with each answer, and less after a refusal (additive increase, multiplicative decrease,
 https://www.rfc-editor.org/rfc/rfc5681). A first rate may be many times the limit. It comes down steeply until some
-requests in a row have passed. Requests go evenly: a leaky bucket without room for a burst (nginx's ``limit_req``)
+requests in a row have passed. Several refusals with no pass between are of a window: it
+refuses all until its end. Requests ask for that one by one, at doubling distances, and the count that passed in the
+window tells its rate. Requests go evenly: a leaky bucket without room for a burst (nginx's ``limit_req``)
 refuses the second of two requests sent together.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 
 __all__ = [
     "BEYOND",
@@ -46,6 +49,16 @@ FIRST_PROOF = 10
 PROOF = 3
 SLOW = 0.5
 LEAST_RATE = 1 / 60
+# From so many refusals in a row on, no rate is at fault, but a window.
+_MOST_DECREASES = 4
+_LONGEST_HOLD_SECONDS = 30.0
+_PASSES_REMEMBERED = 1000
+# Fewer passes tell no rate.
+_PASSES_TO_TELL = 10
+# The growth near a rate found by a window is a share of it in each window: what is too fast shows only at a window's
+# end. A server that was down looks the same, so no longer window is believed.
+_WINDOW_GROWTH = 0.03
+_LONGEST_WINDOW_SECONDS = 60.0
 # The parts of a window for spreading requests. Timers are too coarse for one by one.
 _PARTS = 10
 # A share of a window: by so much the next requests make up for late ones.
@@ -60,6 +73,13 @@ class Pace:
         self._refused_rate = math.inf
         self._changed_at = self._sent_at = -math.inf
         self._is_used = False
+        self._near_growth = NEAR_GROWTH
+        self._passed_at: deque[float] = deque(maxlen=_PASSES_REMEMBERED)
+        """The moments of sending what passed."""
+        self._refused_at = -math.inf
+        """The moment of sending the latest refused request."""
+        self._in_a_row = 0
+        """How many refusals there were since the latest pass."""
         self._unproven = 0
         """How many more answers in a row prove that the limit is not far below."""
 
@@ -73,23 +93,36 @@ class Pace:
         self.rate, self._refused_rate = max(rate, LEAST_RATE), math.inf
         self._sent_at = sent_at
         self._unproven = FIRST_PROOF if is_guess else 0
+        self._near_growth, self._in_a_row = NEAR_GROWTH, 0
+        self._passed_at.clear()
 
     def stop(self) -> None:
         """Space them no more: headers tell all."""
         self.rate = math.inf
 
+    @property
+    def hold(self) -> float:
+        """Seconds from one request to the next: more and more while nothing passes."""
+        asks_after = 2.0 ** min(self._in_a_row - 2, 10) if self._in_a_row > 1 else 0.0
+        return max(1 / self.rate, min(asks_after, _LONGEST_HOLD_SECONDS))
+
     def next_at(self) -> float:
         """Give the earliest moment for the next request."""
-        return self._sent_at + 1 / self.rate
+        return self._sent_at + self.hold
 
     def sent(self, now: float) -> None:
         """Take a request as sent."""
         self._is_used = now - self._sent_at < 2 / self.rate
         self._sent_at = now
 
-    def passed(self) -> None:
+    def passed(self, sent_at: float) -> None:
         """Take an answer. A rate grows only if it is used: nothing was tried otherwise."""
         self._unproven = max(0, self._unproven - 1)
+        if sent_at > self._refused_at:
+            if self._in_a_row > 1 and len(self._passed_at) >= _PASSES_TO_TELL:
+                self._learn_from_window(sent_at)
+            self._in_a_row = 0
+        self._passed_at.append(sent_at)
         if not self._is_used:
             return
         if self._refused_rate == math.inf:
@@ -97,9 +130,20 @@ class Pace:
         elif self.rate < NEAR * self._refused_rate:
             self.rate += min(REGROWTH, MOST_REGROWTH * self.rate)
         else:
-            self.rate += NEAR_GROWTH
+            self.rate += self._near_growth
             if self.rate > BEYOND * self._refused_rate:
                 self._refused_rate = math.inf
+
+    def _learn_from_window(self, passed_at: float) -> None:
+        """Take the rate at which requests passed, the refusals' time included."""
+        # The window ended between the latest refusal and this pass.
+        ended_at, count = (self._refused_at + passed_at) / 2, len(self._passed_at)
+        # Its beginning is not known. Time without requests before it must not count.
+        rate, began_at = max(((count - place) / (ended_at - at), at) for place, at in enumerate(self._passed_at))
+        self._refused_rate = max(LEAST_RATE, min(rate, self._refused_rate))
+        self.rate = min(self.rate, self._refused_rate)
+        seconds = min(ended_at - began_at, _LONGEST_WINDOW_SECONDS)
+        self._near_growth = min(NEAR_GROWTH, _WINDOW_GROWTH / seconds)
 
     def refused(self, sent_at: float, now: float) -> None:
         """Take a refusal. Refusals of requests sent before the last decrease are part of it."""
@@ -108,9 +152,12 @@ class Pace:
         # The first refusal says little: the limit of the recorded answers is the guess itself.
         is_steep = self._unproven > 0 and self._refused_rate < math.inf and self.rate > SLOW
         self._unproven = PROOF if self._unproven else 0
-        self._refused_rate = self.rate
-        self.rate = max(self.rate * (STEEP_DECREASE if is_steep else DECREASE), LEAST_RATE)
-        self._changed_at = now
+        self._changed_at, self._refused_at = now, sent_at
+        self._in_a_row += 1
+        if self._in_a_row == 1:
+            self._refused_rate = self.rate
+        if self._in_a_row <= _MOST_DECREASES:
+            self.rate = max(self.rate * (STEEP_DECREASE if is_steep else DECREASE), LEAST_RATE)
 
 
 class Spread:

@@ -21,7 +21,7 @@ def drive(pace: Pace, ceiling: float, seconds: float, *, now: float = 0.0) -> tu
             pace.refused(now, now)
         else:
             passed_at = now
-            pace.passed()
+            pace.passed(now)
     return now, refusals
 
 
@@ -51,7 +51,7 @@ def test_it_does_not_grow_where_it_is_not_used() -> None:
     pace.start(10.0, sent_at=-math.inf)
     for now in range(50):
         pace.sent(float(now))
-        pace.passed()
+        pace.passed(float(now))
     assert pace.rate == 10.0
 
 
@@ -93,9 +93,9 @@ def test_ten_answers_prove_a_guess() -> None:
     pace = Pace()
     pace.start(10.0, sent_at=-math.inf, is_guess=True)
     for _ in range(10):
-        pace.passed()
-    for number in range(2):
-        pace.refused(float(number), float(number))
+        pace.passed(0.0)
+    for number in (1.0, 2.0):
+        pace.refused(number, number)
     assert pace.rate == pytest.approx(10 * 0.85**2)
 
 
@@ -133,6 +133,58 @@ def test_it_settles_close_below_the_ceiling(ceiling: float) -> None:
     assert refusals <= 0.02 * 100 * ceiling
 
 
+def test_it_asks_less_and_less_often_while_nothing_passes() -> None:
+    pace, holds = Pace(), []
+    pace.start(10.0, sent_at=-math.inf)
+    for number in range(2000):
+        pace.refused(float(number), float(number))
+        holds.append(pace.hold)
+    assert holds[:8] == [pytest.approx(1 / 8.5), 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert holds[-1] == 30.0
+    pace.sent(2000.0)
+    assert pace.next_at() == 2030.0
+    pace.passed(2000.0)
+    assert pace.hold < 1.0
+
+
+def test_a_request_sent_before_the_refusal_ends_no_row() -> None:
+    """Its answer was only slower."""
+    pace = Pace()
+    pace.start(10.0, sent_at=-math.inf)
+    for number in (1.0, 2.0, 3.0):
+        pace.refused(number, number)
+    pace.passed(2.9)
+    assert pace.hold == 2.0
+    pace.passed(3.1)
+    assert pace.hold < 1.0
+
+
+@pytest.mark.parametrize("before", [[], [-1000.0]])
+@pytest.mark.parametrize(("limit", "window"), [(100, 60.0), (20, 5.0), (300, 30.0)])
+def test_a_window_tells_its_rate(limit: int, window: float, before: list[float]) -> None:
+    """It ends between the last refusal and the next pass. A pause before it does not count."""
+    pace = Pace()
+    pace.start(50.0, sent_at=-math.inf)
+    for at in [*before, *(number / 50 for number in range(limit))]:
+        pace.sent(at)
+        pace.passed(at)
+    for at in (limit / 50, window - 0.5):
+        pace.sent(at)
+        pace.refused(at, at)
+    pace.passed(window + 0.5)
+    assert pace.rate == pytest.approx(limit / window, rel=0.01)
+
+
+def test_few_passes_tell_no_rate() -> None:
+    """The first request of a program may find a window used up."""
+    pace = Pace()
+    pace.start(10.0, sent_at=-math.inf)
+    for number in range(10):
+        pace.refused(float(number), float(number))
+    pace.passed(60.0)
+    assert pace.rate == pytest.approx(10 * 0.85**4)
+
+
 @given(st.lists(st.sampled_from(["sent", "passed", "refused"]), max_size=300), st.floats(0, 1e3), st.integers(0, 99))
 def test_the_rate_stays_within_reason(events: list[str], rate: float, seed: int) -> None:
     """Never below one a minute, whatever comes, and never more than an answer adds."""
@@ -144,10 +196,11 @@ def test_the_rate_stays_within_reason(events: list[str], rate: float, seed: int)
         if event == "sent":
             pace.sent(now)
         elif event == "passed":
-            pace.passed()
+            pace.passed(now - rng.random())
         else:
             pace.refused(now - rng.random(), now)
         assert 1 / 60 <= pace.rate <= before + 0.12
+        assert 1 / pace.rate <= pace.hold <= max(30.0, 1 / pace.rate)
         assert pace.is_on
 
 

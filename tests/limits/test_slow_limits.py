@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from periskope_async.limits.gate import RateLimiter
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.meta import ResponseMeta
 from periskope_async.retry import RetryPolicy, next_wait
-from tests.limits.servers import LeakyBucket
+from tests.limits.servers import FixedWindow, LeakyBucket, Server, SlidingLog
 from tests.limits.virtual import VirtualLoop
 
 if TYPE_CHECKING:
@@ -33,14 +34,16 @@ class Run:
         self.rng = random.Random(seed)
         self.gate = RateLimiter(rng=random.Random(seed))
         self.passed_at: list[float] = []
-        self.refused = self.failed = 0
+        self.refused_at: list[float] = []
+        self.failed = 0
 
     async def call(self) -> None:
-        loop, waited = asyncio.get_running_loop(), 0.0
+        """Try as :class:`~periskope_async.call.Call` does."""
+        loop, in_line, refusals = asyncio.get_running_loop(), 0.0, 0
         began = loop.time()
-        for tries in range(1, POLICY.tries + 1):
+        for tries in itertools.count(1):
             permit = await self.gate.acquire(is_retry=tries > 1)
-            waited += permit.seconds_waited
+            in_line += 0.0 if refusals else permit.seconds_waited
             permit.sent()
             status = self.answer(loop.time() - self.began)
             await asyncio.sleep(SECONDS_OF_AN_ANSWER)
@@ -48,13 +51,21 @@ class Run:
             if status == 200:
                 self.passed_at.append(loop.time() - self.began)
                 return
-            self.refused += 1
-            kind = RateLimitError if status == 429 else ServerError
-            error = kind("no", status=status, meta=ResponseMeta(status=status))
-            elapsed = loop.time() - began - waited
-            wait = next_wait(POLICY, attempt=tries, error=error, elapsed=elapsed, rng=self.rng)
-            if wait is not None:
-                await asyncio.sleep(wait)
+            self.refused_at.append(loop.time() - self.began)
+            is_refusal = status == 429
+            refusals += is_refusal
+            kind = RateLimitError if is_refusal else ServerError
+            wait = next_wait(
+                POLICY,
+                attempt=refusals if is_refusal else tries - refusals,
+                error=kind("no", status=status, meta=ResponseMeta(status=status)),
+                elapsed=loop.time() - began - in_line,
+                rng=self.rng,
+                is_held_back=is_refusal,
+            )
+            if wait is None:
+                break
+            await asyncio.sleep(wait)
         self.failed += 1
 
     async def work(self, calls: Iterator[int], *, until: float) -> None:
@@ -76,9 +87,12 @@ def run(answer: Callable[[float], int], *, calls: int, tasks: int, seed: int, un
     return done
 
 
-def leaky(rate: float, status: int) -> Callable[[float], int]:
-    server = LeakyBucket(rate, early=0)
+def bare(server: Server, status: int) -> Callable[[float], int]:
     return lambda at: status if server.count(at).is_refused else 200
+
+
+def leaky(rate: float, status: int) -> Callable[[float], int]:
+    return bare(LeakyBucket(rate, early=0), status)
 
 
 @pytest.mark.parametrize("tasks", [1, 5, 30])
@@ -89,7 +103,8 @@ def test_no_call_fails_however_slow_the_limit_is(status: int, rate: float, tasks
     for seed in range(4):
         done = run(leaky(rate, status), calls=25, tasks=tasks, seed=seed)
         assert done.failed == 0
-        assert done.refused <= 0.3 * (25 + done.refused)
+        refused = len(done.refused_at)
+        assert refused <= 0.3 * (25 + refused)
         assert done.passed_at[-1] <= 2 * 25 / rate
 
 
@@ -101,3 +116,34 @@ def test_a_server_that_was_down_is_soon_asked_as_before(down: float, tasks: int)
     done = run(lambda at: 503 if 20 <= at < back else limited(at), calls=10**6, tasks=tasks, seed=1, until=back + 90)
     assert min(at for at in done.passed_at if at >= back) <= back + 5
     assert sum(at >= back + 80 for at in done.passed_at) >= 0.8 * 10 * 10
+
+
+@pytest.mark.parametrize("tasks", [1, 20])
+@pytest.mark.parametrize("kind", [FixedWindow, SlidingLog])
+@pytest.mark.parametrize(("limit", "window"), [(100, 60.0), (10, 60.0), (20, 5.0)])
+def test_a_long_window_fails_no_call_and_is_learned(
+    kind: type[FixedWindow | SlidingLog], limit: int, window: float, tasks: int
+) -> None:
+    done = run(bare(kind(limit, window), 429), calls=10**6, tasks=tasks, seed=1, until=360.0)
+    assert done.failed == 0
+    for minute in range(6):
+        refused = sum(60 * minute <= at < 60 * minute + 60 for at in done.refused_at)
+        assert refused <= (10 if minute == 0 else 6)
+    assert sum(at < 360 for at in done.passed_at) >= 0.9 * 360 * limit / window
+
+
+@pytest.mark.parametrize("tasks", [1, 20])
+def test_a_window_spent_by_an_earlier_program_fails_no_call(tasks: int) -> None:
+    server = FixedWindow(100, 60.0)
+    server.ends_at, server.hits = 55.0, 100
+    done = run(bare(server, 429), calls=10**6, tasks=tasks, seed=1, until=240.0)
+    assert done.failed == 0
+    assert sum(at < 60 for at in done.refused_at) <= 8
+    assert sum(at < 240 for at in done.passed_at) >= 0.7 * 3 * 100
+
+
+def test_a_server_that_refuses_for_good_ends_a_call_in_minutes() -> None:
+    done = run(lambda _: 429, calls=1, tasks=1, seed=1)
+    assert done.failed == 1
+    assert len(done.refused_at) <= 13
+    assert 180 < done.refused_at[-1] <= 215
