@@ -261,6 +261,8 @@ class Gate:
         budget.settle(own, now, headers, is_refusal=is_refusal, is_failure=is_failure, jitter=jitter)
         if status == _UNAVAILABLE and asked:
             budget.close_for(asked + self._rng.uniform(0, _REOPENING_JITTER), now)
+        if headers.wider_spent_for and not headers.is_cached:
+            budget.close_for(headers.wider_spent_for, now)
         if is_refusal:
             logger.warning(
                 "the server refused a request (%d); all %d waiting requests hold for %.2f s",

@@ -17,11 +17,14 @@ length, rounded up.
 
 Several parties may have written headers, each its own or all the same. The set with the lowest limit counts. Of sets
 with one limit the lowest remaining, the latest reset and the longest window count. The longest ``Retry-After`` counts.
+A wider limit counts while it is spent. ``@nestjs/throttler`` and Kong end each set's names with the name of its limit:
+``X-RateLimit-Limit-short``, ``Retry-After-short``.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -72,6 +75,8 @@ class LimitHeaders(Struct, frozen=True, kw_only=True, gc=False):
     """Seconds to stay away, from ``Retry-After``: at most seven days."""
     server_time: float | None = None
     """The ``Date`` header in Unix seconds: to be compared with other times of the same server, never with ours."""
+    wider_spent_for: float = 0.0
+    """Seconds until a wider limit than this one, spent by now, allows more; 0 if none is spent."""
     is_cached: bool = False
     """Whether a cache says that it has answered (``Age``). The numbers are those of an earlier answer then."""
     unusable: tuple[str, ...] = ()
@@ -115,6 +120,9 @@ def parse_limit_headers(headers: Mapping[str, str]) -> LimitHeaders:
     unusable: list[str] = []
     date = _server_date(headers.get("Date"))
     sets = _sets("X-RateLimit", _plain_columns("X-RateLimit", headers), date, unusable)
+    suffixes = _suffixes(headers)
+    for suffix in suffixes:
+        sets += _sets("X-RateLimit", _plain_columns("X-RateLimit", headers, suffix), date, unusable)
     policies: list[_Item] = []
     if "RateLimit-Policy" in headers or "RateLimit" in headers or "RateLimit-Limit" in headers:
         policies = _items("RateLimit-Policy", headers)
@@ -131,8 +139,9 @@ def parse_limit_headers(headers: Mapping[str, str]) -> LimitHeaders:
         resets_in=resets_in,
         rounded_by=rounded_by,
         window=_policy_window(told.limit, policies) if policies else None,
-        retry_after=_longest_wait(headers, date, unusable) if "Retry-After" in headers else None,
+        retry_after=_longest_wait(headers, suffixes, date, unusable) if suffixes or "Retry-After" in headers else None,
         server_time=date,
+        wider_spent_for=_wider_spent_for(told, sets) if len(sets) > 1 else 0.0,
         is_cached=_is_from_cache(headers.get("Age")),
         unusable=tuple(unusable),
     )
@@ -145,6 +154,13 @@ def _tightest(sets: list[_Set]) -> _Set:
     limit = _lowest([each.limit for each in sets])
     same = [each for each in sets if each.limit == limit]
     return _Set(same[0].name, limit, _lowest([each.remaining for each in same]), _latest([each.reset for each in same]))
+
+
+def _wider_spent_for(told: _Set, sets: list[_Set]) -> float:
+    lowest = told.limit or math.inf
+    return max(
+        (each.reset[0] or 0.0 for each in sets if (each.limit or 0) > lowest and each.remaining == 0), default=0.0
+    )
 
 
 def _lowest(numbers: list[int | None]) -> int | None:
@@ -186,8 +202,22 @@ def _sets(name: str, columns: _Columns, date: float | None, unusable: list[str])
     return [_Set(name, *each) for each in zip(limits, remaining, resets, strict=True)]
 
 
-def _plain_columns(name: str, headers: Mapping[str, str]) -> _Columns:
-    return _values(f"{name}-Limit", headers), _values(f"{name}-Remaining", headers), _values(f"{name}-Reset", headers)
+# Azure's Retry-After-ms is in milliseconds, beside a Retry-After.
+_NAMED = re.compile(r"(?m)^(?:x-ratelimit-limit|retry-after)(-(?!ms$).+)$")
+
+
+def _suffixes(headers: Mapping[str, str]) -> list[str]:
+    """Give what follows the usual names where limits have names of their own."""
+    names = "\n".join(headers).lower()
+    # Nearly every answer has none, and a search for texts is a fast one.
+    if "x-ratelimit-limit-" not in names and "retry-after-" not in names:
+        return []
+    return list(dict.fromkeys(_NAMED.findall(names)))
+
+
+def _plain_columns(name: str, headers: Mapping[str, str], suffix: str = "") -> _Columns:
+    limit, remaining, reset = (_values(f"{name}-{part}{suffix}", headers) for part in ("Limit", "Remaining", "Reset"))
+    return limit, remaining, reset
 
 
 # The comma inside "Fri, 24 Jan 2025 05:50:34 GMT" or "Friday, 24-Jan-25 05:50:34 GMT" parts no values.
@@ -259,8 +289,11 @@ def _policy_window(limit: int | None, policies: list[_Item]) -> float | None:
     return longest if 0 < longest <= _MOST_SECONDS_AHEAD else None
 
 
-def _longest_wait(headers: Mapping[str, str], date: float | None, unusable: list[str]) -> float | None:
-    waits = [_retry_after(text, date, unusable) for text in _values("Retry-After", headers)]
+def _longest_wait(
+    headers: Mapping[str, str], suffixes: list[str], date: float | None, unusable: list[str]
+) -> float | None:
+    texts = [text for suffix in ("", *suffixes) for text in _values(f"Retry-After{suffix}", headers)]
+    waits = [_retry_after(text, date, unusable) for text in texts]
     return max((wait for wait in waits if wait is not None), default=None)
 
 
