@@ -134,7 +134,8 @@ def test_it_settles_close_below_the_ceiling(ceiling: float) -> None:
 
 
 def test_it_asks_less_and_less_often_while_nothing_passes() -> None:
-    pace, holds = Pace(), []
+    pace = Pace()
+    holds: list[float] = []
     pace.start(10.0, sent_at=-math.inf)
     for number in range(2000):
         pace.refused(float(number), float(number))
