@@ -3,10 +3,11 @@
 Some servers send no headers of their limit, and some have a second limit without headers in front. We find their rate
 as TCP finds it: a little more with each answer, and less after a refusal (additive increase, multiplicative decrease,
 https://www.rfc-editor.org/rfc/rfc5681). A first rate may be many times the limit. It comes down steeply until some
-requests in a row have passed. Several refusals with no pass between are of a window: it
-refuses all until its end. Requests ask for that one by one, at doubling distances, and the count that passed in the
-window tells its rate. Requests go evenly: a leaky bucket without room for a burst (nginx's ``limit_req``)
+requests in a row have passed. Requests go evenly: a leaky bucket without room for a burst (nginx's ``limit_req``)
 refuses the second of two requests sent together.
+
+Several refusals with no pass between are a window's: it refuses all until its end. Requests ask for that end one by one,
+at doubling distances, and the requests that passed before them tell the rate.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ class Pace:
         """Take an answer. A rate grows only if it is used: nothing was tried otherwise."""
         self._unproven = max(0, self._unproven - 1)
         if sent_at > self._refused_at:
-            if self._in_a_row > 1 and len(self._passed_at) >= _PASSES_TO_TELL:
+            if self._in_a_row > 1:
                 self._learn_from_window(sent_at)
             self._in_a_row = 0
         self._passed_at.append(sent_at)
@@ -136,10 +137,14 @@ class Pace:
 
     def _learn_from_window(self, passed_at: float) -> None:
         """Take the rate at which requests passed, the refusals' time included."""
+        # Answers may come out of order.
+        before = sorted(at for at in self._passed_at if at <= self._refused_at)
+        if len(before) < _PASSES_TO_TELL:
+            return
         # The window ended between the latest refusal and this pass.
-        ended_at, count = (self._refused_at + passed_at) / 2, len(self._passed_at)
+        ended_at, count = (self._refused_at + passed_at) / 2, len(before)
         # Its beginning is not known. Time without requests before it must not count.
-        rate, began_at = max(((count - place) / (ended_at - at), at) for place, at in enumerate(self._passed_at))
+        rate, began_at = max(((count - place) / (ended_at - at), at) for place, at in enumerate(before))
         self._refused_rate = max(LEAST_RATE, min(rate, self._refused_rate))
         self.rate = min(self.rate, self._refused_rate)
         seconds = min(ended_at - began_at, _LONGEST_WINDOW_SECONDS)

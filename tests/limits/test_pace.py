@@ -186,6 +186,19 @@ def test_few_passes_tell_no_rate() -> None:
     assert pace.rate == pytest.approx(10 * 0.85**4)
 
 
+def test_answers_out_of_order_tell_a_rate() -> None:
+    """A pass that was sent between a refusal and the end of its window comes before them."""
+    pace = Pace()
+    pace.start(10.0, sent_at=-math.inf)
+    for number in range(20):
+        pace.passed(number / 10)
+    pace.passed(3.0)
+    for sent_at in (2.0, 2.1):
+        pace.refused(sent_at, 4.0 + sent_at)
+    pace.passed(3.9)
+    assert 1.0 < pace.rate <= 10.0
+
+
 @given(st.lists(st.sampled_from(["sent", "passed", "refused"]), max_size=300), st.floats(0, 1e3), st.integers(0, 99))
 def test_the_rate_stays_within_reason(events: list[str], rate: float, seed: int) -> None:
     """Never below one a minute, whatever comes, and never more than an answer adds."""
