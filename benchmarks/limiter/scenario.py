@@ -66,6 +66,8 @@ class Scenario(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """From the count to the answer."""
     delay: tuple[float, float] = (0.0, 0.0)
     """From the request's arrival at the machine to the count: the way to the server."""
+    late: tuple[int, float] = (0, 0.0)
+    """Each so-manieth request, from the first on, is counted so many seconds later."""
     change: tuple[float, int] | None = None
     """Seconds after the first count, and the limit from then on."""
     headers: Literal["x", "draft-6", "draft-7", "draft-8", "none"] = "x"

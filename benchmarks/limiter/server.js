@@ -23,6 +23,7 @@ const { MemoryStore, rateLimit } = require("express-rate-limit");
 const records = [];
 let changeFrom = null;
 let answers = 0;
+let arrivals = 0;
 
 // CLOCK_MONOTONIC in milliseconds: on Linux the same clock as Python's time.monotonic().
 const now = () => Number(process.hrtime.bigint()) / 1e6;
@@ -114,7 +115,9 @@ app.get("/kept/chats", (req, res) => sendPage(req, res));
 
 app.use("/v1", (req, res, next) => {
   req.came = now();
-  pause(options.delayMs, next);
+  const late = arrivals % options.lateEvery === 0 ? options.lateMs : 0;
+  arrivals += 1;
+  pause(options.delayMs.map((ms) => ms + late), next);
 });
 
 const limiter = (store) =>

@@ -59,7 +59,7 @@ async def serve(scenario: Scenario, express: Node | None) -> AsyncGenerator[Serv
 
 def _can_sandbox(scenario: Scenario) -> bool:
     needs_express = (
-        any(scenario.delay),
+        any((*scenario.delay, *scenario.late)),
         scenario.change,
         scenario.foreign + scenario.foreign_first,
         scenario.opened_before,
@@ -87,6 +87,8 @@ async def _express(scenario: Scenario, express: Node) -> AsyncGenerator[int]:
             "windowMs": round(scenario.window * 1000),
             "latencyMs": [seconds * 1000 for seconds in scenario.latency],
             "delayMs": [seconds * 1000 for seconds in scenario.delay],
+            "lateEvery": scenario.late[0],
+            "lateMs": scenario.late[1] * 1000,
             "changes": [[scenario.change[0] * 1000, scenario.change[1]]] if scenario.change else [],
             "counts": not (scenario.front and scenario.front.refuses_with),
             "headers": scenario.headers,

@@ -31,6 +31,8 @@ _WEIGHT = 0.25
 # A share of a window: a slower answer shows the server's work, and less of the way.
 _SLOW_SHARE = 0.12
 _SLOW_SECONDS = 0.4
+# A share of answers: fewer slow ones are exceptions.
+_FEW = 0.35
 # Most answers of so many windows tell: a burst makes its own answers slow.
 _WINDOWS_WEIGHED = 4
 _ANSWERS_REMEMBERED = 64
@@ -89,6 +91,13 @@ class JitterEstimate:
         self._slow_share += max(1 / self._answers, 1 / (_WINDOWS_WEIGHED * burst)) * (is_slow - self._slow_share)
         if self._answers >= _ANSWERS_TO_BE_SURE:
             self.head_start = self._surely(min(self._least, self._least_before))
+
+    def is_late(self, seconds: float, *, margin: float) -> bool:
+        """Whether an answer took so much longer than the fastest that its request may have been late by more than this.
+
+        Where slow answers are common, they show the server's work instead.
+        """
+        return self._slow_share < _FEW and seconds - min(self._least, self._least_before) > margin
 
     def overstated_by(self, seconds: float) -> float:
         """Give how much too large the latest head starts were, by an answer that took only ``seconds``.

@@ -2,7 +2,8 @@
 
 The server counts request *i* at a moment that we do not see but can bound: not before it was sent, and not after its
 answer's headers arrived, or after a margin for jitter (:mod:`periskope_async.limits.jitter`), whichever is
-earlier: ``upper(i)``. Its token is back as soon as one of these proves that the server has forgotten it:
+earlier: ``upper(i)``. A late answer among quick ones shows more than jitter, so it is the bound. A token is back as
+soon as one of these proves that the server has forgotten its request:
 
 1. **The trailing window**: at ``upper(i) + window``. While fewer than ``limit`` tokens are out, any ``limit + 1``
    requests in a row span more than ``window`` at the server, so no window of any kind can hold them all.
@@ -337,6 +338,10 @@ class Ledger:
         self._tokens.end(token, now, window=self._window.seconds, head_start=head_start)
         if is_answered and is_seen:
             self._jitter.observe_answer(now - token.sent_at, self._window.seconds, burst=self.limit)
+            # Only later answers show that the first one was late.
+            for other in (token, self._told.opened or token):
+                if self._jitter.is_late(other.ended_at - other.sent_at, margin=other.upper - other.sent_at):
+                    self._tokens.delay(other)
         self._lone.end(token)
 
     def _let_pass(self, token: Token, now: float) -> None:
@@ -427,16 +432,11 @@ class Ledger:
         """
         self._closing.first = None
         opened = self._told.opened
+        since_opened, window = 0.0, self._window.seconds
         if opened is not None and opened.number < token.number:
-            since_opened = token.sent_at - opened.upper
-            ours = sum(
-                other.upper > opened.sent_at and not other.is_refused
-                for other in self._tokens.counted_with(token, math.inf, slack=self._slack)
-            )
-        else:
-            since_opened = 0.0
-            with_it = self._tokens.counted_with(token, self._window.seconds, slack=self._slack)
-            ours = sum(not other.is_refused for other in with_it)
+            since_opened, window = token.sent_at - opened.upper, token.sent_at - opened.sent_at
+        with_it = self._tokens.counted_with(token, window, slack=self._slack)
+        ours = sum(not other.is_refused for other in with_it)
         if ours < self.limit:
             # Their share, and one request in place of ours.
             self._foreign.missed(self.limit - ours + 1, now, self._window.seconds)

@@ -28,7 +28,7 @@ class Token(Struct, order=True, gc=False):
 
     upper: float
     """The server has counted it by then; infinite until it was sent. The earlier of its answer's headers, and its
-    sending and the margin."""
+    sending and the margin; the former if the answer was late."""
     number: int
     """Counts the requests in the order of being allowed."""
     taken_at: float
@@ -170,13 +170,11 @@ class Tokens:
         token.ended_at = now
         upper = max(token.sent_at, now - head_start)
         if upper < token.upper:
-            place = self._place_of(token)
-            is_out = place < len(self._sent) and self._sent[place] is token
-            if is_out:
-                del self._sent[place]
-            token.upper = upper
-            if is_out:
-                self._put(token)
+            self._bound(token, upper)
+
+    def delay(self, token: Token) -> None:
+        """Take that only its answer bounds the counting of a request."""
+        self._bound(token, token.ended_at)
 
     def give_back(self, token: Token) -> None:
         """Have one token less out: the server never counted its request."""
@@ -207,6 +205,13 @@ class Tokens:
             self._sent.append(token)
         else:
             self._sent.insert(self._place_of(token), token)
+
+    def _bound(self, token: Token, upper: float) -> None:
+        place = self._place_of(token)
+        if place < len(self._sent) and self._sent[place] is token:
+            del self._sent[place]
+            token.upper = upper
+            self._put(token)
 
     def _place_of(self, token: Token) -> int:
         """Find the place of a token out, or the place to put it."""

@@ -37,6 +37,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     back: Range = (0.0005, 0.002)
     timers: Range = (0.0, 0.0)
     """How late timers fire, on a busy machine."""
+    late: tuple[int, float] = (0, 0.0)
+    """Each so-manieth request, from the first on, arrives so many seconds later."""
     lost: float = 0.0
     cancelled: float = 0.0
 
@@ -150,7 +152,9 @@ class Simulation:
     def send(self, token: Token) -> None:
         if self.sees_sending:
             self.ledger.sent(token, self.now)
-        self.at(self.now + self.draw(self.network.there), self.arrive, token)
+        every, late = self.network.late
+        late = late if every and (token.number - 1) % every == 0 else 0.0
+        self.at(self.now + self.draw(self.network.there) + late, self.arrive, token)
 
     def arrive(self, token: Token) -> None:
         youngest, oldest = self.habits.cached_ages

@@ -277,6 +277,33 @@ def test_a_busy_machine_costs_few_refusals(limit: int, network: Network, most: f
     assert mean(ratio(outcome, limit, 1.0, network) for outcome in outcomes) <= most
 
 
+@pytest.mark.parametrize("tasks", [1, 30])
+@pytest.mark.parametrize(
+    ("limit", "window", "late"),
+    [
+        (10, 1.0, (1000, 0.1)),
+        (10, 1.0, (1000, 0.15)),
+        (10, 1.0, (1000, 0.4)),
+        (10, 1.0, (30, 0.15)),
+        (10, 1.0, (17, 0.15)),
+        (3, 1.0, (1000, 0.15)),
+        (20, 2.0, (40, 0.3)),
+        (20, 5.0, (1000, 0.4)),
+        (40, 10.0, (1000, 0.3)),
+    ],
+)
+def test_a_late_request_makes_no_window_longer(limit: int, window: float, late: tuple[int, float], tasks: int) -> None:
+    """The server counts the window's first request late, so the window ends later; it is no longer for that."""
+    for seed in SEEDS:
+        ledger, rng = Ledger(), random.Random(seed)
+        network = Network(work=(0.004, 0.006), late=late)
+        server = FixedWindow(limit, window)
+        outcome = run(ledger, server, requests=12 * limit + 1, rng=rng, network=network, tasks=tasks, habits=AT_COUNT)
+        assert outcome.refused_at == []
+        assert ledger.window == window
+        assert ratio(outcome, limit, window, network) <= 1.08
+
+
 @pytest.mark.parametrize("work", [(0.0, 0.001), (0.1, 0.2), (0.3, 0.6)])
 def test_failures_that_are_taken_back_are_made_good(work: tuple[float, float]) -> None:
     """Three requests in ten fail, and the server counts them no more."""
