@@ -200,6 +200,19 @@ _HEADERS = (
         for order in ("before", "after")
     ),
     Scenario(
+        name="short-first",
+        title="40 / 10 s behind 10 / 1 s that shows in refusals alone, one task",
+        limit=40,
+        window=10,
+        pages=81,
+        tasks=1,
+        latency=_FAST,
+        short_limit=(10, 1),
+        has_rivals=False,
+        at_most_over=0.15,
+        at_most_in_all=3,
+    ),
+    Scenario(
         name="down-10-2",
         title="10 / 2 s, reset rounded down",
         window=2,

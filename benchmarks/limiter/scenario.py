@@ -70,6 +70,8 @@ class Scenario(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Each so-manieth request, from the first on, is counted so many seconds later."""
     change: tuple[float, int] | None = None
     """Seconds after the first count, and the limit from then on."""
+    short_limit: tuple[int, float] | None = None
+    """A second limit and its window, counted first: its headers stay on its refusals alone."""
     headers: Literal["x", "draft-6", "draft-7", "draft-8", "none"] = "x"
     """The family of headers that tells the limit: ``X-RateLimit-*``, or a draft of the standard."""
     tamper: Tamper = "none"

@@ -120,10 +120,10 @@ app.use("/v1", (req, res, next) => {
   pause(options.delayMs.map((ms) => ms + late), next);
 });
 
-const limiter = (store) =>
+const limiter = (store, windowMs = options.windowMs, limit = limitNow) =>
   rateLimit({
-    windowMs: options.windowMs,
-    limit: limitNow,
+    windowMs,
+    limit,
     legacyHeaders: options.headers === "x",
     standardHeaders: options.headers.startsWith("draft") && options.headers,
     skipFailedRequests: options.failing.length > 0,
@@ -171,6 +171,10 @@ const answer = (req, res) => {
 };
 
 const start = async () => {
+  if (options.shortLimit) {
+    const [limit, windowMs] = options.shortLimit;
+    app.use("/v1", limiter(new MemoryStore(), windowMs, limit));
+  }
   if (options.counts) app.use("/v1", limiter(options.redisPort ? await redis(options.redisPort) : memory));
   app.get("/v1/chats", answer);
   const server = app.listen(0, "127.0.0.1", () => {

@@ -61,6 +61,7 @@ def _can_sandbox(scenario: Scenario) -> bool:
     needs_express = (
         any((*scenario.delay, *scenario.late)),
         scenario.change,
+        scenario.short_limit,
         scenario.foreign + scenario.foreign_first,
         scenario.opened_before,
         scenario.tamper == "down",
@@ -87,6 +88,7 @@ async def _express(scenario: Scenario, express: Node) -> AsyncGenerator[int]:
             "windowMs": round(scenario.window * 1000),
             "latencyMs": [seconds * 1000 for seconds in scenario.latency],
             "delayMs": [seconds * 1000 for seconds in scenario.delay],
+            "shortLimit": scenario.short_limit and [scenario.short_limit[0], scenario.short_limit[1] * 1000],
             "lateEvery": scenario.late[0],
             "lateMs": scenario.late[1] * 1000,
             "changes": [[scenario.change[0] * 1000, scenario.change[1]]] if scenario.change else [],

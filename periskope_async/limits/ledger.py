@@ -184,10 +184,7 @@ class Ledger:
         return free
 
     def _ended(self, now: float) -> float:
-        """Give the last sure moment of our newest window; minus infinity if it may be open still.
-
-        A server with fixed windows has forgotten its counts up to that moment by now.
-        """
+        """Give the last sure moment of our newest window if it is fixed and over; else minus infinity."""
         opened = self._told.opened
         is_known = self._count.is_fixed and self._window.is_settled
         is_over = opened is not None and is_known and opened.upper + self._horizon <= now
@@ -295,11 +292,14 @@ class Ledger:
         self._end(token, now, is_answered=True)
         if self._closing.first is not None and self._closing.is_over(now):
             self._judge_refusal(self._closing.first, now)
-        token.is_told, token.is_refused, token.is_failed = bool(headers), is_refusal, is_failure
+        token.is_refused, token.is_failed = is_refusal, is_failure
+        # A second limit may refuse, which the passing answers do not tell.
+        is_second = is_refusal and headers.is_spent and self._told.is_any and headers.limit != self.limit
+        token.is_told = bool(headers) and not is_second
         if self._told.is_stale(token, headers):
             # A cache answered. The server did not count the request.
             self._tokens.give_back(token)
-        elif headers:
+        elif token.is_told:
             self._learn(token, now, headers)
         elif not self._lone.is_probed:
             self._pace.start(ASSUMED.limit / ASSUMED.window, sent_at=self._tokens.last_sent_at, is_guess=True)
@@ -356,9 +356,10 @@ class Ledger:
 
     def _learn(self, token: Token, now: float, headers: LimitHeaders) -> None:
         assert headers.limit is not None and headers.remaining is not None  # noqa: S101, PT018 - for the type checker
-        if not self._told.is_any:
-            if headers.limit != self.limit or headers.resets_in is None:
-                self._window.doubt()
+        if not self._told.is_any and (headers.limit != self.limit or headers.resets_in is None):
+            self._window.doubt()
+        if not self._told.is_any or headers.limit < self.limit:
+            # This limit was behind the refusals.
             self._pace.stop()
         self.limit = self._told.take_limit(token, headers.limit, now, window=self._window.seconds)
         if not self._window.is_proven:
@@ -389,13 +390,12 @@ class Ledger:
     def _refuse(self, token: Token, now: float, headers: LimitHeaders, jitter: float, *, was_question: bool) -> None:
         self._closing.refusals += 1
         self._count.book_refusal()
-        if headers.is_spent:
-            if was_question and (self._told.opened is None or not self._window.is_relied_on):
-                self._learn_refused_question(token)
-            elif self._closing.first is None and self._closing.is_over(now):
-                self._closing.first = token
-        else:
-            self._slow_down(token, now)
+        if not (token.is_told and headers.is_spent):
+            self._slow_down(token, now, headers)
+        elif was_question and (self._told.opened is None or not self._window.is_relied_on):
+            self._learn_refused_question(token)
+        elif self._closing.first is None and self._closing.is_over(now):
+            self._closing.first = token
         asked, left = headers.retry_after or 0.0, (headers.resets_in or 0.0) if headers.is_spent else 0.0
         # Two clocks may have made a reset. A window of known length ends by then, and Retry-After needs no clock.
         wait = max(asked, min(left, self._window.seconds)) if self._window.is_relied_on else asked or left
@@ -418,11 +418,13 @@ class Ledger:
             lasted = self._window.seconds if opened is None else token.sent_at - opened.upper
             self._window.lasted(min(lasted, _MOST_ASKED_SECONDS))
 
-    def _slow_down(self, token: Token, now: float) -> None:
-        """Take a refusal that no header explains."""
+    def _slow_down(self, token: Token, now: float, headers: LimitHeaders) -> None:
+        """Take a refusal by a limit that the passing answers do not tell."""
         if not self._pace.is_on:
             passed = sum(not other.is_refused for other in self._tokens.counted_with(token, 1.0, slack=self._slack))
-            self._pace.start(max(1.0, passed), sent_at=self._tokens.last_sent_at)
+            left = max(1.0, headers.retry_after or headers.resets_in or 1.0)
+            rate = (headers.limit or 1) / left if headers.is_spent else max(1.0, passed)
+            self._pace.start(rate, sent_at=self._tokens.last_sent_at)
         self._pace.refused(token.sent_at, now)
 
     def _judge_refusal(self, token: Token, now: float) -> None:

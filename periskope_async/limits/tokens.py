@@ -38,7 +38,7 @@ class Token(Struct, order=True, gc=False):
     ended_at: float = math.inf
     """When its headers came or it was lost; minus infinity if it was given back and never sent."""
     is_told: bool = False
-    """Whether its answer said how the budget stands."""
+    """Whether its answer told of the limit that is kept to."""
     is_refused: bool = False
     is_failed: bool = False
 

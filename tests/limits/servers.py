@@ -141,7 +141,19 @@ class TwoLimits:
         return replace(told, is_refused=is_refused, retry_after=self.retry_after)
 
 
-Server = FixedWindow | SlidingLog | TokenBucket | Sandboxed | LeakyBucket | TwoLimits
+class ShortFirst:
+    """Two express-rate-limits: the short one refuses first, and the long one writes over its headers otherwise."""
+
+    def __init__(self, short: FixedWindow | SlidingLog, long: FixedWindow | SlidingLog) -> None:
+        self.limit = long.limit
+        self.short, self.long = short, long
+
+    def count(self, now: float) -> Counted:
+        counted = self.short.count(now)
+        return counted if counted.is_refused else self.long.count(now)
+
+
+Server = FixedWindow | SlidingLog | TokenBucket | Sandboxed | LeakyBucket | TwoLimits | ShortFirst
 
 
 def headers_of(counted: Counted, answered_at: float) -> LimitHeaders:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.ledger import Ledger
-from tests.limits.servers import FixedWindow, LeakyBucket, RedisWindow, TwoLimits
+from tests.limits.servers import FixedWindow, LeakyBucket, RedisWindow, ShortFirst, SlidingLog, TwoLimits
 from tests.limits.simulation import Habits, Network, Outcome, Simulation, floor, run
 
 if TYPE_CHECKING:
@@ -402,3 +402,42 @@ def test_a_narrow_limit_behind_a_wide_one_is_found(
         # All thirty of the first burst but one, and few later.
         assert len(outcome.refused_at) <= 45
         assert outcome.refusals(after=10.0) <= 5
+
+
+@pytest.mark.parametrize("kind", [FixedWindow, SlidingLog])
+@pytest.mark.parametrize("tasks", [1, 3, 20])
+@pytest.mark.parametrize(
+    ("short", "limit", "window"), [((10, 1.0), 40, 10.0), ((10, 1.0), 300, 60.0), ((5, 1.0), 100, 20.0)]
+)
+def test_a_short_limit_that_shows_itself_in_refusals_alone_is_kept(
+    kind: type[FixedWindow | SlidingLog], short: tuple[int, float], limit: int, window: float, tasks: int
+) -> None:
+    """The first burst is refused, and hardly a request later. It tells nothing of the long limit's window."""
+    network = Network(work=(0.004, 0.006))
+    for seed in SEEDS:
+        ledger, server = Ledger(), ShortFirst(kind(*short), kind(limit, window))
+        outcome = run(ledger, server, requests=2 * limit + 1, rng=random.Random(seed), network=network, tasks=tasks)
+        assert len(outcome.refused_at) <= tasks + 3
+        assert outcome.refusals(after=1.0) <= 3
+        assert outcome.seconds <= 1.2 * floor(2 * limit + 1, limit, window)
+        assert ledger.limit == limit
+
+
+def test_a_limit_that_became_lower_is_no_second_limit() -> None:
+    """A refusal may be the first to tell. The pace ends when an answer that passed tells the lower limit too."""
+    ledger, now = Ledger(), 0.0
+    for used in (1, 2, 3):
+        (token,) = ledger.take_up_to(1, now)
+        ledger.sent(token, now)
+        ledger.settle(token, now + 0.01, LimitHeaders(limit=10, remaining=10 - used, resets_in=2.0))
+        now += 0.02
+    (token,) = ledger.take_up_to(1, now)
+    ledger.sent(token, now)
+    refusal = LimitHeaders(limit=3, remaining=0, resets_in=1.0, retry_after=1.0)
+    ledger.settle(token, now + 0.01, refusal, is_refusal=True)
+    assert (ledger.limit, ledger.is_paced) == (10, True)
+    now += 1.5
+    (token,) = ledger.take_up_to(1, now)
+    ledger.sent(token, now)
+    ledger.settle(token, now + 0.01, LimitHeaders(limit=3, remaining=2, resets_in=2.0))
+    assert (ledger.limit, ledger.is_paced) == (3, False)
