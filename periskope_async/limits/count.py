@@ -117,9 +117,10 @@ class ServerCount:
             surely = self._tokens.ended_before(token.sent_at - slack)
         if surely >= used:
             self._tokens.forget(surely - used + 1, token.sent_at)
-            if is_later:
+            if opened is not None and is_later:
                 # It is the oldest, and forgotten first.
                 self._told.opened = None
+                self._learn_forgetting(token, opened, is_new=is_new)
         if is_new and (opened is None or is_later):
             self._told.opened = token
             self._learn_hint(token, headers)
@@ -143,6 +144,13 @@ class ServerCount:
         self._window.ended(after, at_most=at_most)
         if self._window.seconds == proven and not self._may_have_refilled(token, limit):
             self.is_fixed = True
+
+    def _learn_forgetting(self, token: Token, opened: Token, *, is_new: bool) -> None:
+        """Learn that a log has forgotten its oldest request, whatever its reset says."""
+        # A bucket that is slowly refilled has forgotten part of it long before.
+        if self._resets.longest_bucket < math.inf and not is_new and not self._may_be_taken_back(token):
+            after = token.upper - opened.sent_at
+            self._window.ended(after, at_most=max(after, self._resets.longest_bucket))
 
     def _may_have_refilled(self, token: Token, limit: int) -> bool:
         """Whether an evenly refilled bucket can be full again when it counts ``token``."""

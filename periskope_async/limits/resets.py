@@ -25,7 +25,7 @@ class ResetWatch:
     def __init__(self) -> None:
         self.longest_bucket = math.inf
         """Max seconds of a bucket from empty to full: a longer one would have told several resets."""
-        self._told = (0.0, 0)
+        self._told: tuple[float, int] = (0.0, 0)
         """The latest reset, and the limit beside it."""
         self._counts: set[int] = set()
         """Each count was another request's. A refilled bucket counts fewer, under the reset of before."""
@@ -36,13 +36,13 @@ class ResetWatch:
         # A reset that has passed is told as 0, whatever it was.
         if self.longest_bucket < math.inf or limit is None or date is None or not left:
             return False
-        if headers.rounded_by != _ROUNDED_TWICE:
-            return False
-        if self._told != (date + left, limit):
+        # Seconds left are a second off against a Date that is rounded too.
+        off = _ROUNDED_TWICE - headers.rounded_by
+        if abs(date + left - self._told[0]) > off or limit != self._told[1]:
             self._told, self._counts = (date + left, limit), set()
         self._counts.add(used)
         requests = len(self._counts) - 1
         if requests < _TELLING_SHARE * limit:
             return False
-        self.longest_bucket = limit / requests
+        self.longest_bucket = (1 + 2 * off) * limit / requests
         return True

@@ -78,6 +78,20 @@ class SlidingLog:
         return Counted(is_refused, self.limit, min(len(self.log), self.limit), ends_at, ends_at - now)
 
 
+class Throttler(SlidingLog):
+    """A log that tells the seconds left of a window of its own, as @nestjs/throttler does."""
+
+    def __init__(self, limit: int, window: float) -> None:
+        super().__init__(limit, window)
+        self.ends_at = -math.inf
+
+    def count(self, now: float) -> Counted:
+        if now >= self.ends_at:
+            self.ends_at = now + self.window
+        # The same seconds from a whole second on are read from it.
+        return replace(super().count(now), ends_at=math.floor(now) + math.ceil(self.ends_at - now))
+
+
 class TokenBucket:
     """So many tokens, refilled evenly."""
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.limits.ledger import Ledger
 from periskope_async.limits.resets import ResetWatch
-from tests.limits.servers import FixedWindow, Server, TokenBucket, headers_of
+from tests.limits.servers import FixedWindow, Server, Throttler, TokenBucket, headers_of
 from tests.limits.simulation import Habits, Network, Outcome, Simulation, floor, run
 
 
@@ -43,7 +43,9 @@ BURST = [told(used) for used in range(1, 77)]
         # A reset that has passed is told as the present.
         ([told(used, reset=1_000.0) for used in range(100)], math.inf),
         # Seconds left are rounded by a clock of their own.
-        ([told(used, rounded_by=1.0) for used in range(100)], math.inf),
+        ([told(used, rounded_by=1.0) for used in range(100)], 3 * 100 / 75),
+        ([told(used, rounded_by=1.0, reset=1_002.0 + used % 2) for used in range(100)], 3 * 100 / 75),
+        ([told(used, rounded_by=1.0, reset=1_002.0 + used % 4) for used in range(100)], math.inf),
         ([LimitHeaders(limit=100, remaining=99 - used) for used in range(100)], math.inf),
     ],
 )
@@ -109,3 +111,27 @@ def test_a_question_does_not_wait_for_the_answer_to_another() -> None:
         )
         assert outcome.refused_at == []
         assert outcome.seconds <= 1.06 * (floor(116, 23, 2.0) + 1.0)
+
+
+@pytest.mark.parametrize(("limit", "window"), [(100, 60.0), (50, 10.0), (20, 5.0)])
+@pytest.mark.parametrize("tasks", [1, 20])
+@pytest.mark.parametrize("work", [(0.004, 0.006), (0.05, 0.1)])
+def test_a_log_with_a_reset_of_its_own_is_used_up(
+    limit: int, window: float, tasks: int, work: tuple[float, float]
+) -> None:
+    """It never seems new again: its length is proven when the oldest request is forgotten at the end told."""
+    for seed in range(4):
+        ledger = Ledger()
+        outcome = run(
+            ledger,
+            Throttler(limit, window),
+            requests=6 * limit + 1,
+            rng=random.Random(seed),
+            network=Network(work=work),
+            tasks=tasks,
+            habits=Habits(stamps_count=True),
+            tamper=lambda _, headers: replace(headers, rounded_by=1.0),
+        )
+        assert outcome.refused_at == []
+        assert ledger.is_window_sure
+        assert outcome.seconds <= 1.05 * max(floor(6 * limit + 1, limit, window), 6 * limit * 0.08 / tasks)
