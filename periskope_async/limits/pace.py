@@ -6,8 +6,8 @@ https://www.rfc-editor.org/rfc/rfc5681). A first rate may be many times the limi
 requests in a row have passed. Requests go evenly: a leaky bucket without room for a burst (nginx's ``limit_req``)
 refuses the second of two requests sent together.
 
-Several refusals with no pass between are a window's: it refuses all until its end. Requests ask for that end one by one,
-at doubling distances, and the requests that passed before them tell the rate.
+Several refusals with no pass between are a window's: it refuses all until its end. Requests ask for that end one by
+one, at doubling distances, and the requests that passed before them tell the rate.
 """
 
 from __future__ import annotations
