@@ -237,17 +237,20 @@ class RemoteBudget:
             sent_at = token.sent_at
             self._end(token, max(sent_at, now - self._jitter.head_start))
             self._jitter.observe_answer(now - sent_at, self.window)
-        # A gateway in front of the server tells of its own limit where the server fails.
-        if headers and not (is_failure and self.is_known and headers.limit != self.limit):
-            self._learn(sent_at, now, headers, is_refusal=is_refusal and headers.is_spent, is_failure=is_failure)
-        if is_refusal and not headers.is_spent:
+        # A gateway in front of the server tells of its own limit where the server fails. A second limit may refuse that
+        # the passing answers do not tell.
+        is_spent = is_refusal and headers.is_spent
+        is_other = (is_failure or is_spent) and self.is_known and headers.limit != self.limit
+        if headers and not is_other:
+            self._learn(sent_at, now, headers, is_refusal=is_spent, is_failure=is_failure)
+        if is_refusal and (is_other or not is_spent):
             self.news.slowed_at = max(self.news.slowed_at, sent_at)
         if not is_refusal:
             self.news.passed += 1
         else:
             self.refusals += 1
             wait = max(headers.retry_after or 0.0, (headers.resets_in or 0.0) if headers.is_spent else 0.0)
-            if headers.is_spent:
+            if is_spent and not is_other:
                 self.news.refused_at = max(self.news.refused_at, sent_at)
             else:
                 wait = wait or 1 / (self.requests_per_second * self.processes)

@@ -29,18 +29,23 @@ def test_redis_keeps_no_wait_of_years(asked: float, *, is_refusal: bool) -> None
 
 
 @pytest.mark.parametrize(
-    ("remaining", "is_spent"), [(0, True), (1, False), (990, False), (None, False)], ids=["0", "1", "990", "unknown"]
+    ("limit", "remaining", "is_spent", "wait"),
+    [(10, 0, True, 50.0), (10, 1, False, 0.1), (10, 9, False, 0.1), (10, None, False, 0.1), (5, 0, False, 50.0)],
+    ids=["0", "1", "9", "unknown", "a second limit's 0"],
 )
-def test_only_a_limit_that_is_spent_explains_a_refusal(remaining: int | None, *, is_spent: bool) -> None:
+def test_only_the_limit_that_is_spent_explains_a_refusal(
+    limit: int, remaining: int | None, wait: float, *, is_spent: bool
+) -> None:
     """Its reset is the wait then. Another limit's refusal slows all processes down instead."""
     budget = RemoteBudget()
-    budget.take_reply([10**15, 10, 10**6, 0, 0, 1, 0, 10**5, 1, 0, 10, 9, 10**15], asked_at=0.0, told_at=0.001)
+    budget.take_reply([10**15, 10, 10**6, 1, 0, 1, 0, 10**5, 1, 0, 10, 9, 10**15], asked_at=0.0, told_at=0.001)
     (ticket,) = budget.take_up_to(1, 0.01)
     budget.sent(ticket, 0.01)
-    budget.settle(ticket, 0.02, LimitHeaders(limit=1000, remaining=remaining, resets_in=50.0), is_refusal=True)
+    budget.settle(ticket, 0.02, LimitHeaders(limit=limit, remaining=remaining, resets_in=50.0), is_refusal=True)
     told = budget.tell("process", 0.02)
     assert (bool(told[_REFUSED_AT]), bool(told[_SLOWED_AT])) == (is_spent, not is_spent)
-    assert budget.closed_for(0.02) == pytest.approx(50.0 if is_spent else 0.1)
+    assert told[_LIMIT] == (0 if limit != 10 or remaining is None else 10)
+    assert budget.closed_for(0.02) == pytest.approx(wait)
 
 
 @pytest.mark.parametrize("pace", [0, 10_000], ids=["headers", "pace"])
