@@ -11,14 +11,13 @@ from cyclopts import Parameter
 
 from periskope_async.cli.durations import read_duration
 from periskope_async.errors import ConfigError, ValidationError
-from periskope_async.export.manifest import read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator
+    from collections.abc import Generator
 
     from periskope_async.export import IfExists
 
-__all__ = ["Existing", "FileFormat", "hinting_at_phones", "read_patience", "shown_path", "sources_of_unlinked"]
+__all__ = ["Existing", "FileFormat", "hinting_at_phones", "read_patience", "shown_path"]
 
 FileFormat = Literal["jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "sqlite", "duckdb"]
 _Switch = Annotated[bool, Parameter(negative=())]
@@ -62,14 +61,6 @@ def read_patience(text: str) -> float:
         return read_duration(text)
     except ValueError as error:
         raise ConfigError(f"--patience: {error}", parameter="patience") from None
-
-
-def sources_of_unlinked(out: Path, phones: Collection[str]) -> tuple[str, ...]:
-    """Name the sources in a file whose phones are not linked any more. Raises ExportError."""
-    manifest = read_manifest(out)
-    linked = {f"phone={phone}" for phone in phones}
-    there = () if manifest is None else manifest.sources
-    return tuple(name for name in there if name.startswith("phone=") and name.split()[0] not in linked)
 
 
 def shown_path(path: Path) -> Path:

@@ -14,7 +14,7 @@ from cyclopts import App, Parameter
 from periskope_async.cli.chats import print_rows
 from periskope_async.cli.console import check_stdout, say, write_out
 from periskope_async.cli.durations import say_duration
-from periskope_async.cli.existing import Existing, FileFormat, hinting_at_phones, read_patience, sources_of_unlinked
+from periskope_async.cli.existing import Existing, FileFormat, hinting_at_phones, read_patience
 from periskope_async.cli.export_all import export_all
 from periskope_async.cli.options import Exit, Server, Walking, open_client
 from periskope_async.cli.progress import ExportProgress
@@ -25,7 +25,6 @@ from periskope_async.client.lists import LISTS
 from periskope_async.config import normal_phone
 from periskope_async.errors import ConfigError, ExportError, PeriskopeError
 from periskope_async.export import ExportPlan, run_plan
-from periskope_async.export.files import checked_target
 from periskope_async.paging.cursor import Cursor
 
 if TYPE_CHECKING:
@@ -246,7 +245,6 @@ async def _export(
                     patience=read_patience(writing.patience),
                     restart=writing.restart,
                     if_exists=if_exists,
-                    keep=sources_of_unlinked(checked_target(out), sources.phone) if sources.all_phones else (),
                     query=_query(sources, walking),
                 )
                 async with telling_what_is_kept(progress.said_rows, is_quiet=showing.quiet):

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from msgspec import Struct
 
 from periskope_async.cli.console import check_stdout, say, write_out
-from periskope_async.cli.existing import Existing, FileFormat, read_patience, sources_of_unlinked
+from periskope_async.cli.existing import Existing, FileFormat, read_patience
 from periskope_async.cli.options import Exit, Server, open_client
 from periskope_async.cli.progress import ExportProgress
 from periskope_async.cli.summary import summarise, telling_what_is_kept
@@ -151,10 +151,8 @@ async def export_all(
                         patience=seconds,
                         restart=restart,
                         if_exists=if_exists,
-                        # A run for one phone takes no rows of the others' for its own.
-                        keep=sources_of_unlinked(out, phones) if client.phone is None else (),
                     )
-                    for name, out in places.outs.items()
+                    for name in _NAMES
                 }
                 accounts = await _export_lists(plans, places, current, shown, is_quiet=is_quiet)
             await in_thread(write_json, places.account, accounts)

@@ -41,9 +41,6 @@ class Account:
         job, spool, changes = self._job, self._spool, self.changes
         older = job.older.manifest if job.older is not None else None
         sources = {source: self._result_of(source, failures.get(source)) for source in job.plan.pagers}
-        if older is not None:
-            kept = {source: there for source, there in older.sources.items() if source not in sources}
-            sources |= {source: replace(there, report=None) for source, there in kept.items()}
         is_read_whole = all(walk.until is None for walk in job.walks.values())
         return Manifest(
             list=job.plan.listing.key,

@@ -60,7 +60,7 @@ class SourceResult(Struct, frozen=True, kw_only=True):
     rows: int
     state: State
     report: WalkReport | None = None
-    """The last run's report of its walk; None if the walk failed, or if the run left the source as it was."""
+    """The last run's report of its walk; None if the walk failed."""
     error: str | None = None
     """Why it failed; None if it did not."""
     scope: str = ""

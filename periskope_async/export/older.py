@@ -167,10 +167,9 @@ def _check_replaceable(plan: ExportPlan, form: Format, manifest: Manifest, targe
 def _other_filters(plan: ExportPlan, manifest: Manifest) -> str:
     """Name the filters that differ from an older export's; empty if none does. A further source is no loss."""
     there, asked = manifest.sources, plan.pagers
-    if missing := sorted(there.keys() - asked.keys() - plan.kept):
+    if missing := sorted(there.keys() - asked.keys()):
         return _differences(manifest.query, plan.filters) or f"the sources {missing} are there and not asked for"
-    for source in there.keys() & asked.keys():
-        older = there[source]
+    for source, older in there.items():
         if older.scope != plan.scopes[source]:
             return _differences(manifest.query, plan.filters) or f"those of the source {source!r}"
         most = asked[source].max_items

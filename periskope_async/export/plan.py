@@ -1,7 +1,7 @@
 """An export as data: what to read, where to write it, and how."""
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
@@ -60,7 +60,6 @@ class ExportSettings(TypedDict, total=False):
     patience: float
     restart: bool
     if_exists: IfExists
-    keep: Collection[str]
     query: Mapping[str, str]
 
 
@@ -85,8 +84,6 @@ class ExportPlan(Struct, frozen=True, kw_only=True):
     restart: bool = False
     """Whether to throw away the spool of an earlier run, instead of going on with it."""
     if_exists: IfExists = "replace"
-    keep: Collection[str] = ()
-    """Sources of the file at OUT that an update leaves as they are, such as those of a phone unlinked since."""
     query: Mapping[str, str] = {}
     """The filters, for the manifest and for errors only."""
 
@@ -124,16 +121,6 @@ class ExportPlan(Struct, frozen=True, kw_only=True):
         listing = next(iter(self.pagers.values())).listing
         assert listing is not None  # noqa: S101 - for the type checker: checked at the start
         return listing
-
-    @property
-    def names_sources(self) -> bool:
-        """Whether each row of the file names its source."""
-        return len({*self.pagers, *self.kept}) > 1 and not self.merge
-
-    @property
-    def kept(self) -> set[str]:
-        """The sources that stay as they are. Merged rows do not name theirs, so none of them can."""
-        return {*self.keep} if self.is_update and not self.merge else set()
 
     @property
     def is_update(self) -> bool:

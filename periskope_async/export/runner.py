@@ -85,7 +85,7 @@ def _job_of(plan: ExportPlan, target: Path) -> Job:
     """Work out the job. Raises ConfigError, and ExportError if the file at OUT must not be lost."""
     form = format_of(target.name, plan.format)
     form.check(target)
-    table = table_of(plan.listing, has_sources=plan.names_sources)
+    table = table_of(plan.listing, has_sources=len(plan.pagers) > 1 and not plan.merge)
     # A whole new file only has to be put in place. The file at OUT may be that one.
     whole = None if plan.restart else whole_one(target)
     there = older_export(plan, form, table, target) if whole is None else None
@@ -98,7 +98,7 @@ def _job_of(plan: ExportPlan, target: Path) -> Job:
         walks={name: walk.pager.token for name, walk in walks.items()},
         codec=form.codec,
         is_repaired=plan.repair_text and form.is_lines,
-        is_tagged=form.is_lines and plan.names_sources,
+        is_tagged=form.is_lines and not plan.merge and len(plan.pagers) > 1,
         is_merged=plan.merge,
         base=base,
         started=datetime.now(UTC),

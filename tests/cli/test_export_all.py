@@ -18,7 +18,7 @@ from periskope_async.cli.options import Server
 from periskope_async.client.lists import LISTS
 from periskope_async.errors import ExportBusyError, ExportError
 from periskope_async.export import export
-from periskope_async.sandbox import PHONES, Body, Sandbox, Slow, Status
+from periskope_async.sandbox import PHONES, Sandbox, Slow, Status
 from tests.cli.running import periskope, shell
 from tests.export.test_runner import end_before_the_manifest
 
@@ -116,31 +116,6 @@ async def test_a_list_that_always_fails_keeps_no_other_from_its_update(
             assert code == 3
             assert new in (tmp_path / "chats.jsonl").read_text()
             assert account_in(tmp_path)["knowledge_base"].startswith("PermissionDeniedError: 403")
-
-
-@pytest.mark.parametrize("ending", ["jsonl", "csv"])
-@pytest.mark.parametrize("linked", [1, 2])
-async def test_the_rows_of_a_phone_that_is_unlinked_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linked: int, ending: Any
-) -> None:
-    phones = [f"phone={phone.phone_id}" for phone in PHONES]
-    async with served(monkeypatch) as sandbox:
-        answer = json.dumps([{"phone_id": phone.phone_id, "org_phone": phone.org_phone} for phone in PHONES[:linked]])
-        assert (await run(sandbox, tmp_path, ending=ending))[0] == 0
-        before = account_in(tmp_path)["notes"]["sources"]
-        new = sandbox.add("messages")
-        for existing in (Existing(update=True), Existing(sweep=True), Existing(update=True)):
-            sandbox.script(Body(answer.encode(), "application/json"), path="/v1/phones/all")
-            assert (await run(sandbox, tmp_path, existing=existing, ending=ending))[0] == 0
-    account = account_in(tmp_path)["notes"]
-    assert list(account["sources"]) == phones
-    assert {name: account["sources"][name]["rows"] for name in phones} == {
-        name: before[name]["rows"] for name in phones
-    }
-    assert (account["rows"], account["gone"], before[phones[1]]["rows"] > 0) == (30, 0, True)
-    text = (tmp_path / f"notes.{ending}").read_text()
-    assert [text.count(name) for name in phones] == [before[name]["rows"] for name in phones]
-    assert new in (tmp_path / f"messages.{ending}").read_text()
 
 
 def test_a_reader_that_is_gone_leaves_no_finished_run_to_go_on_with(tmp_path: Path) -> None:
