@@ -41,6 +41,9 @@ _PATIENCE = {
 # The server then ends the session soon, too, and with it the lock.
 _LET_GO = ("tcp_keepalives_idle = 30", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3")
 
+# PostgreSQL's codes of lost connections, deadlocks, locks, cancelled statements, and servers that stop or start.
+_PASSING_STATES = ("08", "40", "55P03", "57014", "57P01", "57P02", "57P03")
+
 
 class DatabaseBusyError(MirrorError):
     """The database is locked, or its server is not reached. A later try may succeed."""
@@ -389,9 +392,8 @@ class PostgreSQL(Database):
     def _may_pass(self, error: Any) -> bool:
         if not isinstance(error, self._psycopg.OperationalError):
             return False
-        # Without a code the connection is lost or was refused. These classes are of lost connections, of servers that
-        # stop or start, and of deadlocks.
-        return error.sqlstate is None or error.sqlstate.startswith(("08", "57", "40"))
+        # Without a code the connection is lost or was refused.
+        return error.sqlstate is None or error.sqlstate.startswith(_PASSING_STATES)
 
     def _start(self) -> None:
         """Begin a transaction. A connection lost since the last one is made anew."""

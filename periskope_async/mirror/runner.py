@@ -20,6 +20,7 @@ from periskope_async.mirror.lists import LISTS
 from periskope_async.mirror.store import Scope, Store
 from periskope_async.mirror.sync import ListResult, ListSync
 from periskope_async.secret import Secret
+from periskope_async.turns import pause
 from periskope_async.wire import inputs
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ __all__ = ["ListResult", "Mirror", "MirrorEvent", "SyncResult"]
 _PASSING = (TransportError, ServerError, RateLimitError, DatabaseBusyError)
 # A watching mirror reads a list without a known order this often.
 _UNORDERED_SECONDS = 600.0
+# How soon to write an event again to a database that is locked or not reached.
+_BUSY_SECONDS = 1.0
 
 
 class MirrorEvent(Protocol):
@@ -171,10 +174,11 @@ class Mirror:
         ``full`` is that of :meth:`sync`, for the first one. An item of ``events`` without ``raw``, such as a gap in the
         stream, or an unreadable one, makes a sync follow at once. ``on_sync`` gets each sync. ``on_error`` gets each
         passing error of a failed sync: TransportError, ServerError, RateLimitError, and the MirrorError of a database
-        that is locked or not reached. Any other error is raised, and any error of ``events``. A list with no known
-        order is read whole every ten minutes, and the list of tickets after an event of one.
+        that is locked or not reached; this one also where it holds up an event. Any other error is raised, and any
+        error of ``events``. A list with no known order is read whole every ten minutes, and the list of tickets after
+        an event of one.
         """
-        following = asyncio.ensure_future(self._follow(events)) if events is not None else None
+        following = asyncio.ensure_future(self._follow(events, on_error)) if events is not None else None
         if following is not None:
             # No event brings changes after their end.
             following.add_done_callback(lambda _: self._is_sync_wanted.set())
@@ -215,19 +219,27 @@ class Mirror:
             ]
             return SyncResult(lists=tuple(results), seconds=loop.time() - began)
 
-    async def _follow(self, events: AsyncIterable[Any]) -> None:
+    async def _follow(self, events: AsyncIterable[Any], on_error: Callable[[PeriskopeError], object]) -> None:
         async for event in events:
+            is_row = bool(getattr(event, "raw", None))
             try:
-                is_row = bool(getattr(event, "raw", None))
                 if is_row:
-                    await self.apply(event)
-            except DatabaseBusyError:
-                # A sync at once would meet the same. The next one reads what is new.
-                continue
+                    await self._apply_patiently(event, on_error)
             except (DecodeError, *_PASSING):
                 is_row = False
             if not is_row:
                 self._is_sync_wanted.set()
+
+    async def _apply_patiently(self, event: Any, on_error: Callable[[PeriskopeError], object]) -> None:
+        """Apply an event, again and again while the database is busy: a sync may find no trace of it."""
+        while True:
+            try:
+                await self.apply(event)
+            except DatabaseBusyError as error:
+                notify(on_error, error, name="on_error")
+                await pause(_BUSY_SECONDS)
+            else:
+                return
 
     async def _phone_of_rows(self) -> str | None:
         """Give the ``org_phone`` of all rows; None if they may be of any phone."""

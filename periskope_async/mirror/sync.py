@@ -171,9 +171,11 @@ class ListSync:
         raw = pager.raw()
         async with raw:
             async for page in raw.pages():
+                if sweep is None:
+                    # Before the database has its time.
+                    self._store.note_date(page.meta)
                 await self._bind(page.meta.org_id)
                 if sweep is None:
-                    self._store.note_date(page.meta)
                     sweep = Sweep(
                         token=raw.token, began=began, head=page.meta.rate_limit.server_time or began.timestamp()
                     )
@@ -238,11 +240,13 @@ class ListSync:
         try:
             async with pager:
                 async for page in pager.pages():
-                    await self._bind(page.meta.org_id)
                     times = [page.sort_time(index) for index in range(len(page.items))]
+                    if is_first:
+                        # Before the database has its time.
+                        self._store.note_date(page.meta)
+                    await self._bind(page.meta.org_id)
                     if is_first and times:
                         is_first = False
-                        self._store.note_date(page.meta)
                         if offset and times[0] is not None:
                             return False
                         undated_first = {**state.undated_first, order.name: times[0] is None}

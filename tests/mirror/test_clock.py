@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+from periskope_async import PeriskopeClient
+from periskope_async.mirror import Mirror
+from periskope_async.mirror.async_store import AsyncStore
 from periskope_async.mirror.clock import lead_of
+from periskope_async.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from periskope_async.mirror.store import Scope
 
 
 @pytest.mark.parametrize(
@@ -21,3 +32,28 @@ from periskope_async.mirror.clock import lead_of
 )
 def test_clocks_agree_if_they_may(date: float, took: float, lead: float) -> None:
     assert lead_of(date, took=took, now=100.0) == lead
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+async def test_the_clock_is_read_before_the_database_takes_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_full: bool
+) -> None:
+    calls: list[str] = []
+    bind = AsyncStore.bind
+
+    async def slow_bind(store: AsyncStore, scope: Scope) -> None:
+        calls.append("bind")
+        await bind(store, scope)
+
+    monkeypatch.setattr(AsyncStore, "bind", slow_bind)
+    monkeypatch.setattr(AsyncStore, "note_date", lambda *_: calls.append("note_date"))
+    async with (
+        Sandbox(chats=3, limit=10_000) as sandbox,
+        PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url) as client,
+    ):
+        for _ in range(2):
+            async with Mirror(client, tmp_path / "mirror.sqlite", lists=["chats"]) as mirror:
+                # It binds anew, and the second one reads the head if it is not full.
+                calls.clear()
+                await mirror.sync(full=is_full)
+            assert calls.index("note_date") < calls.index("bind")
