@@ -27,7 +27,7 @@ from periskope_async.errors import (
 from periskope_async.events import Hook, RequestFailed, RequestSent, ResponseReceived, Retried, announce
 from periskope_async.frames import hide_frames
 from periskope_async.printable import one_line
-from periskope_async.retry import next_wait
+from periskope_async.retry import may_ask_again, next_wait
 from periskope_async.transport import exchange
 from periskope_async.wire.answer import foreign_error, status_error
 
@@ -90,11 +90,13 @@ class Call(Struct, kw_only=True):
     """The permit of the latest request; None before a next try."""
     tries: int = 0
     refusals: int = 0
-    """How many of the tries the server refused, as far as the limiter learns of it and so holds back the next one."""
+    """How many of the tries were refused, and waited for by the limiter."""
+    refused_at: float = 0.0
+    """The seconds that the call had taken at the first of them."""
     requests: int = 0
     waited: float = 0.0
     waited_for_limit: float = 0.0
-    """The part of it in line for the limit, before any refusal."""
+    """The part of it in line for the limit; the rest is back-off."""
     has_books: bool = False
     """Whether the limiter learns of the latest answer."""
     seconds: float = 0.0
@@ -131,23 +133,32 @@ class Call(Struct, kw_only=True):
         self.permit = None
         if self.closing.is_set():
             raise ClosedError(f"the client was closed during {self.request.name}") from failure
-        is_held_back = self.has_books and isinstance(failure, RateLimitError)
-        self.refusals += is_held_back
-        wait = next_wait(
-            self.config.retry,
-            is_write=self.request.is_write,
-            attempt=self.refusals if is_held_back else self.tries - self.refusals,
-            error=failure,
-            elapsed=self.seconds - self.waited_for_limit,
-            rng=self.rng,
-            is_held_back=is_held_back,
-        )
+        if self.has_books and isinstance(failure, RateLimitError):
+            # The limiter holds back the next try. A wait here would be the second one.
+            wait, when = self._wait_after_refusal(failure), "as the limit allows"
+        else:
+            wait = next_wait(
+                self.config.retry,
+                is_write=self.request.is_write,
+                attempt=self.tries - self.refusals,
+                error=failure,
+                elapsed=self.seconds - self.waited_for_limit,
+                rng=self.rng,
+            )
+            when = f"in {wait:.2f} s" if wait is not None else ""
         if wait is None:
             self._give_up(failure)
         said = one_line(failure.message, limit=_LOGGED_CHARACTERS)
-        logger.warning("%s: try %d failed, next in %.2f s: %s", self.request.name, self.tries, wait, said)
+        logger.warning("%s: try %d failed, next %s: %s", self.request.name, self.tries, when, said)
         self._tell(Retried, wait=wait, error=failure)
         return wait
+
+    def _wait_after_refusal(self, failure: RateLimitError) -> float | None:
+        if not self.refusals:
+            self.refused_at = self.seconds
+        self.refusals += 1
+        refused_for = self.seconds - self.refused_at
+        return 0.0 if may_ask_again(self.config.retry, failure, refused_for=refused_for) else None
 
     @property
     def is_in_doubt(self) -> bool:
@@ -207,8 +218,7 @@ class Call(Struct, kw_only=True):
     async def _send(self, url: URL) -> Answer:
         permit = self.permit = await self.wait_for_limit()
         self._book_wait(permit.seconds_waited)
-        if not self.refusals:
-            self.waited_for_limit += permit.seconds_waited
+        self.waited_for_limit += permit.seconds_waited
         self.has_books = permit.has_books
         self.requests += 1
         if self.account is not None:

@@ -27,7 +27,7 @@ from periskope_async.typed import is_number, is_whole
 if TYPE_CHECKING:
     from random import Random
 
-__all__ = ["RETRYABLE_STATUSES", "RetryPolicy", "is_passing", "next_wait"]
+__all__ = ["RETRYABLE_STATUSES", "RetryPolicy", "is_passing", "may_ask_again", "next_wait"]
 
 # 421 came from a wrong server, and 511 from a captive portal. Those above are the gateways' own: the server did not
 # answer or is overloaded, or a proxy lost patience (598 and 599). 525 and 526 are missing: certificates do not mend
@@ -42,16 +42,15 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
 
     tries: int = 6
     """Max tries of one call, the first included; 1 turns retries off. Each redirect followed in a try is
-    one request more. Refusals (429) are counted apart, since the server did nothing: they end a call only when they are
-    so many *and* ``max_elapsed`` is over. A limiter that does not learn of them cannot slow down: there all count
-    together."""
+    one request more. A refusal (429) that the limiter waits for is no try: the server did nothing."""
     base: float = 0.5
     """Ceiling of the first wait in seconds; it doubles with each further one."""
     ceiling: float = 20.0
     """Max seconds of a drawn wait. A Retry-After may be longer."""
     max_elapsed: float = 180.0
     """No back-off is begun that would end later than this many seconds after the call's start. A wait for the limit
-    before its first refusal is not counted: ``RateLimiter(max_wait=…)`` and ``Timeout(total=…)`` bound that."""
+    is not counted: ``RateLimiter(max_wait=…)`` and ``Timeout(total=…)`` bound that. A refused call is sent again for
+    so many seconds from its first refusal on, the waits for the limit included."""
 
     def __post_init__(self) -> None:
         """Refuse policies that would loop for ever or not at all."""
@@ -67,34 +66,32 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
 
 
 def next_wait(
-    policy: RetryPolicy,
-    *,
-    attempt: int,
-    error: Exception,
-    elapsed: float,
-    rng: Random,
-    is_write: bool = False,
-    is_held_back: bool = False,
+    policy: RetryPolicy, *, attempt: int, error: Exception, elapsed: float, rng: Random, is_write: bool = False
 ) -> float | None:
     """Give the seconds to wait before the next try, or None to give up and raise ``error``.
 
     ``attempt`` is the failed try, counted from 1; ``elapsed`` the seconds since the call's start. A write's ``error``
-    must prove that the server did nothing; only no connection and a 429 are worth another try for it. ``is_held_back``
-    is for a refusal that the limiter waits for: ``attempt`` counts such ones alone, and there is no other wait.
+    must prove that the server did nothing; only no connection and a 429 are worth another try for it.
     """
-    if policy.tries == 1 or not is_passing(error):
+    if attempt >= policy.tries or not is_passing(error):
         return None
     if is_write and not isinstance(error, TransportError | RateLimitError):
         return None
     wait = rng.uniform(0, min(policy.ceiling, policy.base * 2 ** min(attempt - 1, 32)))
     asked = error.meta.rate_limit.retry_after if isinstance(error, PeriskopeError) and error.meta else None
-    if is_held_back:
-        is_over = attempt >= policy.tries and elapsed > policy.max_elapsed
-        return None if is_over or (asked or 0.0) > policy.max_elapsed else 0.0
     if asked is not None:
         # Jitter only ever adds: clients sent away together must not come back together, nor early.
         wait += asked
-    return wait if attempt < policy.tries and elapsed + wait <= policy.max_elapsed else None
+    return wait if elapsed + wait <= policy.max_elapsed else None
+
+
+def may_ask_again(policy: RetryPolicy, error: RateLimitError, *, refused_for: float) -> bool:
+    """Whether to send a refused request again as soon as the limiter allows it.
+
+    ``refused_for`` is the seconds since the call's first refusal.
+    """
+    asked = error.meta.rate_limit.retry_after if error.meta is not None else None
+    return policy.tries > 1 and is_passing(error) and refused_for + (asked or 0.0) <= policy.max_elapsed
 
 
 def is_passing(error: Exception) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,7 +22,7 @@ from periskope_async import (
 )
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.meta import ResponseMeta
-from periskope_async.retry import next_wait
+from periskope_async.retry import may_ask_again, next_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,32 +130,16 @@ def test_a_retry_after_that_is_too_long_is_not_cut_but_given_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("attempt", "elapsed", "asked", "again"),
-    [
-        (1, 0.0, None, True),
-        (100, 179.0, None, True),
-        (5, 1000.0, None, True),
-        (6, 181.0, None, False),
-        (5, 1000.0, 60.0, True),
-        (1, 0.0, 180.0, True),
-        (1, 0.0, 181.0, False),
-    ],
+    ("refused_for", "asked", "again"),
+    [(0.0, None, True), (180.0, None, True), (180.1, None, False), (120.0, 60.0, True), (121.0, 60.0, False)],
 )
-@pytest.mark.parametrize("is_write", [False, True])
-def test_a_refusal_that_the_limiter_waits_for_ends_a_call_only_by_number_and_time(
-    attempt: int,
-    elapsed: float,
-    asked: float | None,
-    again: bool,  # noqa: FBT001 - a table's columns
-    is_write: bool,  # noqa: FBT001
-) -> None:
-    """The server did nothing. There is no other wait."""
+def test_refusals_end_a_call_by_time_alone(refused_for: float, asked: float | None, *, again: bool) -> None:
+    """The server did nothing, and the limiter waits as it is asked to."""
     refusal = RateLimitError("x", status=429, meta=status(429, asked).meta)
-    arguments: Any = {"attempt": attempt, "error": refusal, "elapsed": elapsed, "rng": random.Random(1)}
-    found = next_wait(POLICY, is_write=is_write, is_held_back=True, **arguments)
-    assert found == (0.0 if again else None)
-    once = RetryPolicy(tries=1)
-    assert next_wait(once, is_write=is_write, is_held_back=True, **arguments) is None
+    assert may_ask_again(POLICY, refusal, refused_for=refused_for) is again
+    assert not may_ask_again(RetryPolicy(tries=1), refusal, refused_for=0.0)
+    too_long = WaitTooLong("x", needed=1.0, limit=1, remaining=0, resets_in=1.0)
+    assert not may_ask_again(POLICY, too_long, refused_for=0.0)
 
 
 def test_the_last_try_is_the_last() -> None:

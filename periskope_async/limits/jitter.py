@@ -31,8 +31,8 @@ _WEIGHT = 0.25
 # A share of a window: a slower answer shows the server's work, and less of the way.
 _SLOW_SHARE = 0.12
 _SLOW_SECONDS = 0.4
-# A share of answers: fewer slow ones are exceptions.
-_FEW = 0.35
+# A share of answers: fewer slow ones are exceptions. So is a single one.
+_FEW = 0.15
 # Most answers of so many windows tell: a burst makes its own answers slow.
 _WINDOWS_WEIGHED = 4
 _ANSWERS_REMEMBERED = 64
@@ -97,7 +97,8 @@ class JitterEstimate:
 
         Where slow answers are common, they show the server's work instead.
         """
-        return self._slow_share < _FEW and seconds - min(self._least, self._least_before) > margin
+        are_few = self._slow_share < max(_FEW, 1.5 / max(1, self._answers))
+        return are_few and seconds - min(self._least, self._least_before) > margin
 
     def overstated_by(self, seconds: float) -> float:
         """Give how much too large the latest head starts were, by an answer that took only ``seconds``.

@@ -338,7 +338,7 @@ class Ledger:
         self._tokens.end(token, now, window=self._window.seconds, head_start=head_start)
         if is_answered and is_seen:
             self._jitter.observe_answer(now - token.sent_at, self._window.seconds, burst=self.limit)
-            # Only later answers show that the first one was late.
+            # Only later answers show that the window's first request was late.
             for other in (token, self._told.opened or token):
                 if self._jitter.is_late(other.ended_at - other.sent_at, margin=other.upper - other.sent_at):
                     self._tokens.delay(other)
@@ -398,7 +398,11 @@ class Ledger:
             self._closing.first = token
         asked, left = headers.retry_after or 0.0, (headers.resets_in or 0.0) if headers.is_spent else 0.0
         # Two clocks may have made a reset. A window of known length ends by then, and Retry-After needs no clock.
-        wait = max(asked, min(left, self._window.seconds)) if self._window.is_relied_on else asked or left
+        wait = (
+            max(asked, min(left, self._window.seconds))
+            if token.is_told and self._window.is_relied_on
+            else asked or left
+        )
         if not wait:
             wait = self._pace.hold if self._pace.is_on else self._window.seconds
         self._closing.extend(now + wait + jitter)
@@ -422,10 +426,11 @@ class Ledger:
         """Take a refusal by a limit that the passing answers do not tell."""
         if not self._pace.is_on:
             passed = sum(not other.is_refused for other in self._tokens.counted_with(token, 1.0, slack=self._slack))
-            left = max(1.0, headers.retry_after or headers.resets_in or 1.0)
-            rate = (headers.limit or 1) / left if headers.is_spent else max(1.0, passed)
+            # What is left of a window stands for all of it: further refusals correct the rate.
+            seconds = max(1.0, headers.retry_after or headers.resets_in or 1.0)
+            rate = (headers.limit or 1) / seconds if headers.is_spent else max(1.0, passed)
             self._pace.start(rate, sent_at=self._tokens.last_sent_at)
-        self._pace.refused(token.sent_at, now)
+        self._pace.refused(token.sent_at, now, is_wait_told=bool(headers.retry_after))
 
     def _judge_refusal(self, token: Token, now: float) -> None:
         """Find out whether the window is longer, we were closer together than we thought, or somebody else was there.

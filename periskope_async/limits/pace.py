@@ -71,7 +71,8 @@ class Pace:
 
     def __init__(self) -> None:
         self.rate = math.inf
-        self._refused_rate = math.inf
+        self._ceiling = math.inf
+        """The latest rate that was refused, or learned from a window."""
         self._changed_at = self._sent_at = -math.inf
         self._is_used = False
         self._near_growth = NEAR_GROWTH
@@ -81,6 +82,8 @@ class Pace:
         """The moment of sending the latest refused request."""
         self._in_a_row = 0
         """How many refusals there were since the latest pass."""
+        self._is_wait_told = False
+        """Whether the latest refusal told how long to wait."""
         self._unproven = 0
         """How many more answers in a row prove that the limit is not far below."""
 
@@ -91,7 +94,7 @@ class Pace:
 
     def start(self, rate: float, *, sent_at: float, is_guess: bool = False) -> None:
         """Begin to space requests, behind the last one sent. A guess may be far above the limit."""
-        self.rate, self._refused_rate = max(rate, LEAST_RATE), math.inf
+        self.rate, self._ceiling = max(rate, LEAST_RATE), math.inf
         self._sent_at = sent_at
         self._unproven = FIRST_PROOF if is_guess else 0
         self._near_growth, self._in_a_row = NEAR_GROWTH, 0
@@ -104,7 +107,8 @@ class Pace:
     @property
     def hold(self) -> float:
         """Seconds from one request to the next: more and more while nothing passes."""
-        asks_after = 2.0 ** min(self._in_a_row - 2, 10) if self._in_a_row > 1 else 0.0
+        is_doubled = self._in_a_row > 1 and not self._is_wait_told
+        asks_after = 2.0 ** min(self._in_a_row - 2, 10) if is_doubled else 0.0
         return max(1 / self.rate, min(asks_after, _LONGEST_HOLD_SECONDS))
 
     def next_at(self) -> float:
@@ -114,53 +118,55 @@ class Pace:
     def sent(self, now: float) -> None:
         """Take a request as sent."""
         self._is_used = now - self._sent_at < 2 / self.rate
+        if not (self._is_used or self._in_a_row):
+            # A program that rests shows what it wants, not what the limit allows.
+            self._passed_at.clear()
         self._sent_at = now
 
     def passed(self, sent_at: float) -> None:
         """Take an answer. A rate grows only if it is used: nothing was tried otherwise."""
         self._unproven = max(0, self._unproven - 1)
         if sent_at > self._refused_at:
-            if self._in_a_row > 1:
+            if self._in_a_row > 1 and len(self._passed_at) >= _PASSES_TO_TELL:
                 self._learn_from_window(sent_at)
             self._in_a_row = 0
         self._passed_at.append(sent_at)
         if not self._is_used:
             return
-        if self._refused_rate == math.inf:
+        if self._ceiling == math.inf:
             self.rate += GROWTH
-        elif self.rate < NEAR * self._refused_rate:
+        elif self.rate < NEAR * self._ceiling:
             self.rate += min(REGROWTH, MOST_REGROWTH * self.rate)
         else:
             self.rate += self._near_growth
-            if self.rate > BEYOND * self._refused_rate:
-                self._refused_rate = math.inf
+            if self.rate > BEYOND * self._ceiling:
+                self._ceiling = math.inf
 
     def _learn_from_window(self, passed_at: float) -> None:
         """Take the rate at which requests passed, the refusals' time included."""
-        # Answers may come out of order.
-        before = sorted(at for at in self._passed_at if at <= self._refused_at)
-        if len(before) < _PASSES_TO_TELL:
-            return
         # The window ended between the latest refusal and this pass.
-        ended_at, count = (self._refused_at + passed_at) / 2, len(before)
-        # Its beginning is not known. Time without requests before it must not count.
-        rate, began_at = max(((count - place) / (ended_at - at), at) for place, at in enumerate(before))
-        self._refused_rate = max(LEAST_RATE, min(rate, self._refused_rate))
-        self.rate = min(self.rate, self._refused_rate)
+        ended_at, count = (self._refused_at + passed_at) / 2, len(self._passed_at)
+        # Its beginning is not known. Time without requests before it must not count. Answers may come out of order.
+        rate, began_at = max(
+            ((count - place) / (ended_at - at), at) for place, at in enumerate(sorted(self._passed_at))
+        )
+        self._ceiling = max(LEAST_RATE, min(rate, self._ceiling))
+        self.rate = min(self.rate, self._ceiling)
         seconds = min(ended_at - began_at, _LONGEST_WINDOW_SECONDS)
         self._near_growth = min(NEAR_GROWTH, _WINDOW_GROWTH / seconds)
 
-    def refused(self, sent_at: float, now: float) -> None:
+    def refused(self, sent_at: float, now: float, *, is_wait_told: bool = False) -> None:
         """Take a refusal. Refusals of requests sent before the last decrease are part of it."""
+        self._is_wait_told = is_wait_told
         if sent_at < self._changed_at:
             return
         # The first refusal says little: the limit of the recorded answers is the guess itself.
-        is_steep = self._unproven > 0 and self._refused_rate < math.inf and self.rate > SLOW
+        is_steep = self._unproven > 0 and self._ceiling < math.inf and self.rate > SLOW
         self._unproven = PROOF if self._unproven else 0
         self._changed_at, self._refused_at = now, sent_at
         self._in_a_row += 1
         if self._in_a_row == 1:
-            self._refused_rate = self.rate
+            self._ceiling = self.rate
         if self._in_a_row <= _MOST_DECREASES:
             self.rate = max(self.rate * (STEEP_DECREASE if is_steep else DECREASE), LEAST_RATE)
 

@@ -186,17 +186,27 @@ def test_few_passes_tell_no_rate() -> None:
     assert pace.rate == pytest.approx(10 * 0.85**4)
 
 
-def test_answers_out_of_order_tell_a_rate() -> None:
-    """A pass that was sent between a refusal and the end of its window comes before them."""
+@pytest.mark.parametrize("order", [1, -1])
+def test_answers_tell_the_same_rate_in_any_order(order: int) -> None:
     pace = Pace()
     pace.start(10.0, sent_at=-math.inf)
-    for number in range(20):
+    for number in range(20)[::order]:
         pace.passed(number / 10)
-    pace.passed(3.0)
-    for sent_at in (2.0, 2.1):
-        pace.refused(sent_at, 4.0 + sent_at)
-    pace.passed(3.9)
-    assert 1.0 < pace.rate <= 10.0
+    for sent_at in (2.0, 3.0, 5.0):
+        pace.refused(sent_at, sent_at + 0.1)
+    pace.passed(9.0)
+    # 20 in the seven seconds to the middle of the latest refusal and the pass.
+    assert pace.rate == pytest.approx(20 / 7)
+
+
+def test_a_wait_that_is_told_is_not_doubled() -> None:
+    pace = Pace()
+    pace.start(10.0, sent_at=0.0)
+    for number in range(6):
+        pace.refused(float(number), number + 0.1, is_wait_told=True)
+    assert pace.hold == 1 / pace.rate
+    pace.refused(7.0, 7.1)
+    assert pace.hold == 30.0
 
 
 @given(st.lists(st.sampled_from(["sent", "passed", "refused"]), max_size=300), st.floats(0, 1e3), st.integers(0, 99))

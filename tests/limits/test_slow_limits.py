@@ -13,7 +13,7 @@ from periskope_async.errors import RateLimitError, ServerError
 from periskope_async.limits.gate import RateLimiter
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.meta import ResponseMeta
-from periskope_async.retry import RetryPolicy, next_wait
+from periskope_async.retry import RetryPolicy, may_ask_again, next_wait
 from tests.limits.servers import FixedWindow, LeakyBucket, Server, SlidingLog
 from tests.limits.virtual import VirtualLoop
 
@@ -40,10 +40,10 @@ class Run:
     async def call(self) -> None:
         """Try as :class:`~periskope_async.call.Call` does."""
         loop, in_line, refusals = asyncio.get_running_loop(), 0.0, 0
-        began = loop.time()
+        began = first_refused_at = loop.time()
         for tries in itertools.count(1):
             permit = await self.gate.acquire(is_retry=tries > 1)
-            in_line += 0.0 if refusals else permit.seconds_waited
+            in_line += permit.seconds_waited
             permit.sent()
             status = self.answer(loop.time() - self.began)
             await asyncio.sleep(SECONDS_OF_AN_ANSWER)
@@ -52,20 +52,24 @@ class Run:
                 self.passed_at.append(loop.time() - self.began)
                 return
             self.refused_at.append(loop.time() - self.began)
-            is_refusal = status == 429
-            refusals += is_refusal
-            kind = RateLimitError if is_refusal else ServerError
-            wait = next_wait(
-                POLICY,
-                attempt=refusals if is_refusal else tries - refusals,
-                error=kind("no", status=status, meta=ResponseMeta(status=status)),
-                elapsed=loop.time() - began - in_line,
-                rng=self.rng,
-                is_held_back=is_refusal,
-            )
-            if wait is None:
-                break
-            await asyncio.sleep(wait)
+            meta = ResponseMeta(status=status)
+            if status == 429:
+                first_refused_at = first_refused_at if refusals else loop.time()
+                refusals += 1
+                error = RateLimitError("no", status=status, meta=meta)
+                if not may_ask_again(POLICY, error, refused_for=loop.time() - first_refused_at):
+                    break
+            else:
+                wait = next_wait(
+                    POLICY,
+                    attempt=tries - refusals,
+                    error=ServerError("no", status=status, meta=meta),
+                    elapsed=loop.time() - began - in_line,
+                    rng=self.rng,
+                )
+                if wait is None:
+                    break
+                await asyncio.sleep(wait)
         self.failed += 1
 
     async def work(self, calls: Iterator[int], *, until: float) -> None:
@@ -147,3 +151,25 @@ def test_a_server_that_refuses_for_good_ends_a_call_in_minutes() -> None:
     assert done.failed == 1
     assert len(done.refused_at) <= 13
     assert 180 < done.refused_at[-1] <= 215
+
+
+@pytest.mark.parametrize("every", [5.0, 30.0])
+def test_a_short_spell_of_refusals_does_not_slow_a_program_that_rests(every: float) -> None:
+    """What it sent before tells what it wanted, and not what the limit allows."""
+    done = Run(lambda at: 429 if 300 <= at < 301.5 else 200, seed=1)
+    waits: list[float] = []
+
+    async def call_now_and_then() -> None:
+        loop = asyncio.get_running_loop()
+        done.began = loop.time()
+        for _ in range(int(600 / every)):
+            began = loop.time()
+            await done.call()
+            waits.append(loop.time() - began)
+            await asyncio.sleep(every - waits[-1])
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(call_now_and_then())
+    assert done.failed == 0
+    assert len(done.refused_at) >= 2
+    assert sum(wait > 1 for wait in waits) <= 1
