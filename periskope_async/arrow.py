@@ -40,6 +40,7 @@ class ArrowBatches:
         self._page: Iterator[Batch] = iter(())
         """What is left of the present page."""
         self._pending: list[Any] = []
+        self._is_closed = False
         self._turn = asyncio.Lock()
 
     def __aiter__(self) -> Self:
@@ -47,6 +48,8 @@ class ArrowBatches:
 
     async def __anext__(self) -> Any:
         async with self._turn:
+            if self._is_closed:
+                raise StopAsyncIteration
             while (held := sum(map(len, self._pending))) < self._rows:
                 if (batch := next(self._page, None)) is not None:
                     self._pending.append(self._arrow.record_batch(self._schema, batch))
@@ -67,6 +70,7 @@ class ArrowBatches:
 
     async def aclose(self) -> None:
         """End the walk, as an async generator would."""
+        self._is_closed = True
         await self._pages.aclose()
 
 

@@ -109,8 +109,8 @@ def load_config(
 ) -> Config:
     """Make a Config from arguments, and from the environment if an argument is None.
 
-    ``timeout`` as a number is the total of a call; ``retry`` as a number is the tries of a call. ``trust_env`` is about
-    proxies alone. Raises ConfigError. It never holds the key; nor do its frames if the key came as a Secret.
+    ``timeout`` as a number is the total of a call; ``retry`` as a number is the max tries of a call. ``trust_env`` is
+    about proxies alone. Raises ConfigError. It never holds the key; nor do its frames if the key came as a Secret.
     """
     if _is_left_out(phone):
         phone = _setting("PERISKOPE_PHONE", environ) or None

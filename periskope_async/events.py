@@ -75,8 +75,8 @@ class Throttled(Struct, frozen=True, kw_only=True):
     wait: float
     """Seconds until the next request may go, by the present estimate."""
     reason: str
-    """``limit`` (the budget is spent), ``refused`` (after a 429), ``probe`` (waiting for the first answer's headers),
-    ``shape`` (the bucket spreads the requests)."""
+    """``limit`` (the budget is spent), ``refused`` (by a refusal, or a wider limit), ``probe`` (waiting for the first
+    answer's headers), ``shape`` (the bucket spreads the requests)."""
     limit: int | None
     remaining: int | None
     waiting: int
@@ -93,7 +93,7 @@ class Retried(Struct, frozen=True, kw_only=True):
     attempt: int
     """The failed try, counted from 1."""
     wait: float
-    """Seconds until the next one; for a 429 the gate adds its own wait."""
+    """Seconds until the next one; 0 after a 429 if the limiter waits for it, as Throttled tells."""
     error: Exception
 
 

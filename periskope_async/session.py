@@ -166,13 +166,14 @@ class SessionManager:
             # The calls and the sockets are the parent's after a fork: closing them would shut down its connections.
             self._is_closed = True
             return
-        if self._loop not in {None, asyncio.get_running_loop()} and not self._is_loop_over:
+        if self._loop is not None and self._loop is not asyncio.get_running_loop() and not self._loop.is_closed():
             raise WrongLoopError(
-                "this client was used in another event loop, and its calls and connections live there; close it there, "
-                "from another thread with asyncio.run_coroutine_threadsafe(client.close(), loop).result()"
+                "this client was used in another event loop, and its calls and connections live there; close it there: "
+                "while it runs by asyncio.run_coroutine_threadsafe(client.close(), loop).result() from another thread, "
+                "else by loop.run_until_complete(client.close())"
             )
         self._is_closed = True
-        if self._is_loop_over:
+        if self._loop is not None and self._loop.is_closed():
             # Nothing runs there any more, so there is nothing to wait for.
             if self._owns_session and self._session is not None:
                 await self._session.close()
@@ -188,10 +189,6 @@ class SessionManager:
                 await closing
             if self._owns_session and self._session is not None:
                 await self._session.close()
-
-    @property
-    def _is_loop_over(self) -> bool:
-        return self._loop is not None and self._loop.is_closed()
 
     async def _end_calls(self) -> None:
         """Cancel the running calls, and wait until they have let go of their connections and places in the queue."""

@@ -67,7 +67,7 @@ class PeriskopeClient(
     the first call, so a client can be made before a loop runs.
 
     ``timeout`` is a :class:`Timeout`, or the max seconds of a whole call; ``retry`` is a :class:`RetryPolicy`, or
-    the number of tries. ``max_body`` is the max bytes of one decoded answer (256 MiB). A lent ``limiter`` (one for
+    the max number of tries. ``max_body`` is the max bytes of one decoded answer (256 MiB). A lent ``limiter`` (one for
     each API key) is used and not closed. ``hooks`` are told of each request, wait, retry and page
     (:mod:`periskope_async.events`).
 

@@ -71,7 +71,7 @@ class Budget(Protocol):
         ...
 
     def closed_for(self, now: float) -> float:
-        """Seconds until the server's refusal has passed; 0 if none is in force."""
+        """Seconds until a refusal, or a wider limit that is spent, holds nobody back any more; 0 if none does."""
         ...
 
     def remaining(self, now: float) -> int:

@@ -1,4 +1,4 @@
-"""The effect of a refusal: nobody may go for as long as the server asks (pure)."""
+"""The effect of a refusal, or of a wider limit that is spent: nobody may go for as long as the server says (pure)."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ class Ledger:
         return 0 if self._foreign.is_quiet else self._foreign.expected(now, self._window.seconds)
 
     def closed_for(self, now: float) -> float:
-        """Seconds until the server's refusal has passed; 0 if none is in force."""
+        """Seconds until a refusal, or a wider limit that is spent, holds nobody back any more; 0 if none does."""
         return self._closing.seconds_left(now)
 
     def remaining(self, now: float) -> int:
@@ -398,13 +398,9 @@ class Ledger:
             self._closing.first = token
         asked, left = headers.retry_after or 0.0, (headers.resets_in or 0.0) if headers.is_spent else 0.0
         # Two clocks may have made a reset. A window of known length ends by then, and Retry-After needs no clock.
-        wait = (
-            max(asked, min(left, self._window.seconds))
-            if token.is_told and self._window.is_relied_on
-            else asked or left
-        )
-        if not wait:
-            wait = self._pace.hold if self._pace.is_on else self._window.seconds
+        is_known = token.is_told and self._window.is_relied_on
+        wait = max(asked, min(left, self._window.seconds)) if is_known else asked or left
+        wait = wait or (self._pace.hold if self._pace.is_on else self._window.seconds)
         self._closing.extend(now + wait + jitter)
         if was_question:
             self._lone.over_by = now + wait + jitter

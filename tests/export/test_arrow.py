@@ -72,6 +72,14 @@ async def test_a_large_arrow_batch_leaves_the_loop_to_others(monkeypatch: pytest
     assert len(seen) == len(set(seen)) == 3
 
 
+async def test_closed_arrow_batches_give_no_more() -> None:
+    async with connected() as (_, client):
+        batches = client.iter_chats(page_size=150).arrow_batches(40)
+        await anext(batches)
+        await batches.aclose()
+        assert [batch async for batch in batches] == []
+
+
 async def test_arrow_refuses_what_cannot_be() -> None:
     async with connected() as (sandbox, client):
         with pytest.raises(ConfigError, match="rows is 0"):
