@@ -37,7 +37,7 @@ class Account:
         """Half emojis in the older rows of an update."""
 
     def manifest(self, product: Path, failures: Mapping[str, Exception]) -> Manifest:
-        """Write the manifest of the new file. ``failures`` are the errors of the failed sources."""
+        """Make the manifest of the new file. ``failures`` are the errors of the failed sources."""
         job, spool, changes = self._job, self._spool, self.changes
         older = job.older.manifest if job.older is not None else None
         sources = {source: self._result_of(source, failures.get(source)) for source in job.plan.pagers}
@@ -125,15 +125,15 @@ class Account:
         """Tell whether the walks of a source, in this run and earlier ones, gave all requested rows."""
         pager = self._job.plan.pagers[source]
         kept = (self._spool.kept[name] for name in self._walks_of(source))
-        return worst(STATES[_complete(one, pager, is_merged=self._job.plan.merge)] for one in kept)
+        return worst(STATES[_complete(one, pager)] for one in kept)
 
 
-def _complete(kept: Kept, pager: Pager[Any], *, is_merged: bool) -> bool | None:
+def _complete(kept: Kept, pager: Pager[Any]) -> bool | None:
     """Tell whether all requested rows of a walk are there."""
     if kept.report is None:
         return False
-    # Rows that another source has met are merged with its rows.
-    delivered = kept.rows + (kept.dropped if is_merged else 0)
+    # Rows that another source has met are merged with its rows. The rest of a cut walk may repeat rows of its own.
+    delivered = max(kept.rows, kept.report.rows_placed)
     is_full = pager.max_items is not None and delivered >= pager.max_items
     return True if is_full else kept.report.complete
 

@@ -95,47 +95,78 @@ async def fill(
 
 
 async def _walk(name: str, walk: SourceWalk, rows: _Rows, *, patience: float) -> None:
-    token = rows.spool.kept[name].token
-    if token != walk.pager.token:
-        try:
-            rest = walk.pager.resuming(token)
-        except ConfigError as error:
-            raise ExportError(f"the checkpoint of {str(rows.spool.rows_path)!r} is damaged: {error}") from error
-        try:
-            if await _read(name, walk, rest, rows, patience=patience, is_rest=True):
-                return
-        except PaginationError as error:
-            rows.check_owner()
-            # The list may have changed too much since the cut. A server to blame for it fails the walk below as well.
-            logger.warning("%s is read once more from its head: %s", name or "the list", error)
-            await in_thread(rows.spool.begin_again, name)
-    elif walk.behind_undated is not None and await _read(
+    if rows.spool.kept[name].token != walk.pager.token:
+        if await _read_rest(name, walk, rows, patience=patience):
+            return
+    elif walk.behind_undated is not None and await _read_to_end(
         name, walk, walk.behind_undated, rows, patience=patience, is_first_undated=True
     ):
         return
-    await _read(name, walk, walk.pager, rows, patience=patience)
+    await _read_to_end(name, walk, walk.pager, rows, patience=patience)
+
+
+async def _read_rest(name: str, walk: SourceWalk, rows: _Rows, *, patience: float) -> bool:
+    """Go on with a walk that was cut. False if it has to be read once more from its head."""
+    spool, pager = rows.spool, walk.pager
+    kept = spool.kept[name]
+    try:
+        rest = pager.resuming(kept.token)
+    except ConfigError as error:
+        raise ExportError(f"the checkpoint of {str(spool.rows_path)!r} is damaged: {error}") from error
+    try:
+        report = await _read(name, walk, rest, rows, patience=patience)
+    except PaginationError as error:
+        rows.check_owner()
+        if pager.max_items is not None:
+            # With the other rows from the head there would be too many.
+            error.add_note("where that stays so, add --restart (restart=True) to begin anew")
+            raise
+        # The list may have changed too much since the cut. A server to blame for it fails the walk below as well.
+        logger.warning("%s is read once more from its head: %s", name or "the list", error)
+        report = None
+    if report is not None and walk.until is None and pager.options.consistency == "exact":
+        # The rest does not know what was read before the cut.
+        if _is_proven_by_counts(spool, name, pager, report):
+            report = replace(report, complete=True, why="as many rows came, over all runs, as the server counts")
+        elif pager.max_items is None and not kept.is_again:
+            # Once is enough: a process with little time would never come to an end.
+            report = None
+    if report is None:
+        await in_thread(spool.begin_again, name)
+        return False
+    await in_thread(spool.end, name, report)
+    return True
+
+
+def _is_proven_by_counts(spool: Spool, name: str, pager: Pager[Any], report: WalkReport) -> bool:
+    """Whether the rows of all runs are as many as the server counts, and none can have moved past a cut."""
+    kept = spool.kept[name]
+    counts = {page.count for page in spool.pages if page.walk == name} | {report.count_at_end}
+    has_moved = kept.dropped or report.duplicates or report.inserted or report.removed or report.steps_back
+    sort = pager.query.sort if isinstance(pager, ListPager) else None
+    # Between two runs any number of rows may have come, left, and changed places where the sort key lets them.
+    return counts == {kept.rows} and not has_moved and sort is not None and not sort.can_move_anywhere
+
+
+async def _read_to_end(
+    name: str, walk: SourceWalk, pager: Pager[Any], rows: _Rows, *, patience: float, is_first_undated: bool = False
+) -> bool:
+    """Read a walk, and note its end. False, with nothing kept, if its first row should have no time but has one."""
+    report = await _read(name, walk, pager, rows, patience=patience, is_first_undated=is_first_undated)
+    if report is not None:
+        await in_thread(rows.spool.end, name, report)
+    return report is not None
 
 
 async def _read(
-    name: str,
-    walk: SourceWalk,
-    pager: Pager[Any],
-    rows: _Rows,
-    *,
-    patience: float,
-    is_rest: bool = False,
-    is_first_undated: bool = False,
-) -> bool:
-    """Read a walk into the spool. False if it has to be read from its head.
-
-    It has to if the rest of a cut walk does not tell whether all rows came, or if the first row should have no time but
-    has one: then nothing is kept.
-    """
+    name: str, walk: SourceWalk, pager: Pager[Any], rows: _Rows, *, patience: float, is_first_undated: bool = False
+) -> WalkReport | None:
+    """Read a walk into the spool. None, with nothing kept, if its first row should have no time but has one."""
     async with pager.raw(hooks=[rows.hear]) as raw:
         report: WalkReport | None = None
         async for page in _patiently(raw.pages(), patience):
             if is_first_undated and page.sort_time(0) is not None:
-                return False
+                return None
             is_first_undated = False
             await rows.append(name, page, raw.token)
             if walk.until is not None and _is_known_ground(page, walk.until):
@@ -145,33 +176,7 @@ async def _read(
             # Its memory serves the next one.
             del page
         rows.check_owner()
-        report = report or raw.report
-    if is_rest and report.rows_placed != pager.max_items:
-        judged = _judged_by_all_runs(rows.spool, name, walk, report)
-        if judged is None:
-            await in_thread(rows.spool.begin_again, name)
-            return False
-        report = judged
-    await in_thread(rows.spool.end, name, report)
-    return True
-
-
-def _judged_by_all_runs(spool: Spool, name: str, walk: SourceWalk, report: WalkReport) -> WalkReport | None:
-    """Judge a walk that was cut, by the rows of all runs: its rest does not know what was read before the cut.
-
-    None if that tells nothing. Then the same rows have to be read from the head, with a verdict of their own.
-    """
-    kept, pager = spool.kept[name], walk.pager
-    if walk.until is not None or pager.options.consistency != "exact":
-        return report
-    counts = {page.count for page in spool.pages if page.walk == name} | {report.count_at_end}
-    has_moved = kept.dropped or report.duplicates or report.inserted or report.removed or report.steps_back
-    sort = pager.query.sort if isinstance(pager, ListPager) else None
-    # Between two runs any number of rows may have come, left, and changed places where the sort key lets them.
-    if counts == {kept.rows} and not has_moved and sort is not None and not sort.can_move_anywhere:
-        return replace(report, complete=True, why="as many rows came, over all runs, as the server counts")
-    # A process with little time would never come to an end if it began again each time.
-    return report if kept.is_again and kept.rows >= (report.count_at_end or 0) else None
+        return report or raw.report
 
 
 def _is_known_ground(page: Page[bytes], until: float) -> bool:
