@@ -45,7 +45,9 @@ _OF_A_PHONE = {"notes", "notifications", "reactions", "scheduled_messages"}
 _NAMES = sorted(LISTS.keys() - {"occurrences"})
 _Switch = Annotated[bool, Parameter(negative=())]
 # Less than the time between two nightly runs: where a list fails each night, the others are read all the same.
-_MAX_AGE = timedelta(hours=12)
+_LONGEST_ENDED = timedelta(hours=12)
+# Many nights: each may be too short for all lists.
+_LONGEST_BROKEN_OFF = timedelta(days=7)
 _ACCOUNT = msgspec.defstruct("Account", [(name, Manifest | str) for name in _NAMES], forbid_unknown_fields=True)
 """The content of ``manifest.json``."""
 
@@ -62,6 +64,8 @@ class _Round(Struct, kw_only=True):
     """The only phone whose rows are asked for."""
     done: dict[str, str] = {}
     """The lists with a finished file, and the files' checksums."""
+    has_ended: bool = False
+    """Whether every list was asked for: those that are left have failed."""
 
 
 class _Places(Struct, frozen=True):
@@ -106,9 +110,9 @@ async def export_all(
 ) -> int:
     """Write every list to a file of its own in FOLDER, and manifest.json with what came of each.
 
-    A run that was broken off, or in which a list failed, goes on for 12 hours with the lists that are not finished;
-    an update always asks for all of them, which costs little. Where PERISKOPE_PHONE is set, it takes that phone's rows
-    alone, but for contacts, tickets, tasks and the knowledge base.
+    The same command goes on with the lists that are not finished: for 12 hours where a list failed, and for a week
+    where the run was broken off. An update asks every list, only for what is new where the list has an order. Where
+    PERISKOPE_PHONE is set, it takes that phone's rows alone, but for contacts, tickets, tasks and the knowledge base.
 
     Parameters
     ----------
@@ -159,7 +163,7 @@ async def export_all(
             if client.phone is not None and not is_quiet:
                 say(None, f"only rows of the phone {client.phone} (PERISKOPE_PHONE), where a list is kept by phone")
             is_finished = current.done.keys() >= accounts.keys()
-            if is_finished:
+            if is_finished and if_exists != "update":
                 await in_thread(remove, places.round)
             # The reader may be gone, but the run is over.
             if json:
@@ -180,7 +184,9 @@ async def _export_lists(
         account = accounts[name] = await _export(plan, out, name, shown, is_quiet=is_quiet)
         if isinstance(account, Manifest) and account.state != "partial":
             current.done[name] = account.sha256
-        await in_thread(write_json, places.round, current)
+        await in_thread(_keep, current, places)
+    current.has_ended = True
+    await in_thread(_keep, current, places)
     return accounts
 
 
@@ -204,6 +210,12 @@ async def _export(plan: ExportPlan, out: Path, name: str, shown: _Shown, *, is_q
         summarise(result, what)
     shown.now = None
     return result.manifest
+
+
+def _keep(current: _Round, places: _Places) -> None:
+    """Keep what the next run goes on with. An update goes on with nothing: it always asks every list."""
+    if current.if_exists != "update":
+        write_json(places.round, current)
 
 
 def _kept(current: _Round, shown: _Shown) -> str:
@@ -289,6 +301,8 @@ def _finished(current: _Round, name: str, out: Path) -> Manifest | None:
 
 def _read_round(path: Path, asked: _Round) -> _Round | None:
     """Read the finished lists of an earlier run of the same kind; None if there is none to go on with."""
+    if asked.if_exists == "update":
+        return None
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_Round)
     except FileNotFoundError:
@@ -298,5 +312,5 @@ def _read_round(path: Path, asked: _Round) -> _Round | None:
             f"{str(path)!r} is damaged: {error}. Add --restart to throw it away and read every list anew"
         ) from error
     is_same = (found.format, found.if_exists, found.phone) == (asked.format, asked.if_exists, asked.phone)
-    is_old = found.begun < asked.begun - _MAX_AGE
-    return found if is_same and not is_old and asked.if_exists != "update" else None
+    longest = _LONGEST_ENDED if found.has_ended else _LONGEST_BROKEN_OFF
+    return found if is_same and found.begun >= asked.begun - longest else None

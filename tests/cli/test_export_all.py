@@ -90,19 +90,40 @@ async def test_a_run_that_was_broken_off_goes_on(tmp_path: Path, monkeypatch: py
         assert (code, asked) == (0, {"/phones/all", "/chats", "/tasks", "/tickets"})
 
 
-async def test_a_run_of_days_ago_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def let_pass(folder: Path, **time: int) -> None:
+    """Make the kept run older."""
+    path = folder / "manifest.json.partial"
+    facts = json.loads(path.read_bytes())
+    begun = datetime.fromisoformat(facts["begun"]) - timedelta(**time)
+    path.write_text(json.dumps(facts | {"begun": begun.isoformat()}))
+
+
+async def test_an_ended_run_of_the_night_before_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The list that failed may fail each night."""
     async with served(monkeypatch) as sandbox:
         sandbox.script(Status(422), path="/v1/tickets")
         assert (await run(sandbox, tmp_path))[0] == 3
-        path = tmp_path / "manifest.json.partial"
-        facts = json.loads(path.read_bytes())
-        begun = datetime.fromisoformat(facts["begun"]) - timedelta(hours=13)
-        path.write_text(json.dumps(facts | {"begun": begun.isoformat()}))
+        let_pass(tmp_path, hours=13)
         new = sandbox.insert()
         code, asked = await run(sandbox, tmp_path, quiet=True)
     assert (code, "/chats" in asked, leftovers(tmp_path)) == (0, True, [])
     assert new in (tmp_path / "chats.jsonl").read_text()
+
+
+@pytest.mark.parametrize(("days", "is_gone_on_with"), [(1, True), (6, True), (8, False)])
+async def test_a_broken_off_run_is_gone_on_with_for_a_week(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, *, is_gone_on_with: bool
+) -> None:
+    """No night may be long enough for all lists."""
+    async with served(monkeypatch) as sandbox:
+        sandbox.script(Status(401), path="/v1/tasks")
+        with pytest.raises(AuthenticationError):
+            await run(sandbox, tmp_path)
+        let_pass(tmp_path, days=days)
+        code, asked = await run(sandbox, tmp_path)
+    assert (code, "/chats" not in asked) == (0, is_gone_on_with)
 
 
 async def test_a_list_that_always_fails_keeps_no_other_from_its_update(
@@ -116,6 +137,7 @@ async def test_a_list_that_always_fails_keeps_no_other_from_its_update(
             assert code == 3
             assert new in (tmp_path / "chats.jsonl").read_text()
             assert account_in(tmp_path)["knowledge_base"].startswith("PermissionDeniedError: 403")
+            assert leftovers(tmp_path) == []
 
 
 def test_a_reader_that_is_gone_leaves_no_finished_run_to_go_on_with(tmp_path: Path) -> None:
@@ -179,6 +201,9 @@ async def test_a_damaged_account_is_told(tmp_path: Path, monkeypatch: pytest.Mon
         with pytest.raises(ExportError, match=r"manifest\.json\.partial' is damaged.*--restart"):
             await run(sandbox, tmp_path)
         assert not sandbox.requests
+        # An update goes on with no run, so it leaves the file alone.
+        assert (await run(sandbox, tmp_path, existing=Existing(update=True)))[0] == 0
+        assert (tmp_path / "manifest.json.partial").read_text() == content
         assert (await run(sandbox, tmp_path, restart=True))[0] == 0
 
 
