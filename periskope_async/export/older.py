@@ -205,7 +205,7 @@ def _check_same(plan: ExportPlan, form: Format, manifest: Manifest, target: Path
     if differences:
         raise ExportError(
             f"{str(target)!r} is of an export with other settings ({differences[0]}), so it cannot be updated with "
-            "these. Nothing was changed; give the same ones, or another OUT"
+            f"these. Give the same ones to go on with it. {OVERWRITE}"
         )
 
 
