@@ -15,6 +15,7 @@ from periskope_async.sandbox import Sandbox
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from periskope_async.meta import ResponseMeta
     from periskope_async.mirror.store import Scope
 
 
@@ -46,7 +47,11 @@ async def test_the_clock_is_read_before_the_database_takes_its_time(
         await bind(store, scope)
 
     monkeypatch.setattr(AsyncStore, "bind", slow_bind)
-    monkeypatch.setattr(AsyncStore, "note_date", lambda *_: calls.append("note_date"))
+
+    def note_date(_store: AsyncStore, _meta: ResponseMeta) -> None:
+        calls.append("note_date")
+
+    monkeypatch.setattr(AsyncStore, "note_date", note_date)
     async with (
         Sandbox(chats=3, limit=10_000) as sandbox,
         PeriskopeClient(sandbox.api_key, base_url=sandbox.base_url) as client,
