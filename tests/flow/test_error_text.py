@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 KEY = "pk-very-secret"
 MOST_BYTES = 2000
-AT_ONCE = RetryPolicy(tries=3, base=0.0)
+AT_ONCE = RetryPolicy(tries=3, base=0.0, max_elapsed=0.05)
 
 
 def answer(head: bytes, body: bytes = b"") -> bytes:
