@@ -40,6 +40,8 @@ class ArrowBatches:
         self._page: Iterator[Batch] = iter(())
         """What is left of the present page."""
         self._pending: list[Any] = []
+        self._held = 0
+        """The rows of ``_pending``."""
         self._is_closed = False
         self._turn = asyncio.Lock()
 
@@ -50,22 +52,24 @@ class ArrowBatches:
         async with self._turn:
             if self._is_closed:
                 raise StopAsyncIteration
-            while (held := sum(map(len, self._pending))) < self._rows:
+            while self._held < self._rows:
                 if (batch := next(self._page, None)) is not None:
                     self._pending.append(self._arrow.record_batch(self._schema, batch))
+                    self._held += len(batch)
                     # Each takes milliseconds, and a large batch has a hundred of them.
                     await give_way()
                 elif (page := await anext(self._pages, None)) is not None:
                     self._page = batches_of(self._table, page.items)
                 else:
                     break
-            if not held:
+            if not self._held:
                 raise StopAsyncIteration
             *some, last = self._pending
-            kept = len(last) - max(0, held - self._rows)
+            kept = len(last) - max(0, self._held - self._rows)
             # This copies them: 50 ms for 20,000 chats of 2 kB.
             whole = await asyncio.to_thread(self._arrow.pa.concat_batches, [*some, last.slice(0, kept)])
             self._pending = [last.slice(kept)] if kept < len(last) else []
+            self._held = len(last) - kept
             return whole
 
     async def aclose(self) -> None:

@@ -78,10 +78,8 @@ def next_wait(
     if is_write and not isinstance(error, TransportError | RateLimitError):
         return None
     wait = rng.uniform(0, min(policy.ceiling, policy.base * 2 ** min(attempt - 1, 32)))
-    asked = error.meta.rate_limit.retry_after if isinstance(error, PeriskopeError) and error.meta else None
-    if asked is not None:
-        # Jitter only ever adds: clients sent away together must not come back together, nor early.
-        wait += asked
+    # Jitter only ever adds: clients sent away together must not come back together, nor early.
+    wait += _asked(error)
     return wait if elapsed + wait <= policy.max_elapsed else None
 
 
@@ -90,8 +88,13 @@ def may_ask_again(policy: RetryPolicy, error: RateLimitError, *, refused_for: fl
 
     ``refused_for`` is the seconds since the call's first refusal.
     """
-    asked = error.meta.rate_limit.retry_after if error.meta is not None else None
-    return policy.tries > 1 and is_passing(error) and refused_for + (asked or 0.0) <= policy.max_elapsed
+    return policy.tries > 1 and is_passing(error) and refused_for + _asked(error) <= policy.max_elapsed
+
+
+def _asked(error: Exception) -> float:
+    """Give the seconds that the server asks to wait; 0 if it does not say."""
+    meta = error.meta if isinstance(error, PeriskopeError) else None
+    return (meta.rate_limit.retry_after or 0.0) if meta is not None else 0.0
 
 
 def is_passing(error: Exception) -> bool:
