@@ -116,7 +116,8 @@ class ServerCount:
             # Those without an answer by now may still wait to be counted.
             surely = self._tokens.ended_before(token.sent_at - slack)
         if surely >= used:
-            self._tokens.forget(surely - used + 1, token.sent_at)
+            # A request sent together with it may have been counted before it, in the old window.
+            self._tokens.forget(surely - used + 1, token.upper)
             if opened is not None and is_later:
                 # It is the oldest, and forgotten first.
                 self._told.opened = None

@@ -129,7 +129,7 @@ class Tokens:
         self._next = self._first_out(forgotten_by)
 
     def forget(self, count: int, moment: float) -> None:
-        """Let go of the oldest tokens: the server has forgotten them when it counts a request sent at ``moment``."""
+        """Let go of the oldest tokens: the server has forgotten them by ``moment``, when it has counted another."""
         self._forgotten += count
         self.forgotten_at = max(self.forgotten_at, moment)
         self._next = max(self._next, self._forgotten)

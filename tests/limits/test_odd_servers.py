@@ -220,6 +220,28 @@ def test_groups_of_calls_beside_a_redis_store(wander: float) -> None:
         assert simulation.outcome.refused_at == []
 
 
+@pytest.mark.parametrize("early", [-0.001, 0.0, 0.001, 0.003, 0.006])
+@pytest.mark.parametrize("work", [(0.005, 0.005), (0.001, 0.004)])
+def test_a_group_across_the_end_of_a_window_is_nobody_else_s(early: float, work: tuple[float, float]) -> None:
+    """The server counts some of it in the old window after our first one in the new window was sent."""
+    for seed in range(20):
+        ledger, rng = Ledger(), random.Random(seed)
+        network = Network(work=work)
+        simulation = Simulation(ledger, FixedWindow(10, 1.0), requests=1, rng=rng, network=network, tasks=None)
+        start = simulation.now = simulation.began = 1_000_000.5
+        # The first groups show that windows are fixed.
+        groups = [(start + 0.8, 9), (start + 0.99, 1)]
+        for opens_at in range(4, 28, 4):
+            ends_at = start + opens_at + 1.0
+            groups += [(start + opens_at, 3), (ends_at - 0.3, 2), (ends_at - early, 5), (ends_at + 0.25, 8)]
+        simulation.run()
+        for at, calls in groups:
+            simulation.rest(max(0.0, at - simulation.now), then=calls)
+            simulation.run()
+            assert ledger.foreign(simulation.now) == 0
+        assert simulation.outcome.refused_at == []
+
+
 @pytest.mark.parametrize("early", [0, 5])
 def test_a_leaky_bucket_is_found_with_few_refusals(early: int) -> None:
     """It lets 10 a second pass, answers 429 to the others and names no limit."""
