@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -162,9 +162,14 @@ class Api:
 
 
 def _decoded(asked: Asked) -> object:
-    """Decode a JSON body. One of another type, or none, is an empty object, as in Express."""
+    """Decode a JSON body. One of another type, or none, is an empty object, as in Express.
+
+    Raises msgspec.DecodeError, also for a bare word or number, which Express's parser refuses.
+    """
     kind = asked.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return msgspec.json.decode(asked.body) if asked.body and kind == "application/json" else {}
+    if not asked.body or kind != "application/json":
+        return {}
+    return msgspec.json.decode(asked.body, type=dict[str, Any] | list[Any])
 
 
 def _options(routes: Mapping[str, tuple[Route, Mapping[str, str]]]) -> Answer:

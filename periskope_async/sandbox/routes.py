@@ -156,7 +156,9 @@ def check_query(route: Route, call: Call) -> None:
 def read_body(body: Body, sent: object, *, newest: bool) -> Mapping[str, Any]:
     """Check a decoded body. Raises :class:`Refused` with the documented 422."""
     prefix = "body." if newest else ""
-    given = cast("dict[str, Any]", sent) if isinstance(sent, dict) else {}
+    if not isinstance(sent, dict):
+        raise Refused(422, "Invalid body. It should be an object", {"body": {"message": "body should be an object"}})
+    given = cast("dict[str, Any]", sent)
     missing = [name for name in body.needed if given.get(name) is None]
     none_of = body.one_of if not any(name in given for name in body.one_of) else ()
     if missing or none_of:

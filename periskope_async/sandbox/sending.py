@@ -151,7 +151,7 @@ class Sending:
         shelf = self._org.shelves["messages"]
         for entry in shelf.entries():
             # Messages from before the start of the sandbox.
-            if entry.key.startswith("true_") and entry.key.endswith(unique_id):
+            if entry.key.startswith("true_") and entry.key.endswith(f"_{unique_id}"):
                 return _status_of(shelf.row(entry))
         raise Refused(404, "Message not found")
 

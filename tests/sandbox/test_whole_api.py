@@ -75,6 +75,12 @@ def calling(served: Served) -> Any:
 # Routes
 
 
+@pytest.mark.parametrize(("body", "status"), [(False, 400), (0, 400), ("x", 400), ([], 422), ({}, 200)])
+async def test_a_body_is_an_object(calling: Any, body: Any, status: int) -> None:
+    async with calling() as call:
+        await call("POST", "/message/queues", body, status=status)
+
+
 def test_plain_segments_go_first() -> None:
     routes = [Route("GET", "/chats/{chat_id}", print), Route("GET", "/chats/messages", print)]
     found = Router(routes).find("/CHATS/Messages/")
@@ -267,6 +273,13 @@ async def test_a_number_that_is_not_on_whatsapp_fails(calling: Any) -> None:
         status = await call("GET", f"/message/{sent['unique_id']}/status")
         assert (status["status"], status["ack"], status["message_id"]) == ("failed", -1, None)
         assert (await call("GET", "/queue"))["failed"] == 1
+
+
+async def test_a_message_is_found_by_its_whole_id(calling: Any) -> None:
+    async with calling() as call:
+        old = next(i for i in call.sandbox.ids("messages") if i.startswith("true_")).rpartition("_")[2]
+        assert (await call("GET", f"/message/{old}/status"))["unique_id"] == old
+        await call("GET", f"/message/{old[1:]}/status", status=404)
 
 
 async def test_the_queue_stands_still_while_its_phone_is_logged_out(calling: Any) -> None:
