@@ -147,7 +147,7 @@ def check_query(route: Route, call: Call) -> None:
     for name, schema in route.query.items():
         text = call.text(name)
         message = f"{name} is missing" if text is None and schema.get("required") else None
-        if text is not None and "enum" in schema and text not in schema["enum"]:
+        if name in call.query and "enum" in schema and text not in schema["enum"]:
             message = f"{name} should be one of {', '.join(schema['enum'])}"
         if message:
             raise Refused(422, message, {name: {"message": message, **({} if text is None else {"value": text})}})

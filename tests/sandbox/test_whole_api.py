@@ -120,6 +120,8 @@ async def test_errors_are_the_documented_ones(calling: Any) -> None:
             "message": "Invalid body. All of the following keys are required: contact_ids, labels",
             "status": 422,
         }
+        empty = await call("GET", "/webhooks?is_subscribed=", status=422)
+        assert empty["message"] == "is_subscribed should be one of true, false"
         newest = await call("POST", "/message/scheduled", {"message": "x"}, status=422)
         assert newest["message"] == "Request validation failed"
         assert set(newest["fields"]) == {"body.chat_id", "body.scheduled_at"}
