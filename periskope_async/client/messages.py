@@ -13,7 +13,7 @@ from periskope_async.client.sent import SentBroadcast, SentMessage
 from periskope_async.decoding.objects import one_of, one_or_none, read_receipt, with_meta
 from periskope_async.errors import ConfigError, NotFoundError
 from periskope_async.models.message import Message
-from periskope_async.models.queue import BroadcastReceipt, MessageStatus
+from periskope_async.models.queue import BroadcastReceipt, CancelledBroadcast, MessageStatus
 from periskope_async.wire import inputs
 from periskope_async.wire.chats import normal_chat_id
 from periskope_async.wire.request import encoded
@@ -155,8 +155,8 @@ class MessageMethods(QueueMethods):
         """Queue a message for many chats, and get a handle: ``(await sent.wait()).sent_chats``.
 
         ``delay`` is the seconds between two of them (the server's default is 1). ``variables`` maps each chat's id to
-        the values of the message's ``{{name}}``. No document shows how to stop one; :meth:`purge_queue` drops waiting
-        jobs.
+        the values of the message's ``{{name}}``. No document shows how the text marks a value's place: this form is a
+        guess, so try it with one chat first. ``sent.cancel()`` calls the broadcast off.
         """
         ids = inputs.chat_ids(chat_ids)
         filled = {} if variables is None else _variables(variables)
@@ -182,6 +182,15 @@ class MessageMethods(QueueMethods):
             "POST", "/message/broadcast", reader, body=body, phone=number, look_at=_LOOK_AT
         )
         return SentBroadcast(self, receipt.broadcast_id, number or meta.phone_id)
+
+    async def cancel_broadcast(self, broadcast_id: str) -> CancelledBroadcast:
+        """Delete a broadcast that has not started, or stop one at once: what is not sent yet stays unsent.
+
+        The credits of unsent messages are not charged, or are refunded. ``status`` of the answer is ``deleted`` or
+        ``stopped``. Source: https://docs.periskope.app/api-reference/message/delete-broadcast.
+        """
+        target = f"/message/broadcast/{encoded(inputs.path_id('broadcast_id', broadcast_id))}"
+        return await self._write("DELETE", target, one_of(CancelledBroadcast), look_at="get_broadcast")
 
     async def edit_message(self, message_id: str, edited_body: str, *, phone: str | None = None) -> None:
         """Change a message's text, or a file's caption, within 15 minutes after it was delivered. Polls cannot be."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from periskope_async.models.broadcast import Broadcast
     from periskope_async.models.message import Message
-    from periskope_async.models.queue import MessageStatus, QueueJob, SendReceipt
+    from periskope_async.models.queue import CancelledBroadcast, MessageStatus, QueueJob, SendReceipt
 
 __all__ = ["SentBroadcast", "SentMessage", "Until", "has_failed", "has_reached"]
 
@@ -42,6 +42,8 @@ class _Statuses(Protocol):
     ) -> list[QueueJob]: ...
 
     async def get_broadcast(self, broadcast_id: str, *, phone: str | None = None) -> Broadcast: ...
+
+    async def cancel_broadcast(self, broadcast_id: str) -> CancelledBroadcast: ...
 
 
 def has_failed(status: MessageStatus) -> bool:
@@ -150,6 +152,10 @@ class SentBroadcast:
             return await self._client.get_broadcast(self.broadcast_id, phone=self._phone)
         except NotFoundError:
             return None
+
+    async def cancel(self) -> CancelledBroadcast:
+        """Call it off, as :meth:`PeriskopeClient.cancel_broadcast` does. Raises as that does."""
+        return await self._client.cancel_broadcast(self.broadcast_id)
 
     async def wait(self, *, timeout: float | None = 600.0) -> Broadcast:  # noqa: ASYNC109 - as in SentMessage.wait
         """Wait until nothing more will be sent, and get the counts: see ``sent_chats`` and ``failed_chats``.

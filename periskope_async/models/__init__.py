@@ -27,6 +27,7 @@ from periskope_async.models.page import ChatPage, ListPage
 from periskope_async.models.phone import Phone
 from periskope_async.models.queue import (
     BroadcastReceipt,
+    CancelledBroadcast,
     JobMessage,
     JobTimeline,
     MessageStatus,
@@ -49,6 +50,7 @@ __all__ = [
     "Broadcast",
     "BroadcastPayload",
     "BroadcastReceipt",
+    "CancelledBroadcast",
     "Chat",
     "ChatAiSettings",
     "ChatMember",

@@ -1,7 +1,8 @@
 """The queue of outgoing messages, and their delivery.
 
 Sources: https://docs.periskope.app/api-reference/message/list-queue-jobs, message/message-status, message/queue-health,
-message/purge-queue-jobs, message/send-message, message/send-message-sync, queues/get-queue-status.
+message/purge-queue-jobs, message/send-message, message/send-message-sync, message/delete-broadcast,
+queues/get-queue-status.
 """
 
 from typing import Any
@@ -13,6 +14,7 @@ from periskope_async.models.unset import UNSET, Maybe
 
 __all__ = [
     "BroadcastReceipt",
+    "CancelledBroadcast",
     "JobMessage",
     "JobTimeline",
     "MessageStatus",
@@ -46,6 +48,14 @@ class BroadcastReceipt(Part, frozen=True, kw_only=True):
     """The server's answer to a broadcast."""
 
     broadcast_id: str
+
+
+class CancelledBroadcast(Part, frozen=True, kw_only=True):
+    """The server's answer to the cancelling of a broadcast."""
+
+    broadcast_id: str
+    status: Maybe[str] = UNSET
+    """``deleted`` before its start, ``stopped`` later."""
 
 
 class JobMessage(Part, frozen=True, kw_only=True):

@@ -52,6 +52,7 @@ class _Broadcast:
     created_at: float
     starts_at: float
     jobs: list[Job] = field(default_factory=list["Job"])
+    is_deleted: bool = False
 
 
 class Broadcasts:
@@ -71,9 +72,11 @@ class Broadcasts:
             one_of=HOLDS,
         )
         started = an_object({"text": "broadcast_id"})
+        cancelled = an_object({"text": "broadcast_id status"})
         query: dict[str, Schema] = {"broadcast_id": {**TEXT, "minLength": 1, "required": True}}
         return [
             Route("POST", "/message/broadcast", self._start, started, phone="needed", body=start),
+            Route("DELETE", "/message/broadcast/{broadcast_id}", self._cancel, cancelled),
             Route("GET", "/queue/broadcast", self._get, _STATUS, phone="needed", query=query),
         ]
 
@@ -89,7 +92,22 @@ class Broadcasts:
         self._org.agenda.run(call.now)
         return {"broadcast_id": broadcast_id}
 
+    def _find(self, broadcast_id: str) -> _Broadcast:
+        if broadcast_id not in self._known:
+            raise Refused(404, "Broadcast not found")
+        return self._known[broadcast_id]
+
+    def _cancel(self, call: Call) -> dict[str, str]:
+        """Delete a broadcast before its start, or stop it. The answer for one that is over is not documented."""
+        broadcast_id = call.path["broadcast_id"]
+        broadcast = self._find(broadcast_id)
+        broadcast.is_deleted |= call.now < broadcast.starts_at
+        self._outbox.purge(broadcast.jobs)
+        return {"broadcast_id": broadcast_id, "status": "deleted" if broadcast.is_deleted else "stopped"}
+
     def _queue(self, broadcast_id: str, broadcast: _Broadcast) -> None:
+        if broadcast.is_deleted:
+            return
         variables = {one["chat_id"]: one["values"] for one in broadcast.body.get("variables", ())}
         for chat_id in broadcast.body["chat_ids"]:
             content = content_of(broadcast.body)
@@ -104,21 +122,20 @@ class Broadcasts:
 
     def _get(self, call: Call) -> dict[str, Any]:
         broadcast_id = call.text("broadcast_id") or ""
-        broadcast = self._known.get(broadcast_id)
-        if broadcast is None:
-            raise Refused(404, "Broadcast not found")
+        broadcast = self._find(broadcast_id)
         shelf = self._org.shelves["messages"]
         sent = [job for job in broadcast.jobs if job.message_id]
         rows = [shelf.row(entry) for job in sent if (entry := shelf.find(job.message_id or ""))]
         total = len(broadcast.body["chat_ids"])
-        started = call.now >= broadcast.starts_at
+        started = call.now >= broadcast.starts_at and not broadcast.is_deleted
         pending = sum(not job.is_over and job.queue_id in self._outbox.jobs for job in broadcast.jobs)
         purged = any(job.queue_id not in self._outbox.jobs for job in broadcast.jobs)
-        pending = pending if started else total
+        pending = pending if started or broadcast.is_deleted else total
         delivered = sum(row["delivery_info"]["delivered_count"] for row in rows)
         read = sum(row["delivery_info"]["read_count"] for row in rows)
         members = sum(len(job.recipients) for job in sent)
         words = "pending" if not started else "inprogress" if pending else "stopped" if purged else "completed"
+        words = "deleted" if broadcast.is_deleted else words
         content = content_of(broadcast.body)
         return {
             "broadcast_id": broadcast_id,

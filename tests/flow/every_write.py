@@ -32,6 +32,7 @@ WRITES: dict[str, Callable[[PeriskopeClient], Awaitable[object]]] = {
     "send_message": lambda client: client.send_message(CHAT, "Hello", media=FILE),
     "send_message_and_wait": lambda client: client.send_message_and_wait(CHAT, "Hello"),
     "broadcast": lambda client: client.broadcast([CHAT], "Hello"),
+    "cancel_broadcast": lambda client: client.cancel_broadcast("b"),
     "edit_message": lambda client: client.edit_message("m", "Hello"),
     "delete_message": lambda client: client.delete_message("m"),
     "forward_message": lambda client: client.forward_message("m", chat_ids=[CHAT]),

@@ -120,6 +120,16 @@ async def test_a_broadcast_and_the_queue(opened: Opened) -> None:
         assert (await client.purge_queue(everything=True)).mode == "all"
 
 
+async def test_a_scheduled_broadcast_is_called_off(opened: Opened) -> None:
+    async with small(opened) as (_, client):
+        sent = await client.broadcast([await a_chat(client)], "Hello", scheduled_at="2100-01-01")
+        cancelled = await sent.cancel()
+        assert (cancelled.broadcast_id, cancelled.status) == (sent.broadcast_id, "deleted")
+        assert (await sent.wait(timeout=20)).broadcast_status == "deleted"
+        with pytest.raises(NotFoundError):
+            await client.cancel_broadcast("none")
+
+
 async def test_waiting_for_what_does_not_come(opened: Opened) -> None:
     async with small(opened, pace=3600.0) as (_, client):
         sent = await client.send_message(await a_chat(client), "Hello")

@@ -15,7 +15,7 @@ METHODS = {
     "groups": "create_group update_group create_invite_link accept_invite add_participants remove_participants "
     "promote_participants demote_participants leave_group",
     "messages": "iter_messages list_messages get_message get_message_status send_message send_message_and_wait "
-    "broadcast edit_message delete_message forward_message react_to_message pin_message unpin_message",
+    "broadcast cancel_broadcast edit_message delete_message forward_message react_to_message pin_message unpin_message",
     "notifications": "iter_notifications list_notifications",
     "notes": "iter_notes list_notes get_note create_note",
     "reactions": "iter_reactions list_reactions",

@@ -328,6 +328,26 @@ async def test_a_broadcast_runs_and_can_be_purged(calling: Any) -> None:
         assert [message["body"] for message in first["messages"]] == ["Dear Zoë"]
 
 
+async def test_a_broadcast_is_called_off(calling: Any) -> None:
+    async with calling() as call:
+        body = {"chat_ids": ["4915112345601", "4915112345602"], "message": "Hi", "delay": 10}
+
+        async def called_off(after: float, **more: Any) -> tuple[Any, ...]:
+            broadcast_id = (await call("POST", "/message/broadcast", {**body, **more}))["broadcast_id"]
+            call.clock.at += after
+            answer = await call("DELETE", f"/message/broadcast/{broadcast_id}")
+            assert answer["broadcast_id"] == broadcast_id
+            call.clock.at += 3600
+            told = await call("GET", f"/queue/broadcast?broadcast_id={broadcast_id}")
+            return answer["status"], told["broadcast_status"], told["sent_chats"], told["pending_chats"]
+
+        assert await called_off(5) == ("stopped", "stopped", 1, 0)
+        assert await called_off(0, scheduled_at="2027-01-01T00:00:00Z") == ("deleted", "deleted", 0, 0)
+        call.clock.at += 86_400 * 365
+        assert (await call("GET", "/message/queues/health"))["waiting"] == 0
+        await call("DELETE", "/message/broadcast/none", status=404)
+
+
 async def test_a_scheduled_message_occurs_again_and_again(calling: Any) -> None:
     async with calling() as call:
         chat_id = call.sandbox.chat_ids(phone=PHONES[0].phone_id)[0]
