@@ -220,9 +220,14 @@ async def queue(
             result = await client.purge_queue(everything=True)
             if json:
                 print_json([result])
+            elif result.purged is False:
+                say("✗", "the server answered that the queue was not purged; `periskope queue` shows its jobs")
             else:
-                say("✓", f"{amount(result.purged or 0, 'jobs')} taken out")
-            return Exit.OK
+                # The documents have a boolean; a number would be that of the jobs.
+                is_number = result.purged and result.purged is not True
+                gone = result.purged if is_number else len(result.queue_ids or ())
+                say("✓", f"{amount(gone, 'jobs')} taken out" if gone else "the queue is empty")
+            return Exit.FAILED if result.purged is False else Exit.OK
         rows = await client.list_queue_jobs()
         if json:
             print_json(rows)

@@ -62,7 +62,8 @@ class QueueMethods(BaseClient):
     ) -> PurgeResult:
         """Take jobs out of the queue, so that their messages are not sent: some, those of a broadcast, or everything.
 
-        Exactly one of the three must be named: the server takes an empty request for everything.
+        Exactly one of the three must be named: the server takes an empty request for everything. ``purged`` of the
+        answer is False if it was not done.
 
         Source: https://docs.periskope.app/api-reference/message/purge-queue-jobs. Waits for the limit. Raises
         ConfigError, ValidationError, other APIErrors, TransportError if nothing was sent, and OutcomeUnknown.

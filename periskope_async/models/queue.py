@@ -5,8 +5,6 @@ message/purge-queue-jobs, message/send-message, message/send-message-sync, messa
 queues/get-queue-status.
 """
 
-from typing import Any
-
 from periskope_async.models.message import Message
 from periskope_async.models.part import Part
 from periskope_async.models.times import FlexTime
@@ -127,10 +125,11 @@ class QueueStatus(Part, frozen=True, kw_only=True):
 
 
 class PurgeResult(Part, frozen=True, kw_only=True):
-    """The jobs taken out of the queue."""
+    """What was taken out of the queue."""
 
     mode: Maybe[str] = UNSET
     """``all``, ``queue_ids`` or ``broadcast``."""
-    purged: Any = UNSET
-    """As sent; the documents show a number."""
+    purged: Maybe[bool | int] = UNSET
+    """Whether it was done, by the documents; or a number of jobs."""
     queue_ids: Maybe[tuple[str, ...]] = UNSET
+    """The ids of the jobs, or that of the broadcast."""

@@ -78,7 +78,7 @@ class Sending:
         seconds: Schema = {"type": "number", "minimum": 0, "maximum": 120}
         sync = Body({**send.keys, "sync_timeout": seconds}, needed=("chat_id",), one_of=HOLDS)
         sent = an_object({"text": "status unique_id", "map": "message"})
-        purged = an_object({"int": "purged", "text": "mode", "texts": "queue_ids"})
+        purged = an_object({"bool": "purged", "text": "mode", "texts": "queue_ids"})
         one_or_more: Schema = {"type": ["string", "array"], "items": TEXT}
         pick = {"queue_id": TEXT, "broadcast_id": TEXT}
         health = an_object({"int": "waiting active completed failed delayed paused"})
@@ -217,7 +217,7 @@ class Sending:
             jobs = [job for job in jobs if job.queue_id in named]
         mode = "queue_ids" if named else "broadcast" if call.body.get("broadcast_id") else "all"
         gone = self._outbox.purge(jobs)
-        return {"purged": len(gone), "mode": mode, "queue_ids": gone}
+        return {"purged": True, "mode": mode, "queue_ids": [call.body["broadcast_id"]] if mode == "broadcast" else gone}
 
     def _old_status(self, call: Call) -> dict[str, Any]:
         jobs = [job for job in self._of_phone(call) if job.queued_at > call.now - _DAY]

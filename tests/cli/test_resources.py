@@ -6,11 +6,15 @@ import json
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING
 
 import pytest
 
 from periskope_async.sandbox import PHONES, Sandbox
 from tests.cli.running import periskope
+
+if TYPE_CHECKING:
+    import subprocess
 
 SANDBOX = ("--sandbox", "--sandbox-chats", "60")
 
@@ -90,32 +94,56 @@ def test_the_queue() -> None:
     assert json.loads(ran.stdout)["mode"] == "all"
 
 
-class _Rude(BaseHTTPRequestHandler):
-    """Answers with escape codes of terminals in every text."""
+def answered(value: object, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command against a server with one answer to everything."""
 
-    def do_GET(self) -> None:
-        text = "\x1b[31mred\u202e\n"
-        body = json.dumps([{"phone_id": f"phone-{'a' * 16}", "phone_name": text, "wa_state": text}]).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(value).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the base class's own
+        def do_POST(self) -> None:
+            self.do_GET()
 
+        def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the base class's own
 
-def test_a_servers_text_does_not_reach_the_terminal_raw() -> None:
-    with HTTPServer(("127.0.0.1", 0), _Rude) as server:
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            ran = periskope(
-                "phones", PERISKOPE_API_KEY="key", PERISKOPE_BASE_URL=f"http://127.0.0.1:{server.server_port}/v1"
-            )
+            url = f"http://127.0.0.1:{server.server_port}/v1"
+            return periskope(*arguments, PERISKOPE_API_KEY="key", PERISKOPE_BASE_URL=url)
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "words"),
+    [
+        ({"purged": True, "queue_ids": ["a", "b"]}, 0, "✓ 2 jobs taken out"),
+        ({"purged": True, "mode": "all"}, 0, "✓ the queue is empty"),
+        ({"purged": 7, "queue_ids": ["a"]}, 0, "✓ 7 jobs taken out"),
+        ({"purged": False}, 1, "✗ the server answered that the queue was not purged; `periskope queue` shows its jobs"),
+    ],
+)
+def test_what_a_purge_has_done(said: object, code: int, words: str) -> None:
+    ran = answered(said, "queue", "--purge", "--yes", "--phone", "918527184400")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (code, "", f"{words}\n")
+
+
+def test_a_purge_that_was_not_done_is_a_failure_as_json_too() -> None:
+    ran = answered({"purged": False}, "queue", "--purge", "--yes", "--phone", "918527184400", "--json")
+    assert (ran.returncode, json.loads(ran.stdout)) == (1, {"purged": False})
+
+
+def test_a_servers_text_does_not_reach_the_terminal_raw() -> None:
+    text = "\x1b[31mred\u202e\n"
+    ran = answered([{"phone_id": f"phone-{'a' * 16}", "phone_name": text, "wa_state": text}], "phones")
     assert ran.returncode == 0, ran.stderr
     assert "\\x1b[31mred\\u202e" in ran.stdout
     assert "\x1b" not in ran.stdout

@@ -263,7 +263,7 @@ SAMPLES: dict[type[Part], dict[str, Any]] = {
         "wa_version": "2.3000",
     },
     CancelledBroadcast: {"broadcast_id": "b25192d5-2370-4a69-b844-aae5e2bfae92", "status": "deleted"},
-    PurgeResult: {"mode": "queue_ids", "purged": 1, "queue_ids": ["queue-abcdefghijklmnop"]},
+    PurgeResult: {"mode": "queue_ids", "purged": True, "queue_ids": ["queue-abcdefghijklmnop"]},
     QueueHealth: {"active": 1, "completed": 16, "delayed": 0, "failed": 2, "paused": 0, "waiting": 3},
     QueueJob: JOB,
     QueueStatus: {"active": 0, "completed": 16, "failed": 2, "is_running": True, "pending": 0},

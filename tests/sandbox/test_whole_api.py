@@ -322,7 +322,7 @@ async def test_a_broadcast_runs_and_can_be_purged(calling: Any) -> None:
             call.clock.at += 10
         assert counts == [("inprogress", 0, 4), ("inprogress", 1, 3), ("inprogress", 2, 2)]
         purged = await call("POST", "/message/queues/purge", {"broadcast_id": started["broadcast_id"]})
-        assert (purged["purged"], purged["mode"]) == (1, "broadcast")
+        assert purged == {"purged": True, "mode": "broadcast", "queue_ids": [started["broadcast_id"]]}
         assert (await call("GET", path))["broadcast_status"] == "stopped"
         first = await call("GET", f"/chats/{chats[0]}@c.us/messages")
         assert [message["body"] for message in first["messages"]] == ["Dear Zoë"]
