@@ -9,10 +9,16 @@ from periskope_async.decoding.objects import many_of, one_of
 from periskope_async.errors import ConfigError
 from periskope_async.models.member import Member
 from periskope_async.models.outcome import MemberInvitations
+from periskope_async.models.unset import UNSET
 from periskope_async.wire import inputs
 from periskope_async.wire.request import encoded
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from msgspec import Raw
+
+    from periskope_async.models.unset import Maybe
     from periskope_async.wire.inputs import Words
 
 __all__ = ["MemberMethods", "Role"]
@@ -45,16 +51,16 @@ class MemberMethods(BaseClient):
         return await self._write("POST", "/members/invite", reader, body=body, look_at="the members in the console")
 
     async def update_member_access(
-        self, emails: Words, *, labels: Words | None, org_phones: Words | None
+        self, emails: Words, *, labels: Maybe[Words] = UNSET, org_phones: Maybe[Words] = UNSET
     ) -> list[Member]:
         """Bound these members' view to labels' chats and phones, and get them as they are now.
 
-        Both replace the old bounds, and None takes a bound away, so give both. It works only for the role member.
+        Each replaces the old bound, None takes it away, and UNSET keeps it; give at least one. It works only for the
+        role member. (The types of the official client want both.)
         """
-        # Here None is a value: the types of the official client want both keys, null for no bound.
-        body = inputs.json_body(
-            {"emails": inputs.emails("emails", emails), **_access(labels, org_phones)}, keeps_none=True
-        )
+        access = _access(labels, org_phones, none=inputs.NULL)
+        inputs.at_least_one(labels=access["labels"], org_phones=access["orgPhones"])
+        body = inputs.json_body({"emails": inputs.emails("emails", emails), **access})
         return await self._write(
             "PATCH", "/members/access", many_of(Member), body=body, look_at="the members in the console"
         )
@@ -65,8 +71,12 @@ class MemberMethods(BaseClient):
         await self._do("DELETE", target, look_at="the members in the console")
 
 
-def _access(labels: Words | None, org_phones: Words | None) -> dict[str, list[str] | None]:
-    return {
-        "labels": None if labels is None else inputs.label_names("labels", labels),
-        "orgPhones": None if org_phones is None else inputs.many_digits("org_phones", org_phones, least=0),
-    }
+def _access(labels: Maybe[Words], org_phones: Maybe[Words], *, none: Raw | None = None) -> dict[str, Any]:
+    """Write the bounds that are given; ``none`` stands for None."""
+    access: dict[str, Any] = {"labels": none, "orgPhones": none}
+    if labels is not None:
+        access["labels"] = None if labels is UNSET else inputs.label_names("labels", labels)
+    if org_phones is not None:
+        phones = None if org_phones is UNSET else inputs.many_digits("org_phones", org_phones, least=0)
+        access["orgPhones"] = phones
+    return access

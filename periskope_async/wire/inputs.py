@@ -16,6 +16,7 @@ from periskope_async.wire.chats import normal_chat_id, normal_label, one_of
 from periskope_async.wire.period import Moment, end_point, moment, point
 
 __all__ = [
+    "NULL",
     "Moment",
     "Words",
     "at_least_one",
@@ -33,6 +34,8 @@ __all__ = [
     "many_digits",
     "mapping",
     "moment",
+    "new_email",
+    "new_point",
     "one_of",
     "optional_flag",
     "optional_labels_text",
@@ -51,19 +54,18 @@ __all__ = [
 
 Words: TypeAlias = Sequence[str] | Iterable[str]
 
+NULL = msgspec.Raw(b"null")
+"""A null in a body; None leaves a key out."""
+
 _MOST_ID = 500
 _NO_ID = r"[\s\x00-\x1f\x7f]"
 _EMAIL = r"[^@\s,]{1,128}@[^@\s,]{1,255}"
 _URL = r"(?i)https?://[^\s/]+\S*"
 
 
-def json_body(values: Mapping[str, Any], *, keeps_none: bool = False) -> bytes:
-    """Write a body. Raises ConfigError for a value with no form in JSON.
-
-    A key whose value is None is left out, unless it is to be kept: as null.
-    """
-    if not keeps_none:
-        values = {name: value for name, value in values.items() if value is not None}
+def json_body(values: Mapping[str, Any]) -> bytes:
+    """Write a body; a key whose value is None is left out. Raises ConfigError for a value with no form in JSON."""
+    values = {name: value for name, value in values.items() if value is not None}
     try:
         _check_lossless(values)
         return msgspec.json.encode(values, enc_hook=_plain)
@@ -171,6 +173,16 @@ def email(name: str, value: str) -> str:
     if not re.fullmatch(_EMAIL, given):
         raise ConfigError(f"{name} is {value!r:.100}; give an e-mail address, such as a@example.com", parameter=name)
     return given
+
+
+def new_email(name: str, value: str | None) -> str | None:
+    """Take an e-mail address, an empty text, which clears the old one, or None."""
+    return email(name, value) if optional_text(name, value) else value
+
+
+def new_point(name: str, value: Moment | None) -> str | msgspec.Raw | None:
+    """Take a point in time as :func:`point` does, an empty text, which clears the old one, or None."""
+    return NULL if isinstance(value, str) and not value else optional_point(name, value)
 
 
 def emails(name: str, values: Iterable[str]) -> list[str]:

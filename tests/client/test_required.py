@@ -13,9 +13,6 @@ from tests.flow.every_write import CHAT, WRITES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# Here None is a value: it takes a bound away.
-TAKES_NONE = {("update_member_access", "labels"), ("update_member_access", "org_phones")}
-
 
 class Recorder:
     """Keeps the arguments of a call, by their names."""
@@ -34,7 +31,7 @@ class Recorder:
 def required() -> Iterator[tuple[str, str]]:
     for name in WRITES:
         for parameter in list(inspect.signature(getattr(PeriskopeClient, name)).parameters.values())[1:]:
-            if parameter.default is parameter.empty and (name, parameter.name) not in TAKES_NONE:
+            if parameter.default is parameter.empty:
                 yield name, parameter.name
 
 

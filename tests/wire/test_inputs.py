@@ -55,8 +55,7 @@ def test_a_value_of_another_class_is_written_as_its_plain_form(value: object, wr
 
 
 def test_what_is_left_out_of_a_body() -> None:
-    assert inputs.json_body({"a": None, "b": ""}) == b'{"b":""}'
-    assert inputs.json_body({"a": None, "b": ""}, keeps_none=True) == b'{"a":null,"b":""}'
+    assert inputs.json_body({"a": None, "b": "", "c": inputs.NULL}) == b'{"b":"","c":null}'
 
 
 def test_a_value_with_no_form_in_json_is_refused() -> None:
