@@ -1,4 +1,4 @@
-"""Tasks of the organisation. Beyond the list and the making of one, no document shows a path."""
+"""Tasks of the organisation. No document shows how to delete one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from periskope_async.decoding.objects import one_of
 from periskope_async.errors import ConfigError
 from periskope_async.models.task import Task
 from periskope_async.wire import inputs
+from periskope_async.wire.request import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,13 @@ class TaskMethods(BaseClient):
         """Read one page of tasks. Raises as :meth:`list_chats` does."""
         return await self._page(TASKS.query(), offset=offset, limit=limit)
 
+    async def get_task(self, task_id: str) -> Task:
+        """Read one task. Raises NotFoundError if there is none, and the errors of :meth:`list_chats`.
+
+        Source: https://docs.periskope.app/api-reference/tasks/get-task-by-id.
+        """
+        return await self._read(_target(task_id), one_of(Task))
+
     async def create_task(
         self,
         title: str,
@@ -64,9 +72,8 @@ class TaskMethods(BaseClient):
         ``association`` names its subject, such as ``{"chat_id": …}``; a ``todo``, the default type, has none.
         ``assignee`` and ``created_by`` are members' e-mails.
 
-        Source of the fields: https://docs.periskope.app/api-reference/tasks/create-task. No document shows the path; it
-        follows tickets and contacts, by analogy. Waits for the limit. Raises ConfigError, ValidationError, other
-        APIErrors, TransportError if nothing was sent, and OutcomeUnknown.
+        Source: https://docs.periskope.app/api-reference/tasks/create-task. Waits for the limit. Raises ConfigError,
+        ValidationError, other APIErrors, TransportError if nothing was sent, and OutcomeUnknown.
         """
         if association is not None and type in {None, "todo"}:
             raise ConfigError('a todo has no association; give type="chat", "message" or "ticket"', parameter="type")
@@ -85,3 +92,42 @@ class TaskMethods(BaseClient):
             }
         )
         return await self._write("POST", "/tasks/create", one_of(Task), body=body, look_at="iter_tasks")
+
+    async def update_task(
+        self,
+        task_id: str,
+        *,
+        title: str | None = None,
+        status: TaskStatus | None = None,
+        priority: int | None = None,
+        assignee: str | None = None,
+        last_updated_by: str | None = None,
+        due_date: Moment | None = None,
+        remind_at: Moment | None = None,
+        notes: str | None = None,
+    ) -> Task:
+        """Change a task, and get it as it is now. None keeps a value. Closing it fills ``completed_metadata``.
+
+        "" clears ``assignee``, ``due_date``, ``remind_at`` and ``notes``, as in :meth:`update_ticket`; no document
+        states what clears. ``last_updated_by`` is a member's e-mail.
+
+        Source: https://docs.periskope.app/api-reference/tasks/update-task. Raises NotFoundError if there is none, and
+        the errors of :meth:`create_task`.
+        """
+        changes = {
+            "title": None if title is None else inputs.text("title", title, most=_MOST_TITLE),
+            "status": inputs.one_of("status", status, _STATUSES),
+            "priority": inputs.priority(priority, most=_MOST_PRIORITY),
+            "assignee": inputs.new_email("assignee", assignee),
+            "due_date": inputs.new_point("due_date", due_date),
+            "remind_at": inputs.new_point("remind_at", remind_at),
+            "notes": inputs.optional_text("notes", notes),
+        }
+        inputs.at_least_one(**changes)
+        by = None if last_updated_by is None else inputs.email("last_updated_by", last_updated_by)
+        body = inputs.json_body({**changes, "last_updated_by": by})
+        return await self._write("PATCH", _target(task_id), one_of(Task), body=body, look_at="get_task")
+
+
+def _target(task_id: str) -> str:
+    return f"/tasks/{encoded(inputs.path_id('task_id', task_id))}"

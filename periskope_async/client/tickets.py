@@ -79,7 +79,10 @@ class TicketMethods(BaseClient):
                 "subject": inputs.text("subject", subject),
                 "priority": inputs.priority(priority, most=_MOST_PRIORITY),
                 "quoted_message_id": None if quoted is None else inputs.path_id("quoted_message_id", quoted),
-                **_changes(assignee=assignee, due_date=due_date, status=status, labels=labels),
+                "assignee": None if assignee is None else inputs.email("assignee", assignee),
+                "due_date": inputs.optional_point("due_date", due_date),
+                "status": inputs.one_of("status", status, _STATUSES),
+                "labels": inputs.optional_labels_text("labels", labels),
             }
         )
         return await self._write(
@@ -99,6 +102,9 @@ class TicketMethods(BaseClient):
     ) -> TicketInfo:
         """Change a ticket, and get it as it is now. None keeps a value; ``labels`` replaces all labels.
 
+        "" clears ``assignee`` and ``due_date``. No document states what clears; their sample body has
+        ``"assignee": "", "due_date": null``, and so it is sent: look at the answer.
+
         Source: PATCH /tickets/{ticket_id} of the official client. Raises as :meth:`create_ticket` does.
         """
         inputs.at_least_one(
@@ -110,21 +116,13 @@ class TicketMethods(BaseClient):
                 "subject": None if subject is None else inputs.text("subject", subject),
                 # A number in the POST, and a text here.
                 "priority": None if level is None else str(level),
-                **_changes(assignee=assignee, due_date=due_date, status=status, labels=labels),
+                "assignee": inputs.new_email("assignee", assignee),
+                "due_date": inputs.new_point("due_date", due_date),
+                "status": inputs.one_of("status", status, _STATUSES),
+                "labels": inputs.optional_labels_text("labels", labels),
             }
         )
         return await self._write("PATCH", _target(ticket_id), one_of(TicketInfo), body=body, look_at="get_ticket")
-
-
-def _changes(
-    *, assignee: str | None, due_date: Moment | None, status: TicketStatus | None, labels: Words | None
-) -> dict[str, str | None]:
-    return {
-        "assignee": None if assignee is None else inputs.email("assignee", assignee),
-        "due_date": inputs.optional_point("due_date", due_date),
-        "status": inputs.one_of("status", status, _STATUSES),
-        "labels": inputs.optional_labels_text("labels", labels),
-    }
 
 
 def _target(ticket_id: str) -> str:

@@ -15,6 +15,7 @@ __all__ = [
     "TEXT",
     "TEXTS",
     "TIME",
+    "TIME_OR_NULL",
     "an_array",
     "an_object",
     "choice",
@@ -27,6 +28,7 @@ TEXT: Schema = {"type": "string"}
 BOOL: Schema = {"type": "boolean"}
 TEXTS: Schema = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 TIME: Schema = {"type": "string", "format": "date-time"}
+TIME_OR_NULL: Schema = {**TIME, "type": ["string", "null"]}
 
 _WORDS: dict[str, Schema] = {
     "text": {"type": "string"},

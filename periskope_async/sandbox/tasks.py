@@ -1,8 +1,4 @@
-"""The endpoints of tasks.
-
-The documentation shows neither path. The list is taken to be ``GET /tasks``. Tasks are made like tickets and contacts:
-``POST /tasks/create``; ``POST /tasks`` does the same.
-"""
+"""The endpoints of tasks."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from periskope_async.sandbox.cast import AGENTS, LINES
 from periskope_async.sandbox.moments import NEWEST, made_stamp, moment_after, stamp, stamp_now, zulu
 from periskope_async.sandbox.routes import Body, Route
-from periskope_async.sandbox.shapes import TEXT, TIME, an_object, choice, one_page, page_query
+from periskope_async.sandbox.shapes import TEXT, TIME, TIME_OR_NULL, an_object, choice, one_page, page_query
 from periskope_async.sandbox.shelf import Entry, Shelf
 
 if TYPE_CHECKING:
@@ -32,6 +28,7 @@ TASK: Schema = an_object(
 )
 _TYPES = ("todo", "chat", "message", "ticket")
 _STATUSES = ("open", "inprogress", "closed")
+_CHANGEABLE = ("title", "status", "priority", "assignee", "due_date", "remind_at", "notes")
 
 
 class Tasks:
@@ -53,14 +50,34 @@ class Tasks:
             **dict.fromkeys(("due_date", "remind_at"), TIME),
         }
         create = Body(keys, needed=("title",))
+        times = dict.fromkeys(("due_date", "remind_at"), TIME_OR_NULL)
+        changes = {**{name: keys[name] for name in _CHANGEABLE}, **times}
+        update = Body({**changes, "last_updated_by": TEXT}, one_of=_CHANGEABLE)
         return [
             Route("GET", "/tasks", self._list, one_page("tasks", TASK), query=page_query(), newest=True),
             Route("POST", "/tasks/create", self._create, TASK, body=create, newest=True),
-            Route("POST", "/tasks", self._create, TASK, body=create, newest=True),
+            Route("GET", "/tasks/{task_id}", self._get, TASK, newest=True),
+            Route("PATCH", "/tasks/{task_id}", self._update, TASK, body=update, newest=True),
         ]
 
     def _list(self, call: Call) -> bytes:
         return self._org.page("tasks", call)
+
+    def _find(self, call: Call) -> Entry:
+        return self._org.found("tasks", call.path["task_id"], "Task")[1]
+
+    def _get(self, call: Call) -> dict[str, Any]:
+        return self._shelf.row(self._find(call))
+
+    def _update(self, call: Call) -> dict[str, Any]:
+        entry = self._find(call)
+        who = call.body.get("last_updated_by", "api")
+        changes = {**call.only(*_CHANGEABLE), "last_updated_by": who, "last_updated_at": stamp_now(call.now)}
+        if "status" in changes:
+            changes["completed_metadata"] = _completed(changes["status"], call.now, who)
+        if changes.get("assignee") == "":
+            changes["assignee"] = None
+        return self._shelf.change(entry, **changes)
 
     def _create(self, call: Call) -> dict[str, Any]:
         entry = self._entry(self._org.issue("task"), int(call.now))
@@ -68,7 +85,6 @@ class Tasks:
         kind = body.get("type", "todo")
         association: dict[str, Any] = {**(body.get("association") or {}), "type": kind}
         who = body.get("created_by", "api")
-        closed = {"completed_at": zulu(call.now), "completed_by": who} if body.get("status") == "closed" else None
         now = stamp_now(call.now)
         entry.row = {
             "task_id": entry.key,
@@ -80,7 +96,7 @@ class Tasks:
             **call.only("status", "priority", "assignee", "notes", "due_date", "remind_at"),
             "association": None if kind == "todo" else association,
             "chat_id": association.get("chat_id"),
-            "completed_metadata": closed,
+            "completed_metadata": _completed(body.get("status"), call.now, who),
             "created_by": who,
             "last_updated_by": who,
             "created_at": now,
@@ -111,7 +127,6 @@ class Tasks:
         if kind == "ticket":
             association["ticket_id"] = f"BKT-{1 + drawn[3] % max(self._org.sizes['tickets'], 1):03d}"
         who = AGENTS[drawn[4] % 4]
-        done = {"completed_at": zulu(moment_after(entry.at, 600)), "completed_by": who} if status == "closed" else None
         task: dict[str, Any] = {
             "task_id": entry.key,
             "title": LINES[drawn[5] % len(LINES)] or "Call back",
@@ -124,7 +139,7 @@ class Tasks:
             "remind_at": stamp(entry.at + 80_000) if drawn[9] % 4 == 1 else None,
             "association": None if kind == "todo" else association,
             "chat_id": None if kind == "todo" else message.chat_id,
-            "completed_metadata": done,
+            "completed_metadata": _completed(status, moment_after(entry.at, 600), who),
             "created_by": who,
             "last_updated_by": who,
             "created_at": made_stamp(entry.at, drawn[10]),
@@ -134,3 +149,7 @@ class Tasks:
             task |= {"type": "call", "status": "blocked", "reminder_setting": {"minutes": 10}}
             del task["association"]
         return task
+
+
+def _completed(status: str | None, at: float, who: str) -> dict[str, str] | None:
+    return {"completed_at": zulu(at), "completed_by": who} if status == "closed" else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from periskope_async.sandbox.cast import AGENTS, LINES, ORG_ID
 from periskope_async.sandbox.moments import NEWEST, made_stamp, moment_after, stamp, stamp_now
 from periskope_async.sandbox.routes import Body, Refused, Route
-from periskope_async.sandbox.shapes import TEXT, TIME, an_object, choice, moment_in, one_page, page_query
+from periskope_async.sandbox.shapes import TEXT, TIME_OR_NULL, an_object, choice, moment_in, one_page, page_query
 from periskope_async.sandbox.shelf import Entry, Shelf
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Tickets:
         keys = {
             "subject": TEXT,
             "assignee": TEXT,
-            "due_date": TIME,
+            "due_date": TIME_OR_NULL,
             "priority": _PRIORITY,
             "status": choice(*_STATUSES),
             "labels": TEXT,
@@ -142,7 +142,10 @@ class Tickets:
         if "priority" in call.body:
             changes["priority"] = int(call.body["priority"])
         if "due_date" in call.body:
-            changes["due_date"] = stamp(int(moment_in(call.body["due_date"])))
+            due = call.body["due_date"]
+            changes["due_date"] = None if due is None else stamp(int(moment_in(due)))
+        if changes.get("assignee") == "":
+            changes["assignee"] = None
         if changes.get("assignee"):
             changes |= {"assigned_by": "api", "first_assigned_at": now}
         if changes.get("status") == "closed":

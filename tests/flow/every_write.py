@@ -50,6 +50,7 @@ WRITES: dict[str, Callable[[PeriskopeClient], Awaitable[object]]] = {
     "create_ticket": lambda client: client.create_ticket(CHAT, subject="A"),
     "update_ticket": lambda client: client.update_ticket("BKT-002", priority=4),
     "create_task": lambda client: client.create_task("Call back"),
+    "update_task": lambda client: client.update_task("task-a", status="closed"),
     "update_phone": lambda client: client.update_phone(phone_name="A"),
     "resync_phone": lambda client: client.resync_phone(),
     "restart_phone": lambda client: client.restart_phone(),

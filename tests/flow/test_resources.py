@@ -166,6 +166,30 @@ async def test_contacts_and_tickets_and_tasks(opened: Opened) -> None:
         task = await client.create_task("Call back", priority=3, due_date=datetime(2027, 1, 1, tzinfo=UTC))
         assert (task.title, task.priority) == ("Call back", 3)
         assert (await client.list_tasks(limit=1)).items[0].task_id == task.task_id
+        done = await client.update_task(task.task_id, status="closed", last_updated_by="a@example.com")
+        assert (done.title, done.status, done.last_updated_by) == ("Call back", "closed", "a@example.com")
+        assert done.completed_metadata
+        assert await client.get_task(task.task_id) == done
+        assert (await client.update_task(task.task_id, status="open")).completed_metadata is None
+        with pytest.raises(NotFoundError):
+            await client.get_task("none")
+
+
+async def test_an_assignee_and_a_due_date_are_cleared(opened: Opened) -> None:
+    who, when = "a@example.com", "2027-01-01"
+    async with small(opened) as (_, client):
+        chat_id = await a_chat(client)
+        assert (await client.update_chat(chat_id, assigned_to=who)).assigned_to == who
+        assert (await client.update_chat(chat_id, assigned_to="")).assigned_to is None
+        made = await client.create_ticket(chat_id, subject="A", assignee=who, due_date=when)
+        assert made.ticket
+        freed = (await client.update_ticket(made.ticket.ticket_id, assignee="", due_date="")).ticket
+        assert freed
+        assert (freed.subject, freed.assignee, freed.due_date) == ("A", None, None)
+        task = await client.create_task("A", assignee=who, due_date=when, remind_at=when, notes="B")
+        cleared = await client.update_task(task.task_id, assignee="", due_date="", remind_at="", notes="")
+        assert (cleared.title, cleared.assignee, cleared.due_date, cleared.remind_at) == ("A", None, None, None)
+        assert not cleared.notes
 
 
 async def test_scheduled_messages(opened: Opened) -> None:

@@ -24,7 +24,7 @@ METHODS = {
     "list_occurrences schedule_message update_scheduled_message delete_scheduled_message",
     "contacts": "iter_contacts list_contacts get_contact create_contact update_contact set_contact_labels",
     "tickets": "iter_tickets list_tickets get_ticket create_ticket update_ticket",
-    "tasks": "iter_tasks list_tasks create_task",
+    "tasks": "iter_tasks list_tasks get_task create_task update_task",
     "phones": "list_phones get_phone get_phone_qr update_phone resync_phone restart_phone reset_phone create_phone "
     "delete_phone",
     "knowledge base": "iter_knowledge_base list_knowledge_base get_faq get_document create_faq update_faq delete_faq "

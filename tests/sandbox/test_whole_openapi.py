@@ -53,6 +53,7 @@ def document() -> dict[str, Any]:
         "unique_id": next(i for i in sandbox.ids("messages") if i.startswith("true_")).rpartition("_")[2],
         "contact_id": sandbox.ids("contacts")[0].removesuffix("@c.us"),
         "ticket_id": sandbox.ids("tickets")[0],
+        "task_id": sandbox.ids("tasks")[0],
         "note_id": sandbox.ids("notes")[0],
         "scheduled_id": sandbox.ids("scheduled_messages")[0],
         "context_id": sandbox.ids("knowledge_base", tag="faq")[0],
