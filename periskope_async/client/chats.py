@@ -16,7 +16,7 @@ from periskope_async.wire.chats import chat_filters, normal_chat_id
 from periskope_async.wire.request import Request, encoded
 
 if TYPE_CHECKING:
-    from typing import Any, Unpack
+    from typing import Unpack
 
     from periskope_async.cache import PageCache
     from periskope_async.client.base import WalkParams
@@ -116,13 +116,14 @@ class ChatMethods(BaseClient):
         *,
         assigned_to: str | None = None,
         labels: Words | None = None,
-        custom_properties: Mapping[str, Any] | None = None,
+        custom_properties: Mapping[str, str] | None = None,
         phone: str | None = None,
     ) -> Chat:
         """Change a chat, and get it as it is now. None keeps a value.
 
         ``assigned_to`` is a member's e-mail, ``labels`` replaces all of the chat's labels (names; unknown ones are
-        created; none takes all away), ``custom_properties`` maps a property's name or id to its value.
+        created; none takes all away), ``custom_properties`` maps a property's name or id to its value, a text.
+        ``assigned_to=""`` is sent to take the assignee away; no document states what does: look at the answer.
 
         Source: https://docs.periskope.app/api-reference/chat/update-chat. Waits for the limit. Raises ConfigError,
         NotFoundError, ValidationError, other APIErrors, TransportError if nothing was sent, and OutcomeUnknown.
@@ -130,11 +131,11 @@ class ChatMethods(BaseClient):
         inputs.at_least_one(assigned_to=assigned_to, labels=labels, custom_properties=custom_properties)
         body = inputs.json_body(
             {
-                "assigned_to": None if assigned_to is None else inputs.email("assigned_to", assigned_to),
+                "assigned_to": inputs.new_email("assigned_to", assigned_to),
                 "labels": inputs.optional_labels_text("labels", labels),
                 "custom_properties": None
                 if custom_properties is None
-                else inputs.mapping("custom_properties", custom_properties),
+                else inputs.text_map("custom_properties", custom_properties),
             }
         )
         target = f"/chats/{encoded(normal_chat_id(chat_id))}"

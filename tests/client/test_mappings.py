@@ -23,7 +23,7 @@ WRITES: dict[str, Callable[[Any, Any], Awaitable[Any]]] = {
     "association": lambda client, given: client.create_task("A", type="chat", association=given),
     "integration_metadata": lambda client, given: client.update_webhook("w", integration_metadata=given),
 }
-TEXTS_ONLY = ["variables", "association"]
+TEXTS_ONLY = ["custom_properties", "variables", "association"]
 
 
 async def refused(write: Callable[[Any], Awaitable[Any]], said: str) -> None:
@@ -89,12 +89,3 @@ async def test_a_chat_without_a_value_is_refused(text: str, other: dict[str, dic
 async def test_values_for_all_or_none_at_all(variables: Any) -> None:
     async with cutting_server(writes=answer("200 OK", b'{"broadcast_id":"b"}')) as (_, client):
         await client.broadcast([CHAT], "Hello {{name}}", variables=variables)
-
-
-async def test_custom_properties_can_be_written_as_they_were_read() -> None:
-    """A property of the console may be a number, and answers give it as one."""
-    properties = {"Plan": "gold", "Seats": 5, "Trial": False, "Owner": None}
-    chat = b'{"chat_id":"1@c.us","org_phone":"2@c.us"}'
-    async with cutting_server(writes=answer("200 OK", chat)) as (server, client):
-        await client.update_chat(CHAT, custom_properties=properties)
-        assert msgspec.json.decode(server.bodies[0])["custom_properties"] == properties
