@@ -30,6 +30,8 @@ _WORDS: dict[str, int] = {"sent": 1, "accepted": 2, "delivered": 3, "read": 4}
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 10.0
 _GROWTH = 1.5
+# No document says whether a message is known all the way from the queue to WhatsApp: a gap is waited out.
+_MOST_UNKNOWN = 5
 
 
 class _Statuses(Protocol):
@@ -113,8 +115,9 @@ class SentMessage:
 
         It asks again after 0.5 s, and then ever less often, up to every 10 s; each look passes the limit. A state
         passed between two looks is not missed, for the next look finds a later one. ``timeout`` is in seconds: 0 looks
-        once, None waits for ever. Raises SendError if it cannot be sent, TimeoutError_ if it takes longer, ConfigError,
-        and the errors of reading calls. A cancel, or a timeout, leaves the message alone.
+        once, None sets no end. Raises SendError if it cannot be sent, NotFoundError if the server no longer knows it (a
+        purge of the queue takes it away), TimeoutError_ if it takes longer, ConfigError, and the errors of reading
+        calls. A cancel, or a timeout, leaves the message alone.
         """
         if until not in _STATES:
             raise ConfigError(f"until is {until!r:.100}; it takes {' or '.join(map(repr, _STATES))}", parameter="until")
@@ -124,15 +127,13 @@ class SentMessage:
                 parameter="until",
             )
 
-        def is_over(status: MessageStatus | None) -> bool:
-            if status is not None and has_failed(status):
+        def is_over(status: MessageStatus) -> bool:
+            if has_failed(status):
                 reason = status.status_description or status.status or None
                 raise SendError(f"{self!r} was not sent: {reason}", unique_id=self.unique_id, reason=reason)
-            return status is not None and has_reached(status, until)
+            return has_reached(status, until)
 
-        status = await _poll(self.status, is_over, f"{self!r} to be {until}", timeout)
-        assert status is not None  # noqa: S101 - for the type checker: is_over asks for one
-        return status
+        return await _poll(self.status, is_over, f"{self!r} to be {until}", timeout)
 
 
 class SentBroadcast:
@@ -162,26 +163,35 @@ class SentBroadcast:
 
         Asks, waits and raises as :meth:`SentMessage.wait` does; failed chats are counted, not raised.
         """
-        broadcast = await _poll(
-            self.status, lambda found: found is not None and found.is_done, f"{self!r} to end", timeout
-        )
-        assert broadcast is not None  # noqa: S101 - as above
-        return broadcast
+        return await _poll(self.status, lambda found: found.is_done, f"{self!r} to end", timeout)
 
 
-async def _poll(look: Callable[[], Awaitable[T]], is_over: Callable[[T], bool], what: str, timeout: float | None) -> T:  # noqa: ASYNC109 - as above
+async def _poll(
+    look: Callable[[], Awaitable[T | None]],
+    is_over: Callable[[T], bool],
+    what: str,
+    timeout: float | None,  # noqa: ASYNC109 - as above
+) -> T:
     """Look again and again until it is over, ever less often."""
     inputs.seconds("timeout", timeout)
     wait = _FIRST_WAIT
-    last: T | None = None
+    latest: T | None = None
+    unknown = 0
     # With 0 seconds there is one look, as long as any other call may take.
     deadline = asyncio.timeout(timeout or None)
     try:
         async with deadline:
             while True:
-                last = await look()
-                if is_over(last):
-                    return last
+                found = await look()
+                if found is not None and is_over(found):
+                    return found
+                latest, unknown = (latest, unknown + 1) if found is None else (found, 0)
+                if latest is not None and unknown >= _MOST_UNKNOWN:
+                    raise NotFoundError(
+                        f"waited for {what}; the latest was {latest!r}, and it is no longer known: "
+                        "a purge of the queue may have taken it",
+                        status=404,
+                    )
                 if timeout == 0:
                     break
                 await asyncio.sleep(wait)
@@ -190,5 +200,8 @@ async def _poll(look: Callable[[], Awaitable[T]], is_over: Callable[[T], bool], 
         # A timeout of one of the calls has its own story to tell.
         if isinstance(error, TimeoutError_) or not deadline.expired():
             raise
-    known = "nothing is known of it yet" if last is None else f"the latest is {last!r}"
+    if latest is None:
+        known = "nothing is known of it yet"
+    else:
+        known = f"the latest was {latest!r}, and it is no longer known" if unknown else f"the latest is {latest!r}"
     raise TimeoutError_(f"waited {timeout} s for {what}; {known}", phase="total", retryable=True)

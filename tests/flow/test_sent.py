@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
-from periskope_async import ConfigError, TimeoutError_
+from periskope_async import ConfigError, NotFoundError, PeriskopeClient, SentMessage, TimeoutError_
+from periskope_async.models import MessageStatus, SendReceipt
 from tests.flow.cutting import answer, cutting_server
 
 if TYPE_CHECKING:
@@ -59,3 +61,42 @@ async def test_no_time_is_time_for_one_look(nothing_left_over: None) -> None:
             await sent.wait(timeout=0)
         assert (await sent.wait(timeout=0)).ack == 1
         assert len(server.requests) == 3
+
+
+QUEUED = answer("200 OK", b'{"ack":0,"status":"queued"}')
+GONE = answer("404 Not Found", b'{"code":"NOT_FOUND_ERROR","message":"Message not found","status":404}')
+
+
+async def test_a_message_taken_out_of_the_queue_is_not_waited_for(
+    nothing_left_over: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("periskope_async.client.sent._FIRST_WAIT", 0.0)
+    async with cutting_server(writes=[answer("200 OK", SENT), GONE, QUEUED, *[GONE] * 9]) as (server, client):
+        sent = await client.send_message("1@c.us", "Hello")
+        said = r"to be sent; the latest was MessageStatus\(status='queued', ack=0\), and it is no longer known: a purge"
+        with pytest.raises(NotFoundError, match=said):
+            await sent.wait(timeout=None)
+        assert len(server.requests) == 1 + 2 + 5
+
+
+async def test_a_gap_between_the_queue_and_the_sent_is_waited_out(
+    nothing_left_over: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("periskope_async.client.sent._FIRST_WAIT", 0.0)
+    looks = [QUEUED, *[GONE] * 4, answer("200 OK", b'{"ack":1}')]
+    async with cutting_server(writes=[answer("200 OK", SENT), *looks]) as (_, client):
+        assert (await (await client.send_message("1@c.us", "Hello")).wait(timeout=None)).ack == 1
+
+
+async def test_a_timeout_tells_what_was_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("periskope_async.client.sent._FIRST_WAIT", 0.0)
+    looks = [MessageStatus(ack=0), None]
+
+    async def look() -> MessageStatus | None:
+        return looks.pop(0) if looks else await asyncio.get_running_loop().create_future()
+
+    async with PeriskopeClient("key") as client:
+        sent = SentMessage(client, SendReceipt(unique_id="u"), None)
+        monkeypatch.setattr(sent, "status", look)
+        with pytest.raises(TimeoutError_, match=r"the latest was MessageStatus\(ack=0\), and it is no longer known"):
+            await sent.wait(timeout=0.2)
