@@ -148,8 +148,10 @@ def of_chat_or_all(
     if chat_id is None:
         return every.query(filters, phone=phone)
     if not chat_has_period and (start_time is not None or end_time is not None):
+        # The key of an answer may be that of another list.
+        name = every.path.rpartition("/")[2]
         raise ConfigError(
-            f"the server has no filter by time for the {every.key} of one chat; leave out start_time and end_time and "
+            f"the server has no filter by time for the {name} of one chat; leave out start_time and end_time and "
             "end the walk yourself (they come newest first), or leave out chat_id",
             parameter="start_time",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias, cast
 
 import msgspec
@@ -116,7 +117,8 @@ def texts(name: str, values: Iterable[str], *, least: int = 1) -> list[str]:
         raise ConfigError(f"{name} is {values!r:.100}; give a list of texts", parameter=name)
     given = [text(name, value) for value in values]
     if len(given) < least:
-        raise ConfigError(f"{name} is empty; give at least {least}", parameter=name)
+        held = f"holds {len(given)}" if given else "is empty"
+        raise ConfigError(f"{name} {held}; give at least {least}", parameter=name)
     return given
 
 
@@ -127,12 +129,16 @@ def chat_ids(values: Iterable[str]) -> list[str]:
 
 def digits(name: str, value: str) -> str:
     """Take a phone number with its country code, or a contact's id, as digits."""
-    try:
-        number = normal_phone(value)
-    except ConfigError as error:
-        raise ConfigError(f"{name}: {error.message}", parameter=name) from None
+    number = ""
+    given = text(name, value)
+    # The words of this error offer a phone's id too.
+    with suppress(ConfigError):
+        number = normal_phone(given)
     if not number.isdigit():
-        raise ConfigError(f"{name} is {value!r:.100}; give the number with its country code", parameter=name)
+        raise ConfigError(
+            f"{name}: {value!r:.100} is no number with its country code; those look like +91 85271 84400",
+            parameter=name,
+        )
     return number
 
 
@@ -177,7 +183,8 @@ def email(name: str, value: str) -> str:
 
 def new_email(name: str, value: str | None) -> str | None:
     """Take an e-mail address, an empty text, which clears the old one, or None."""
-    return email(name, value) if optional_text(name, value) else value
+    given = optional_text(name, value)
+    return email(name, given) if given else given
 
 
 def new_point(name: str, value: Moment | None) -> str | msgspec.Raw | None:

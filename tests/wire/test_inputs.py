@@ -74,3 +74,17 @@ def test_labels_are_written_as_they_are_asked_for() -> None:
         with pytest.raises(ConfigError, match="labels") as raised:
             inputs.labels_text("labels", ["VIP", label])
         assert raised.value.parameter == "labels"
+
+
+@pytest.mark.parametrize(("given", "said"), [([], "options is empty; give at"), (["a"], "options holds 1; give at")])
+def test_too_few_are_told_by_their_number(given: list[str], said: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{said} least 2$"):
+        inputs.texts("options", given, least=2)
+
+
+@pytest.mark.parametrize("given", ["12", "phone-bqzvyibhmwkaergr"])
+def test_where_no_phone_id_is_taken_none_is_offered(given: str) -> None:
+    with pytest.raises(ConfigError, match=r"^participants: '.*' is no number with its country code") as caught:
+        inputs.many_digits("participants", [given])
+    assert "phone id" not in str(caught.value)
+    assert caught.value.parameter == "participants"
