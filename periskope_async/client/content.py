@@ -27,17 +27,18 @@ class Poll(Struct, frozen=True):
     options: list[str]
     is_multiple: bool = False
     """Whether more than one may be chosen."""
+    poll_id: str | None = None
+    """An id of your own, for a poll that goes to several chats."""
 
     def to_wire(self) -> dict[str, Any]:
         """Give the ``poll`` of a body. Raises ConfigError."""
         options = inputs.texts("options", self.options, least=_LEAST_OPTIONS)
         if len(set(options)) < len(options):
             raise ConfigError("options holds one text twice", parameter="options")
-        return {
-            "pollName": inputs.text("question", self.question),
-            "pollOptions": options,
-            "options": {"allowMultipleAnswers": inputs.flag("is_multiple", self.is_multiple)},
-        }
+        chosen: dict[str, Any] = {"allowMultipleAnswers": inputs.flag("is_multiple", self.is_multiple)}
+        if self.poll_id is not None:
+            chosen["pollId"] = inputs.text("poll_id", self.poll_id)
+        return {"pollName": inputs.text("question", self.question), "pollOptions": options, "options": chosen}
 
 
 async def written_content(

@@ -101,7 +101,11 @@ async def test_messages(opened: Opened, tmp_path: Path) -> None:
             "a.pdf",
             1_800_000,
         )
-        await (await client.send_message(chat_id, poll=Poll("When?", ["Now", "Later"]))).wait(timeout=20)
+        poll = Poll("When?", ["Now", "Later"], poll_id="random-id-12345")
+        await (await client.send_message(chat_id, poll=poll)).wait(timeout=20)
+        asked = (await client.list_messages(chat_id=chat_id, limit=1)).items[0]
+        assert asked.poll_info
+        assert asked.poll_info["options"] == {"allowMultipleAnswers": False, "pollId": "random-id-12345"}
         await client.forward_message(message_id, chat_ids=[chat_id])
         await client.delete_message(message_id)
 
@@ -137,6 +141,13 @@ async def test_waiting_for_what_does_not_come(opened: Opened) -> None:
             await sent.wait("read", timeout=0.2)
         with pytest.raises(ConfigError, match="until is 'seen'"):
             await sent.wait("seen")  # type: ignore[arg-type] # a slip
+
+
+@pytest.mark.parametrize("name", ["messages", "notifications"])
+async def test_the_list_without_a_filter_by_time_is_named(name: str) -> None:
+    async with PeriskopeClient("key") as client:
+        with pytest.raises(ConfigError, match=f"by time for the {name} of one chat"):
+            await getattr(client, f"list_{name}")(chat_id="1@c.us", start_time="2026-01-01")
 
 
 async def test_notes(opened: Opened) -> None:
