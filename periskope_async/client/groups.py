@@ -39,8 +39,9 @@ class GroupMethods(BaseClient):
     ) -> Chat:
         """Create a group with these participants (phone numbers), and get its chat. ``image`` is a public URL.
 
-        Old servers answered with the chat's id alone: then the other fields are UNSET. A one-to-one chat needs no
-        creation: sending a message makes it.
+        ``force_add_participants`` adds even people who are not the phone's contacts, or whose privacy settings forbid
+        it (the server's default is False). Old servers answered with the chat's id alone: then the other fields are
+        UNSET. A one-to-one chat needs no creation: sending a message makes it.
         """
         options = {
             "addMembersAdminsOnly": inputs.optional_flag("only_admins_add", only_admins_add),
@@ -75,7 +76,11 @@ class GroupMethods(BaseClient):
         only_admins_change_info: bool | None = None,
         phone: str | None = None,
     ) -> Chat:
-        """Change a group's settings, and get its chat as it is now. None keeps a value. ``image`` is a public URL."""
+        """Change a group's settings, and get its chat as it is now. ``image`` is a public URL.
+
+        None leaves a setting out, which should keep it. The types name defaults, though (True for ``only_admins_add``,
+        False for the other two), and do not say whether these replace what is left out: look at the answer.
+        """
         changes = {
             "name": None if name is None else inputs.text("name", name),
             "description": inputs.optional_text("description", description),
@@ -124,6 +129,9 @@ class GroupMethods(BaseClient):
         phone: str | None = None,
     ) -> ParticipantResults:
         """Add participants (phone numbers). It may succeed for some: see ``.failed`` and ``raise_for_failures()``.
+
+        People who are not the phone's contacts, or whose privacy settings forbid it, get an invite instead.
+        ``force_add_participants`` adds the former, too (the server's default is False).
 
         Source: https://docs.periskope.app/api-reference/chat/add-participant.
         """

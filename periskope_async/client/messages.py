@@ -193,27 +193,30 @@ class MessageMethods(QueueMethods):
         return await self._write("DELETE", target, one_of(CancelledBroadcast), look_at="get_broadcast")
 
     async def edit_message(self, message_id: str, edited_body: str, *, phone: str | None = None) -> None:
-        """Change a message's text, or a file's caption, within 15 minutes after it was delivered. Polls cannot be."""
+        """Change a message's text, or a file's caption, within 15 minutes after it was delivered. Polls cannot be.
+
+        ``message_id`` may also be a ``queue_id``.
+        """
         await self._act_on_message(message_id, "edit", {"edited_body": inputs.text("edited_body", edited_body)}, phone)
 
     async def delete_message(self, message_id: str, *, phone: str | None = None) -> None:
-        """Delete a message for everyone."""
+        """Delete a message, named by its id or ``queue_id``, for everyone."""
         await self._act_on_message(message_id, "delete", None, phone)
 
     async def forward_message(self, message_id: str, *, chat_ids: Words, phone: str | None = None) -> None:
-        """Forward a message to these chats."""
+        """Forward a message, named by its id or ``queue_id``, to these chats."""
         await self._act_on_message(message_id, "forward", {"forward_chat_ids": inputs.chat_ids(chat_ids)}, phone)
 
     async def react_to_message(self, message_id: str, reaction: str, *, phone: str | None = None) -> None:
-        """React to a message with an emoji. How to take a reaction back is not documented."""
+        """React with an emoji to a message, named by its id or ``queue_id``. No document says how to take it back."""
         await self._act_on_message(message_id, "react", {"reaction": inputs.text("reaction", reaction, most=64)}, phone)
 
     async def pin_message(self, message_id: str, *, phone: str | None = None) -> None:
-        """Pin a message in its chat."""
+        """Pin a message, named by its id or ``queue_id``, in its chat."""
         await self._act_on_message(message_id, "pin", {"pin": True}, phone)
 
     async def unpin_message(self, message_id: str, *, phone: str | None = None) -> None:
-        """Take a message's pin away."""
+        """Take the pin of a message, named by its id or ``queue_id``, away."""
         await self._act_on_message(message_id, "pin", {"pin": False}, phone)
 
     async def _sent(self, target: str, body: bytes, phone: str | None) -> SentMessage:

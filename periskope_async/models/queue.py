@@ -88,7 +88,7 @@ class _Job(Part, frozen=True, kw_only=True):
 
 
 class QueueJob(_Job, frozen=True, kw_only=True):
-    """One message in the queue, or one gone from it in the last 24 hours."""
+    """One message in the queue, or one gone from it. No document says how long those stay in the list."""
 
 
 class MessageStatus(_Job, frozen=True, kw_only=True):
