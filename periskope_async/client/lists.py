@@ -90,7 +90,8 @@ NOTIFICATIONS = Listing(
 )
 CHAT_NOTIFICATIONS = replace(NOTIFICATIONS, path="/chats/{chat_id}/notifications")
 
-# https://docs.periskope.app/api-reference/notes/get-private-notes: newest first.
+# https://docs.periskope.app/api-reference/notes/list-all-private-notes, chat/get-private-notes-in-chat: newest first.
+# `count` is documented as the number of rows returned.
 NOTES = Listing(
     path="/note",
     key="notes",
@@ -98,11 +99,12 @@ NOTES = Listing(
     identity=("message_id", "org_phone"),
     sorts=_BY_TIMESTAMP,
     says_updated_at=True,
+    has_total=False,
 )
 CHAT_NOTES = replace(NOTES, path="/chats/{chat_id}/notes")
 
 # https://docs.periskope.app/api-reference/reactions/get-reactions. The order is not documented; so it is with the lists
-# below. `count` is documented as the number of rows returned.
+# below. `count` is documented as for the notes.
 REACTIONS = Listing(
     path="/reactions", key="reactions", row=Reaction, identity=("reaction_id", "org_phone"), has_total=False
 )

@@ -28,7 +28,7 @@ __all__ = ["NoteMethods"]
 
 
 class NoteMethods(BaseClient):
-    """The client's methods for private notes (https://docs.periskope.app/api-reference/notes/get-private-notes)."""
+    """The client's methods for private notes (https://docs.periskope.app/api-reference/notes/list-all-private-notes)."""
 
     def iter_notes(
         self,
@@ -39,7 +39,7 @@ class NoteMethods(BaseClient):
         phone: str | None = None,
         **walk: Unpack[WalkParams],
     ) -> Pager[Note]:
-        """Walk over the notes of one chat, or of all, newest first.
+        """Walk over the notes of one chat, or of all, newest first: without a phone, those of every phone of the key.
 
         Times, options and raised errors are as in :meth:`iter_chats`.
         """
@@ -52,7 +52,7 @@ class NoteMethods(BaseClient):
         start_time: Moment | None = None,
         end_time: Moment | None = None,
         offset: int = 0,
-        limit: int = 1000,
+        limit: int = 500,
         phone: str | None = None,
     ) -> ListPage[Note]:
         """Read one page of the list of :meth:`iter_notes`. Raises as :meth:`list_chats` does."""
@@ -62,16 +62,16 @@ class NoteMethods(BaseClient):
     async def get_note(self, note_id: str, *, phone: str | None = None) -> Note:
         """Read one note. Raises NotFoundError if there is none, and the errors of :meth:`list_chats`.
 
-        The official client asks under ``/note/``, the documents under ``/notes/``. The second is asked if the first has
+        The documents ask under ``/notes/``, the official client under ``/note/``. The second is asked if the first has
         none, at the cost of another request.
         """
         given = encoded(inputs.path_id("note_id", note_id))
         number = self._phone(phone)
         try:
-            return await self._read(f"/note/{given}", one_of(Note), phone=number)
+            return await self._read(f"/notes/{given}", one_of(Note), phone=number)
         except NotFoundError:
             pass
-        return await self._read(f"/notes/{given}", one_of(Note), phone=number)
+        return await self._read(f"/note/{given}", one_of(Note), phone=number)
 
     async def create_note(
         self,

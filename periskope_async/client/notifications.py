@@ -34,7 +34,8 @@ class NotificationMethods(BaseClient):
     ) -> Pager[Notification]:
         """Walk over the notifications of one chat, or of all, newest first.
 
-        The server has no filter by time for one chat. Options and raised errors are as in :meth:`iter_chats`.
+        Without a phone, those of one chat are of every phone of the key. The server has no filter by time for one chat.
+        Options and raised errors are as in :meth:`iter_chats`.
         """
         return self._walk(_query(chat_id, start_time, end_time, self._phone(phone)), **walk)
 

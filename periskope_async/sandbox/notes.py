@@ -34,6 +34,8 @@ NOTE: Schema = an_object(
         "texts": "mentioned_ids",
     }
 )
+# The documented default.
+_LIMIT = 500
 
 
 class Notes:
@@ -50,8 +52,8 @@ class Notes:
         body = Body({"chat_id": TEXT, **CONTENT}, needed=("chat_id",), one_of=HOLDS)
         created = an_object({"bool": "success", "text": "message"}, others={"data": NOTE})
         return [
-            Route("GET", "/note", self._list, page, phone="needed", query=query),
-            Route("GET", "/chats/{chat_id}/notes", self._list, page, phone="needed", query=query),
+            Route("GET", "/note", self._list, page, phone="optional", query=query),
+            Route("GET", "/chats/{chat_id}/notes", self._list, page, phone="optional", query=query),
             # The official client asks for the singular, the documentation for the plural.
             Route("GET", "/note/{note_id}", self._get, NOTE, phone="optional"),
             Route("GET", "/notes/{note_id}", self._get, NOTE, phone="optional"),
@@ -62,7 +64,8 @@ class Notes:
         chat_id = call.path.get("chat_id")
         if chat_id is not None:
             self._org.chat(chat_id, call.phone)
-        return self._org.page("notes", call, wanted=Wanted(chat_id, self._org.wanted_phone(call)), echoes_times=True)
+        wanted = Wanted(chat_id, self._org.wanted_phone(call))
+        return self._org.page("notes", call, wanted=wanted, limit=_LIMIT, echoes_times=True)
 
     def _get(self, call: Call) -> dict[str, Any]:
         shelf, entry = self._org.found("notes", call.path["note_id"], "Note")

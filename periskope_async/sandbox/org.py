@@ -191,8 +191,8 @@ class Org:
         ):
             entries = shelf.entries(wanted)
             rows = entries[offset : offset + limit]
-            # The documentation says only of reactions that count is the number returned.
-            total = len(rows) if self._count == "page" or name == "reactions" else len(entries)
+            # The documentation says only of these that count is the number returned.
+            total = len(rows) if self._count == "page" or name in {"notes", "reactions"} else len(entries)
             head = f'"count":{total}'
             if places:
                 head += f',"from":{offset + 1},"to":{offset + len(rows)}'

@@ -126,7 +126,7 @@ def ran(*arguments: str) -> Any:
 
 def test_a_list_that_is_kept_by_phone_says_so(tmp_path: Path) -> None:
     with pytest.raises(ValidationError) as raised:
-        ran("notes", str(tmp_path / "o.jsonl"), "--sandbox", "--sandbox-chats", "10", "--quiet")
+        ran("reactions", str(tmp_path / "o.jsonl"), "--sandbox", "--sandbox-chats", "10", "--quiet")
     assert "; add --phone NUMBER [trace" in in_options(raised.value, ())
     assert raised.value.__notes__ == ["this list is kept phone by phone: --all-phones exports that of each"]
     assert not list(tmp_path.iterdir())

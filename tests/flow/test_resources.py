@@ -151,10 +151,12 @@ async def test_the_list_without_a_filter_by_time_is_named(name: str) -> None:
 
 
 async def test_notes(opened: Opened) -> None:
-    async with small(opened) as (_, client):
+    async with small(opened) as (sandbox, client):
         chat_id = await a_chat(client)
         note = await client.create_note(chat_id, "Call back")
+        before = len(sandbox.requests)
         assert (await client.get_note(note.note_id)).body == "Call back"
+        assert [request.path.rpartition("/")[0] for request in sandbox.requests[before:]] == ["/v1/notes"]
         assert [note async for note in client.iter_notes(chat_id=chat_id, max_items=1)] == [note]
         with pytest.raises(NotFoundError):
             await client.get_note("none")

@@ -138,6 +138,15 @@ async def test_some_endpoints_need_a_phone(served: Served) -> None:
         assert (await wire.ask("/note", headers={"x-phone": "1"})).status == 401
 
 
+async def test_notes_are_those_of_all_phones_unless_one_is_named(served: Served) -> None:
+    async with served() as wire:
+        notes = (await wire.ask("/note")).json["notes"]
+        assert [note["message_id"] for note in notes] == wire.sandbox.ids("notes")
+        assert len({note["org_phone"] for note in notes}) > 1
+        for name in ("notes", "notifications"):
+            assert (await wire.ask(f"/chats/{notes[0]['chat_id']}/{name}")).status == 200
+
+
 # Lists
 
 LISTS = {
@@ -164,6 +173,15 @@ async def test_pages_of_a_list_hold_each_row_once(calling: Any, name: str) -> No
         assert [row[row_id] for row in rows] == call.sandbox.ids(name, phone=phone)
         assert len(call.sandbox.ids(name)) == len(set(call.sandbox.ids(name))) == 57
         assert len(rows) > 10
+
+
+@pytest.mark.parametrize("name", ["notes", "reactions"])
+async def test_some_lists_give_and_count_500_rows_unless_asked_for_more(calling: Any, name: str) -> None:
+    path, key, _ = LISTS[name]
+    async with calling(sizes={name: 2_000}) as call:
+        for query, rows in (("", 500), ("?limit=501", 501)):
+            page = await call("GET", f"{path}{query}")
+            assert (len(page[key]), page["count"]) == (rows, rows)
 
 
 @pytest.mark.parametrize("name", SIZES)
