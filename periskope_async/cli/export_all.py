@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["export_all"]
 
-# The server answers 422 if it is asked for these without a phone.
-_OF_A_PHONE = {"notes", "notifications", "reactions", "scheduled_messages"}
+# The documents do not say that these may be asked for without a phone.
+_OF_A_PHONE = {"notifications", "reactions", "scheduled_messages"}
 # Occurrences are a list of one scheduled message, and no list of the organisation.
 _NAMES = sorted(LISTS.keys() - {"occurrences"})
 _Switch = Annotated[bool, Parameter(negative=())]

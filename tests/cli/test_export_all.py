@@ -152,6 +152,15 @@ def test_a_reader_that_is_gone_leaves_no_finished_run_to_go_on_with(tmp_path: Pa
     assert leftovers(tmp_path / "out") == []
 
 
+async def test_only_lists_that_need_a_phone_are_asked_for_phone_by_phone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(monkeypatch) as sandbox:
+        assert (await run(sandbox, tmp_path))[0] == 0
+        by_phone = {request.path.removeprefix("/v1") for request in sandbox.requests if request.phone is not None}
+    assert by_phone == {"/chats/notifications", "/reactions", "/message/scheduled"}
+
+
 async def test_one_phone_is_the_scope_of_the_whole_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
