@@ -35,7 +35,7 @@ class Contact(Part, frozen=True, kw_only=True):
     is_group: Maybe[bool] = UNSET
     is_imported: Maybe[bool] = UNSET
     is_internal: Maybe[bool] = UNSET
-    """Whether the contact belongs to the organisation; often null."""
+    """Whether the contact belongs to the organisation, so that its messages are not flagged; often null."""
     is_me: Maybe[bool] = UNSET
     is_my_contact: Maybe[bool] = UNSET
     is_user: Maybe[bool] = UNSET

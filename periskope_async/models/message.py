@@ -139,6 +139,8 @@ class Message(Part, frozen=True, kw_only=True, rename={"from_": "from"}):
     """Seconds of an audio or a video; documented as a string and as a number."""
     flag_metadata: Maybe[FlagMetadata] = UNSET
     flag_response_time: Maybe[float] = UNSET
+    """From a flagged message to the reply to it through Periskope (https://docs.periskope.app/ai/flagging); the unit is
+    not documented. A reply from WhatsApp itself does not count."""
     flag_status: Maybe[bool] = UNSET
     forwarding_score: Maybe[int] = UNSET
     from_: Maybe[str] = UNSET

@@ -22,11 +22,13 @@ class Phone(Part, frozen=True, kw_only=True):
     created_at: Maybe[Time] = UNSET
     first_connected_at: Maybe[FlexTime] = UNSET
     is_browser_open: Maybe[bool] = UNSET
+    """Whether the phone's session on the server is open; :meth:`restart_phone` starts it."""
     is_ready: Maybe[bool] = UNSET
     label_ids: Maybe[LabelIds] = UNSET
     labels: Maybe[LabelNames] = UNSET
     last_disconnect: Any = UNSET
-    legacy_version: Maybe[str] = UNSET
+    legacy_version: Maybe[bool | str] = UNSET
+    """Whether the phone uses a legacy version of WhatsApp, by an older document; a text is read too."""
     library: Any = UNSET
     org_id: Maybe[str] = UNSET
     org_phone: Maybe[str] = UNSET

@@ -198,6 +198,12 @@ def test_a_cut_body_is_said_to_be_cut(body: bytes) -> None:
         assert caught.value.is_cut
 
 
+@pytest.mark.parametrize("value", [True, False, "2.3000", "", None])
+def test_a_field_of_two_types_is_read_as_sent(value: object) -> None:
+    phone = read_bytes(json.dumps({"phone_id": "a", "legacy_version": value}).encode())
+    assert (phone.legacy_version, dict(phone.undecoded)) == (value, {})
+
+
 def test_half_a_character_is_mended() -> None:
     for text in (rb'{"phone_id":"a","phone_name":"\ud83d"}', b'{"phone_id":"a","phone_name":"\xff"}'):
         assert read_bytes(text).phone_name == "\ufffd"
