@@ -20,7 +20,9 @@ NAMES = [found[1] for block in BLOCKS if (found := re.search(r"async def (\w+)\(
 
 
 @pytest.mark.parametrize(("name", "code"), list(zip(NAMES, BLOCKS, strict=True)), ids=NAMES)
-async def test_each_block(name: str, code: str, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_each_block(name: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A broadcast waits a second between two chats.
+    monkeypatch.setattr("periskope_async.sandbox.broadcasts._DELAY", 0.0)
     defined: dict[str, Any] = {}
     exec(compile(code, f"resources.md ({name})", "exec"), defined)  # noqa: S102 - it is our own guide
     assert inspect.iscoroutinefunction(defined[name])

@@ -40,7 +40,8 @@ class MemberMethods(BaseClient):
     ) -> MemberInvitations:
         """Invite members. It may succeed for some: see ``.failed`` and ``raise_for_failures()``.
 
-        ``labels`` (names) and ``org_phones`` bound a member's view; None sets no bound. An admin sees all.
+        ``labels`` (names) and ``org_phones`` bound a member's view; None sets no bound. An admin sees all. ``role``
+        gives rights, so it has no default here; the server's is "member".
         """
         if role not in _ROLES:
             raise ConfigError(f"role is {role!r:.100}; it takes 'admin' or 'member'", parameter="role")
