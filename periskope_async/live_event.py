@@ -5,24 +5,20 @@ The names are those of https://docs.periskope.app/api-reference/webhooks/introdu
 taken from either.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
-from functools import cache
 from hashlib import blake2b
-from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 from msgspec import Raw, Struct, json
 
-from periskope_async.decoding.body import Text, as_sent, is_dense, mend, mend_escapes, without_mark
+from periskope_async.decoding.body import UNREAD, Text, as_sent, is_dense, mend, mend_escapes, without_mark
 from periskope_async.decoding.dialects import load_json
-from periskope_async.decoding.envelope import UNREAD
-from periskope_async.decoding.repair import Unreadable, repair
+from periskope_async.decoding.repair import Unreadable, decoder_of, read_part
 from periskope_async.models.chat import Chat
 from periskope_async.models.message import Message, Reaction
 from periskope_async.models.note import Note
 from periskope_async.models.notification import Notification
-from periskope_async.models.part import Part, read_custom
+from periskope_async.models.part import Part
 from periskope_async.models.phone import Phone
 from periskope_async.models.ticket import TicketInfo
 from periskope_async.models.times import in_zone, read_time
@@ -103,8 +99,6 @@ EVENT_NAMES: Final[tuple[str, ...]] = tuple(OBJECTS)
 _UNKNOWN = ObjectType(None, ())
 _LONGEST_TIME = 100
 _TIMES = ("updated_at", "timestamp", "last_updated_at", "created_at")
-
-P = TypeVar("P", bound=Part)
 
 
 class LiveEvent(Struct, frozen=True, kw_only=True):
@@ -232,7 +226,7 @@ def _documented(name: str, body: bytes) -> Part | None:
     if kind is None:
         return None
     try:
-        found = _decoder(kind).decode(body)
+        found: Part = decoder_of(kind).decode(body)
     except UNREAD:
         return None
     return found if getattr(found, identity[0]) else None
@@ -256,7 +250,7 @@ def _read_object(kind: type[Part] | None, raw: bytes, path: str) -> tuple[Part |
     reason = None
     if kind is not None:
         try:
-            return _read_part(kind, raw, path), None
+            return read_part(kind, raw, path), None
         except Unreadable as error:
             reason = str(error)
     if is_dense(raw):
@@ -272,20 +266,6 @@ def _read_object(kind: type[Part] | None, raw: bytes, path: str) -> tuple[Part |
     if isinstance(found, dict):
         return cast("dict[str, Any]", found), reason
     return None, reason or f"expected an object at {path}"
-
-
-def _read_part(kind: type[P], raw: bytes, path: str) -> P:
-    if not is_dense(raw):
-        try:
-            return cast("P", _decoder(kind).decode(raw))
-        except UNREAD:
-            pass
-    return repair(kind, mend(raw), path)
-
-
-@cache
-def _decoder(kind: type[Part]) -> json.Decoder[Part]:
-    return json.Decoder(kind, strict=False, dec_hook=read_custom)
 
 
 def _string(raw: Raw) -> str | None:

@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import TypeAlias
 
-from msgspec import Raw
+from msgspec import MsgspecError, Raw
 
-__all__ = ["LARGE", "Text", "as_sent", "has_surrogate", "is_dense", "mend", "mend_escapes", "without_mark"]
+__all__ = ["LARGE", "UNREAD", "Text", "as_sent", "has_surrogate", "is_dense", "mend", "mend_escapes", "without_mark"]
+
+# What decoding raises. A UnicodeDecodeError is a ValueError; msgspec's own errors are ValueErrors since 0.22 only.
+UNREAD = (MsgspecError, ValueError, RecursionError)
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PIECE = 1 << 14

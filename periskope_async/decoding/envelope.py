@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from msgspec import MsgspecError, Raw, Struct, ValidationError, defstruct, json
 
-from periskope_async.decoding.body import Text, is_dense
+from periskope_async.decoding.body import UNREAD, Text, is_dense
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.models.unset import UNSET, UnsetType
 from periskope_async.wire.listing import Listing
@@ -19,9 +19,6 @@ T = TypeVar("T")
 Body: TypeAlias = bytes | bytearray | memoryview
 Steps: TypeAlias = Generator[None, None, T]
 """Reads something step by step, and returns it."""
-
-# A UnicodeDecodeError is a ValueError; msgspec's own errors are ValueErrors since 0.22 only.
-UNREAD = (MsgspecError, ValueError, RecursionError)
 
 
 class Numbers(Struct, rename={"from_": "from"}):

@@ -13,12 +13,12 @@ from typing import Annotated, Any, TypeVar
 
 from msgspec import Meta, Raw, Struct, json
 
-from periskope_async.decoding.body import Text, is_dense, mend
-from periskope_async.decoding.envelope import UNREAD, Body, Steps, ends_early
-from periskope_async.decoding.repair import Unreadable, repair, unpacked
+from periskope_async.decoding.body import UNREAD, Text, is_dense, mend
+from periskope_async.decoding.envelope import Body, Steps, ends_early
+from periskope_async.decoding.repair import Unreadable, first_of, read_part, unpacked
 from periskope_async.meta import ResponseMeta
 from periskope_async.models.outcome import Confirmation, ParticipantResult, ParticipantResults
-from periskope_async.models.part import Part, keep_undecoded, read_custom
+from periskope_async.models.part import Part, keep_undecoded
 from periskope_async.models.queue import SendReceipt
 from periskope_async.models.unset import UNSET, UnsetType
 
@@ -79,7 +79,7 @@ def one_of(kind: type[P], *, may_be_blank: bool = True) -> Callable[[Body, Respo
         if len(rows) != 1:
             raise Unreadable("$", f"found {len(rows)} objects instead of one")
         text, path = rows[0]
-        found = _read(kind, text, path)
+        found = read_part(kind, text, path)
         if not may_be_blank and found == kind():
             raise Unreadable(path, f"found nothing of a {kind.__name__}")
         return found
@@ -105,7 +105,7 @@ def many_of(kind: type[P]) -> Callable[[Body, ResponseMeta], Steps[list[P]]]:
     def read(body: Body, _: ResponseMeta) -> Steps[list[P]]:
         text, path = _listed(*_without_wrapper(_open(Raw, body)))
         found = yield from _read_all(kind, _rows(text, path))
-        if _first(text) == b"{" and _is_unread(found[0]):
+        if first_of(text) == b"{" and _is_unread(found[0]):
             raise Unreadable(path, f"found neither a list nor a {kind.__name__}")
         return found
 
@@ -128,8 +128,9 @@ def read_participants(body: Body, _: ResponseMeta) -> Steps[ParticipantResults]:
     text, path = _without_wrapper(_open(Raw, body))
     results: dict[str, ParticipantResult] = {}
     for name, outcome in _split(dict[str, Raw], text).items():
-        is_odd = name.partition("@")[0].isdigit() and _first(outcome) != b"{"
-        results[name] = _odd_result(name, outcome) if is_odd else _read(ParticipantResult, outcome, f"{path}.{name}")
+        is_odd = name.partition("@")[0].isdigit() and first_of(outcome) != b"{"
+        at = f"{path}.{name}"
+        results[name] = _odd_result(name, outcome) if is_odd else read_part(ParticipantResult, outcome, at)
         if len(results) % _OBJECTS_A_STEP == 0:
             yield
     if not results:
@@ -169,7 +170,7 @@ def read_confirmation(body: Body, _: ResponseMeta) -> Steps[Confirmation]:
     """Read ``{success, message}``; no body, or another one, confirms too."""
     yield from ()
     try:
-        return _read(Confirmation, _open(Raw, body), "$")
+        return read_part(Confirmation, _open(Raw, body), "$")
     except Unreadable:
         return Confirmation()
 
@@ -211,26 +212,26 @@ def _image(body: bytes) -> bytes:
 
 def _odd_result(name: str, outcome: Raw) -> ParticipantResult:
     raw = unpacked(outcome)
-    message = raw if isinstance(raw, str) and _first(outcome) == b'"' else UNSET
+    message = raw if isinstance(raw, str) and first_of(outcome) == b'"' else UNSET
     return ParticipantResult(message=message, undecoded=keep_undecoded({name: raw}))
 
 
 def _without_wrapper(text: Raw) -> tuple[Raw, str]:
     """Take an object or a list out of ``{success, message, data}``; give it with its JSON path."""
-    if _first(text) == b"{" and (data := _open(_Wrapped, text).data) is not UNSET and _first(data) in {b"{", b"["}:
+    if first_of(text) == b"{" and (data := _open(_Wrapped, text).data) is not UNSET and first_of(data) in {b"{", b"["}:
         return data, "$.data"
     return text, "$"
 
 
 def _listed(text: Raw, path: str) -> tuple[Raw, str]:
     """Take a list out of ``{from, to, count, jobs: […]}``; give it with its JSON path. Null as ``data`` is empty."""
-    if _first(text) != b"{":
+    if first_of(text) != b"{":
         return text, path
     opened = _open(_Wrapped, text)
-    if opened.data is not UNSET and _first(opened.data) == b"n":
+    if opened.data is not UNSET and first_of(opened.data) == b"n":
         return Raw(b"[]"), f"{path}.data"
     if opened.count is not UNSET:
-        lists = [(found, name) for name, found in _split(dict[str, Raw], text).items() if _first(found) == b"["]
+        lists = [(found, name) for name, found in _split(dict[str, Raw], text).items() if first_of(found) == b"["]
         if len(lists) == 1:
             return lists[0][0], f"{path}.{lists[0][1]}"
     return text, path
@@ -242,7 +243,7 @@ def _is_unread(found: Part) -> bool:
 
 def _rows(text: Text, path: str) -> list[tuple[Text, str]]:
     """Give each object's text and its JSON path."""
-    if _first(text) != b"[":
+    if first_of(text) != b"[":
         return [(text, path)]
     return [(row, f"{path}[{index}]") for index, row in enumerate(_split(list[Raw], text))]
 
@@ -250,27 +251,10 @@ def _rows(text: Text, path: str) -> list[tuple[Text, str]]:
 def _read_all(kind: type[P], objects: Iterable[tuple[Text, str]]) -> Steps[list[P]]:
     read: list[P] = []
     for text, path in objects:
-        read.append(_read(kind, text, path))
+        read.append(read_part(kind, text, path))
         if len(read) % _OBJECTS_A_STEP == 0:
             yield
     return read
-
-
-def _read(kind: type[P], text: Text, path: str) -> P:
-    if not is_dense(text):
-        try:
-            read: P = _typed(kind).decode(text)
-        except UNREAD:
-            pass  # The failure holds its input, so reading goes on only after it is dropped.
-        else:
-            return read
-    return repair(kind, mend(text), path)
-
-
-# Made when first used: working types out takes long.
-@functools.cache
-def _typed(kind: Any) -> json.Decoder[Any]:
-    return json.Decoder(kind, strict=False, dec_hook=read_custom)
 
 
 @functools.cache
@@ -299,7 +283,3 @@ def _split(kind: Callable[..., T], body: Body | Raw) -> T:
     if is_dense(body if isinstance(body, Raw) else bytes(body)):
         raise Unreadable("$", "found too many small values")
     return _open(kind, body)
-
-
-def _first(text: Text) -> bytes:
-    return bytes(memoryview(text)[:64]).lstrip()[:1]

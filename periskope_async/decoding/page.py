@@ -18,8 +18,8 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 import msgspec
 from msgspec import Raw, Struct, json
 
-from periskope_async.decoding.body import Text, is_dense, mend, mend_escapes, without_mark
-from periskope_async.decoding.envelope import UNREAD, Body, Numbers, Steps, open_body
+from periskope_async.decoding.body import UNREAD, Text, is_dense, mend, mend_escapes, without_mark
+from periskope_async.decoding.envelope import Body, Numbers, Steps, open_body
 from periskope_async.decoding.late_rows import LateRows, Parts
 from periskope_async.decoding.narrow import narrowed
 from periskope_async.decoding.raw_rows import RawRows

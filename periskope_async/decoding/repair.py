@@ -12,23 +12,20 @@ import re
 from collections.abc import Iterator
 from functools import cache, reduce
 from types import UnionType
-from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Raw, json
 
-from periskope_async.decoding.body import Text, is_dense, mend_escapes
+from periskope_async.decoding.body import UNREAD, Text, is_dense, mend, mend_escapes
 from periskope_async.decoding.dialects import SCALARS, load_json, read_comma_separated, read_epoch_ms
 from periskope_async.models.part import Part, keep_undecoded, read_custom
 from periskope_async.models.times import FlexTime
 from periskope_async.models.unset import UNSET, UnsetType
 
-__all__ = ["Unreadable", "repair", "unpacked"]
+__all__ = ["Unreadable", "decoder_of", "first_of", "read_part", "repair", "unpacked"]
 
 P = TypeVar("P", bound=Part)
-
-# msgspec's errors are ValueErrors since 0.22 only.
-_UNFIT = (ValueError, msgspec.MsgspecError, RecursionError)
 
 # Longer than any spelling of a number or a time. Readers of single values take time, not all in proportion to them.
 _LONGEST_SCALAR = 100
@@ -66,6 +63,16 @@ class _Plan(NamedTuple):
     is_identity: bool
 
 
+def read_part(kind: type[P], text: Text, path: str) -> P:
+    """Read one object: in one go, or as :func:`repair` does. Raises Unreadable."""
+    if not is_dense(text):
+        try:
+            return cast("P", decoder_of(kind).decode(text))
+        except UNREAD:
+            pass  # The failure holds its input, so reading goes on only after it is dropped.
+    return repair(kind, mend(text), path)
+
+
 def repair(kind: type[P], text: Text, path: str, tries: Iterator[int] | None = None) -> P:
     """Read one object from its JSON. Raises Unreadable if it is none, or has lost its identity.
 
@@ -76,7 +83,7 @@ def repair(kind: type[P], text: Text, path: str, tries: Iterator[int] | None = N
         wire = _wire_decoder(kind).decode(text)
     except msgspec.ValidationError as error:
         raise Unreadable(path, f"expected an object, not {_kind_of(text)}") from error
-    except _UNFIT as error:
+    except UNREAD as error:
         raise Unreadable(path, f"cannot be read ({error})") from error
     read: dict[str, Any] = {}
     unread: dict[str, Any] = {}
@@ -88,7 +95,7 @@ def repair(kind: type[P], text: Text, path: str, tries: Iterator[int] | None = N
             try:
                 read[name] = _fit(found, target, tries)
                 break
-            except _UNFIT:
+            except UNREAD:
                 if is_identity:
                     reason = f"expected a string, not {_kind_of(found)}"
                     raise Unreadable(f"{path}.{key}", reason) from None
@@ -98,19 +105,19 @@ def repair(kind: type[P], text: Text, path: str, tries: Iterator[int] | None = N
     return kind(**read, undecoded=keep_undecoded(unread))
 
 
-def _first(text: Text) -> bytes:
+def first_of(text: Text) -> bytes:
     """Give the first character of a JSON value: it tells the type."""
     return bytes(memoryview(text)[:64]).lstrip()[:1]
 
 
 def _kind_of(text: Text) -> str:
     kinds = {b"n": "null", b"t": "a boolean", b"f": "a boolean", b'"': "a string", b"{": "an object", b"[": "a list"}
-    return kinds.get(_first(text), "a number")
+    return kinds.get(first_of(text), "a number")
 
 
 def unpacked(text: Text) -> Any:
     """Give a value decoded, or as its text if it is large and no string."""
-    if _first(text) == b'"':
+    if first_of(text) == b'"':
         return _STRING.decode(text)
     try:
         if len(memoryview(text)) <= _MOST_UNPACKED:
@@ -145,7 +152,8 @@ def _options(target: Any) -> tuple[Any, ...]:
 
 
 @cache
-def _decoder(target: Any) -> json.Decoder[Any]:
+def decoder_of(target: Any) -> json.Decoder[Any]:
+    """Make the decoder of a type when it is first used: working types out takes long."""
     return json.Decoder(target, strict=False, dec_hook=read_custom)
 
 
@@ -157,11 +165,11 @@ def _has_hook(target: Any) -> bool:
 
 
 def _fit(text: Text, target: Any, tries: Iterator[int]) -> Any:
-    """Read a value as ``target``, as the fast path would, else in a dialect. Raises one of ``_UNFIT``."""
+    """Read a value as ``target``, as the fast path would, else in a dialect. Raises one of ``UNREAD``."""
     if not (_has_hook(target) and is_dense(text)):
         try:
-            return _decoder(target).decode(text)
-        except _UNFIT:
+            return decoder_of(target).decode(text)
+        except UNREAD:
             pass
     if next(tries, None) is None:
         raise ValueError("no tries are left")
@@ -169,7 +177,7 @@ def _fit(text: Text, target: Any, tries: Iterator[int]) -> Any:
     for option in options:
         try:
             return _fit_dialect(text, option, tries)
-        except _UNFIT:
+        except UNREAD:
             continue
     if type(None) in options and _EMPTY.fullmatch(text):
         # This is the server's other way to write null. A field of a possibly empty object has been read by now.
@@ -188,7 +196,7 @@ def _fit_dialect(text: Text, target: Any, tries: Iterator[int]) -> Any:
     reader = read_epoch_ms if "epoch_ms" in marks else SCALARS.get(target)
     if reader is None:
         return _fit_container(text, target, marks, tries)
-    if _first(text) in {b"[", b"{"} or len(memoryview(text)) > _LONGEST_SCALAR:
+    if first_of(text) in {b"[", b"{"} or len(memoryview(text)) > _LONGEST_SCALAR:
         raise ValueError(f"{_kind_of(text)} is no {target}")
     return reader(load_json(bytes(text)))
 
@@ -196,7 +204,7 @@ def _fit_dialect(text: Text, target: Any, tries: Iterator[int]) -> Any:
 def _fit_container(text: Text, target: Any, marks: dict[str, Any], tries: Iterator[int]) -> Any:
     origin = get_origin(target) or target
     is_part = issubclass(origin, Part)
-    first = _first(text)
+    first = first_of(text)
     if first == b'"' and (is_part or origin in {tuple, dict}):
         inner = _STRING.decode(text).strip()
         if "comma_separated" in marks and not inner.startswith("["):

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct, field
 
+from periskope_async.decoding.body import UNREAD
 from periskope_async.export.compression import Codec
 from periskope_async.export.manifest import Manifest
 from periskope_async.paging.report import WalkReport
@@ -120,7 +121,7 @@ def read_records(content: bytes) -> tuple[list[Record], int]:
             records.append(_DECODER.decode(line))
         except Damaged:
             raise
-        except (msgspec.MsgspecError, ValueError) as error:
+        except UNREAD as error:
             raise Damaged(f"line {number} is damaged ({error})") from error
     if records and not isinstance(records[0], Begun):
         raise Damaged("it does not begin as a checkpoint does")

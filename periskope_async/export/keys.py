@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 from msgspec import Struct
 
-from periskope_async.decoding.body import mend_escapes
+from periskope_async.decoding.body import UNREAD, mend_escapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -36,7 +36,7 @@ class RowKeys:
         """Give the key of a row; None if its identity cannot be read."""
         try:
             values = msgspec.structs.astuple(self._decoder.decode(mend_escapes(row)))
-        except (msgspec.MsgspecError, ValueError):
+        except UNREAD:
             return None
         identity = [None if value is None or value == "" else str(value) for value in values]
         return self.of_identity(source, identity) if identity[0] is not None else None
@@ -51,7 +51,7 @@ def time_reader(paths: Sequence[str]) -> Callable[[bytes], bool]:
     def has_time(row: bytes) -> bool:
         try:
             times = decoder.decode(mend_escapes(row))
-        except (msgspec.MsgspecError, ValueError):
+        except UNREAD:
             return False
         for path in paths:
             first, *rest = path.split(".")

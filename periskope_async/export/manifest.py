@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from periskope_async.decoding.body import UNREAD
 from periskope_async.errors import ExportError
 from periskope_async.export.files import MOVE_AWAY, beside, failed
 from periskope_async.paging.report import WalkReport
@@ -154,7 +155,7 @@ def read_manifest(target: Path) -> Manifest | None:
             )
         if kind == _KIND:
             return _with_zone(_DECODER.decode(content))
-    except (msgspec.MsgspecError, ValueError):
+    except UNREAD:
         pass
     raise ExportError(f"{str(path)!r} is not the manifest of an export. {MOVE_AWAY}")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, U
 import msgspec
 from msgspec import Raw, Struct
 
-from periskope_async.decoding.body import has_surrogate, is_dense, mend
+from periskope_async.decoding.body import UNREAD, has_surrogate, is_dense, mend
 from periskope_async.decoding.repair import Unreadable, repair
 from periskope_async.models.message import Message
 from periskope_async.models.part import Part, read_custom
@@ -39,7 +39,6 @@ ROWS_A_STEP = 250
 _INT = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _WORDS: Any = Annotated[tuple[str, ...], msgspec.Meta(extra={"comma_separated": True})]
 _NULL = Raw(b"null")
-_UNREAD = (ValueError, msgspec.MsgspecError, RecursionError)
 # These fields of an object inside a row become columns of their own; any other object is JSON text.
 _FLATTENED: dict[type, tuple[str, ...]] = {
     Message: ("message_id", "timestamp", "message_type", "from_me", "sender_phone", "body", "ack", "is_deleted"),
@@ -120,7 +119,7 @@ def _decoded_plain(decoder: msgspec.json.Decoder[T], text: bytes) -> T | None:
     """Decode rows in one go; None for an odd value, or for text that would take many times its memory."""
     try:
         return None if is_dense(text) else decoder.decode(text)
-    except _UNREAD:
+    except UNREAD:
         return None
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-import msgspec
 from msgspec import Raw, Struct, json
 
-from periskope_async.decoding.body import mend
+from periskope_async.decoding.body import UNREAD, mend
 from periskope_async.models.unset import UNSET, UnsetType
 from periskope_async.printable import one_line
 
@@ -27,7 +26,6 @@ _MOST_VALUE = 100
 # Nobody reads a longer body with more parts; decoded, it would take twenty times the memory of its text.
 _LONG = 64 * 1024
 _MOST_PARTS = 1000
-_UNREAD = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 class Envelope(Struct, frozen=True):
@@ -88,7 +86,7 @@ def _try(decoder: json.Decoder[T], text: bytes | Raw | UnsetType) -> T | None:
         return None
     try:
         return decoder.decode(text)
-    except _UNREAD:
+    except UNREAD:
         return None
 
 
