@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from periskope_async.export.manifest import STATES, Manifest, SourceResult, UpdateResult, summed, worst
 from periskope_async.export.older import sha256
 from periskope_async.export.update import Changes
-from periskope_async.limits.headers import utc_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,6 +144,6 @@ def _first_date(spool: Spool) -> datetime | None:
     """
     first: dict[str, datetime | None] = {}
     for page in spool.pages:
-        first.setdefault(page.walk, utc_time(page.date or ""))
+        first.setdefault(page.walk, page.date)
     known = [date for date in first.values() if date is not None]
     return min(known) if known and len(known) == len(first) else None

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from periskope_async.decoding.body import UNREAD
 from periskope_async.export.compression import Codec
@@ -40,7 +40,7 @@ class Begun(Struct, frozen=True, kw_only=True, tag="export", tag_field="record")
     version: int = VERSION
     list: str
     """The list's name, such as ``chats``."""
-    walks: dict[str, str] = field(name="sources")
+    walks: dict[str, str]
     """Each walk's name to its first token. The token holds the fingerprint of the walk's query."""
     codec: Codec = ""
     is_repaired: bool = False
@@ -55,7 +55,7 @@ class Begun(Struct, frozen=True, kw_only=True, tag="export", tag_field="record")
 class PageWritten(Struct, frozen=True, kw_only=True, tag="page", tag_field="record", omit_defaults=True):
     """One page is on the disk."""
 
-    walk: str = field(name="source")
+    walk: str
     """The walk's name: its source's, and in an update the order as well."""
     rows: int
     dropped: int = 0
@@ -69,8 +69,8 @@ class PageWritten(Struct, frozen=True, kw_only=True, tag="page", tag_field="reco
     half_emojis: int = 0
     org_id: str | None = None
     """The organisation of the key, as the server said."""
-    date: str | None = None
-    """The server's time of answering, in ISO 8601. Earlier versions kept it as it was sent."""
+    date: datetime | None = None
+    """When the server answered, by its clock."""
     sha256: str = ""
     """SHA-256 of all rows up to the end of this page. The spool fills it in."""
 
@@ -78,13 +78,13 @@ class PageWritten(Struct, frozen=True, kw_only=True, tag="page", tag_field="reco
 class Again(Struct, frozen=True, kw_only=True, tag="again", tag_field="record"):
     """A walk begins once more, from its head: what was read before a cut may have moved since."""
 
-    walk: str = field(name="source")
+    walk: str
 
 
 class Ended(Struct, frozen=True, kw_only=True, tag="end", tag_field="record"):
     """A walk has ended."""
 
-    walk: str = field(name="source")
+    walk: str
     report: WalkReport
 
 

@@ -1,7 +1,7 @@
 """The manifest beside an export: what was asked for, what came, and whether anything is missing."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -154,15 +154,7 @@ def read_manifest(target: Path) -> Manifest | None:
                 f"{str(path)!r} is of version {version}, and this package reads version {_VERSION}. {MOVE_AWAY}"
             )
         if kind == _KIND:
-            return _with_zone(_DECODER.decode(content))
+            return _DECODER.decode(content)
     except UNREAD:
         pass
     raise ExportError(f"{str(path)!r} is not the manifest of an export. {MOVE_AWAY}")
-
-
-def _with_zone(manifest: Manifest) -> Manifest:
-    """Read a time without a zone as UTC: earlier versions wrote it so for a ``Date`` that ended in -0000."""
-    since = manifest.known_since
-    if since is None or since.tzinfo is not None:
-        return manifest
-    return replace(manifest, known_since=since.replace(tzinfo=UTC))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
@@ -21,7 +22,6 @@ from periskope_async.export.keys import RowKeys
 from periskope_async.export.older import OVERWRITE
 from periskope_async.export.plan import Fetched
 from periskope_async.export.threads import in_thread
-from periskope_async.limits.headers import utc_time
 from periskope_async.retry import is_passing
 
 if TYPE_CHECKING:
@@ -294,7 +294,7 @@ class _Rows:
             blocks = [block for block, _ in mended]
         if begun.codec and rows:
             blocks = [self._compress(b"".join(blocks))]
-        date = utc_time(page.meta.date or "")
+        server_time = page.meta.rate_limit.server_time
         written = PageWritten(
             walk=name,
             rows=len(rows),
@@ -304,7 +304,7 @@ class _Rows:
             count=page.count,
             half_emojis=half_emojis,
             org_id=page.meta.org_id,
-            date=None if date is None else date.isoformat(),
+            date=None if server_time is None else datetime.fromtimestamp(server_time, UTC),
         )
         self.spool.append(written, blocks)
         if self._progress is not None:

@@ -35,7 +35,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["MOST_RETRY_AFTER_SECONDS", "LimitHeaders", "parse_limit_headers", "utc_time"]
+__all__ = ["MOST_RETRY_AFTER_SECONDS", "LimitHeaders", "parse_limit_headers"]
 
 MOST_RETRY_AFTER_SECONDS = 7 * 86_400
 """A server that asks for a longer wait has a fault: it would shut a key out for years."""
@@ -385,13 +385,7 @@ def _server_date(text: str | None) -> float | None:
 
 @functools.lru_cache(maxsize=64)
 def _date(text: str) -> float | None:
-    """Unix seconds of a date."""
-    moment = utc_time(text)
-    return None if moment is None else moment.timestamp()
-
-
-def utc_time(text: str) -> datetime | None:
-    """Read an HTTP date or an ISO 8601 one; without a zone it is UTC, as HTTP dates are. None if it is neither."""
+    """Unix seconds of an HTTP date or an ISO 8601 one; without a zone it is UTC, as HTTP dates are."""
     text = text.strip()
     try:
         moment = parsedate_to_datetime(text)
@@ -401,6 +395,6 @@ def utc_time(text: str) -> datetime | None:
         except ValueError:
             return None
     try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
     except (OverflowError, ValueError):
         return None

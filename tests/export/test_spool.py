@@ -137,7 +137,7 @@ def test_other_settings_are_refused(tmp_path: Path, other: Begun) -> None:
         (b'{"record":"export","version":1}\n', "of version 1"),
         (b'{"record":"export","version":2}\n', "line 1 is damaged"),
         (
-            b'{"record":"page","version":2,"source":"","rows":1,"bytes":1,"token":""}\n',
+            b'{"record":"page","version":2,"walk":"","rows":1,"bytes":1,"token":""}\n',
             "is not the checkpoint of an export",
         ),
     ],
