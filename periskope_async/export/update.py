@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from periskope_async.client.base import ListPager
 from periskope_async.export.jsonl import json_lines, tagged
 from periskope_async.export.walking import SourceWalk
+from periskope_async.newest_first import OVERLAP_SECONDS, UNDATED_MARGIN
 from periskope_async.tables.columns import ROWS_A_STEP, batches_of
 
 if TYPE_CHECKING:
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Changes", "batches", "line_blocks", "updated", "walks_of"]
 
-# Rows this far before the last export's beginning are read again: the server may have listed them late.
-_OVERLAP_SECONDS = 60.0
-# This many of the rows without a sort time may have got one before that costs a further request.
-_UNDATED_MARGIN = 300
 _LINES_A_BLOCK = 1_000
 
 
@@ -71,7 +68,7 @@ def walks_of(plan: ExportPlan, older: Older | None, *, is_update: bool) -> dict[
         until = None if older is None else _known_until(older, source)
         for order, head in orders.items():
             walk = walks[f"{source} newest by {order}".lstrip()] = SourceWalk(head, source, until)
-            if until is not None and order in undated and (offset := undated[order][source] - _UNDATED_MARGIN) > 0:
+            if until is not None and order in undated and (offset := undated[order][source] - UNDATED_MARGIN) > 0:
                 walk.behind_undated = pager.newest_first(offset=offset)[order]
     return walks
 
@@ -81,7 +78,7 @@ def _known_until(older: Older, source: str) -> float | None:
     known = older.manifest.sources.get(source)
     if known is None or known.state == "partial":
         return None
-    return (older.manifest.known_since or older.manifest.started).timestamp() - _OVERLAP_SECONDS
+    return (older.manifest.known_since or older.manifest.started).timestamp() - OVERLAP_SECONDS
 
 
 def updated(

@@ -22,6 +22,7 @@ from periskope_async.export.keys import RowKeys
 from periskope_async.export.older import OVERWRITE
 from periskope_async.export.plan import Fetched
 from periskope_async.export.threads import in_thread
+from periskope_async.newest_first import is_known_ground
 from periskope_async.retry import is_passing
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ async def _read(
                 return None
             is_first_undated = False
             await rows.append(name, page, raw.token)
-            if walk.until is not None and _is_known_ground(page, walk.until):
+            if walk.until is not None and is_known_ground(page, watermark=walk.until):
                 report = raw.report
                 report.why = "it came to rows that the file has"
                 break
@@ -177,18 +178,6 @@ async def _read(
             del page
         rows.check_owner()
         return report or raw.report
-
-
-def _is_known_ground(page: Page[bytes], until: float) -> bool:
-    """Whether a walk, newest first, has come to known rows of an older export.
-
-    Rows without a time may stand before all others, or behind them.
-    """
-    last = len(page.items) - 1
-    time = page.sort_time(last)
-    if time is None:
-        return any(page.sort_time(index) is not None for index in range(last))
-    return time < until
 
 
 async def _patiently(pages: AsyncIterator[T], patience: float) -> AsyncIterator[T]:

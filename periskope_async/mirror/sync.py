@@ -14,9 +14,10 @@ from periskope_async.errors import ConfigError
 from periskope_async.mirror.lists import key_of
 from periskope_async.mirror.merge import Outcome
 from periskope_async.mirror.store import Sweep
+from periskope_async.newest_first import OVERLAP_SECONDS, UNDATED_MARGIN, is_known_ground
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from periskope_async.client import PeriskopeClient
@@ -26,13 +27,9 @@ if TYPE_CHECKING:
     from periskope_async.paging.page import Page
     from periskope_async.paging.pager import Pager
 
-__all__ = ["ListResult", "ListSync", "is_known_ground"]
+__all__ = ["ListResult", "ListSync"]
 
 PAGE_SIZE = 1000
-# Rows this far before a watermark are read again: the server may have listed them late.
-OVERLAP_SECONDS = 60.0
-# This many of the rows without a sort time may have gone before that costs a further request.
-_UNDATED_MARGIN = 300
 # Max number of full sweeps in one sync if the server's count goes on to differ.
 _MOST_SWEEPS = 3
 
@@ -174,11 +171,9 @@ class ListSync:
                 if sweep is None:
                     # Before the database has its time.
                     self._store.note_date(page.meta)
+                    head = page.meta.rate_limit.server_time or began.timestamp()
+                    sweep = Sweep(token=raw.token, began=began, head=head)
                 await self._bind(page.meta.org_id)
-                if sweep is None:
-                    sweep = Sweep(
-                        token=raw.token, began=began, head=page.meta.rate_limit.server_time or began.timestamp()
-                    )
                 state = replace(self._state, sweep=replace(sweep, token=raw.token))
                 await self._merge(page, as_of=began, state=state)
         report = raw.report
@@ -221,7 +216,7 @@ class ListSync:
         """Read an order from its newest row on."""
         undated = await self._store.count(self._list, without=order.column)
         is_undated_first = self._state.undated_first.get(order.name) is not False
-        offset = max(0, undated - _UNDATED_MARGIN) if is_undated_first else 0
+        offset = max(0, undated - UNDATED_MARGIN) if is_undated_first else 0
         if not await self._read_down(order, offset):
             await self._read_down(order, 0)
 
@@ -240,24 +235,23 @@ class ListSync:
         try:
             async with pager:
                 async for page in pager.pages():
-                    times = [page.sort_time(index) for index in range(len(page.items))]
                     if is_first:
+                        is_first = False
                         # Before the database has its time.
                         self._store.note_date(page.meta)
-                    await self._bind(page.meta.org_id)
-                    if is_first and times:
-                        is_first = False
-                        if offset and times[0] is not None:
+                        is_undated = page.sort_time(0) is None
+                        if offset and not is_undated:
                             return False
-                        undated_first = {**state.undated_first, order.name: times[0] is None}
-                        state = replace(state, undated_first=undated_first)
+                        state = replace(state, undated_first={**state.undated_first, order.name: is_undated})
+                    await self._bind(page.meta.org_id)
+                    times = map(page.sort_time, range(len(page.items)))
                     newest = next((time for time in times if time is not None), None)
                     if head is None and newest is not None:
                         # A phone with a wrong clock may date a message in the future.
                         head = min(newest, page.meta.rate_limit.server_time or newest)
                     outcomes = await self._merge(page, as_of=began)
                     news = [outcome in order.news for outcome in outcomes]
-                    if is_known_ground(times, news, watermark=watermark):
+                    if is_known_ground(page, watermark=watermark, news=news):
                         break
         finally:
             self._requests += pager.report.requests
@@ -296,17 +290,3 @@ class ListSync:
         is_usual = (difference or 0) > 0 and difference == self._state.difference and not self._has_come
         state = replace(self._state, difference=difference, is_difference_usual=is_usual)
         await self._store.save_state(self._list, state)
-
-
-def is_known_ground(times: Sequence[float | None], news: Sequence[bool], *, watermark: float) -> bool:
-    """Tell whether a page, newest first, ends in known rows: older than the watermark, and none is news.
-
-    A row of news below the watermark came late. Others may have come with it, so the next page is read, too.
-    """
-    if all(time is None for time in times):
-        return False  # Rows without a time stand before all others.
-    if times[-1] is None:
-        return True  # Here they stand last.
-    return times[-1] < watermark and not any(
-        is_news for time, is_news in zip(times, news, strict=True) if time is not None and time < watermark
-    )

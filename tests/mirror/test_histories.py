@@ -176,7 +176,7 @@ def test_the_mirror_becomes_the_truth(steps: list[tuple[str, Any]], server: dict
     with (
         tempfile.TemporaryDirectory() as folder,
         patch.object(sync, "PAGE_SIZE", 5),
-        patch.object(sync, "_UNDATED_MARGIN", 1),
+        patch.object(sync, "UNDATED_MARGIN", 1),
         # The clock of this history goes on with each change, and that of the answers with the time.
         patch.object(async_store, "lead_of", return_value=0.0),
     ):
