@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from periskope_async.cli.console import say
+from periskope_async.cli.durations import say_duration
 from periskope_async.events import Event, Throttled
 
 __all__ = ["LongWaits"]
@@ -27,9 +28,4 @@ class LongWaits:
         why = "the server refused a request (429)" if event.reason == "refused" else "the rate limit is spent"
         limit = "" if event.limit is None else f", {event.remaining} of {event.limit} requests are left"
         told_by = f", by {event.told_by}" if event.told_by else ""
-        say("!", f"{why}: the next request may go in {_duration(event.wait)}{told_by}{limit}")
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+        say("!", f"{why}: the next request may go in {say_duration(event.wait)}{told_by}{limit}")
