@@ -145,25 +145,17 @@ _Out = Annotated[
 ]
 
 
-@export_app.command
-async def chats(
-    out: _Out,
-    /,
-    *,
-    server: Server = Server(),  # noqa: B008 - frozen
-    sources: Sources = Sources(),
-    walking: Walking = Walking(),  # noqa: B008
-    writing: Writing = Writing(),
-    existing: Existing = Existing(),  # noqa: B008
-    showing: Showing = Showing(),
-) -> int:
-    """Write every chat to OUT, whole or not at all. A run that was broken off goes on where it was."""
-    return await _export("chats", out, server, sources, walking, writing, existing, showing)
-
-
 def _filters_of(name: str) -> Collection[str]:
     """Give the arguments of a list's iterator, its filters among them."""
     return signature(getattr(PeriskopeClient, f"iter_{name}")).parameters
+
+
+def _narrowing_of(name: str) -> type[Narrowing]:
+    """Give the options for the filters of a list."""
+    if name == "chats":
+        return Sources
+    filters = _filters_of(name)
+    return Narrowing if "chat_id" in filters else PhoneNarrowing if "phone" in filters else NoNarrowing
 
 
 def _command(name: str) -> Callable[..., Awaitable[int]]:
@@ -182,8 +174,7 @@ def _command(name: str) -> Callable[..., Awaitable[int]]:
     ) -> int:
         return await _export(name, out, server, narrowing, walking, writing, existing, showing)
 
-    filters = _filters_of(name)
-    narrowing = Narrowing if "chat_id" in filters else PhoneNarrowing if "phone" in filters else NoNarrowing
+    narrowing = _narrowing_of(name)
     command.__annotations__ = {**command.__annotations__, "narrowing": narrowing}
     # Where pydantic is loaded, cyclopts has it check the default too.
     command.__kwdefaults__ = {**(command.__kwdefaults__ or {}), "narrowing": narrowing()}
@@ -194,7 +185,7 @@ def _command(name: str) -> Callable[..., Awaitable[int]]:
 
 
 # Occurrences are a list of one scheduled message, and no list of the organisation.
-for _name in LISTS.keys() - {"chats", "occurrences"}:
+for _name in LISTS.keys() - {"occurrences"}:
     export_app.command(_command(_name), name=_name.replace("_", "-"))
 
 export_app.command(export_all, name="all")
