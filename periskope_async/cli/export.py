@@ -6,6 +6,7 @@ import os
 import sys
 from dataclasses import dataclass, fields, replace
 from inspect import signature
+from itertools import product
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import msgspec
@@ -28,7 +29,7 @@ from periskope_async.export import ExportPlan, run_plan
 from periskope_async.paging.cursor import Cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection
 
     from periskope_async.cli.console import Sign
     from periskope_async.export import ExportResult, IfExists
@@ -286,25 +287,21 @@ async def _phones(client: PeriskopeClient, sources: Narrowing) -> tuple[str, ...
     return tuple(phones)
 
 
-def _filters(sources: Narrowing) -> dict[str, dict[str, Any]]:
+def _filters(sources: Narrowing) -> dict[str, dict[str, str]]:
     """Name each walk, and give its own filters: every phone with every label and every type."""
-    filters: dict[str, dict[str, Any]] = {"": {}}
-    for option in ("phone", "label", "chat_type"):
-        values: Sequence[str] = tuple(dict.fromkeys(getattr(sources, option, ())))
-        if not values:
-            continue
-        # All phones may be one today and two tomorrow.
-        is_named = len(values) > 1 or (option == "phone" and sources.all_phones)
-        filters = {
-            " ".join(filter(None, (name, f"{option}={value}" if is_named else ""))): {**chosen, option: value}
-            for name, chosen in filters.items()
-            for value in values
-        }
-    return filters
+    asked: dict[str, tuple[str, ...]] = {
+        option: values
+        for option in ("phone", "label", "chat_type")
+        if (values := tuple(dict.fromkeys(getattr(sources, option, ()))))
+    }
+    # All phones may be one today and two tomorrow.
+    named = [option for option in asked if len(asked[option]) > 1 or (option == "phone" and sources.all_phones)]
+    chosen = [dict(zip(asked, values, strict=True)) for values in product(*asked.values())]
+    return {" ".join(f"{option}={own[option]}" for option in named): own for own in chosen}
 
 
 def _pager(
-    client: PeriskopeClient, name: str, sources: Narrowing, walking: Walking, chosen: dict[str, Any]
+    client: PeriskopeClient, name: str, sources: Narrowing, walking: Walking, chosen: dict[str, str]
 ) -> Pager[Any]:
     """Make the pager of a list."""
     begin: Callable[..., Pager[Any]] = getattr(client, f"iter_{name}")
