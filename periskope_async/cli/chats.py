@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +13,7 @@ from periskope_async.cli.options import (
     Connection,
     Exit,
     Selection,
+    Switch,
     Walking,
     open_client,
     walk,
@@ -44,8 +44,8 @@ async def chats(
     connection: Connection = Connection(),  # noqa: B008 - frozen
     selection: Selection = Selection(),  # noqa: B008
     walking: Walking = Walking(),  # noqa: B008
-    quiet: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    quiet: Switch = False,
+    json: Switch = False,
 ) -> int:
     """Show chats: the first 25, or as many as --max-items says.
 

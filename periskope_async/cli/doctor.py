@@ -5,14 +5,13 @@ from __future__ import annotations
 import platform
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from aiohttp import ClientRequest, hdrs
-from cyclopts import Parameter
 
 from periskope_async.cli.console import Sign, check_stdout, print_out, signed, write_out
-from periskope_async.cli.options import Connection, Exit, open_client
+from periskope_async.cli.options import Connection, Exit, Switch, open_client
 from periskope_async.cli.wording import amount, hint_of, in_options
 from periskope_async.errors import AuthenticationError, ConfigError, PeriskopeError, RateLimitError, TransportError
 from periskope_async.printable import one_line
@@ -47,7 +46,7 @@ class Findings:
 async def doctor(
     *,
     connection: Connection = Connection(),  # noqa: B008 - frozen
-    json: Annotated[bool, Parameter(negative=())] = False,
+    json: Switch = False,
 ) -> int:
     """Check key, connection, limit, clock and one page; costs two requests.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 from cyclopts import Parameter
 
 from periskope_async.cli.durations import read_duration
+from periskope_async.cli.options import Switch  # noqa: TC001 - read at run time
 from periskope_async.errors import ConfigError, ValidationError
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["Existing", "FileFormat", "hinting_at_phones", "read_patience", "shown_path"]
 
 FileFormat = Literal["jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "sqlite", "duckdb"]
-_Switch = Annotated[bool, Parameter(negative=())]
 
 
 @Parameter(name="*")
@@ -28,11 +28,11 @@ _Switch = Annotated[bool, Parameter(negative=())]
 class Existing:
     """What becomes of a file at OUT. It stays until the new one is whole."""
 
-    update: _Switch = False
+    update: Switch = False
     "Ask only for what is new, newest first until known ground, and write it over its older rows."
-    sweep: _Switch = False
+    sweep: Switch = False
     "Update by reading all rows, and mark those that are gone from the list (gone_at). --update adds nothing to it."
-    overwrite: _Switch = False
+    overwrite: Switch = False
     """Replace whatever file is there. Otherwise only an unchanged export of the same organisation, list, format and
     filters is replaced."""
 

@@ -17,7 +17,7 @@ from periskope_async.cli.console import check_stdout, say, write_out
 from periskope_async.cli.durations import say_duration
 from periskope_async.cli.existing import Existing, FileFormat, hinting_at_phones, read_patience
 from periskope_async.cli.export_all import export_all
-from periskope_async.cli.options import Exit, Server, Walking, open_client
+from periskope_async.cli.options import Exit, Server, Switch, Walking, open_client
 from periskope_async.cli.progress import ExportProgress
 from periskope_async.cli.summary import say_walk, summarise, telling_what_is_kept
 from periskope_async.cli.wording import amount, in_options, refused_filter, rows_of
@@ -41,7 +41,6 @@ __all__ = ["export_app"]
 export_app = App(name="export", help="Write whole listings to files that one can trust, also after a crash.")
 
 _Names = Annotated[tuple[str, ...], Parameter(consume_multiple=False, negative=())]
-_Switch = Annotated[bool, Parameter(negative=())]
 
 
 @Parameter(name="*")
@@ -51,7 +50,7 @@ class Narrowing:
 
     phone: _Names = ()
     "Only this phone's rows: a number with its country code, or a phone id; also PERISKOPE_PHONE."
-    all_phones: _Switch = False
+    all_phones: Switch = False
     "A walk for each phone that the organisation has linked."
     chat_id: str | None = None
     "Only this chat's rows."
@@ -77,7 +76,7 @@ class NoNarrowing(PhoneNarrowing):
     """The options of a list without filters."""
 
     phone: Annotated[_Names, Parameter(show=False)] = ()
-    all_phones: Annotated[_Switch, Parameter(show=False)] = False
+    all_phones: Annotated[Switch, Parameter(show=False)] = False
 
 
 @Parameter(name="*")
@@ -102,11 +101,11 @@ class Sources(Narrowing):
 class Showing:
     """What to tell about the export."""
 
-    dry_run: _Switch = False
+    dry_run: Switch = False
     "Ask for one page of each walk, and say how many requests and how long the export would take."
-    quiet: _Switch = False
+    quiet: Switch = False
     "No progress and no summary."
-    json: _Switch = False
+    json: Switch = False
     "Print the account of the export as JSON."
 
 
@@ -117,15 +116,15 @@ class Writing:
 
     format: FileFormat | None = None
     "The format, where the ending of OUT does not tell it."
-    merge: _Switch = False
+    merge: Switch = False
     "Write a row that several walks meet once, instead of once for each."
-    repair_text: _Switch = False
+    repair_text: Switch = False
     "Replace half an emoji by U+FFFD in JSON lines too."
     csv_escape: bool = True
     "Whether cells that a spreadsheet would run as formulas get a leading apostrophe."
     patience: str = "5m"
     "How long to wait for a server that is gone in mid-run, such as 1h."
-    restart: _Switch = False
+    restart: Switch = False
     "Throw away what an earlier run left, instead of going on with it."
 
 

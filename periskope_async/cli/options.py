@@ -35,6 +35,7 @@ __all__ = [
     "Seconds",
     "Selection",
     "Server",
+    "Switch",
     "Walking",
     "WholeServer",
     "open_client",
@@ -43,6 +44,8 @@ __all__ = [
 
 
 _SANDBOX_CHATS = 5_000
+Switch = Annotated[bool, Parameter(negative=())]
+"""An option without a ``--no-`` form."""
 ChatCount = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=1_000_000_000))]
 
 
@@ -83,7 +86,7 @@ class Server:
     "A file that holds the API key, instead of PERISKOPE_API_KEY."
     base_url: str | None = None
     "Another server; also PERISKOPE_BASE_URL."
-    sandbox: Annotated[bool, Parameter(negative=())] = False
+    sandbox: Switch = False
     "Use an embedded Periskope with made-up chats: no account needed."
     sandbox_chats: ChatCount | None = None
     "How many chats the sandbox holds; 5,000 by default."

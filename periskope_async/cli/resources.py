@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt
 
 from periskope_async.cli.chats import print_rows
 from periskope_async.cli.console import check_stdout, print_out, say
-from periskope_async.cli.options import Connection, Exit, WholeServer, open_client
+from periskope_async.cli.options import Connection, Exit, Switch, WholeServer, open_client
 from periskope_async.cli.tables import Column, print_json, print_table
 from periskope_async.cli.wording import amount, part_of
 from periskope_async.errors import ConfigError
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["acting", "contacts", "messages", "phones", "queue", "tickets"]
 
 _ROWS_SHOWN = 25
-
-Json = Annotated[bool, Parameter(negative=())]
 
 _MESSAGES = (
     Column("Time", "timestamp", "green"),
@@ -102,7 +99,7 @@ async def messages(
     since: str | None = None,
     until: str | None = None,
     max_items: NonNegativeInt | None = None,
-    json: Json = False,
+    json: Switch = False,
 ) -> int:
     """Show messages, newest first: the last 25, or as many as --max-items says.
 
@@ -130,7 +127,7 @@ async def contacts(
     *,
     server: WholeServer = WholeServer(),  # noqa: B008
     max_items: NonNegativeInt | None = None,
-    json: Json = False,
+    json: Switch = False,
 ) -> int:
     """Show contacts: the first 25, or as many as --max-items says.
 
@@ -152,7 +149,7 @@ async def tickets(
     *,
     server: WholeServer = WholeServer(),  # noqa: B008
     max_items: NonNegativeInt | None = None,
-    json: Json = False,
+    json: Switch = False,
 ) -> int:
     """Show tickets: the first 25, or as many as --max-items says.
 
@@ -170,7 +167,7 @@ async def tickets(
         return await _show_list(pager, _TICKETS, "tickets", json=json)
 
 
-async def phones(*, server: WholeServer = WholeServer(), json: Json = False) -> int:  # noqa: B008
+async def phones(*, server: WholeServer = WholeServer(), json: Switch = False) -> int:  # noqa: B008
     """Show the organisation's phones.
 
     Parameters
@@ -192,9 +189,9 @@ async def phones(*, server: WholeServer = WholeServer(), json: Json = False) -> 
 async def queue(
     *,
     connection: Connection = Connection(),  # noqa: B008
-    purge: Annotated[bool, Parameter(negative=())] = False,
-    yes: Annotated[bool, Parameter(negative=())] = False,
-    json: Json = False,
+    purge: Switch = False,
+    yes: Switch = False,
+    json: Switch = False,
 ) -> int:
     """Show the jobs of a phone's queue, or take them all out of it.
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from periskope_async.cli.console import check_stdout, print_out, say
-from periskope_async.cli.options import Connection, Exit, Seconds, open_client
-from periskope_async.cli.resources import Json, acting
+from periskope_async.cli.options import Connection, Exit, Seconds, Switch, open_client
+from periskope_async.cli.resources import acting
 from periskope_async.cli.tables import Column, print_json, print_table
 from periskope_async.errors import ConfigError
 from periskope_async.media import Media
@@ -36,7 +36,7 @@ async def send(
     reply_to: str | None = None,
     wait: Literal["sent", "accepted", "delivered", "read"] | None = None,
     timeout: Seconds = 60.0,  # noqa: ASYNC109 - an option's name
-    json: Json = False,
+    json: Switch = False,
 ) -> int:
     """Send a message. Its unique id is printed: `periskope status` follows it.
 
@@ -85,7 +85,7 @@ async def status(
     /,
     *,
     connection: Connection = Connection(),  # noqa: B008
-    json: Json = False,
+    json: Switch = False,
 ) -> int:
     """Show how far a message has come.
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import msgspec
-from cyclopts import Parameter
 
 from periskope_async.cli.console import check_stdout, say, write_out
 from periskope_async.cli.durations import say_duration
-from periskope_async.cli.options import Connection, Exit, Hours, Seconds, open_client
+from periskope_async.cli.options import Connection, Exit, Hours, Seconds, Switch, open_client
 from periskope_async.cli.progress import ExportProgress
 from periskope_async.cli.wording import amount
 from periskope_async.errors import ConfigError, PeriskopeError
@@ -42,13 +41,13 @@ async def sync(
     *,
     connection: Connection = Connection(),  # noqa: B008 - frozen
     lists: str = ",".join(LISTS),
-    full: Annotated[bool, Parameter(negative=())] = False,
-    watch: Annotated[bool, Parameter(negative=())] = False,
+    full: Switch = False,
+    watch: Switch = False,
     every: Seconds = 60.0,
     full_every: Hours = 24.0,
-    history: Annotated[bool, Parameter(negative=())] = False,
-    quiet: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    history: Switch = False,
+    quiet: Switch = False,
+    json: Switch = False,
 ) -> int:
     """Bring DATABASE up to date: the first time by all rows, then by what is new.
 

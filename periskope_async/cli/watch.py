@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from cyclopts import Parameter
 from rich.live import Live
 
 from periskope_async.cli.console import (
@@ -21,7 +20,7 @@ from periskope_async.cli.console import (
 )
 from periskope_async.cli.live import Board, event_json, event_line, gap_text, in_background
 from periskope_async.cli.names import ChatNames
-from periskope_async.cli.options import Connection, open_client
+from periskope_async.cli.options import Connection, Switch, open_client
 from periskope_async.errors import ConfigError
 from periskope_async.realtime import EVENT_NAMES, Gap
 
@@ -32,7 +31,7 @@ async def watch(
     *,
     connection: Connection = Connection(),  # noqa: B008 - frozen
     events: str = "chat.created,message.created",
-    json: Annotated[bool, Parameter(negative=())] = False,
+    json: Switch = False,
 ) -> None:
     """Show chats and messages as they come, until Ctrl-C. What a lost connection hid is read from the API's lists.
 
