@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
+from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
-from periskope_async.cli.console import check_stdout, output_console, print_out, say, write_out
+from periskope_async.cli.console import check_stdout, output_console, print_out, say
 from periskope_async.cli.options import (
     Connection,
     Exit,
-    Selection,
     Switch,
     Walking,
     open_client,
-    walk,
 )
+from periskope_async.cli.tables import print_rows
 from periskope_async.cli.wording import part_of
-from periskope_async.export.jsonl import json_lines, tagged
 from periskope_async.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from periskope_async.client import PeriskopeClient
     from periskope_async.models import Maybe
     from periskope_async.models.chat import Chat
     from periskope_async.paging.pager import Pager
-    from periskope_async.paging.report import WalkReport
 
 __all__ = ["chats"]
 
@@ -39,10 +39,31 @@ _LEAST_NAME = 12
 _LEAST_MESSAGE = 16
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which chats, and in what order."""
+
+    chat_type: Literal["user", "group", "business"] | None = None
+    "Only chats of this type."
+    label: str | None = None
+    "Only chats with this label, by its name or id."
+    chat_id: str | None = None
+    "Only this chat."
+    since: str | None = None
+    "Only from this time on: 2025-04-25 or 2025-04-25T00:00:00Z."
+    until: str | None = None
+    "Only up to this time; a bare date means its whole day."
+    sort_by: Literal["created_at", "latest_message_timestamp"] | None = None
+    "What to sort by; the server's default is created_at."
+    sort_order: Literal["asc", "desc"] | None = None
+    "Oldest or newest first; the server's default is desc."
+
+
 async def chats(
     *,
     connection: Connection = Connection(),  # noqa: B008 - frozen
-    selection: Selection = Selection(),  # noqa: B008
+    selection: Selection = Selection(),
     walking: Walking = Walking(),  # noqa: B008
     quiet: Switch = False,
     json: Switch = False,
@@ -59,10 +80,10 @@ async def chats(
     check_stdout()
     async with open_client(connection, is_quiet=quiet) as client:
         if json:
-            await print_rows(walk(client, selection, walking, max_items=walking.max_items))
+            await print_rows(_walk(client, selection, walking, max_items=walking.max_items))
             return Exit.OK
         wanted = _ROWS_SHOWN if walking.max_items is None else walking.max_items
-        pager = walk(client, selection, walking, max_items=wanted)
+        pager = _walk(client, selection, walking, max_items=wanted)
         rows = await pager.collect()
         total = pager.report.count_at_start
     if rows:
@@ -72,12 +93,21 @@ async def chats(
     return Exit.OK
 
 
-async def print_rows(pager: Pager[Any], *, source: str = "") -> WalkReport:
-    """Print each row's original JSON on stdout, one a line; the name of one source among several goes before it."""
-    async with pager.raw() as raw:
-        async for page in raw.pages():
-            write_out(json_lines(tagged(page.items, {"_source": source}) if source else page.items))
-    return raw.report
+def _walk(client: PeriskopeClient, selection: Selection, walking: Walking, *, max_items: int | None) -> Pager[Chat]:
+    """Turn options into a pager. Raises ConfigError."""
+    return client.iter_chats(
+        chat_type=selection.chat_type,
+        label=selection.label,
+        chat_id=selection.chat_id,
+        start_time=selection.since,
+        end_time=selection.until,
+        sort_by=selection.sort_by,
+        sort_order=selection.sort_order,
+        page_size=walking.page_size,
+        max_items=max_items,
+        prefetch=walking.prefetch,
+        consistency=walking.consistency,
+    )
 
 
 def _table(rows: Sequence[Chat], total: int | None, *, width: int) -> Table:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import msgspec
 from cyclopts import App, Parameter
 
-from periskope_async.cli.chats import print_rows
 from periskope_async.cli.console import check_stdout, say, write_out
 from periskope_async.cli.durations import say_duration
 from periskope_async.cli.existing import Existing, FileFormat, hinting_at_phones, read_patience
@@ -20,6 +19,7 @@ from periskope_async.cli.export_all import export_all
 from periskope_async.cli.options import Exit, Server, Switch, Walking, open_client
 from periskope_async.cli.progress import ExportProgress
 from periskope_async.cli.summary import say_walk, summarise, telling_what_is_kept
+from periskope_async.cli.tables import print_rows
 from periskope_async.cli.wording import amount, in_options, refused_filter, rows_of
 from periskope_async.client import PeriskopeClient
 from periskope_async.client.lists import LISTS

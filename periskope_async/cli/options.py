@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
     from periskope_async.events import Hook
-    from periskope_async.models.chat import Chat
-    from periskope_async.paging.pager import Pager
 
 __all__ = [
     "ChatCount",
@@ -33,13 +31,12 @@ __all__ = [
     "Exit",
     "Hours",
     "Seconds",
-    "Selection",
     "Server",
     "Switch",
     "Walking",
     "WholeServer",
+    "acting",
     "open_client",
-    "walk",
 ]
 
 
@@ -116,27 +113,6 @@ class WholeServer(Server):
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Selection:
-    """Which chats, and in what order."""
-
-    chat_type: Literal["user", "group", "business"] | None = None
-    "Only chats of this type."
-    label: str | None = None
-    "Only chats with this label, by its name or id."
-    chat_id: str | None = None
-    "Only this chat."
-    since: str | None = None
-    "Only from this time on: 2025-04-25 or 2025-04-25T00:00:00Z."
-    until: str | None = None
-    "Only up to this time; a bare date means its whole day."
-    sort_by: Literal["created_at", "latest_message_timestamp"] | None = None
-    "What to sort by; the server's default is created_at."
-    sort_order: Literal["asc", "desc"] | None = None
-    "Oldest or newest first; the server's default is desc."
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
 class Walking:
     """How to read the list."""
 
@@ -148,23 +124,6 @@ class Walking:
     "Pages to read at once; by default as many as limit and latency call for."
     consistency: Literal["exact", "dedupe", "none"] = "exact"
     "How hard to look for rows that moved while the list was read."
-
-
-def walk(client: PeriskopeClient, selection: Selection, walking: Walking, *, max_items: int | None) -> Pager[Chat]:
-    """Turn options into a pager. Raises ConfigError."""
-    return client.iter_chats(
-        chat_type=selection.chat_type,
-        label=selection.label,
-        chat_id=selection.chat_id,
-        start_time=selection.since,
-        end_time=selection.until,
-        sort_by=selection.sort_by,
-        sort_order=selection.sort_order,
-        page_size=walking.page_size,
-        max_items=max_items,
-        prefetch=walking.prefetch,
-        consistency=walking.consistency,
-    )
 
 
 @asynccontextmanager
@@ -201,6 +160,22 @@ async def open_client(
         )
     async with PeriskopeClient(key, phone=phone, base_url=server.base_url, hooks=hooks) as client:
         yield client
+
+
+async def acting(client: PeriskopeClient, connection: Connection) -> PeriskopeClient:
+    """Give a client for one phone: the named one, the only one, or the sandbox's first.
+
+    Raises ConfigError if none or several are left.
+    """
+    if client.phone is not None:
+        return client
+    found = await client.list_phones()
+    if len(found) == 1 or (found and connection.sandbox):
+        return client.with_phone(found[0].phone_id)
+    names = ", ".join(phone.org_phone or phone.phone_id for phone in found[:5]) or "none"
+    raise ConfigError(
+        f"this acts for one phone; give --phone or set PERISKOPE_PHONE (there are: {names})", parameter="phone"
+    )
 
 
 def _check(server: Server) -> None:

@@ -6,20 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from cyclopts.types import NonNegativeInt
 
-from periskope_async.cli.chats import print_rows
 from periskope_async.cli.console import check_stdout, print_out, say
-from periskope_async.cli.options import Connection, Exit, Switch, WholeServer, open_client
-from periskope_async.cli.tables import Column, print_json, print_table
+from periskope_async.cli.options import Connection, Exit, Switch, WholeServer, acting, open_client
+from periskope_async.cli.tables import Column, print_json, print_rows, print_table
 from periskope_async.cli.wording import amount, part_of
-from periskope_async.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from periskope_async.client import PeriskopeClient
     from periskope_async.paging.pager import Pager
 
-__all__ = ["acting", "contacts", "messages", "phones", "queue", "tickets"]
+__all__ = ["contacts", "messages", "phones", "queue", "tickets"]
 
 _ROWS_SHOWN = 25
 
@@ -58,22 +55,6 @@ _JOBS = (
     Column("Queued", "timeline.queued_at", "green"),
     Column("Id", "queue_id", "dim", is_whole=True),
 )
-
-
-async def acting(client: PeriskopeClient, connection: Connection) -> PeriskopeClient:
-    """Give a client for one phone: the named one, the only one, or the sandbox's first.
-
-    Raises ConfigError if none or several are left.
-    """
-    if client.phone is not None:
-        return client
-    found = await client.list_phones()
-    if len(found) == 1 or (found and connection.sandbox):
-        return client.with_phone(found[0].phone_id)
-    names = ", ".join(phone.org_phone or phone.phone_id for phone in found[:5]) or "none"
-    raise ConfigError(
-        f"this acts for one phone; give --phone or set PERISKOPE_PHONE (there are: {names})", parameter="phone"
-    )
 
 
 async def _show_list(pager: Pager[Any], columns: Sequence[Column], name: str, *, json: bool) -> int:

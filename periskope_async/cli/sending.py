@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from periskope_async.cli.console import check_stdout, print_out, say
-from periskope_async.cli.options import Connection, Exit, Seconds, Switch, open_client
-from periskope_async.cli.resources import acting
+from periskope_async.cli.options import Connection, Exit, Seconds, Switch, acting, open_client
 from periskope_async.cli.tables import Column, print_json, print_table
 from periskope_async.errors import ConfigError
 from periskope_async.media import Media

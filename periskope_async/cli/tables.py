@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from periskope_async.cli.console import output_console, print_out, write_out
+from periskope_async.export.jsonl import json_lines, tagged
 from periskope_async.models.unset import UNSET
 from periskope_async.printable import one_line
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from periskope_async.models.part import Part
+    from periskope_async.paging.pager import Pager
+    from periskope_async.paging.report import WalkReport
 
-__all__ = ["Column", "print_json", "print_table"]
+__all__ = ["Column", "print_json", "print_rows", "print_table"]
 
 _LONGEST_CELL = 200
 _LEAST_WIDTH = 16
@@ -41,6 +44,14 @@ class Column(NamedTuple):
 def print_json(rows: Sequence[Part]) -> None:
     """Print objects as JSON, one a line."""
     write_out(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+
+
+async def print_rows(pager: Pager[Any], *, source: str = "") -> WalkReport:
+    """Print each row's original JSON on stdout, one a line; the name of one source among several goes before it."""
+    async with pager.raw() as raw:
+        async for page in raw.pages():
+            write_out(json_lines(tagged(page.items, {"_source": source}) if source else page.items))
+    return raw.report
 
 
 def print_table(rows: Sequence[Part], columns: Sequence[Column], caption: str) -> None:
