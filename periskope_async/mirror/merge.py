@@ -14,7 +14,7 @@ from msgspec import Raw, Struct, json
 from periskope_async.decoding.body import mend_escapes
 from periskope_async.decoding.envelope import UNREAD
 
-__all__ = ["FieldChange", "Outcome", "Source", "Stored", "changed_fields", "judge", "misses_needed"]
+__all__ = ["FieldChange", "Outcome", "Source", "Stored", "changed_fields", "judge"]
 
 Source: TypeAlias = Literal["walk", "event"]
 
@@ -79,14 +79,6 @@ def judge(stored: Stored | None, raw: str, version: int | None, *, source: Sourc
         return Outcome.UNCHANGED
     is_newer = order > 0 or as_of > stored.said_at or (source == "walk" and as_of == stored.said_at)
     return Outcome.UPDATED if is_newer else Outcome.OUTDATED
-
-
-def misses_needed(*, is_proven: bool) -> int:
-    """Give how many full sweeps in a row have to miss a row until it is gone.
-
-    One is enough if the last sweep is proven to have met all rows. A row may have moved past the reader otherwise.
-    """
-    return 1 if is_proven else 2
 
 
 def changed_fields(old: str, new: str) -> list[FieldChange]:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import MirrorError
 from periskope_async.mirror.lists import micros, to_text
-from periskope_async.mirror.merge import Outcome, Stored, changed_fields, judge, misses_needed
+from periskope_async.mirror.merge import Outcome, Stored, changed_fields, judge
 from periskope_async.mirror.table import Column, Table
 
 if TYPE_CHECKING:
@@ -238,7 +238,8 @@ class Store:
             gone = 0
             if complete is not False:
                 execute(f"UPDATE {name} SET mirror_misses = mirror_misses + 1 WHERE deleted_at IS NULL AND NOT {met}")
-                gone = self._mark_missed(mirrored, misses_needed(is_proven=complete is True), now)
+                # A row may have moved past the reader of an unproven sweep: it takes two of them in a row.
+                gone = self._mark_missed(mirrored, 1 if complete else 2, now)
             execute("DELETE FROM mirror_met WHERE list = ?", (name,))
             self._save(name, state)
         return gone

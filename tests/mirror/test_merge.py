@@ -12,7 +12,6 @@ from periskope_async.mirror.merge import (
     Stored,
     changed_fields,
     judge,
-    misses_needed,
 )
 
 INSERTED, UPDATED, RESTORED = Outcome.INSERTED, Outcome.UPDATED, Outcome.RESTORED
@@ -56,11 +55,6 @@ def test_a_row_meets_a_deleted_one(version: int | None, as_of: int, by_event: Ou
     stored = Stored("a", 2, 50, 100)
     assert judge(stored, "a", version, source="event", as_of=as_of) is by_event
     assert judge(stored, "a", version, source="walk", as_of=as_of) is by_walk
-
-
-def test_misses_without_proof_are_counted_twice() -> None:
-    assert misses_needed(is_proven=True) == 1
-    assert misses_needed(is_proven=False) == 2
 
 
 def test_changed_fields() -> None:
