@@ -108,9 +108,11 @@ class Reader(Generic[T]):
     def page(self, body: Body, meta: ResponseMeta, want: Want = "typed") -> Steps[ReadPage[Any]]:
         """Read ``{from, to, count, key: [row, ...]}``, or one bare row as a page of one."""
         body = bytes(body)
-        for kind in () if want != "raw" and is_dense(body) else _KINDS[want]:
-            if (page := (yield from self._fast(body, meta, kind(self)))) is not None:
-                return page
+        # A dense page is read row by row: decoded in one go, it may take many times its memory. Raw rows stay text.
+        if want == "raw" or not is_dense(body):
+            for kind in _KINDS[want]:
+                if (page := (yield from self._fast(body, meta, kind(self)))) is not None:
+                    return page
         if want == "raw":
             # Escapes are mended in place: the sent bytes and the mended ones have the same offsets.
             sent = bytes(without_mark(body))
