@@ -221,14 +221,15 @@ class Mirror:
 
     async def _follow(self, events: AsyncIterable[Any], on_error: Callable[[PeriskopeError], object]) -> None:
         async for event in events:
-            is_row = bool(getattr(event, "raw", None))
-            try:
-                if is_row:
+            if getattr(event, "raw", None):
+                try:
                     await self._apply_patiently(event, on_error)
-            except (DecodeError, *_PASSING):
-                is_row = False
-            if not is_row:
-                self._is_sync_wanted.set()
+                except (DecodeError, *_PASSING):
+                    pass
+                else:
+                    continue
+            # It brings no row, or one that cannot be stored: a sync finds out what has changed.
+            self._is_sync_wanted.set()
 
     async def _apply_patiently(self, event: Any, on_error: Callable[[PeriskopeError], object]) -> None:
         """Apply an event, again and again while the database is busy: a sync may find no trace of it."""
