@@ -97,8 +97,6 @@ class Call(Struct, kw_only=True):
     waited: float = 0.0
     waited_for_limit: float = 0.0
     """The part of it in line for the limit; the rest is back-off."""
-    has_books: bool = False
-    """Whether the limiter learns of the latest answer."""
     seconds: float = 0.0
     """How long it has taken by now; the time between an answer and the reading of it is not in it."""
     last_meta: ResponseMeta | None = None
@@ -130,10 +128,10 @@ class Call(Struct, kw_only=True):
         """
         if self._may_have_done(failure):
             raise self.outcome_unknown(failure) from failure
-        self.permit = None
+        permit, self.permit = self.permit, None
         if self.closing.is_set():
             raise ClosedError(f"the client was closed during {self.request.name}") from failure
-        if self.has_books and isinstance(failure, RateLimitError):
+        if isinstance(failure, RateLimitError) and permit is not None and permit.has_books:
             # The limiter holds back the next try. A wait here would be the second one.
             wait, when = self._wait_after_refusal(failure), "as the limit allows"
         else:
@@ -219,7 +217,6 @@ class Call(Struct, kw_only=True):
         permit = self.permit = await self.wait_for_limit()
         self._book_wait(permit.seconds_waited)
         self.waited_for_limit += permit.seconds_waited
-        self.has_books = permit.has_books
         self.requests += 1
         if self.account is not None:
             self.account.requests += 1
