@@ -114,10 +114,9 @@ class Gate:
             entry = await self._wait_in_queue(loop, now, is_retry=is_retry, is_bulk=is_bulk, hooks=hooks)
         permit = Permit(self, entry)
         try:
-            if self._shaper.burst is not None:
-                await self._shaper.wait(
-                    self._budget.limit, self._budget.window, tell=lambda wait: self._tell(wait, "shape", hooks)
-                )
+            await self._shaper.wait(
+                self._budget.limit, self._budget.window, tell=lambda wait: self._tell(wait, "shape", hooks)
+            )
         except BaseException:
             permit.unused()
             raise

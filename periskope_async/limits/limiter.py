@@ -24,8 +24,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from periskope_async.errors import ConfigError
-
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
@@ -33,9 +31,7 @@ if TYPE_CHECKING:
     from periskope_async.limits.permit import Permit
     from periskope_async.limits.snapshot import RateLimitSnapshot
 
-__all__ = ["Limiter", "checked_limiter"]
-
-_MEMBERS = ("acquire", "requests_per_second", "requests_at_once", "snapshot", "close")
+__all__ = ["Limiter"]
 
 
 class Limiter(Protocol):
@@ -75,15 +71,3 @@ class Limiter(Protocol):
         It gives an awaitable if it cannot close everything at once.
         """
         ...
-
-
-def checked_limiter(limiter: Limiter | None) -> Limiter | None:
-    """Refuse an object unfit to be a limiter, when the client is made. Raises ConfigError."""
-    if limiter is None:
-        return None
-    advice = "make a RateLimiter(…), or leave it out"
-    if isinstance(limiter, type):
-        raise ConfigError(f"limiter is the class {limiter.__name__}; {advice}", parameter="limiter")
-    if missing := [name for name in _MEMBERS if not hasattr(limiter, name)]:
-        raise ConfigError(f"limiter is {limiter!r}, without {', '.join(missing)}; {advice}", parameter="limiter")
-    return limiter
