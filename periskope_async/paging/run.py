@@ -20,7 +20,7 @@ from periskope_async.errors import (
     WrongLoopError,
 )
 from periskope_async.events import PageRead, announce
-from periskope_async.paging.pace import Pace
+from periskope_async.paging.depth import Depth
 from periskope_async.turns import give_way
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class WalkRun(Generic[T]):
         self._are_rows_late = are_rows_late
         self._tasks: dict[Ask, asyncio.Task[UnreadPage[T]]] = {}
         """The tasks of the pages in flight, oldest first."""
-        self._pace = Pace()
+        self._depth = Depth()
         self._began: float | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
@@ -77,7 +77,7 @@ class WalkRun(Generic[T]):
         elif self._loop is not loop:
             raise WrongLoopError("this walk was begun in another event loop; keep pager.token, and resume from it here")
         here = [self._tasks[ask].done() for ask in self.walk.out]
-        self._pace.came_back(loop.time(), are_all_here=bool(here) and all(here))
+        self._depth.came_back(loop.time(), are_all_here=bool(here) and all(here))
         while not self.walk.is_over:
             self._fill()
             ask = self.walk.out[0]
@@ -98,12 +98,12 @@ class WalkRun(Generic[T]):
                 await self._drop()
                 raise
             page = self._place(ask, fetched, loop.time())
-            self._pace.was_read(loop.time() - began)
+            self._depth.was_read(loop.time() - began)
             if page is not None:
-                if self._depth() > 1:
+                if self._pages_wanted() > 1:
                     # The next pages are in flight while the caller works on this one.
                     self._fill()
-                self._pace.went_out(loop.time())
+                self._depth.went_out(loop.time())
                 return page
         await self._drop()
         return None
@@ -116,7 +116,7 @@ class WalkRun(Generic[T]):
             loop, began, before = task.get_loop(), task.get_loop().time(), time.thread_time()
             # A cancel of the caller does not reach the task here. Awaiting the task itself would pass it on.
             await asyncio.wait((task,))
-            self._pace.was_waited_for(loop.time() - began, busy=time.thread_time() - before)
+            self._depth.was_waited_for(loop.time() - began, busy=time.thread_time() - before)
         self._check_open()
         return task.result()
 
@@ -143,8 +143,8 @@ class WalkRun(Generic[T]):
 
     def _fill(self) -> None:
         """Add the pages worth having in flight, and start a task for each page without one."""
-        walk, depth = self.walk, self._depth()
-        while walk.next_ask(depth) is not None:
+        walk, wanted = self.walk, self._pages_wanted()
+        while walk.next_ask(wanted) is not None:
             pass
         for ask in walk.out:
             if ask not in self._tasks:
@@ -156,11 +156,11 @@ class WalkRun(Generic[T]):
                 task.add_done_callback(lambda task: task.cancelled() or task.exception())
                 self._tasks[ask] = task
 
-    def _depth(self) -> int:
+    def _pages_wanted(self) -> int:
         if self._prefetch is not None:
             return self._prefetch
         rate, burst = self._source.requests_per_second(), self._source.requests_at_once()
-        return self._pace.depth(requests_per_second=rate, requests_at_once=burst)
+        return self._depth.pages(requests_per_second=rate, requests_at_once=burst)
 
     def _place(self, ask: Ask, fetched: Page[T], now: float) -> Page[T] | None:
         """Let the walk place a page. Nothing is awaited here: placed rows must reach the caller."""
@@ -203,7 +203,7 @@ class WalkRun(Generic[T]):
         report.bytes_saved += meta.bytes_saved
         report.not_modified += meta.bytes_saved > 0
         report.seconds = now - (now if self._began is None else self._began)
-        self._pace.was_answered(meta.seconds, size=meta.body_bytes + meta.bytes_saved)
+        self._depth.was_answered(meta.seconds, size=meta.body_bytes + meta.bytes_saved)
 
     async def _drop(self) -> None:
         """Cancel the pages in flight, and wait until their connections are free, and those given up earlier."""

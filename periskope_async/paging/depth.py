@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
-__all__ = ["Pace"]
+__all__ = ["Depth"]
 
 # Waiting pages must stay far below the machine's memory.
 _MOST_BYTES_AHEAD = 64 * 1024 * 1024
@@ -17,8 +17,8 @@ _LATENCIES = 16
 _WEIGHT_OF_OLD = 0.7
 
 
-class Pace:
-    """How fast pages come, and how fast the caller takes them.
+class Depth:
+    """Works out the depth from how fast pages come, and how fast the caller takes them.
 
     The depth is the number of requests allowed during one answer (Little's law), and one spare. The limit's burst is
     its min: requests come in bursts, and a slow answer holds up the pages behind it. The caller's speed sets its max:
@@ -71,7 +71,7 @@ class Pace:
         before = work if self._work is None else self._work
         self._work = _WEIGHT_OF_OLD * before + (1 - _WEIGHT_OF_OLD) * work
 
-    def depth(self, *, requests_per_second: float, requests_at_once: int) -> int:
+    def pages(self, *, requests_per_second: float, requests_at_once: int) -> int:
         """How many pages to have in flight, min 1."""
         # Pages are placed in order, so a slow answer holds up those behind it. The slowest of all may be odd.
         slow = sorted(self._latencies)[-2:]
