@@ -76,8 +76,8 @@ class JitterEstimate:
         """Give the margin for use when care costs nothing."""
         return max(min(_QUICK_SHARE * window, _MOST_FLOOR_SECONDS), self._variation) * self._factor
 
-    def observe_answer(self, seconds: float, window: float, *, burst: int = 5) -> None:
-        """Take the seconds from sending to an answer's headers."""
+    def observe_answer(self, seconds: float, window: float, *, burst: int) -> None:
+        """Take the seconds from sending to an answer's headers; ``burst`` is how many requests may go at once."""
         if self._answers % _ANSWERS_REMEMBERED == 0:
             self._least_before, self._least = self._least, math.inf
             self._given *= _FADING

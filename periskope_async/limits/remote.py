@@ -236,7 +236,7 @@ class RemoteBudget:
         else:
             sent_at = token.sent_at
             self._end(token, max(sent_at, now - self._jitter.head_start))
-            self._jitter.observe_answer(now - sent_at, self.window)
+            self._jitter.observe_answer(now - sent_at, self.window, burst=self.limit)
         # A gateway in front of the server tells of its own limit where the server fails. A second limit may refuse that
         # the passing answers do not tell.
         is_spent = is_refusal and headers.is_spent

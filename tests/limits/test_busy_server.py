@@ -60,10 +60,10 @@ def test_who_waits_at_the_server_is_not_taken_for_counted(kind: type[BusyServer]
 def test_a_quick_answer_shows_that_slow_ones_waited() -> None:
     jitter = JitterEstimate()
     for _ in range(40):
-        jitter.observe_answer(0.030, 1.0)
+        jitter.observe_answer(0.030, 1.0, burst=5)
     assert jitter.head_start == jitter.overstated_by(0.0) > 0.02
     assert jitter.overstated_by(0.030) == 0
     assert jitter.overstated_by(0.020) > 0
     for _ in range(4_000):
-        jitter.observe_answer(0.003, 1.0)
+        jitter.observe_answer(0.003, 1.0, burst=5)
     assert jitter.overstated_by(0.0) < 0.001
