@@ -18,8 +18,8 @@ from msgspec import Struct
 from periskope_async.errors import ConfigError
 
 if TYPE_CHECKING:
-    from periskope_async.config import Secret
     from periskope_async.meta import ResponseMeta
+    from periskope_async.secret import Secret
 
 __all__ = ["CacheSlot", "PageCache", "StoredPage", "checked_cache"]
 

@@ -30,14 +30,14 @@ class Budget(Protocol):
 
     @property
     def is_window_sure(self) -> bool:
-        """Whether the window's length was proven."""
+        """Whether answers have shown the window's length, or the caller has told it."""
         ...
 
     @property
     def is_known(self) -> bool:
         """Whether the first answer has come, or the caller told the limit. The first answer need not tell it.
 
-        A budget for several processes asks for more: an answer that told it.
+        A budget for several processes asks for more: an answer that told it, or the caller's word.
         """
         ...
 

@@ -90,7 +90,7 @@ class Ledger:
 
     @property
     def is_window_sure(self) -> bool:
-        """Whether the window's length was proven."""
+        """Whether answers have shown the window's length, or the caller has told it."""
         return self._window.is_proven
 
     @property

@@ -130,7 +130,7 @@ class RemoteBudget:
 
     @property
     def is_window_sure(self) -> bool:
-        """Whether the window's length was told by answers."""
+        """Whether the limit is known: its window is not proven apart."""
         return self.is_known
 
     @property

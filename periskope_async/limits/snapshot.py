@@ -29,9 +29,9 @@ class RateLimitSnapshot(Struct, frozen=True, kw_only=True):
     """Summed over all requests."""
     is_known: bool = True
     """Whether the first answer has come, or ``assume=`` told the limit. The first answer need not tell it. Under a
-    SharedLimiter: whether an answer told it."""
+    SharedLimiter: whether an answer to any of its processes told it, or ``assume=``."""
     is_window_sure: bool = True
-    """Whether the window's length was proven: a request sent right behind its end found a new one."""
+    """Whether answers have shown the window's length, or ``assume=`` told it. Under a SharedLimiter: ``is_known``."""
     margin: float = 0.0
     """Jitter in seconds: one request may take so much longer to the server than another. It lengthens each window."""
     foreign: int = 0

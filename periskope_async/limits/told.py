@@ -26,7 +26,7 @@ class Told:
         self.opened: Token | None = None
         """Our request that opened the newest window; None if somebody else opened it."""
         self.ends_by = math.inf
-        """The end of the newest window, by its reset."""
+        """The end of the newest window, by its reset or by Retry-After."""
         self.at = -math.inf
         """The moment of the latest answer."""
         self.remaining = 0
