@@ -77,7 +77,9 @@ class _Word(Struct):
     """The last word of Redis."""
 
     why: str
-    """Our knowledge of the limit, for the next question: asks, assumes, knows, or rejoins."""
+    """Our knowledge of the limit, for the next question: asks, assumes, or knows.
+
+    After requests sent without Redis: returns (without that knowledge), or rejoins (with it)."""
     processes: int = 1
     foreign: int = 0
     closed_until: float = -math.inf
@@ -296,9 +298,12 @@ class RemoteBudget:
         window = round(self.window * 1e6)
         return [self.next_number, wanted, 1 - reserve, self.limit, window, self._told.why, self._told.version]
 
-    def rejoin(self) -> None:
-        """Tell Redis with the next question of requests sent without it."""
-        self._told.why = "rejoins" if self.is_known else "asks"
+    def rejoin(self, rate: RateLimit) -> None:
+        """Tell Redis with the next question of requests sent without it, by ``rate``."""
+        if not self.is_known:
+            # Redis may know none. Then the window to let pass is this one.
+            self.rate = rate
+        self._told.why = "rejoins" if self.is_known else "returns"
 
     def take_reply(self, reply: Sequence[int], *, asked_at: float, told_at: float) -> float:
         """Take the reserving script's reply. Give the seconds to wait before asking for more."""
@@ -332,7 +337,7 @@ class RemoteBudget:
             self._close_until(self.clock.ours(closed_until))
         if is_stepped:
             self.drop_tickets(len(self._tickets))
-            self.rejoin()
+            self.rejoin(self.rate)
         return is_stepped
 
     def tell(self, process: str, now: float, *, is_last: bool = False) -> list[str | int]:

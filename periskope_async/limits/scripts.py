@@ -102,13 +102,13 @@ local version_seen, version = tonumber(ARGV[8]), field('version') or 0
 
 local limit, window, pace = field('limit'), field('window') or believed_window, field('pace')
 local again = math.floor(math.min(math.max(window / 8, 10000), 250000))
-if why == 'rejoins' or version_seen > version or is_forgotten then
+if why == 'rejoins' or why == 'returns' or version_seen > version or is_forgotten then
   -- What was spent without Redis, or was forgotten by it, is back when a window has passed.
   close_for(window)
 end
 version = math.max(version, version_seen) + 1
 redis.call('HSET', budget, 'version', version)
-if not limit and why ~= 'asks' then
+if not limit and why ~= 'asks' and why ~= 'returns' then
   limit = believed_limit
   redis.call('HSET', budget, 'limit', limit, 'window', window)
 end

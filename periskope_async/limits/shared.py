@@ -15,6 +15,7 @@ from periskope_async.limits.foreign import checked_reserve
 from periskope_async.limits.gate import Gate
 from periskope_async.limits.ledger import Ledger
 from periskope_async.limits.link import RedisLink, RedisLost
+from periskope_async.limits.rate import RateLimit
 from periskope_async.limits.remote import RemoteBudget
 from periskope_async.printable import one_line
 from periskope_async.secret import Secret
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from periskope_async.limits.gate import Entry
     from periskope_async.limits.headers import LimitHeaders
     from periskope_async.limits.queue import Waiter
-    from periskope_async.limits.rate import RateLimit
 
 __all__ = ["SharedLimiter"]
 
@@ -244,7 +244,7 @@ class SharedLimiter(Gate):
                 return
             wait = min(2 * wait, _LAST_REJOIN_SECONDS)
             if has_sent := _may_have_sent(alone):
-                self._remote.rejoin()
+                self._remote.rejoin(RateLimit(alone.limit, alone.window))
             try:
                 await self._make_trip(0)
             except RedisLost:

@@ -23,11 +23,11 @@ LIMIT = 20
 class Outage:
     """Limiters on one server, with work without end, and a Redis that is away for some time."""
 
-    def __init__(self, redis: Any) -> None:
+    def __init__(self, redis: Any, *, window: float = 1.0) -> None:
         self.redis = redis
         self.away = (math.inf, math.inf)
         """From when until when Redis is away. Each limiter loses it a little later than the one before."""
-        self.server = FixedWindow(LIMIT, 1.0)
+        self.server = FixedWindow(LIMIT, window)
         self.passed: list[float] = []
         self.refused: list[float] = []
 
@@ -97,6 +97,28 @@ def test_hardly_anybody_is_refused_while_redis_goes_and_comes(store: Store, seco
         assert len(in_outage) >= 0.7 * LIMIT * (seconds - 2)
         # Nearly all of it again when everybody is back.
         assert len([moment for moment in run.passed if moment > ends + 12]) >= 0.7 * LIMIT * 8
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(work())
+
+
+@pytest.mark.parametrize("window", [1.0, 5.0])
+def test_a_process_that_starts_before_redis_soon_has_the_whole_limit(store: Store, window: float) -> None:
+    """What it has sent alone is nobody else's use."""
+
+    async def work() -> None:
+        run = Outage(store.admin(), window=window)
+        limiter = run.limiter(0.0)
+        began = asyncio.get_running_loop().time()
+        run.away = began, began + 2.3
+        tasks = [asyncio.ensure_future(run.work(limiter)) for _ in range(2 * LIMIT)]
+        await asyncio.sleep(40.0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await limiter.close()
+        assert not run.refused
+        assert len([moment for moment in run.passed if moment > began + 10]) >= 0.9 * LIMIT * 30 / window
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(work())
