@@ -6,12 +6,13 @@ by all workers, a lock keeps a second run out, and a complete part is not read a
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import logging
 import os
 import re
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -26,6 +27,7 @@ from periskope_async.export.spool import log_path
 from periskope_async.export.threads import in_thread
 
 try:
+    from coredis.exceptions import ConnectionError as RedisConnectionError
     from streaq import StreaqRetry, TaskStatus, Worker
 except ImportError as error:
     raise ConfigError(
@@ -33,7 +35,7 @@ except ImportError as error:
     ) from error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 
     from streaq.task import Task
 
@@ -48,6 +50,7 @@ _NAME = re.compile(r"[A-Za-z0-9_+@-][A-Za-z0-9._+@-]*")
 _RESULTS_KEPT = timedelta(days=7)
 _SECONDS_UNTIL_FREE = 2
 _SECONDS_UNTIL_TAKEN = 10
+_SECONDS_BETWEEN_LOOKS = 10
 _HASH_CHARACTERS = 32
 
 
@@ -105,16 +108,15 @@ class ExportWorkers:
     async def export(self) -> PartsManifest:
         """Hand out all jobs, and wait for their end. The same call again goes on, also after this process has died.
 
+        Jobs that Redis has lost are handed out again, with a WARNING.
+
         Raises ExportError if jobs failed, with the error of each.
         """
         async with self._make_client(limiter=None) as client:
             paths = self._paths(client)
         await in_thread(parts_path, self._folder)
-        async with self.worker:
-            tasks = [self._job.enqueue(*job) for job in paths]
-            await self.worker.enqueue_many(tasks)
-            await self._warn_if_none_is_taken(tasks)
-            said = [(await task.result()).result for task in tasks]
+        while (said := await self._hand_out(paths)) is None:
+            logger.warning("Redis has lost the jobs of %r; they are handed out again", str(self._folder))
         if failures := [f"{path}: {why}" for path, why in zip(paths.values(), said, strict=True) if why]:
             raise ExportError(f"{len(failures)} of {len(paths)} jobs failed; the same call goes on: {failures}")
         if (manifest := await in_thread(sum_up, self._folder, list(paths.values()))) is None:
@@ -122,6 +124,19 @@ class ExportWorkers:
                 f"parts are gone from {str(self._folder)!r}; see that it is one disk for all workers, then call again"
             )
         return manifest
+
+    async def _hand_out(self, jobs: Iterable[tuple[str, str]]) -> list[str] | None:
+        """Hand out jobs, and wait for what each says of its failure. Give None if Redis has lost one."""
+        said: list[str] = []
+        async with self.worker:
+            tasks = [self._job.enqueue(*job) for job in jobs]
+            await self.worker.enqueue_many(tasks)
+            await self._warn_if_none_is_taken(tasks)
+            for task in tasks:
+                if (why := await _outcome(task)) is None:
+                    return None
+                said.append(why)
+        return said
 
     async def _warn_if_none_is_taken(self, tasks: Sequence[Task[..., str]]) -> None:
         """Say what to start if no job of this queue is begun: without workers they wait without end."""
@@ -166,6 +181,18 @@ class ExportWorkers:
                     raise ConfigError(f"{names} are to name a file; give letters, digits and . _ + @ -")
                 paths[name, source] = self._folder.joinpath(*names[:-1], f"{names[-1]}.{plan.format or 'jsonl'}")
         return paths
+
+
+async def _outcome(task: Task[..., str]) -> str | None:
+    """Wait for a job's end. Give what it says; None if Redis has lost it, as by a restart without its data."""
+    while True:
+        try:
+            with suppress(TimeoutError):
+                return (await task.result(timeout=timedelta(seconds=_SECONDS_BETWEEN_LOOKS))).result
+            if await task.status() is TaskStatus.NOT_FOUND:
+                return None
+        except* RedisConnectionError:
+            await asyncio.sleep(_SECONDS_UNTIL_FREE)
 
 
 def _queue_name(client: PeriskopeClient, name: str) -> str:

