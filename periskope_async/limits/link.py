@@ -41,11 +41,11 @@ def _pool(url: Secret) -> Any:
     from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - an extra
     from redis.asyncio.retry import Retry  # noqa: PLC0415
     from redis.backoff import NoBackoff  # noqa: PLC0415
-    from redis.exceptions import ConnectionError as RedisConnectionError  # noqa: PLC0415
+    from redis.exceptions import ConnectionError as RedisConnectionError, RedisError  # noqa: PLC0415
 
     try:
         # redis-py leaves the types of its arguments here half open.
-        return cast("Any", BlockingConnectionPool).from_url(
+        pool = cast("Any", BlockingConnectionPool).from_url(
             url.reveal(),
             max_connections=_CONNECTIONS,
             timeout=None,
@@ -57,8 +57,11 @@ def _pool(url: Secret) -> Any:
             retry_on_error=[RedisConnectionError],
             **_tls(url.reveal()),
         )
-    except (ValueError, TypeError, AttributeError) as error:
+        # The options are looked at only where a connection is made. This one opens no socket.
+        pool.connection_class(**pool.connection_kwargs)
+    except (ValueError, TypeError, AttributeError, RedisError) as error:
         return type(error).__name__
+    return pool
 
 
 class RedisLost(Exception):  # noqa: N818 - a state of affairs, and seen by no user
@@ -86,7 +89,8 @@ class RedisLink:
         if isinstance(pool, str):
             raise ConfigError(
                 f"the URL of Redis cannot be used ({pool}); give redis://, rediss:// or unix://, as in "
-                "rediss://user:password@host:6379/0, with what is special in the password percent-encoded",
+                "rediss://user:password@host:6379/0, with what is special in the password percent-encoded, and only "
+                "options that redis-py knows for it",
                 parameter="limiter",
             )
         self._redis: Redis = Redis(connection_pool=pool)
@@ -135,6 +139,8 @@ class RedisLink:
             said = f"no answer within {seconds:g} s"
         except Exception as error:  # noqa: BLE001 - whatever it is, this process goes on without Redis
             said = f"{type(error).__name__}: {error}"
+            if said.startswith("MovedError"):
+                said = f"it is a cluster of several nodes, and a SharedLimiter needs one server; {said}"
         finally:
             trip.cancel()
             await asyncio.wait({trip})

@@ -7,6 +7,7 @@ import socket
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+from redis.exceptions import MovedError
 
 from periskope_async.sandbox import Sandbox
 from tests.shared.clients import PLENTY, calls, client_of, said, until_back, until_lost
@@ -126,6 +127,17 @@ async def test_a_cluster_of_one_node(caplog: pytest.LogCaptureFixture) -> None:
             await calls(client, 5)
             assert len(admin.keys("periskope:*")) >= 3
     assert not said(caplog)
+
+
+async def test_a_node_that_has_not_the_key_is_told_for_a_cluster(caplog: pytest.LogCaptureFixture) -> None:
+    async with Sandbox(chats=10, limit=PLENTY) as sandbox, client_of(sandbox, "unix:///nowhere/store.sock") as client:
+
+        async def elsewhere(**_: object) -> None:
+            raise MovedError("10663 10.0.0.7:6379")
+
+        client._manager.limiter._link._reserve = elsewhere  # type: ignore[attr-defined]
+        await calls(client, 5)
+    assert said(caplog, "Redis is away (it is a cluster of several nodes, and a SharedLimiter needs one server;") == 1
 
 
 async def test_two_keys_in_one_redis(store: Store) -> None:

@@ -21,6 +21,10 @@ pytest.importorskip("redis", reason="redis-py is in an extra")
         "redis://u:hidden@h/0?health_check_interval=hidden",
         "http://u:hidden@h",
         "u:hidden@h",
+        "redis://u:hidden@h/0?socket_timout=3",
+        "redis://u:hidden@h/0?ssl_cert_reqs=none",
+        "rediss://u:hidden@h/0?ssl_cert_reqs=CERT_NONE",
+        "unix://u:hidden@/store.sock?foo=hidden",
     ],
 )
 def test_a_mistyped_url_is_refused_without_its_password(url: str) -> None:
