@@ -24,7 +24,7 @@ from periskope_async.errors import (
     RateLimitError,
     TransportError,
 )
-from periskope_async.events import Hook, RequestFailed, RequestSent, ResponseReceived, Retried, announce
+from periskope_async.events import GaveUp, Hook, RequestFailed, RequestSent, ResponseReceived, Retried, announce
 from periskope_async.frames import hide_frames
 from periskope_async.printable import one_line
 from periskope_async.retry import may_ask_again, next_wait
@@ -287,7 +287,9 @@ class Call(Struct, kw_only=True):
         if self.account is not None:
             self.account.seconds_waited += seconds
 
-    def _tell(self, kind: type[RequestSent | RequestFailed | ResponseReceived | Retried], **facts: Any) -> None:
+    def _tell(
+        self, kind: type[RequestSent | RequestFailed | ResponseReceived | GaveUp | Retried], **facts: Any
+    ) -> None:
         if self.hooks:
             announce(
                 self.hooks,
@@ -304,7 +306,13 @@ class Call(Struct, kw_only=True):
 
     async def wait_for_limit(self) -> Permit:
         """Wait until the limit allows the next request."""
-        return await self.limiter.acquire(is_retry=self.requests > 0, is_bulk=self.is_bulk, hooks=self.hooks)
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            return await self.limiter.acquire(is_retry=self.requests > 0, is_bulk=self.is_bulk, hooks=self.hooks)
+        except BaseException as error:
+            self._tell(GaveUp, error=error, waited=clock() - began)
+            raise
 
     async def pause(self, seconds: float) -> None:
         """Sleep between two tries, or until the client closes."""

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 __all__ = [
     "Event",
+    "GaveUp",
     "Hook",
     "PageRead",
     "RequestFailed",
@@ -85,6 +86,18 @@ class Throttled(Struct, frozen=True, kw_only=True):
     """The header with the latest word on the wait: ``Retry-After`` or ``the limit's reset``; empty without one."""
 
 
+class GaveUp(Struct, frozen=True, kw_only=True):
+    """A request was given up in line for the limit, and not sent. No RequestSent follows."""
+
+    method: str
+    target: str
+    attempt: int
+    error: BaseException
+    """WaitTooLong, ClosedError, or the cancel of its task."""
+    waited: float
+    """Seconds of its wait for the limit."""
+
+
 class Retried(Struct, frozen=True, kw_only=True):
     """A try failed and another one follows."""
 
@@ -112,7 +125,7 @@ class PageRead(Struct, frozen=True, kw_only=True):
     meta: ResponseMeta
 
 
-Event: TypeAlias = RequestSent | ResponseReceived | RequestFailed | Throttled | Retried | PageRead
+Event: TypeAlias = RequestSent | ResponseReceived | RequestFailed | Throttled | GaveUp | Retried | PageRead
 
 
 class Hook(Protocol):

@@ -16,7 +16,16 @@ from weakref import WeakKeyDictionary
 from msgspec import Struct
 
 from periskope_async.errors import ConfigError
-from periskope_async.events import Event, PageRead, RequestFailed, RequestSent, ResponseReceived, Retried, Throttled
+from periskope_async.events import (
+    Event,
+    GaveUp,
+    PageRead,
+    RequestFailed,
+    RequestSent,
+    ResponseReceived,
+    Retried,
+    Throttled,
+)
 from periskope_async.versions import version_of
 
 try:
@@ -59,7 +68,8 @@ class OpenTelemetryHook:
     """Give it to a client as one of its ``hooks``. It reports to the global providers, or to those given here.
 
     Each request is a span, a retry one with ``http.request.resend_count``; each wait for the limit or between two tries
-    is a span ``periskope.wait``. A cancelled wait has none. Ids in addresses are left out, as they hold phone numbers;
+    is a span ``periskope.wait``, with ``error.type`` if the call was given up in line. A cancelled pause between two
+    tries has none. Ids in addresses are left out, as they hold phone numbers;
     ``show_ids`` keeps them. One hook serves any number of clients.
     """
 
@@ -118,7 +128,9 @@ class OpenTelemetryHook:
                     self._book_limit(event, request.attributes)
             case RequestFailed(error=error):
                 if (request := self._requests.pop(task, None)) is not None:
-                    self._end(request, f"{type(error).__module__}.{type(error).__qualname__}")
+                    self._end(request, _type_of(error))
+            case GaveUp(error=error):
+                self._book_waits(task, event, _type_of(error))
             case Retried(wait=wait) if wait > 0:
                 self._failed_at[task] = time.time_ns()
             case Throttled(reason=reason):
@@ -160,8 +172,8 @@ class OpenTelemetryHook:
         if event.meta.status == _REFUSED:
             self._refusals.add(1, server)
 
-    def _book_waits(self, task: asyncio.Task[Any], event: RequestSent) -> None:
-        """Book the waits over by now. A cancelled wait is forgotten: the task may be in another call by now."""
+    def _book_waits(self, task: asyncio.Task[Any], event: RequestSent | GaveUp, failure: str | None = None) -> None:
+        """Book the waits over by now. A cancelled pause is forgotten: the task may be in another call by now."""
         now = time.time_ns()
         admitted_from = now - round(event.waited * 1e9)
         failed_at = self._failed_at.pop(task, None)
@@ -170,12 +182,21 @@ class OpenTelemetryHook:
             self._book_wait("backoff", failed_at, admitted_from)
         # A request that went at once took its microseconds too.
         if reason is not None:
-            self._book_wait(reason, admitted_from, now)
+            self._book_wait(reason, admitted_from, now, failure)
 
-    def _book_wait(self, reason: str, since: int, until: int) -> None:
+    def _book_wait(self, reason: str, since: int, until: int, failure: str | None = None) -> None:
         attributes = {"periskope.wait.reason": reason}
-        self._tracer.start_span("periskope.wait", start_time=since, attributes=attributes).end(until)
+        if failure is not None:
+            attributes["error.type"] = failure
+        span = self._tracer.start_span("periskope.wait", start_time=since, attributes=attributes)
+        if failure is not None:
+            span.set_status(Status(StatusCode.ERROR))
+        span.end(until)
         self._wait.record(max(until - since, 0) / 1e9, attributes)
+
+
+def _type_of(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}"
 
 
 def _template(path: str) -> str:

@@ -17,7 +17,15 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from periskope_async import NotFoundError, PeriskopeClient, RateLimit, RateLimiter, RetryPolicy, ValidationError
+from periskope_async import (
+    NotFoundError,
+    PeriskopeClient,
+    RateLimit,
+    RateLimiter,
+    RetryPolicy,
+    ValidationError,
+    WaitTooLong,
+)
 from periskope_async.events import Event, RequestSent, Retried, Throttled
 from periskope_async.otel import OpenTelemetryHook
 from periskope_async.sandbox import ResetConnection, Sandbox, Slow, Status
@@ -202,6 +210,42 @@ async def test_a_cancelled_wait_is_not_booked_to_the_next_call(telemetry: Teleme
     booked = [(wait.end_time or 0) - (wait.start_time or 0) for wait in telemetry.waits()]
     assert booked == pytest.approx([seconds * 1e9 for seconds in waited])
     assert any(isinstance(event, Retried) for event in told)
+
+
+@pytest.mark.parametrize("error", [WaitTooLong, asyncio.CancelledError])
+async def test_a_call_given_up_in_line_has_its_own_wait(telemetry: Telemetry, error: type[BaseException]) -> None:
+    told: list[Event] = []
+    hook = telemetry.hook()
+    limiter = RateLimiter(assume=RateLimit(1, 60.0))
+    async with (
+        Sandbox(chats=1) as running,
+        client_of(running, hook) as other,
+        PeriskopeClient(
+            running.api_key, base_url=running.base_url, hooks=[hook, told.append], limiter=limiter
+        ) as client,
+    ):
+        (await limiter.acquire()).sent()
+
+        async def two_calls() -> None:
+            with pytest.raises(error):
+                await client.list_chats(limit=1)
+            await other.list_chats(limit=1)
+
+        task = asyncio.create_task(two_calls())
+        while not told:  # noqa: ASYNC110 - a list has no event
+            await asyncio.sleep(0)
+        if error is WaitTooLong:
+            # As a refusal does that asks for a longer wait.
+            limiter._fail_impatient(0.0, 1e9)
+        else:
+            task.cancel()
+        await task
+    assert [type(event).__name__ for event in told] == ["Throttled", "GaveUp"]
+    (wait,) = telemetry.waits()
+    failure = f"{error.__module__}.{error.__qualname__}"
+    assert attributes(wait) == {"periskope.wait.reason": "limit", "error.type": failure}
+    assert wait.status.status_code is StatusCode.ERROR
+    assert [point.attributes for point in telemetry.metric("periskope.wait.duration")] == [attributes(wait)]
 
 
 async def test_the_guide(telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch) -> None:
