@@ -34,6 +34,7 @@ __all__ = [
     "SendContext",
     "open_session",
     "open_stream_session",
+    "own_words",
     "proxy_arguments",
     "send",
     "send_context",
@@ -305,4 +306,11 @@ def _is_stale(conn: Connection) -> bool:
 
 
 def _disguised(error: Exception) -> ConnectionBroke:
-    return ConnectionBroke(str(error) or "the server closed the connection")
+    return ConnectionBroke(own_words(error) or "the server closed the connection")
+
+
+def own_words(error: Exception) -> str:
+    """Give what an error says. aiohttp's own for a cut has no words, but the headers that came before it."""
+    if isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str):
+        return "the answer was cut within its headers"
+    return str(error)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr, replace
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from periskope_async.connection import ConnectionBroke, JsonBody, SendContext, send, send_context
+from periskope_async.connection import ConnectionBroke, JsonBody, SendContext, own_words, send, send_context
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import (
     BodyError,
@@ -262,7 +262,7 @@ def _typed(
 
 def words_of(error: Exception, config: Config) -> str:
     """Give an error's own words on one line, without secrets."""
-    said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error) or type(error).__name__
+    said = error.message if isinstance(error, aiohttp.ClientResponseError) else own_words(error) or type(error).__name__
     return one_line(config.redacted(said), limit=_SAID_CHARACTERS)
 
 

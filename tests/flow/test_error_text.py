@@ -121,6 +121,19 @@ async def test_rows_taken_for_a_head_are_not_shown_as_a_whole(nothing_left_over:
     assert report.count("Aunt Mary") < 10
 
 
+@pytest.mark.parametrize("came", [b"HTT", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nX-Token: its own\r\nConte"])
+@pytest.mark.parametrize("is_proxy", [False, True], ids=["the server's", "a proxy's"])
+async def test_a_head_that_was_cut_is_told_in_words(nothing_left_over: None, came: bytes, *, is_proxy: bool) -> None:
+    async with answering(came) as url:
+        where = (
+            {"base_url": "https://api.invalid/v1", "proxy": url.removesuffix("/v1")} if is_proxy else {"base_url": url}
+        )
+        async with PeriskopeClient(KEY, retry=1, **where) as client:
+            with pytest.raises(ConnectError, match="the answer was cut within its headers") as caught:
+                await client.list_chats()
+    assert "its own" not in "".join(traceback.format_exception(caught.value))
+
+
 def test_every_error_is_one_line() -> None:
     """Whoever makes one, and of what kind."""
     kinds: list[type[PeriskopeError]] = [PeriskopeError]
