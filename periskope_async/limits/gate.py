@@ -318,7 +318,7 @@ class Gate:
         view = self.snapshot()
         return WaitTooLong(
             f"the limit of {self._limit_text} calls for a wait of {needed:.2f} s, more than "
-            f"the {self._patience:g} s allowed by RateLimiter(max_wait=...); nothing was sent",
+            f"the {self._patience:g} s allowed by the limiter's max_wait; nothing was sent",
             needed=needed,
             limit=view.limit,
             remaining=view.remaining,

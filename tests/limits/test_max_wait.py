@@ -133,7 +133,7 @@ async def test_each_is_let_off_at_the_end_of_its_own_patience() -> None:
     began = now()
 
     async def wait(**kwargs: Any) -> float:
-        with pytest.raises(WaitTooLong):
+        with pytest.raises(WaitTooLong, match="more than the 2 s allowed by the limiter's max_wait; nothing was sent"):
             await gate.acquire(**kwargs)
         return now() - began
 
