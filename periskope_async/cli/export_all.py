@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,12 +21,13 @@ from periskope_async.client.lists import LISTS
 from periskope_async.errors import AuthenticationError, ExportBusyError, ExportError, PeriskopeError
 from periskope_async.events import ResponseReceived
 from periskope_async.export import ExportPlan, IfExists, Manifest, run_plan
-from periskope_async.export.files import checked_target, lock, reason, refuse_foreign, remove, write_json
+from periskope_async.export.files import checked_target, reason, refuse_foreign, remove, write_json
 from periskope_async.export.formats import format_of
 from periskope_async.export.manifest import read_manifest
 from periskope_async.export.older import OVERWRITE, manifest_at, whole_one
 from periskope_async.export.spool import refuse_foreign_spool
 from periskope_async.export.threads import in_thread
+from periskope_async.locked_file import close_locked, open_locked, remove_locked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -237,16 +236,18 @@ def _made_and_locked(folder: Path) -> ExitStack:
     Two runs would take turns with the lists, and each would say that the other's had failed.
     """
     stack = ExitStack()
+    path = folder / "manifest.json.lock"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if sys.platform != "win32":
-            fd = os.open(folder, os.O_RDONLY)
-            stack.callback(os.close, fd)
-            if not lock(fd):
-                stack.close()
-                raise ExportBusyError(f"another run of `export all` to {str(folder)!r} is going on; wait for its end")
+        fd, is_new = open_locked(path)
+    except BlockingIOError:
+        raise ExportBusyError(f"another run of `export all` to {str(folder)!r} is going on; wait for its end") from None
     except OSError as error:
         raise ExportError(f"{str(folder)!r} cannot be the folder of an export: {reason(error)}") from error
+    if is_new:
+        stack.callback(remove_locked, fd, path)
+    else:
+        stack.callback(close_locked, fd)
     return stack
 
 

@@ -16,16 +16,12 @@ import msgspec
 
 from periskope_async.errors import ExportError
 
-if sys.platform != "win32":
-    import fcntl
-
 __all__ = [
     "MOVE_AWAY",
     "beside",
     "checked_target",
     "copy",
     "failed",
-    "lock",
     "open_private",
     "put_in_place",
     "reason",
@@ -139,19 +135,6 @@ def remove(path: Path) -> None:
     """Remove a file, if it is there and may be removed."""
     with suppress(OSError):
         path.unlink()
-
-
-def lock(fd: int) -> bool:
-    """Lock a file until it is closed. False if another process has the lock. True also if the disk knows no locks."""
-    if sys.platform == "win32":
-        return True
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def write_all(fd: int, data: bytes) -> None:

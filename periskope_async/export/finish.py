@@ -205,6 +205,7 @@ class Finish:
 
     def _put_in_place(self, manifest: Manifest, product: Path | None) -> tuple[Path, Manifest]:
         target = self._spool.target
+        self._spool.close_rows()
         if product is not None:
             self._replace(target, product)
         write_json(manifest_path(target), manifest)
@@ -233,7 +234,8 @@ class Finish:
 
 
 def _sync_file(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
+    # Windows syncs no file that is open to read only.
+    fd = os.open(path, os.O_RDWR)
     try:
         sync(fd)
     finally:

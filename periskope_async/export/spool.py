@@ -29,7 +29,6 @@ from periskope_async.export.files import (
     MOVE_AWAY,
     beside,
     failed,
-    lock,
     open_private,
     remove,
     sync,
@@ -37,6 +36,7 @@ from periskope_async.export.files import (
     work_folder,
     write_all,
 )
+from periskope_async.locked_file import close_locked, open_locked, remove_locked
 
 if TYPE_CHECKING:
     from _hashlib import HASH
@@ -140,21 +140,35 @@ class Spool(Struct):
             for page in self.pages:
                 yield page, file.read(page.bytes)
 
+    def close_rows(self) -> None:
+        """Close the rows' file: Windows neither renames nor removes an open one."""
+        fd, self.rows_fd = self.rows_fd, -1
+        if fd >= 0:
+            with suppress(OSError):
+                os.close(fd)
+
     def close(self) -> None:
         """Close the files; they stay."""
-        for fd in (self.rows_fd, self.log_fd):
-            if fd >= 0:
-                with suppress(OSError):
-                    os.close(fd)
-        self.rows_fd = self.log_fd = -1
+        self.close_rows()
+        fd, self.log_fd = self.log_fd, -1
+        if fd >= 0:
+            close_locked(fd)
 
     def discard(self) -> None:
         """Close and remove the files; the rows' file may have another name by now."""
-        remove(self.rows_path)
-        remove(new_path(self.target))
+        self.close_rows()
+        with suppress(OSError):
+            # Another program may keep a file from being removed. The next run goes on with nothing that is left.
+            os.ftruncate(self.log_fd, len(HEAD))
+        others = [self.rows_path, new_path(self.target)]
+        for path in others:
+            remove(path)
+        if any(map(os.path.lexists, others)):
+            self.close()
+            return
         # Removed last, and before the lock goes: the checkpoint marks the other files as ours.
-        remove(log_path(self.target))
-        self.close()
+        fd, self.log_fd = self.log_fd, -1
+        remove_locked(fd, log_path(self.target))
 
     def book(self, record: Record) -> None:
         """Take a record that the checkpoint has into account."""
@@ -253,8 +267,9 @@ def open_spool(target: Path, begun: Begun, *, restart: bool = False) -> Spool:
                 write_all(log_fd, content)
                 sync(log_fd)
             except OSError:
-                # Nothing is kept, so nothing is left. This goes before the lock does.
-                remove(log_path(target))
+                # Nothing is kept, so nothing is left.
+                fd, log_fd = log_fd, -1
+                remove_locked(fd, log_path(target))
                 raise
         spool = _read_log(target, content, log_fd, begun)
         if spool.made is None or rows_path(target).exists():
@@ -262,9 +277,10 @@ def open_spool(target: Path, begun: Begun, *, restart: bool = False) -> Spool:
             _cut_back(spool)
         sync_folder(target.parent)
     except BaseException as error:
-        for fd in (rows_fd, log_fd):
-            if fd >= 0:
-                os.close(fd)
+        if rows_fd >= 0:
+            os.close(rows_fd)
+        if log_fd >= 0:
+            close_locked(log_fd)
         if isinstance(error, OSError):
             raise failed(rows_path(target), error) from error
         raise
@@ -277,20 +293,14 @@ def _damaged(spool: Spool, why: str) -> ExportError:
 
 def _locked_log(target: Path) -> int:
     path = log_path(target)
-    while True:
-        fd = open_private(path)
-        if not lock(fd):
-            os.close(fd)
-            raise ExportBusyError(
-                f"another export to {str(target)!r} is running; wait for its end, or give another OUT"
-            )
-        try:
-            # The other run may have ended between the opening and the lock, and removed its file.
-            if os.path.samestat(os.fstat(fd), path.stat()):
-                return fd
-        except FileNotFoundError:
-            pass
-        os.close(fd)
+    try:
+        return open_locked(path)[0]
+    except BlockingIOError:
+        raise ExportBusyError(
+            f"another export to {str(target)!r} is running; wait for its end, or give another OUT"
+        ) from None
+    except OSError as error:
+        raise failed(path, error) from error
 
 
 def _read_log(target: Path, content: bytes, log_fd: int, begun: Begun) -> Spool:

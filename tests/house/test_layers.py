@@ -15,7 +15,7 @@ HOUSE = Path(periskope_async.__file__).parent
 
 # From the ground up: a room may import rooms that stand before its own row, and those of its own folder.
 FLOORS = [
-    {"callbacks", "compact_keys", "frames", "printable", "secret", "typed", "versions"},
+    {"callbacks", "compact_keys", "frames", "locked_file", "printable", "secret", "typed", "versions"},
     {"limits.headers"},
     {"meta"},
     {"errors"},
