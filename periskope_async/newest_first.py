@@ -17,11 +17,11 @@ UNDATED_MARGIN = 300
 """This many of the rows without a sort time may have got one, or gone, before that costs a further request."""
 
 
-def is_known_ground(page: Page[Any], *, watermark: float, news: Sequence[bool] = ()) -> bool:
+def is_known_ground(page: Page[Any], *, watermark: float, news: Sequence[bool] | None = None) -> bool:
     """Tell whether a page, newest first, ends in known rows: older than the watermark, and none is news.
 
-    ``news`` tells which rows are, where the caller knows it. A row of news below the watermark came late. Others may
-    have come with it, so the next page is read, too.
+    ``news`` tells which rows are; None if the caller does not know. A row of news below the watermark came late. Others
+    may have come with it, so the next page is read, too.
     """
     # Each time is decoded when it is asked for, and most pages need the last one alone.
     times = map(page.sort_time, range(len(page.items)))
@@ -29,6 +29,8 @@ def is_known_ground(page: Page[Any], *, watermark: float, news: Sequence[bool] =
     if oldest is None:
         # Rows without a time stand before all others, or behind them: then all others have been read.
         return any(time is not None for time in times)
+    if news is None:
+        return oldest < watermark
     return oldest < watermark and not any(
-        is_new and time is not None and time < watermark for is_new, time in zip(news, times, strict=False)
+        is_new and time is not None and time < watermark for is_new, time in zip(news, times, strict=True)
     )

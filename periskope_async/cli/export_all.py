@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from periskope_async.cli.console import check_stdout, say, write_out
 from periskope_async.cli.existing import Existing, FileFormat, read_patience
-from periskope_async.cli.options import Exit, Server, open_client
+from periskope_async.cli.options import Exit, Server, Switch, open_client
 from periskope_async.cli.progress import ExportProgress
 from periskope_async.cli.summary import summarise, telling_what_is_kept
 from periskope_async.cli.wording import amount, in_options, rows_of
@@ -42,7 +42,6 @@ __all__ = ["export_all"]
 _OF_A_PHONE = {"notifications", "reactions", "scheduled_messages"}
 # Occurrences are a list of one scheduled message, and no list of the organisation.
 _NAMES = sorted(LISTS.keys() - {"occurrences"})
-_Switch = Annotated[bool, Parameter(negative=())]
 # Less than the time between two nightly runs: where a list fails each night, the others are read all the same.
 _LONGEST_ENDED = timedelta(hours=12)
 # Many nights: each may be too short for all lists.
@@ -103,9 +102,9 @@ async def export_all(
     existing: Existing = Existing(),  # noqa: B008
     ending: Annotated[FileFormat, Parameter(name="--format")] = "jsonl",
     patience: str = "5m",
-    restart: _Switch = False,
-    quiet: _Switch = False,
-    json: _Switch = False,
+    restart: Switch = False,
+    quiet: Switch = False,
+    json: Switch = False,
 ) -> int:
     """Write every list to a file of its own in FOLDER, and manifest.json with what came of each.
 

@@ -204,7 +204,7 @@ async def queue(
                 # The documents have a boolean; a number would be that of the jobs.
                 is_number = result.purged and result.purged is not True
                 gone = result.purged if is_number else len(result.queue_ids or ())
-                say("✓", f"{amount(gone, 'jobs')} taken out" if gone else "the queue is empty")
+                say("✓", f"{amount(gone, 'jobs')} taken out" if gone else "purged; the server named no jobs")
             return Exit.FAILED if result.purged is False else Exit.OK
         rows = await client.list_queue_jobs()
         if json:

@@ -91,7 +91,7 @@ NOTIFICATIONS = Listing(
 CHAT_NOTIFICATIONS = replace(NOTIFICATIONS, path="/chats/{chat_id}/notifications")
 
 # https://docs.periskope.app/api-reference/notes/list-all-private-notes, chat/get-private-notes-in-chat: newest first.
-# `count` is documented as the number of rows returned.
+# `count` is documented as the number of rows returned. The path is the official client's; the first page says /notes.
 NOTES = Listing(
     path="/note",
     key="notes",

@@ -12,7 +12,7 @@ from periskope_async.decoding.repair import Unreadable
 from periskope_async.models.unset import UNSET, UnsetType
 from periskope_async.wire.listing import Listing
 
-__all__ = ["UNREAD", "Body", "Numbers", "Steps", "ends_early", "open_body"]
+__all__ = ["Body", "Numbers", "Steps", "ends_early", "open_body"]
 
 T = TypeVar("T")
 

@@ -395,6 +395,9 @@ def _date(text: str) -> float | None:
         except ValueError:
             return None
     try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
+        # The last microsecond that there is may be rounded to one that there is not.
+        datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError):
         return None
+    return seconds

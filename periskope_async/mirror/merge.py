@@ -11,8 +11,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Raw, Struct, json
 
-from periskope_async.decoding.body import mend_escapes
-from periskope_async.decoding.envelope import UNREAD
+from periskope_async.decoding.body import UNREAD, mend_escapes
 
 __all__ = ["FieldChange", "Outcome", "Source", "Stored", "changed_fields", "judge"]
 

@@ -25,8 +25,8 @@ class Broadcast(Part, frozen=True, kw_only=True):
 
     broadcast_id: str
     broadcast_status: Maybe[str] = UNSET
-    """``pending``, ``inprogress`` (also ``in-progress``), ``completed``, ``failed``, ``stopped``, ``expired``, or a
-    word not met yet."""
+    """``pending``, ``inprogress`` (also ``in-progress``), ``completed``, ``failed``, ``stopped``, ``deleted``,
+    ``expired``, or a word not met yet."""
     created_at: Maybe[FlexTime] = UNSET
     delivered_percentage: Maybe[float] = UNSET
     failed_chats: Maybe[int] = UNSET

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from msgspec import Raw, Struct, json
 
-from periskope_async.decoding.body import LARGE, as_sent, is_dense, mend, mend_escapes
-from periskope_async.decoding.envelope import UNREAD
+from periskope_async.decoding.body import LARGE, UNREAD, as_sent, is_dense, mend, mend_escapes
 from periskope_async.typed import is_number
 
 if TYPE_CHECKING:

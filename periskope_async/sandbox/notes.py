@@ -52,9 +52,10 @@ class Notes:
         body = Body({"chat_id": TEXT, **CONTENT}, needed=("chat_id",), one_of=HOLDS)
         created = an_object({"bool": "success", "text": "message"}, others={"data": NOTE})
         return [
-            Route("GET", "/note", self._list, page, phone="optional", query=query),
             Route("GET", "/chats/{chat_id}/notes", self._list, page, phone="optional", query=query),
             # The official client asks for the singular, the documentation for the plural.
+            Route("GET", "/note", self._list, page, phone="optional", query=query),
+            Route("GET", "/notes", self._list, page, phone="optional", query=query),
             Route("GET", "/note/{note_id}", self._get, NOTE, phone="optional"),
             Route("GET", "/notes/{note_id}", self._get, NOTE, phone="optional"),
             Route("POST", "/note/create", self._create, created, phone="needed", body=body),

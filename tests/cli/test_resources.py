@@ -126,7 +126,7 @@ def answered(value: object, *arguments: str) -> subprocess.CompletedProcess[str]
     ("said", "code", "words"),
     [
         ({"purged": True, "queue_ids": ["a", "b"]}, 0, "✓ 2 jobs taken out"),
-        ({"purged": True, "mode": "all"}, 0, "✓ the queue is empty"),
+        ({"purged": True, "mode": "all"}, 0, "✓ purged; the server named no jobs"),
         ({"purged": 7, "queue_ids": ["a"]}, 0, "✓ 7 jobs taken out"),
         ({"purged": False}, 1, "✗ the server answered that the queue was not purged; `periskope queue` shows its jobs"),
     ],

@@ -450,13 +450,15 @@ async def test_a_cancel_at_any_step_leaves_a_mirror_that_works(file: Path) -> No
     [
         ([9, 8, 4], [True, True, False], True),
         ([9, 8, 6], [True, True, False], False),  # the watermark is not reached
+        ([9, 8, 4], None, True),  # nobody knows what is news
+        ([9, 8, 6], None, False),
         ([9, 4, 3], [True, True, False], False),  # a row came late
         ([None, None], [False, False], False),  # rows without a time come first
         ([None, 4], [True, False], True),
         ([9, 7, None], [True, True, True], True),  # they come last: all others have been read
     ],
 )
-def test_known_ground(times: list[float | None], news: list[bool], *, is_known: bool) -> None:
+def test_known_ground(times: list[float | None], news: list[bool] | None, *, is_known: bool) -> None:
     page: Any = SimpleNamespace(items=times, sort_time=times.__getitem__)
     assert is_known_ground(page, watermark=5, news=news) is is_known
 
