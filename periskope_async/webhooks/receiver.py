@@ -112,7 +112,11 @@ class Receiver:
         return event
 
     async def drain(self, _: object = None) -> None:
-        """Wait until all answered events have been handled; fits ``app.on_shutdown`` of aiohttp.web."""
+        """Wait until all answered events have been handled.
+
+        aiohttp.web: ``app.on_cleanup.insert(0, receiver.drain)``. Its ``on_shutdown`` comes while requests are still
+        being answered; the place 0 is before the clean-up of what ``handle`` needs.
+        """
         while self._waiting or self._worker is not None:
             await asyncio.wait({self._working()})
 

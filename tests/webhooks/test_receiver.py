@@ -10,7 +10,6 @@ from contextvars import ContextVar
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import fastapi
 import pytest
 import uvicorn
@@ -23,7 +22,9 @@ from periskope_async.webhooks.seen import Recent
 from tests.webhooks.bodies import KEY, chat, envelope, message, signed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    import aiohttp
 
     from periskope_async.webhooks import LiveEvent
 
@@ -88,7 +89,7 @@ async def in_aiohttp(receiver: Receiver, *, reads_before: bool = False) -> Async
 
     app = web.Application(middlewares=[look])
     app.router.add_post("/periskope", receiver.aiohttp_handler)
-    app.on_shutdown.append(receiver.drain)
+    app.on_cleanup.insert(0, receiver.drain)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -99,12 +100,6 @@ async def in_aiohttp(receiver: Receiver, *, reads_before: bool = False) -> Async
 
 
 SERVERS = [alone, in_fastapi, in_aiohttp]
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
 
 
 async def post(
