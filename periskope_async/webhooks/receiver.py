@@ -133,7 +133,7 @@ class Receiver:
             body = await whole.read()
         except web.HTTPRequestEntityTooLarge:
             answer = self._too_large()
-        except web.RequestPayloadError:
+        except (web.RequestPayloadError, ConnectionError):
             answer = _Answer(400, "the body is not what its Content-Encoding says, or is cut off")
         else:
             signatures = request.headers.getall(SIGNATURE_HEADER, [])
@@ -156,8 +156,6 @@ class Receiver:
             )
         except _Refused as refused:
             answer = refused.answer
-        except ConnectionError:
-            return
         content = answer.text.encode()
         extra = [(b"allow", b"POST")] if answer.status == 405 else []  # noqa: PLR2004 - HTTP's own
         sizes = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(content)).encode())]
@@ -235,7 +233,8 @@ class Receiver:
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise ConnectionError
+                # A middleware of Starlette wants an answer even if nobody is there to read it.
+                raise _Refused(400, "the body is cut off")
             body += message.get("body", b"")
             if len(body) > self._max_body:
                 raise self._refusal()
