@@ -67,7 +67,7 @@ class EventMethods(ChatMethods, MessageMethods):
             if name not in EVENT_NAMES:
                 from difflib import get_close_matches  # noqa: PLC0415 - only a wrong name loads it
 
-                near = get_close_matches(name, EVENT_NAMES, n=1)
+                near = get_close_matches(str(name), EVENT_NAMES, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(EVENT_NAMES)}."
                 raise ConfigError(
                     f"no event is called {name!r}; {hint} Without names all events come, also those that are not "

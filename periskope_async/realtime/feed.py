@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -60,7 +61,7 @@ class StreamOptions(Struct, frozen=True, kw_only=True):
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; give a whole number above 0", parameter=name)
         for name in ("open_timeout", "heartbeat"):
             value = getattr(self, name)
-            if not (is_number(value) and value > 0):
+            if not (is_number(value) and 0 < value < math.inf):
                 raise ConfigError(f"{name} is {value!r}; give seconds above 0", parameter=name)
         for name, known in (("on_overflow", ("drop_oldest", "raise")), ("on_refusal", ("raise", "retry"))):
             if getattr(self, name) not in known:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 import zlib
 from collections import deque
@@ -19,7 +20,7 @@ from msgspec import Struct
 
 from periskope_async.errors import ConfigError, DecodeError, SignatureError
 from periskope_async.printable import one_line
-from periskope_async.typed import is_whole
+from periskope_async.typed import is_number, is_whole
 from periskope_async.webhooks.parse import parse
 from periskope_async.webhooks.seen import Recent
 from periskope_async.webhooks.verify import SIGNATURE_HEADER, SigningKeys, verify
@@ -87,9 +88,14 @@ class Receiver:
     ) -> None:
         self._keys = keys if isinstance(keys, SigningKeys) else SigningKeys(keys)
         del keys
+        if not callable(handle):
+            raise ConfigError(f"handle is {handle!r}; give an async function of one event", parameter="handle")
         for name, value in (("max_body", max_body), ("max_waiting", max_waiting)):
             if not is_whole(value, least=1):
                 raise ConfigError(f"{name} is {value!r}; give a whole number above 0", parameter=name)
+        for name, seconds in (("max_age", max_age),):
+            if seconds is not None and not (is_number(seconds) and 0 < seconds < math.inf):
+                raise ConfigError(f"{name} is {seconds!r}; give seconds above 0, or None for no limit", parameter=name)
         self._handle = handle
         self._max_body = max_body
         self._max_waiting = max_waiting

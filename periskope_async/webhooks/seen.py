@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Protocol
 
+from periskope_async.errors import ConfigError
+from periskope_async.typed import is_whole
+
 __all__ = ["Recent", "SeenStore"]
 
 
@@ -21,9 +24,11 @@ class SeenStore(Protocol):
 
 
 class Recent:
-    """The latest keys, in this process."""
+    """The latest keys, in this process. Raises ConfigError if ``size``, the max number of keys, is below 1."""
 
     def __init__(self, size: int = 10_000) -> None:
+        if not is_whole(size, least=1):
+            raise ConfigError(f"size is {size!r}; give a whole number above 0", parameter="size")
         self._size = size
         self._keys: OrderedDict[str, None] = OrderedDict()
 

@@ -7,16 +7,14 @@ by the console, prefix and all. The body is signed as it is sent: a body decoded
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
 
 from msgspec import Struct
 
 from periskope_async.errors import ConfigError, SignatureError
 from periskope_async.secret import Secret
 from periskope_async.typed import pasted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["SIGNATURE_HEADER", "SigningKeys", "Verified", "verify"]
 
@@ -111,5 +109,6 @@ def _read_signature(signature: str | bytes | None) -> bytes:
 
 
 def _secrets(keys: str | Iterable[str]) -> tuple[Secret, ...]:
-    given = (keys,) if isinstance(keys, str) else keys
+    # None is what an environment variable gives that is not set.
+    given = (keys,) if isinstance(keys, str) else keys if isinstance(keys, Iterable) else ()  # pyright: ignore[reportUnnecessaryIsInstance]
     return tuple(Secret(pasted(key) if isinstance(key, str) else "") for key in given)  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -421,6 +421,7 @@ async def test_a_lent_session_stays_open(opened: Opened) -> None:
         ({"max_events": 0}, "max_events"),
         ({"max_bytes": 1.5}, "max_bytes"),
         ({"heartbeat": 0}, "heartbeat"),
+        ({"heartbeat": float("inf")}, "heartbeat"),
         ({"open_timeout": None}, "open_timeout"),
         ({"on_overflow": "block"}, "on_overflow"),
         ({"on_refusal": "ignore"}, "on_refusal"),
@@ -432,8 +433,8 @@ async def test_a_setting_that_cannot_be_meant_is_refused(opened: Opened, options
             client.events(**options)
 
 
-async def test_a_slip_in_a_name_is_told(opened: Opened) -> None:
-    name: Any = "message.create"
+@pytest.mark.parametrize("name", ["message.create", ["message.created"]])
+async def test_a_slip_in_a_name_is_told(opened: Opened, name: Any) -> None:
     async with opened() as (_, client):
         with pytest.raises(ConfigError, match=r"did you mean 'message\.created'"):
             client.events(name)

@@ -7,6 +7,7 @@ import gzip
 import logging
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from datetime import timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -370,11 +371,31 @@ async def test_a_store_and_a_handler_that_fail_keep_no_other_event_from_being_ha
     assert "m0 may be dropped if it comes again" in caplog.text
 
 
-@pytest.mark.parametrize("option", ["max_body", "max_waiting"])
-def test_a_bound_that_cannot_be_one_is_refused(option: str) -> None:
-    options: dict[str, Any] = {option: 0}
-    with pytest.raises(ConfigError, match=option):
-        Receiver(Handled(), keys=KEY, **options)
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("max_body", 0),
+        ("max_waiting", 0),
+        ("max_age", 0),
+        ("max_age", float("nan")),
+        ("max_age", "300"),
+        ("max_age", timedelta(minutes=5)),
+        ("keys", None),
+        ("keys", 5),
+        ("handle", None),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_refused(option: str, value: object) -> None:
+    options: dict[str, Any] = {"handle": Handled(), "keys": KEY, option: value}
+    with pytest.raises(ConfigError) as caught:
+        Receiver(**options)
+    assert caught.value.parameter == option
+
+
+@pytest.mark.parametrize("size", [0, None])
+def test_a_memory_of_no_size_is_refused(size: Any) -> None:
+    with pytest.raises(ConfigError, match="size"):
+        Recent(size)
 
 
 async def test_a_long_name_makes_no_long_log_line(caplog: pytest.LogCaptureFixture) -> None:

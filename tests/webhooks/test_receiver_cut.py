@@ -62,15 +62,21 @@ async def test_behind_a_middleware_of_starlette() -> None:
         routes=[Mount("/periskope", Receiver(handle, keys=KEY))],
         middleware=[Middleware(BaseHTTPMiddleware, dispatch=look)],
     )
-    received = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    received: list[Any] = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
     sent: list[Any] = []
 
-    async def receive() -> dict[str, Any]:
+    async def receive() -> Any:
         return received.pop(0)
 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": "/periskope/", "headers": [], "query_string": b""}
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "POST",
+        "path": "/periskope/",
+        "headers": [],
+        "query_string": b"",
+    }
     await app(scope, receive, send)
     assert sent[0]["status"] == 400
