@@ -61,17 +61,20 @@ class Receiver:
     """Takes webhooks, and gives each event to ``handle`` once, in order of arrival.
 
     It is an ASGI app, for FastAPI and Starlette: ``app.mount("/periskope", receiver)``. :meth:`aiohttp_handler` is for
-    aiohttp.web. Await :meth:`drain` when the server shuts down: it handles all answered events.
+    aiohttp.web. Await :meth:`drain` when the server shuts down: it has all answered events handled.
 
     - ``keys``: the signing key, or several while it is changed.
     - ``max_body``: max bytes of a body; 413 beyond. A note may carry a whole file.
     - ``max_waiting``: max events waiting for ``handle``; 503 beyond, so that the sender may try again.
+    - ``max_waiting_bytes``: max bytes of their bodies, in memory about twice as many; 503 beyond. One alone has room.
     - ``max_age``: max seconds between an event's time and now, in either direction; None takes all, since a late
       delivery may bear its old time.
+    - ``drain_timeout``: max seconds of a drain; None waits for ever.
     - ``seen``: the memory of handled events, by :attr:`LiveEvent.key`; 10,000 in this process by default.
 
-    ``handle`` runs in the context of the event's own request, so its log lines bear that one's id. An error of it is
-    logged. The event was answered with 200 before, so do not count on a repeat; if one comes, it is handled again.
+    ``handle`` runs in the context of the event's own request, so its log lines bear that one's id. Give it a timeout,
+    since all others wait behind it. An error of it is logged. The event was answered with 200 before, so do not count
+    on a repeat; if one comes, it is handled again.
     Raises ConfigError if a setting is wrong.
     """
 
@@ -82,7 +85,9 @@ class Receiver:
         keys: str | Iterable[str] | SigningKeys,
         max_body: int = 16 * 1024 * 1024,
         max_waiting: int = 10_000,
+        max_waiting_bytes: int = 64 * 1024 * 1024,
         max_age: float | None = None,
+        drain_timeout: float | None = 20.0,
         seen: SeenStore | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -90,20 +95,30 @@ class Receiver:
         del keys
         if not callable(handle):
             raise ConfigError(f"handle is {handle!r}; give an async function of one event", parameter="handle")
-        for name, value in (("max_body", max_body), ("max_waiting", max_waiting)):
+        bounds = {"max_body": max_body, "max_waiting": max_waiting, "max_waiting_bytes": max_waiting_bytes}
+        for name, value in bounds.items():
             if not is_whole(value, least=1):
                 raise ConfigError(f"{name} is {value!r}; give a whole number above 0", parameter=name)
-        for name, seconds in (("max_age", max_age),):
+        for name, seconds in (("max_age", max_age), ("drain_timeout", drain_timeout)):
             if seconds is not None and not (is_number(seconds) and 0 < seconds < math.inf):
                 raise ConfigError(f"{name} is {seconds!r}; give seconds above 0, or None for no limit", parameter=name)
         self._handle = handle
         self._max_body = max_body
         self._max_waiting = max_waiting
+        self._max_waiting_bytes = max_waiting_bytes
         self._max_age = max_age
+        self._drain_timeout = drain_timeout
         self._seen = Recent() if seen is None else seen
         self._clock = clock
-        self._waiting: deque[tuple[LiveEvent, Context]] = deque()
+        self._waiting: deque[tuple[LiveEvent, int, Context]] = deque()
+        self._waiting_bytes = 0
+        self._is_full = False
         self._worker: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """The number of answered events that wait for ``handle``; not the one in its hands."""
+        return len(self._waiting)
 
     def open(self, body: bytes, signature: str | bytes | None) -> LiveEvent:
         """Verify a body and read it, for other frameworks. Raises SignatureError, DecodeError."""
@@ -118,13 +133,21 @@ class Receiver:
         return event
 
     async def drain(self, _: object = None) -> None:
-        """Wait until all answered events have been handled.
+        """Wait until all answered events have been handled, ``drain_timeout`` seconds at most.
+
+        After that the handler is cancelled, and an error in the log counts the events that are not handled.
 
         aiohttp.web: ``app.on_cleanup.insert(0, receiver.drain)``. Its ``on_shutdown`` comes while requests are still
         being answered; the place 0 is before the clean-up of what ``handle`` needs.
         """
-        while self._waiting or self._worker is not None:
-            await asyncio.wait({self._working()})
+        try:
+            async with asyncio.timeout(self._drain_timeout):
+                while self._waiting or self._worker is not None:
+                    await asyncio.wait({self._working()})
+        except TimeoutError:
+            if self._worker is not None:
+                self._worker.cancel()
+                await asyncio.wait({self._worker})
 
     async def aiohttp_handler(self, request: web.Request) -> web.Response:
         """Answer a request of aiohttp.web: ``app.router.add_post("/periskope", receiver.aiohttp_handler)``."""
@@ -178,9 +201,14 @@ class Receiver:
         except DecodeError as error:
             logger.warning("refused a webhook that was signed: %s", error)
             return _Answer(400, str(error))
-        if len(self._waiting) >= self._max_waiting:
-            return _Answer(503, f"{self._max_waiting} events wait already")
-        self._waiting.append((event, copy_context()))
+        waiting, size = len(self._waiting), self._waiting_bytes + len(body)
+        if waiting and (waiting >= self._max_waiting or size > self._max_waiting_bytes):
+            if not self._is_full:
+                self._is_full = True
+                logger.warning("%d webhooks wait for the handler; others are answered 503 until there is room", waiting)
+            return _Answer(503, f"{waiting} events wait already")
+        self._waiting.append((event, len(body), copy_context()))
+        self._waiting_bytes = size
         self._working()
         return _Answer(200)
 
@@ -196,29 +224,42 @@ class Receiver:
         loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                event, context = self._waiting.popleft()
+                event, size, context = self._waiting.popleft()
+                self._waiting_bytes -= size
                 # A task of its own, for a coroutine cannot change its context.
-                await loop.create_task(self._handle_once(event), name="periskope webhook", context=context)
+                handling = loop.create_task(self._handle_once(event), name="periskope webhook", context=context)
+                try:
+                    # Not awaited itself: a handler may swallow a cancel, or cancel itself.
+                    await asyncio.wait({handling})
+                except asyncio.CancelledError:
+                    handling.cancel()
+                    logger.error(  # noqa: TRY400 - the handler's own line shows where it hung
+                        "the handler was cancelled; answered webhooks that are not handled: %d", 1 + len(self._waiting)
+                    )
+                    raise
+            self._is_full = False
         finally:
             self._worker = None
 
     async def _handle_once(self, event: LiveEvent) -> None:
         try:
-            if not await self._seen.add(event.key):
-                logger.debug("dropped a second delivery of %s", _shown(event))
-                return
+            if await self._is_new(event):
+                await self._handle(event)
+        except (Exception, asyncio.CancelledError):
+            # A cancel shows where the handler hung, or came from a task that it has awaited.
+            logger.exception("the handler failed on %s", _shown(event))
+            await self._forget(event)
+
+    async def _is_new(self, event: LiveEvent) -> bool:
+        try:
+            is_new = await self._seen.add(event.key)
         except Exception:
             # Twice is better than never.
             logger.exception("the store of handled events failed; %s may be doubled", _shown(event))
-        try:
-            await self._handle(event)
-        except (Exception, asyncio.CancelledError):
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            # A cancel that is not of this task came from one that the handler has awaited.
-            logger.exception("the handler failed on %s", _shown(event))
-            await self._forget(event)
+            return True
+        if not is_new:
+            logger.debug("dropped a second delivery of %s", _shown(event))
+        return is_new
 
     async def _forget(self, event: LiveEvent) -> None:
         """Let an event come again that could not be handled."""
