@@ -31,7 +31,7 @@ class EventMethods(ChatMethods, MessageMethods):
         phone: str | None = None,
         fill_gaps: bool = False,
         max_events: int = 10_000,
-        max_bytes: int = 4 * 1024 * 1024,
+        max_bytes: int = 64 * 1024 * 1024,
         on_overflow: OnOverflow = "drop_oldest",
         on_refusal: OnRefusal = "raise",
         open_timeout: float = 20.0,
@@ -48,8 +48,9 @@ class EventMethods(ChatMethods, MessageMethods):
         - ``fill_gaps=True`` reads the missed objects from the lists of the API, and gives them as events with the
           ``source`` ``"walk"``, each object once. It knows ``chat.created`` and ``message.created``. The gap
           follows only if something may be missing still.
-        - ``max_events`` and ``max_bytes`` bound the buffer; ``on_overflow`` is ``"drop_oldest"``, with a gap for the
-          dropped events, or ``"raise"`` StreamOverflowError.
+        - ``max_events`` and ``max_bytes`` bound the buffer. An event without room pushes the oldest out, so keep
+          ``max_bytes`` well above the largest note. ``on_overflow`` is ``"drop_oldest"``, with a gap for the dropped
+          events, or ``"raise"`` StreamOverflowError.
         - ``on_refusal``: after a refused new connection, or a goodbye by intent, ``"raise"`` StreamRefusedError, or
           ``"retry"`` slowly. The first connection always raises.
         - ``heartbeat``: seconds between pings of our own; a dead path is found within one and a half times as long.

@@ -47,7 +47,7 @@ class StreamOptions(Struct, frozen=True, kw_only=True):
 
     names: frozenset[str] = frozenset()
     max_events: int = 10_000
-    max_bytes: int = 4 * 1024 * 1024
+    max_bytes: int = 64 * 1024 * 1024
     on_overflow: OnOverflow = "drop_oldest"
     on_refusal: OnRefusal = "raise"
     open_timeout: float = 20.0

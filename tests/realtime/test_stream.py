@@ -74,7 +74,7 @@ async def test_events_come_typed_and_in_order(opened: Opened) -> None:
 
 
 async def test_five_thousand_keep_their_order(opened: Opened) -> None:
-    async with opened() as (sandbox, client), client.events(max_bytes=1 << 26) as stream:
+    async with opened() as (sandbox, client), client.events() as stream:
         emit(sandbox, *range(5_000))
         assert ids(await take(stream, 5_000)) == [f"m{number}" for number in range(5_000)]
 
@@ -143,6 +143,18 @@ async def test_five_megabytes_in_one_event(opened: Opened) -> None:
         assert isinstance(event, LiveEvent)
         assert isinstance(event.data, Message)
         assert len(event.data.body or "") == 5_000_000
+
+
+async def test_a_note_with_a_file_in_it_pushes_no_other_event_out(opened: Opened) -> None:
+    async with opened() as (sandbox, client), client.events() as stream:
+        emit(sandbox, 0, 1)
+        emit(sandbox, 2, body="A" * 5_000_000)
+        emit(sandbox, 3)
+        await until(lambda: stream.received == 4)
+        items = await take(stream, 1)
+        while ids(items)[-1] != "m3":
+            items += await take(stream, 1)
+        assert ids(items) == ["m0", "m1", "m2", "m3"]
 
 
 async def test_a_larger_one_than_allowed_is_a_gap(opened: Opened) -> None:
@@ -442,7 +454,7 @@ async def test_a_slip_in_a_name_is_told(opened: Opened, name: Any) -> None:
 
 async def test_memory_is_bounded_where_nobody_takes(opened: Opened) -> None:
     """The sandbox's own memory is in the process too, so the bound here is on what the stream holds."""
-    async with opened() as (sandbox, client), client.events() as stream:
+    async with opened() as (sandbox, client), client.events(max_bytes=4 * 1024 * 1024) as stream:
         emit(sandbox, *range(5_000))
         await until(lambda: stream._feed._heard_at > 0 and len(stream._buffer) > 1_000)
         emit(sandbox, 5_001)
