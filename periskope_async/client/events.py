@@ -46,8 +46,8 @@ class EventMethods(ChatMethods, MessageMethods):
         seconds a try.
 
         - ``fill_gaps=True`` reads the missed objects from the lists of the API, and gives them as events with the
-          ``source`` ``"walk"``, each object once. It knows ``chat.created`` and ``message.created``. The gap
-          follows only if something may be missing still.
+          ``source`` ``"walk"``, each object once; none from before the first connection. It knows ``chat.created``
+          and ``message.created``. The gap follows only if something may be missing still.
         - ``max_events`` and ``max_bytes`` bound the buffer. An event without room pushes the oldest out, so keep
           ``max_bytes`` well above the largest note. ``on_overflow`` is ``"drop_oldest"``, with a gap for the dropped
           events, or ``"raise"`` StreamOverflowError.

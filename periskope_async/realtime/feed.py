@@ -89,6 +89,7 @@ class Feed:
         self._offset: str | None = None
         self._heard_at = 0.0
         self._heard_at_monotonic = 0.0
+        self._opened = 0.0, 0.0
         self.received = 0
         self.link: Link | None = None
 
@@ -122,6 +123,10 @@ class Feed:
                 raise ConfigError("the stream is not open; use it as `async with client.events(…) as stream`")
             self._news.clear()
             await self._news.wait()
+
+    def opened_at(self) -> datetime:
+        """Give the moment of the first connection, by this machine's clock as it goes now."""
+        return _utc(_by_the_clock_now(*self._opened))
 
     async def server_lead(self) -> float | None:
         """Ask for the server's time; give the seconds by which its clock is ahead of ours, None if it says no time.
@@ -178,6 +183,7 @@ class Feed:
         while True:
             try:
                 self.link = link = await self._open()
+                self._opened = self._heard_at, self._heard_at_monotonic
             except PeriskopeError as error:
                 wait = next_wait(
                     self._config.retry,
@@ -251,9 +257,7 @@ class Feed:
                 at_least = (error.meta.rate_limit.retry_after if error.meta else None) or 0.0
                 attempt += 1
                 continue
-            # A wall clock may be set back, and a monotonic one may stand still while the machine sleeps.
-            since = min(since, self._heard_at - (self._heard_at_monotonic - since_monotonic))
-            self._welcome(link, since, reason)
+            self._welcome(link, _by_the_clock_now(since, since_monotonic), reason)
             return link
 
     def _welcome(self, link: Link, since: float, reason: GapReason) -> None:
@@ -295,6 +299,12 @@ class Feed:
 def _only_meta(_: bytes, meta: ResponseMeta) -> Steps[ResponseMeta]:
     yield from ()
     return meta
+
+
+def _by_the_clock_now(wall: float, monotonic: float) -> float:
+    """Give the Unix time of an earlier moment, read off both clocks then."""
+    # A wall clock may be set back, and a monotonic one may stand still while the machine sleeps.
+    return min(wall, time.time() - (time.monotonic() - monotonic))
 
 
 def _utc(seconds: float) -> datetime:

@@ -27,6 +27,8 @@ Walks: TypeAlias = "Mapping[str, Walk]"
 
 # The server's time is known to a second or so, and an object's time differs from its event's.
 _MARGIN = timedelta(seconds=60)
+# Times of messages are whole seconds: one of just behind the opening may bear a time before it.
+_MARGIN_OF_OPENING = timedelta(seconds=1)
 
 
 class Delivered:
@@ -53,9 +55,16 @@ class Filling:
     """Fills one gap. A cancelled :meth:`next` loses no row, and may be called again."""
 
     def __init__(
-        self, gap: Gap, walks: Walks, *, phone: str | None, server_lead: Callable[[], Awaitable[float | None]]
+        self,
+        gap: Gap,
+        walks: Walks,
+        *,
+        phone: str | None,
+        opened_at: datetime,
+        server_lead: Callable[[], Awaitable[float | None]],
     ) -> None:
         self._gap = gap
+        self._opened_at = opened_at
         self._server_lead = server_lead
         self._period: tuple[datetime, datetime] | None = None
         self._phone = phone
@@ -84,7 +93,10 @@ class Filling:
         return None
 
     async def _server_period(self) -> tuple[datetime, datetime]:
-        """Give the gap's period by the server's clock, with a margin. The gap's own times are by ours."""
+        """Give the gap's period by the server's clock, with a margin. The gap's own times are by ours.
+
+        It does not reach behind the opening: what came before it, an earlier stream may have given.
+        """
         lead = await self._server_lead()
         if lead is None:
             self._errors.append(
@@ -92,7 +104,8 @@ class Filling:
                 "is right"
             )
         ahead = timedelta(seconds=lead or 0.0)
-        return self._gap.since + ahead - _MARGIN, self._gap.until + ahead + _MARGIN
+        since = max(self._gap.since - _MARGIN, self._opened_at - _MARGIN_OF_OPENING)
+        return since + ahead, self._gap.until + ahead + _MARGIN
 
     def outcome(self) -> Gap:
         """Give the gap, with its filled events' names."""

@@ -121,8 +121,14 @@ class EventStream:
         """Fill a gap before it is given, if the caller asked for it and something can be missing."""
         if self._delivered is None or gap.recovered:
             return gap
-        phone, server_lead = self._config.phone, self._feed.server_lead
-        self._filling = Filling(gap, self._walks, phone=phone, server_lead=server_lead)
+        feed = self._feed
+        self._filling = Filling(
+            gap,
+            self._walks,
+            phone=self._config.phone,
+            opened_at=feed.opened_at(),
+            server_lead=feed.server_lead,
+        )
         return None
 
     async def _next_filled(self) -> LiveEvent | Gap | None:

@@ -72,6 +72,22 @@ async def test_missed_messages_come_from_the_list_and_each_once(opened: Opened) 
             assert (gap.filled, gap.error) == (("message.created",), None)
 
 
+@pytest.mark.parametrize("ahead", [-3600, 0, 3600])
+async def test_what_came_before_the_stream_is_not_brought(opened: Opened, ahead: float) -> None:
+    """A program before this one has handled it."""
+    async with opened(sandbox={"clock_skew": ahead}) as (sandbox, client):
+        world = sandbox._org.world
+        clock = world.clock
+        world.clock = lambda: clock() - 10
+        sandbox.wake(4)
+        sandbox.insert()
+        world.clock = clock
+        async with client.events("chat.created", "message.created", fill_gaps=True) as stream:
+            missed = await miss_messages(sandbox, stream, 3)
+            items = await take(stream, 4)
+    assert sorted(map(str, ids(items))) == sorted([*missed, "m0"])
+
+
 async def test_a_list_of_messages_that_fails_is_told(opened: Opened) -> None:
     async with opened() as (sandbox, client), client.events("message.created", fill_gaps=True) as stream:
         sandbox.script(Status(403), path="/v1/chats/messages")
