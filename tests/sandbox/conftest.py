@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from periskope_async.sandbox import Sandbox
+from periskope_async.sandbox import PHONES, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
 
     Served = Callable[..., AbstractAsyncContextManager["Wire"]]
+
+
+START = 1_790_000_000.0
+PHONE = {"x-phone": PHONES[0].phone_id}
+SEND = {"chat_id": "4915112345678", "message": "hi"}
 
 
 @dataclass(frozen=True)
@@ -119,3 +124,33 @@ async def serving(*, clock: Callable[[], float] | None = None, **settings: Any) 
 def served(nothing_left_over: None) -> Served:
     """Give what serves; the check for what is left over comes after it has closed."""
     return serving
+
+
+class Caller:
+    """Asks with a phone and JSON, and gives what came."""
+
+    def __init__(self, wire: Wire, clock: Clock) -> None:
+        self.sandbox = wire.sandbox
+        self.clock = clock
+        self._wire = wire
+
+    async def __call__(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
+        url = self._wire.sandbox.base_url + path
+        headers = {"Authorization": "Bearer k", **PHONE}
+        async with self._wire.session.request(method, url, json=body, headers=headers) as response:
+            content = await response.read()
+            assert response.status == status, content
+            return await response.json() if content and "json" in response.headers["Content-Type"] else content
+
+
+@pytest.fixture
+def calling(served: Served) -> Any:
+    @asynccontextmanager
+    async def start(**settings: Any) -> AsyncGenerator[Caller]:
+        clock = Clock(START)
+        async with served(clock=clock, pace=1.0, **settings) as wire:
+            # The world was made before the test's clock was put in.
+            wire.sandbox._org.world.clock = clock
+            yield Caller(wire, clock)
+
+    return start
