@@ -59,28 +59,33 @@ async def listen(
         raise ConfigError(
             "--sandbox and --signing-key-file exclude each other; leave one out", parameter="signing_key_file"
         )
-    # Max one event waits to be printed; the others wait in the receiver, and it is bounded.
-    events: asyncio.Queue[LiveEvent] = asyncio.Queue(1)
+    failures: asyncio.Queue[Exception] = asyncio.Queue()
+
+    async def show(event: LiveEvent) -> None:
+        try:
+            if json:
+                write_out(event_json(event))
+            else:
+                print_out(event_line(event), soft_wrap=True)
+        except Exception as error:  # noqa: BLE001 - it ends the command; the receiver would log it, and go on
+            failures.put_nowait(error)
+
     async with AsyncExitStack() as stack:
         if sandbox:
             from periskope_async.sandbox import Sandbox  # noqa: PLC0415 - a server nobody else needs to load
 
             running = await stack.enter_async_context(Sandbox(chats=200))
-            receiver = Receiver(events.put, keys=running.signing_key)
+            receiver = Receiver(show, keys=running.signing_key)
         else:
             running = None
-            receiver = Receiver(events.put, keys=await _signing_keys(signing_key_file))
+            receiver = Receiver(show, keys=await _signing_keys(signing_key_file))
+        stack.push_async_callback(receiver.drain)
         url = await _serve(receiver, host, port, stack)
         say("✓", f"listening at {url}; Ctrl-C ends it")
         if running is not None:
             running.webhooks.subscribe(url)
             await stack.enter_async_context(in_background(move(running)))
-        while True:
-            event = await events.get()
-            if json:
-                write_out(event_json(event))
-            else:
-                print_out(event_line(event), soft_wrap=True)
+        raise await failures.get()
 
 
 async def _serve(receiver: Receiver, host: str, port: int, stack: AsyncExitStack) -> str:

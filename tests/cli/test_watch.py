@@ -10,18 +10,21 @@ import signal
 import sys
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 from rich.console import Console
 
+from periskope_async.cli import webhooks
 from periskope_async.cli.live import Board, event_json, event_line, gap_text
 from periskope_async.cli.names import ChatNames
 from periskope_async.live_event import LiveEvent, read_event
 from periskope_async.realtime import Gap
 from periskope_async.sandbox import Sandbox
+from periskope_async.webhooks import Receiver
 from tests.cli.running import begun, periskope
+from tests.webhooks.bodies import KEY, envelope, message, signed
 
 if TYPE_CHECKING:
     import subprocess
@@ -150,6 +153,30 @@ def test_listen_prints_each_webhook_once(sandbox: Sandbox, tmp_path: Path) -> No
     assert stopped == "! stopped"
 
 
+async def test_listen_prints_at_its_end_what_it_has_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receivers: list[Receiver] = []
+
+    def made(*arguments: Any, **options: Any) -> Receiver:
+        receivers.append(Receiver(*arguments, **options))
+        return receivers[0]
+
+    monkeypatch.setattr(webhooks, "Receiver", made)
+    path = tmp_path / "keys"
+    path.write_text(KEY, encoding="utf-8")
+    listening = asyncio.create_task(webhooks.listen(port=0, signing_key_file=path))
+    while "listening at" not in capsys.readouterr().err:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.005)
+    for number in range(5):
+        body = envelope("message.created", message(message_id=f"m{number}"))
+        assert receivers[0]._answer(body, [signed(body).encode()]).status == 200
+    listening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await listening
+    assert capsys.readouterr().out.count("message.created") == 5
+
+
 async def _post(url: str) -> int:
     headers = {"x-periskope-signature": "0" * 64}
     async with aiohttp.ClientSession() as session, session.post(url, data=b"{}", headers=headers) as response:
@@ -164,6 +191,17 @@ def test_listen_with_a_sandbox_has_something_to_show() -> None:
     process.send_signal(STOP)
     process.communicate(timeout=40)
     assert process.returncode == 130
+
+
+def test_listen_ends_once_its_reader_has_left() -> None:
+    process = begun("webhooks", "listen", "--port", "0", "--sandbox", "--json")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline()
+    process.stdout.close()
+    assert [line[:1] for line in process.stderr] == ["✓"]
+    assert process.wait(timeout=40) == 0
+    process.stderr.close()
 
 
 def test_listen_needs_a_key(tmp_path: Path) -> None:
