@@ -45,14 +45,21 @@ def decompressed(data: bytes, codec: Codec) -> bytes:
 
 @contextmanager
 def opened(path: Path, codec: Codec) -> Generator[Iterable[bytes]]:
-    """Open a file to read its lines, as if it were not compressed. Raises ConfigError, OSError."""
+    """Open a file to read its lines, as if it were not compressed.
+
+    Raises ConfigError and OSError; reading raises ValueError, EOFError and zlib.error where the file is damaged.
+    """
     with path.open("rb") as file:
         if codec == "gz":
             with GzipFile(fileobj=file) as lines:
                 yield lines
         elif codec == "zst":
-            with _zstd().ZstdFile(file) as lines:
-                yield lines
+            zstd = _zstd()
+            with zstd.ZstdFile(file) as lines:
+                try:
+                    yield lines
+                except zstd.ZstdError as error:
+                    raise ValueError(str(error)) from error
         else:
             yield file
 
