@@ -34,6 +34,7 @@ _COLUMNS = (
     "unread_count",
     "latest_message_timestamp",
 )
+_UNKNOWN = "unknown"
 _COUNTS = msgspec.json.Decoder(dict[str, int | None])
 
 
@@ -56,6 +57,8 @@ class Overview(Struct):
     chats: int = 0
     """Chats in the list. Chats gone from it are counted in ``gone`` only."""
     gone: int = 0
+    is_of_chats: bool = False
+    """Whether any row looks like a chat: rows of the other lists have neither its name nor its type."""
     groups: int = 0
     with_unread: int = 0
     unread: int = 0
@@ -78,11 +81,12 @@ class Overview(Struct):
 
     def busiest_groups(self, count: int) -> list[ChatLine]:
         """Give the groups with activity in the last week of the data, those with the most members first."""
-        newest = next((line.latest for line in self.listed if line.latest), None)
-        if newest is None:
+        there = [(line, line.latest) for line in self.listed if line.latest and not line.is_gone]
+        if not there:
             return []
+        _, newest = there[0]
         week = timedelta(days=_BUSY_DAYS)
-        active = [line for line in self.listed if _is_group(line) and line.latest and newest - line.latest <= week]
+        active = [line for line, latest in there if _is_group(line) and newest - latest <= week]
         return nlargest(count, active, key=lambda line: line.members)
 
 
@@ -91,6 +95,7 @@ def overview(table: Table, batches: Iterable[Batch]) -> Overview:
     found = Overview()
     for line in _lines(table, batches):
         found.listed.append(line)
+        found.is_of_chats |= line.type != _UNKNOWN or line.name != line.chat_id
         if len(found.listed) > 2 * MOST_LISTED:
             found.listed = _newest(found.listed)
         if line.is_gone:
@@ -117,9 +122,9 @@ def _lines(table: Table, batches: Iterable[Batch]) -> Iterator[ChatLine]:
         for gone_at, *values in zip(batch.gone_at, *columns, strict=True):
             chat_id, name, kind, labels, label_ids, members, unread, unread_by_member, latest = values
             yield ChatLine(
-                name=one_line(name or "", limit=_MOST_NAME) or str(chat_id),
+                name=one_line(name or "", limit=_MOST_NAME) or one_line(chat_id or "", limit=_MOST_NAME),
                 chat_id=one_line(chat_id or "", limit=_MOST_NAME),
-                type=one_line(kind or "unknown", limit=_MOST_NAME),
+                type=one_line(kind or _UNKNOWN, limit=_MOST_NAME),
                 labels=tuple([one_line(label, limit=_MOST_NAME) for label in labels or label_ids or ()]),
                 latest=latest,
                 unread=unread if unread is not None else _most(unread_by_member),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+from datetime import date, datetime, time, timedelta
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +18,7 @@ from periskope_async.export.files import beside, checked_target, failed, write_w
 from periskope_async.export.formats import format_of
 from periskope_async.export.manifest import read_manifest
 from periskope_async.export.older import rows_of, sha256
-from periskope_async.export.overview import Overview, overview
+from periskope_async.export.overview import MOST_LISTED, Overview, overview
 from periskope_async.export.update import batches
 from periskope_async.tables.columns import table_of
 
@@ -32,6 +33,8 @@ _MARK = b'content="periskope report"'
 _MOST_BARS = 15
 _MOST_LABEL = 36
 _BAR_PIXELS, _EDGE_PIXELS = 26, 60
+_DAY_MILLISECONDS = 86_400_000
+_LEAST_DAYS = 10
 
 
 def write_report(
@@ -59,12 +62,16 @@ def write_report(
     if manifest is not None and manifest.list != CHATS.key:
         raise ExportError(f"{str(source)!r} is an export of {manifest.list}; a report is drawn of chats")
     found = overview(table, batches(table, rows_of(file, form, table)))
+    total = found.chats + found.gone
+    if manifest is None and total and not found.is_of_chats:
+        raise ExportError(f"{str(source)!r} is no export of chats; a report is drawn of one")
     data = {
         "title": f"Chats in {_name_of(source)}",
         "about": _about(source, manifest, is_changed=manifest is not None and sha256(file) != manifest.sha256),
         "tiles": _tiles(found),
         "figures": _figures(graphs, found),
         "rows": found.listed,
+        "among": f" among the {MOST_LISTED:,} newest of {total:,}" if total > MOST_LISTED else "",
     }
     # A "<" could end the script's element.
     text = msgspec.json.encode(data).replace(b"<", rb"\u003c")
@@ -119,12 +126,11 @@ def _figures(graphs: Any, found: Overview) -> list[dict[str, Any]]:
     rest = f", the {_MOST_BARS} most frequent of {len(found.labels):,}" if len(found.labels) > _MOST_BARS else ""
     groups = found.busiest_groups(_MOST_BARS)
     unread = found.most_unread[:_MOST_BARS]
-    over_time = [(day.isoformat(), count) for day, count in activity]
     return [
         _figure(
             "Activity over time",
             f"Chats by the {unit} of their latest message",
-            _columns(graphs, over_time) if over_time else None,
+            _columns(graphs, activity, is_by_day=unit == "day") if activity else None,
             is_wide=True,
         ),
         _figure("By type", "Chats", _bars(graphs, found.types.most_common(_MOST_BARS))),
@@ -146,10 +152,17 @@ def _figure(title: str, note: str, chart: msgspec.Raw | None, *, is_wide: bool =
     return {"title": title, "note": note, "chart": chart, "is_wide": is_wide}
 
 
-def _columns(graphs: Any, counts: Sequence[tuple[str, int]]) -> msgspec.Raw:
-    names, values = zip(*counts, strict=True)
-    trace = graphs.Bar(x=names, y=values, hovertemplate="%{x}: %{y:,}<extra></extra>")
-    return _chart(graphs, trace, height=280, xaxis={"type": "date"}, yaxis={"rangemode": "tozero", "automargin": True})
+def _columns(graphs: Any, counts: Sequence[tuple[date, int]], *, is_by_day: bool) -> msgspec.Raw:
+    days, values = zip(*counts, strict=True)
+    trace = graphs.Bar(x=days, y=values, hovertemplate="%{x}: %{y:,}<extra></extra>")
+    xaxis: dict[str, Any] = {"type": "date"}
+    if is_by_day:
+        # Plotly gives a single bar an axis of milliseconds, and a few of them one of hours.
+        trace.width = 0.75 * _DAY_MILLISECONDS
+        edge = timedelta(days=max(1, _LEAST_DAYS - (days[-1] - days[0]).days) / 2)
+        first, last = (datetime.combine(day, time()) for day in (days[0], days[-1]))
+        xaxis["range"] = [first - edge, last + edge]
+    return _chart(graphs, trace, height=280, xaxis=xaxis, yaxis={"rangemode": "tozero", "automargin": True})
 
 
 def _bars(graphs: Any, counts: Sequence[tuple[str, int]]) -> msgspec.Raw | None:

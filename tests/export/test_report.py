@@ -118,6 +118,22 @@ def test_busy_groups_are_those_of_the_last_week() -> None:
     assert of().busiest_groups(5) == []
 
 
+def test_no_group_is_busy_that_is_gone() -> None:
+    table, there, gone = (
+        table_of(CHATS),
+        chat(1, **latest("2025-05-01T00:00:00Z")),
+        chat(2, **latest("2025-05-31T00:00:00Z")),
+    )
+    rows = [(json.dumps(there).encode(), "", None), (json.dumps(gone).encode(), "", datetime(2025, 6, 1, tzinfo=UTC))]
+    found = overview(table, batches(table, rows))
+    assert [line.chat_id for line in found.listed] == ["2@g.us", "1@g.us"]
+    assert [line.chat_id for line in found.busiest_groups(5)] == ["1@g.us"]
+
+
+def test_a_chat_without_any_name_has_none() -> None:
+    assert [line.name for line in of(chat(1), {"chat_type": "user"}).listed] == ["chat 1", ""]
+
+
 # The page
 
 
@@ -136,6 +152,22 @@ async def test_every_format_is_drawn(tmp_path: Path, ending: str) -> None:
     assert len(data["rows"]) == 60
     assert all(figure["chart"] for figure in data["figures"][:4])
     assert "whole" in data["about"]
+
+
+def test_a_single_day_is_drawn_as_one(tmp_path: Path) -> None:
+    activity = data_in(drawn(written(tmp_path, chat(1, **latest("2025-01-12T23:00:00Z")))))["figures"][0]["chart"]
+    (bar,), xaxis = activity["data"], activity["layout"]["xaxis"]
+    assert (bar["x"], bar["width"]) == (["2025-01-12"], 18 * 3_600_000)
+    assert xaxis["range"] == ["2025-01-07T00:00:00", "2025-01-17T00:00:00"]
+
+
+def test_a_search_says_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, *map(chat, range(3)))
+    assert not data_in(drawn(path))["among"]
+    for module in ("overview", "report"):
+        monkeypatch.setattr(f"periskope_async.export.{module}.MOST_LISTED", 2)
+    data = data_in(drawn(path))
+    assert (len(data["rows"]), data["among"]) == (2, " among the 2 newest of 3")
 
 
 def test_an_empty_export_is_drawn(tmp_path: Path) -> None:
@@ -181,10 +213,23 @@ def test_a_real_browser_draws_and_searches(tmp_path: Path) -> None:
     assert '<span class="soft" id="hits" role="status">2 chats</span>' in dom
 
 
-@pytest.mark.parametrize("name", ["no.jsonl", "out.docx", "folder.jsonl", "damaged.parquet", "", "nul\0.jsonl"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "no.jsonl",
+        "out.docx",
+        "folder.jsonl",
+        "damaged.parquet",
+        "damaged.jsonl.gz",
+        "damaged.jsonl.zst",
+        "",
+        "nul\0.jsonl",
+    ],
+)
 def test_what_cannot_be_drawn_is_told(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.jsonl").mkdir()
-    (tmp_path / "damaged.parquet").write_bytes(b"PAR1 no more")
+    for ending in ("parquet", "jsonl.gz", "jsonl.zst"):
+        (tmp_path / f"damaged.{ending}").write_bytes(b"PAR1 no more")
     with pytest.raises((ExportError, ConfigError)):
         drawn(tmp_path / name)
     assert not list(tmp_path.glob("*.html"))
@@ -193,8 +238,13 @@ def test_what_cannot_be_drawn_is_told(tmp_path: Path, name: str) -> None:
 async def test_a_report_is_of_chats(tmp_path: Path) -> None:
     async with connected(chats=20) as (_, client):
         await export(client.iter_messages(max_items=5), tmp_path / "out.jsonl")
+        await export(client.iter_contacts(max_items=5), tmp_path / "out.csv")
     with pytest.raises(ExportError, match="is an export of messages"):
         drawn(tmp_path / "out.jsonl")
+    for name in ("out.jsonl", "out.csv"):
+        (tmp_path / f"{name}.manifest.json").unlink()
+        with pytest.raises(ExportError, match="is no export of chats"):
+            drawn(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", [".", "..", "/", ""])
