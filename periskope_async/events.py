@@ -93,7 +93,7 @@ class GaveUp(Struct, frozen=True, kw_only=True):
     target: str
     attempt: int
     error: BaseException
-    """WaitTooLong, ClosedError, or the cancel of its task."""
+    """WaitTooLong or another error of the limiter, or the cancel of its task."""
     waited: float
     """Seconds of its wait for the limit."""
 

@@ -69,8 +69,8 @@ class OpenTelemetryHook:
 
     Each request is a span, a retry one with ``http.request.resend_count``; each wait for the limit or between two tries
     is a span ``periskope.wait``, with ``error.type`` if the call was given up in line. A cancelled pause between two
-    tries has none. Ids in addresses are left out, as they hold phone numbers;
-    ``show_ids`` keeps them. One hook serves any number of clients.
+    tries has none. Ids in addresses are left out, as they hold phone numbers; ``show_ids`` keeps them. One hook serves
+    any number of clients.
     """
 
     def __init__(

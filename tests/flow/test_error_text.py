@@ -126,7 +126,7 @@ async def test_rows_taken_for_a_head_are_not_shown_as_a_whole(nothing_left_over:
 async def test_a_head_that_was_cut_is_told_in_words(nothing_left_over: None, came: bytes, *, is_proxy: bool) -> None:
     async with answering(came) as url:
         base_url, proxy = ("https://api.invalid/v1", url.removesuffix("/v1")) if is_proxy else (url, None)
-        async with PeriskopeClient(KEY, retry=1, base_url=base_url, proxy=proxy) as client:
+        async with PeriskopeClient(KEY, base_url=base_url, proxy=proxy, retry=1) as client:
             with pytest.raises(ConnectError, match="the answer was cut within its headers") as caught:
                 await client.list_chats()
     assert "its own" not in "".join(traceback.format_exception(caught.value))
