@@ -301,7 +301,7 @@ class Gate:
         """Fail the waiters with too little patience for a refusal's wait: now, not at the end of their patience."""
         for waiter in self._queue:
             since = now if self._max_wait is None else waiter.since
-            if since + self._patience < reopens_at:
+            if since + max(self._patience, self._SECONDS_TO_ASK) < reopens_at:
                 self._queue.fail(waiter, self._too_long(reopens_at - since))
 
     def _fail_overdue(self, now: float) -> float:

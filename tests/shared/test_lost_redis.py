@@ -60,9 +60,9 @@ class FakeRedis:
 class Calls:
     """A limiter over such a Redis, and how long each call waits in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_wait: float | None = None) -> None:
         self.redis = FakeRedis()
-        self.limiter = SharedLimiter("redis://127.0.0.1:1")
+        self.limiter = SharedLimiter("redis://127.0.0.1:1", max_wait=max_wait)
         PeriskopeClient("key", limiter=self.limiter)
         self.limiter._link._reserve = self.limiter._link._settle = self.redis  # type: ignore[assignment]
 
@@ -241,6 +241,17 @@ def test_a_slow_redis_costs_latency_and_not_the_limit() -> None:
             calls.redis.seconds = 0.1
             assert max(await calls.call_many(20)) <= 0.11
             assert calls.limiter.snapshot().limit == LIMIT
+
+    run(work())
+
+
+def test_a_short_max_wait_leaves_redis_its_time_to_answer() -> None:
+    """A first trip connects and loads a script too."""
+
+    async def work() -> None:
+        async with Calls(max_wait=0.1) as calls:
+            calls.redis.seconds = 0.4
+            assert max(await calls.call_many(3)) <= 0.41
 
     run(work())
 
