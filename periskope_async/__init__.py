@@ -21,6 +21,7 @@ from periskope_async.client.base import WalkParams
 from periskope_async.client.content import Poll
 from periskope_async.client.knowledge import KnowledgeType
 from periskope_async.client.members import Role
+from periskope_async.client.properties import PropertyType
 from periskope_async.client.scheduled import Repeat
 from periskope_async.client.sent import SentBroadcast, SentMessage, Until
 from periskope_async.client.tasks import TaskStatus, TaskType
@@ -69,6 +70,7 @@ from periskope_async.models import (
     ChatMember,
     ChatPage,
     Contact,
+    CustomProperty,
     DeliveryInfo,
     KnowledgeBaseItem,
     ListPage,
@@ -80,6 +82,8 @@ from periskope_async.models import (
     Notification,
     Occurrence,
     Phone,
+    PropertyDeletions,
+    PropertyOptions,
     QueueJob,
     Reaction,
     ScheduledMessage,
@@ -118,6 +122,7 @@ __all__ = [
     "ConnectError",
     "Consistency",
     "Contact",
+    "CustomProperty",
     "DecodeError",
     "DeliveryInfo",
     "ExportBusyError",
@@ -149,6 +154,9 @@ __all__ = [
     "Permit",
     "Phone",
     "Poll",
+    "PropertyDeletions",
+    "PropertyOptions",
+    "PropertyType",
     "QueueJob",
     "RateLimit",
     "RateLimitError",

@@ -15,6 +15,7 @@ from periskope_async.client.messages import MessageMethods
 from periskope_async.client.notes import NoteMethods
 from periskope_async.client.notifications import NotificationMethods
 from periskope_async.client.phones import PhoneMethods
+from periskope_async.client.properties import PropertyMethods
 from periskope_async.client.reactions import ReactionMethods
 from periskope_async.client.scheduled import ScheduledMethods
 from periskope_async.client.tasks import TaskMethods
@@ -55,6 +56,7 @@ class PeriskopeClient(
     ContactMethods,
     TicketMethods,
     TaskMethods,
+    PropertyMethods,
     PhoneMethods,
     KnowledgeBaseMethods,
     WebhookMethods,

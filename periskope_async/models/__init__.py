@@ -3,6 +3,13 @@
 from periskope_async.models.broadcast import Broadcast, BroadcastPayload
 from periskope_async.models.chat import AiMetadata, Chat, ChatMember, PinnedMessage, SnoozeMetadata
 from periskope_async.models.contact import Contact
+from periskope_async.models.custom_property import (
+    CustomProperty,
+    DeletedProperty,
+    PropertyDeletions,
+    PropertyOption,
+    PropertyOptions,
+)
 from periskope_async.models.knowledge import DocumentResult, KnowledgeBaseItem, KnowledgeBaseMetadata
 from periskope_async.models.member import Member
 from periskope_async.models.message import (
@@ -58,6 +65,8 @@ __all__ = [
     "CloseMetadata",
     "CompletedMetadata",
     "Contact",
+    "CustomProperty",
+    "DeletedProperty",
     "DeliveryInfo",
     "Dimensions",
     "DocumentResult",
@@ -84,6 +93,9 @@ __all__ = [
     "ParticipantResults",
     "Phone",
     "PinnedMessage",
+    "PropertyDeletions",
+    "PropertyOption",
+    "PropertyOptions",
     "PurgeResult",
     "QueueHealth",
     "QueueJob",

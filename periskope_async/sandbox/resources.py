@@ -15,6 +15,7 @@ from periskope_async.sandbox.notes import Notes
 from periskope_async.sandbox.notifications import Notifications
 from periskope_async.sandbox.outbox import Outbox
 from periskope_async.sandbox.phones import Phones
+from periskope_async.sandbox.properties import Properties
 from periskope_async.sandbox.reactions import Reactions
 from periskope_async.sandbox.scheduled import Scheduled
 from periskope_async.sandbox.sending import Sending
@@ -53,6 +54,7 @@ class Resources:
             *Contacts(org).routes(),
             *Tickets(org).routes(),
             *Tasks(org).routes(),
+            *Properties(org).routes(),
             *Knowledge(org).routes(),
             *self.webhooks.routes(),
             *Members(org).routes(),

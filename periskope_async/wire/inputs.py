@@ -43,6 +43,7 @@ __all__ = [
     "optional_point",
     "optional_text",
     "path_id",
+    "path_name",
     "point",
     "priority",
     "seconds",
@@ -98,6 +99,14 @@ def path_id(name: str, value: str) -> str:
     # A dot or two would lead to another path.
     if re.search(_NO_ID, given) or len(given) > _MOST_ID or given in {".", ".."}:
         raise ConfigError(f"{name} {value!r:.100} is not an id: those hold no spaces", parameter=name)
+    return given
+
+
+def path_name(name: str, value: str) -> str:
+    """Take an id or a name for a path; a name may hold spaces."""
+    given = text(name, value)
+    if given in {".", ".."} or len(given) > _MOST_ID:
+        raise ConfigError(f"{name} {value!r:.100} fits no path; give the id", parameter=name)
     return given
 
 

@@ -13,6 +13,7 @@ from periskope_async.models import (
     CancelledBroadcast,
     ChatAiSettings,
     Contact,
+    CustomProperty,
     DocumentResult,
     KnowledgeBaseItem,
     Member,
@@ -23,6 +24,8 @@ from periskope_async.models import (
     Occurrence,
     ParticipantResult,
     Phone,
+    PropertyDeletions,
+    PropertyOptions,
     PurgeResult,
     QueueHealth,
     QueueJob,
@@ -398,6 +401,28 @@ SAMPLES: dict[type[Part], dict[str, Any]] = {
             "ticket_custom_properties": None,
             "ticket_labels": "vip, new",
         },
+    },
+    CustomProperty: {
+        "property_id": "property-a1b2c3",
+        "created_at": "2026-07-06T10:00:00.000Z",
+        "kind": "dropdown",
+        "mandatory": False,
+        "options": [{"id": "1712345678901", "label": "Acme Corp", "added": True, "removed": False}],
+        "property_name": "Workspace",
+        "section_id": "3f8b6c1e-8f2a-4b6e-9c3d-2a1f0e9d8c7b",
+        "section_name": "Issue Details",
+        "type": "ticket",
+    },
+    PropertyOptions: {
+        "property_id": "property-a1b2c3",
+        "operation": "add",
+        "options": [{"id": "1712345678901", "label": "Acme Corp", "added": True, "removed": False}],
+    },
+    PropertyDeletions: {
+        "deleted_count": 1,
+        "properties": [
+            {"property_ref": "Workspace", "property_id": "property-a1b2c3", "deleted": True, "reason": None}
+        ],
     },
     WebhookSubscription: {
         "id": "3a2b1c0d-2a18-4b1f-8c1d-ea2ac3bc9e8f",

@@ -256,6 +256,32 @@ async def test_the_knowledge_base(opened: Opened) -> None:
         await client.delete_document(result.document_id)
 
 
+async def test_custom_properties(opened: Opened) -> None:
+    async with small(opened) as (_, client):
+        assert {found.property_name for found in await client.list_properties()} == {"Tier", "City", "Renewal"}
+        made = await client.create_property(
+            "Deal / size", type="ticket", kind="dropdown", options=["small"], section="Sales", mandatory=True
+        )
+        assert [found.property_id for found in await client.list_properties(type="ticket")] == [made.property_id]
+        assert (await client.get_property("Deal / size")).section_name == "Sales"
+        added = await client.add_property_options("Deal / size", options=["small", "large"])
+        assert [(option.label, option.added) for option in added.options or ()] == [("small", False), ("large", True)]
+        await client.remove_property_options(made.property_id, options=["small"])
+        changed = await client.update_property(made.property_id, name="City", mandatory=False)
+        assert (changed.property_name, changed.mandatory) == ("City", False)
+        assert [option.label for option in changed.options or ()] == ["large"]
+        with pytest.raises(ConfigError, match="'City' names 2 properties; give its id, or a type"):
+            await client.get_property("City")
+        assert (await client.get_property("City", type="ticket")).property_id == made.property_id
+        deleted = await client.delete_properties(ticket_properties=["City"], chat_properties=["Tier", "Size"])
+        assert deleted.deleted_count == 2
+        assert [(one.property_ref, one.reason) for one in deleted.failed] == [("Size", "not_found")]
+        with pytest.raises(PartialFailure, match="not_found"):
+            deleted.raise_for_failures()
+        with pytest.raises(NotFoundError):
+            await client.get_property(made.property_id)
+
+
 async def test_webhooks_and_members(opened: Opened) -> None:
     async with small(opened) as (_, client):
         made = await client.create_webhooks("https://example.com/hook", events=["message.created", "note.created"])
@@ -308,6 +334,10 @@ SLIPS: dict[str, Callable[[Any], Awaitable[object]]] = {
     "purge of two": lambda client: client.purge_queue(everything=True, broadcast_id="b"),
     "a phone that is not named": lambda client: client.delete_phone(None),
     "no URL": lambda client: client.create_webhooks("example.com", events=["message.created"]),
+    "a property of a contact": lambda client: client.create_property("A", type="contact", kind="text"),
+    "a property without a change": lambda client: client.update_property("A"),
+    "no property": lambda client: client.delete_properties(),
+    "dots for a property": lambda client: client.get_property(".."),
     "no such role": lambda client: client.invite_members(["a@example.com"], role="owner"),
     "times of one chat": lambda client: client.list_messages(chat_id="1@c.us", start_time="2026-01-01"),
     "no such weekday": lambda client: client.schedule_message(

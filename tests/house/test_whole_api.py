@@ -25,6 +25,8 @@ METHODS = {
     "contacts": "iter_contacts list_contacts get_contact create_contact update_contact set_contact_labels",
     "tickets": "iter_tickets list_tickets get_ticket create_ticket update_ticket",
     "tasks": "iter_tasks list_tasks get_task create_task update_task",
+    "custom properties": "list_properties get_property create_property update_property add_property_options "
+    "remove_property_options delete_properties",
     "phones": "list_phones get_phone get_phone_qr update_phone resync_phone restart_phone reset_phone create_phone "
     "delete_phone",
     "knowledge base": "iter_knowledge_base list_knowledge_base get_faq get_document create_faq update_faq delete_faq "

@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from periskope_async.sandbox import PHONES, Sandbox
+from periskope_async.sandbox.cast import PROPERTIES
 from periskope_async.sandbox.faults import Body, Status
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def document() -> dict[str, Any]:
         "note_id": sandbox.ids("notes")[0],
         "scheduled_id": sandbox.ids("scheduled_messages")[0],
         "context_id": sandbox.ids("knowledge_base", tag="faq")[0],
+        "property_id": PROPERTIES[0][0],
         "x-phone": PHONE,
     }
     for operations in text["paths"].values():
@@ -81,12 +83,14 @@ SCHEMA = schemathesis.openapi.from_dict(document(), config=schemathesis.Config.f
 # take that the path would do for: those of /chats/{chat_id} also for /chats/labels.
 NOT_OF_EXPRESS = [unsupported_method, allow_header_conformance]
 # What is no matter of form: a message of long ago cannot be edited, one that is over cannot be scheduled or changed,
-# and a contact that is there cannot be made again.
+# a contact that is there cannot be made again, and the kind and the type of a property say what else it may have.
 TIED_TO_STATE = [
     "/message/{message_id}/edit",
     "/message/scheduled",
     "/message/scheduled/{scheduled_id}",
     "/contacts/create",
+    "/properties/create",
+    "/properties/{property_id}",
 ]
 
 
