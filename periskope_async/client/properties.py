@@ -150,7 +150,7 @@ class PropertyMethods(BaseClient):
         return await self._write("POST", target, one_of(PropertyOptions), body=body, look_at="get_property")
 
 
-def _rest(section: str | None, mandatory: bool | None) -> dict[str, str | bool | None]:  # noqa: FBT001 - as given
+def _rest(section: str | None, mandatory: bool | None) -> dict[str, str | bool | None]:  # noqa: FBT001 - the value that is checked
     return {
         "section": None if section is None else inputs.text("section", section),
         "mandatory": inputs.optional_flag("mandatory", mandatory),

@@ -113,7 +113,8 @@ class Properties:
         row = self._one(call)
         if row["kind"] not in _WITH_OPTIONS:
             raise Refused(422, f"a {row['kind']} property has no options")
-        operation, outcomes = call.body["operation"], []
+        operation = call.body["operation"]
+        outcomes: list[dict[str, Any]] = []
         for word in call.body["options"]:
             there = next((option for option in row["options"] if word in {option["label"], option["id"]}), None)
             if operation == "add":

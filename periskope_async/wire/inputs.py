@@ -104,7 +104,8 @@ def path_id(name: str, value: str) -> str:
 
 def path_name(name: str, value: str) -> str:
     """Take an id or a name for a path; a name may hold spaces."""
-    given = text(name, value)
+    given = text(name, value).strip()
+    # A dot or two would lead to another path.
     if given in {".", ".."} or len(given) > _MOST_ID:
         raise ConfigError(f"{name} {value!r:.100} fits no path; give the id", parameter=name)
     return given
