@@ -11,8 +11,7 @@ import msgspec
 import pytest
 
 from periskope_async.client.lists import CHATS
-from periskope_async.decoding.body import mend
-from periskope_async.decoding.envelope import UNREAD
+from periskope_async.decoding.body import UNREAD, mend
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.meta import ResponseMeta
 from periskope_async.models.part import Part
