@@ -22,6 +22,7 @@ __all__ = [
     "checked_target",
     "copy",
     "failed",
+    "not_opened",
     "open_private",
     "put_in_place",
     "reason",
@@ -103,9 +104,7 @@ def open_private(path: Path, *, is_new: bool = False) -> int:
     except FileExistsError:
         raise
     except OSError as error:
-        raise ExportError(
-            f"cannot write in {str(path.parent)!r}, where {path.name!r} is to be: {reason(error)}"
-        ) from error
+        raise not_opened(path, error) from error
 
 
 def put_in_place(part: Path, target: Path) -> None:
@@ -209,6 +208,11 @@ def sync_folder(folder: Path) -> None:
 def failed(target: Path, error: OSError | ValueError) -> ExportError:
     """Make the error of an unwritable file."""
     return ExportError(f"cannot write {str(target)!r}: {reason(error)}")
+
+
+def not_opened(path: Path, error: OSError) -> ExportError:
+    """Make the error of a file beside OUT that cannot be opened: its folder is to blame."""
+    return ExportError(f"cannot write in {str(path.parent)!r}, where {path.name!r} is to be: {reason(error)}")
 
 
 def reason(error: OSError | ValueError) -> str:

@@ -29,6 +29,7 @@ from periskope_async.export.files import (
     MOVE_AWAY,
     beside,
     failed,
+    not_opened,
     open_private,
     remove,
     sync,
@@ -300,7 +301,7 @@ def _locked_log(target: Path) -> int:
             f"another export to {str(target)!r} is running; wait for its end, or give another OUT"
         ) from None
     except OSError as error:
-        raise failed(path, error) from error
+        raise not_opened(path, error) from error
 
 
 def _read_log(target: Path, content: bytes, log_fd: int, begun: Begun) -> Spool:
