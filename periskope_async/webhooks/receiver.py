@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 _GZIP = 31  # zlib's word for a gzip header with the largest window
 _HEADER = SIGNATURE_HEADER.encode()
 _SHOWN_CHARACTERS = 200
+# A cancelled handler may have something to close, and its event is to be forgotten.
+_SECONDS_TO_LET_GO = 5.0
 
 
 class _Answer(Struct, frozen=True):
@@ -135,7 +137,8 @@ class Receiver:
     async def drain(self, _: object = None) -> None:
         """Wait until all answered events have been handled, ``drain_timeout`` seconds at most.
 
-        After that the handler is cancelled, and an error in the log counts the events that are not handled.
+        After that the handler is cancelled, and has 5 s to let go; an error in the log counts the events that are not
+        handled.
 
         aiohttp.web: ``app.on_cleanup.insert(0, receiver.drain)``. Its ``on_shutdown`` comes while requests are still
         being answered; the place 0 is before the clean-up of what ``handle`` needs.
@@ -232,10 +235,13 @@ class Receiver:
                     # Not awaited itself: a handler may swallow a cancel, or cancel itself.
                     await asyncio.wait({handling})
                 except asyncio.CancelledError:
-                    handling.cancel()
+                    # The end of a program cancels all tasks. A second cancel would break off what the first began.
+                    if not handling.cancelling():
+                        handling.cancel()
                     logger.error(  # noqa: TRY400 - the handler's own line shows where it hung
                         "the handler was cancelled; answered webhooks that are not handled: %d", 1 + len(self._waiting)
                     )
+                    await asyncio.wait({handling}, timeout=_SECONDS_TO_LET_GO)
                     raise
             self._is_full = False
         finally:

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from periskope_async.webhooks import Receiver
+from periskope_async.webhooks.seen import Recent
 from tests.webhooks.bodies import KEY, envelope, message, signed
 from tests.webhooks.test_receiver import BODY, post, under_uvicorn
 
@@ -99,6 +100,66 @@ async def test_a_server_ends_although_a_handler_hangs(
     async with asyncio.timeout(10), under_uvicorn(Receiver(hang, keys=KEY, drain_timeout=0.01)) as url:
         assert (await post(http, url, BODY))[0] == 200
     assert "not handled: 1" in lines(caplog, logging.ERROR)[0]
+
+
+class SlowStore(Recent):
+    """Forgets a key after a while, as one over a network does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forgotten = 0
+
+    async def discard(self, key: str) -> None:
+        await asyncio.sleep(0.01)
+        await super().discard(key)
+        self.forgotten += 1
+
+
+async def test_a_drain_that_gives_up_waits_until_the_handler_has_let_go() -> None:
+    happened: list[str] = []
+
+    async def handle(_: LiveEvent) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            happened.append("cleaned up")
+
+    store = SlowStore()
+    receiver = Receiver(handle, keys=KEY, drain_timeout=0.01, seen=store)
+    answers(receiver, range(1))
+    await receiver.drain()
+    assert (happened, store.forgotten) == (["cleaned up"], 1)
+
+
+async def test_a_drain_does_not_wait_for_a_handler_that_never_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("periskope_async.webhooks.receiver._SECONDS_TO_LET_GO", 0.01)
+    end = asyncio.Event()
+
+    async def handle(_: LiveEvent) -> None:
+        while not end.is_set():
+            with suppress(asyncio.CancelledError):
+                await end.wait()
+
+    receiver = Receiver(handle, keys=KEY, drain_timeout=0.01)
+    answers(receiver, range(1))
+    async with asyncio.timeout(5):
+        await receiver.drain()
+    end.set()
+    await asyncio.sleep(0.01)
+
+
+async def test_an_event_is_forgotten_at_the_end_of_a_program_without_a_drain() -> None:
+    store = SlowStore()
+    answers(Receiver(hang, keys=KEY, seen=store), range(1))
+    await asyncio.sleep(0.01)
+    # asyncio.run() cancels all tasks like this, in any order. Here the handler's is the first.
+    tasks = sorted(asyncio.all_tasks() - {asyncio.current_task()}, key=asyncio.Task.get_name)
+    assert [task.get_name() for task in tasks] == ["periskope webhook", "periskope webhooks"]
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    assert store.forgotten == 1
 
 
 def test_a_program_that_ends_without_a_drain_says_what_it_has_not_handled(caplog: pytest.LogCaptureFixture) -> None:
