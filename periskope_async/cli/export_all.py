@@ -21,7 +21,7 @@ from periskope_async.client.lists import LISTS
 from periskope_async.errors import AuthenticationError, ExportBusyError, ExportError, PeriskopeError
 from periskope_async.events import ResponseReceived
 from periskope_async.export import ExportPlan, IfExists, Manifest, run_plan
-from periskope_async.export.files import checked_target, reason, refuse_foreign, remove, write_json
+from periskope_async.export.files import checked_target, not_opened, reason, refuse_foreign, remove, write_json
 from periskope_async.export.formats import format_of
 from periskope_async.export.manifest import read_manifest
 from periskope_async.export.older import OVERWRITE, manifest_at, whole_one
@@ -238,11 +238,14 @@ def _made_and_locked(folder: Path) -> ExitStack:
     path = folder / "manifest.json.lock"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExportError(f"{str(folder)!r} cannot be the folder of an export: {reason(error)}") from error
+    try:
         fd, is_new = open_locked(path)
     except BlockingIOError:
         raise ExportBusyError(f"another run of `export all` to {str(folder)!r} is going on; wait for its end") from None
     except OSError as error:
-        raise ExportError(f"{str(folder)!r} cannot be the folder of an export: {reason(error)}") from error
+        raise not_opened(path, error) from error
     if is_new:
         stack.callback(remove_locked, fd, path)
     else:

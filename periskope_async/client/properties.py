@@ -98,11 +98,15 @@ class PropertyMethods(BaseClient):
         ``mandatory`` is for tickets alone.
         """
         inputs.at_least_one(name=name, section=section, mandatory=mandatory)
+        target = _target(property_id)
+        if target == "/properties/create":
+            raise ConfigError("property_id 'create' is the address for making one; give its id", parameter="property_id")
         body = inputs.json_body(
             {"name": None if name is None else inputs.text("name", name), **_rest(section, mandatory)}
         )
-        target = _target(property_id) + _query(type)
-        return await self._write("POST", target, one_of(CustomProperty), body=body, look_at="get_property")
+        return await self._write(
+            "POST", target + _query(type), one_of(CustomProperty), body=body, look_at="get_property"
+        )
 
     async def add_property_options(
         self,

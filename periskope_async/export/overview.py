@@ -58,7 +58,7 @@ class Overview(Struct):
     """Chats in the list. Chats gone from it are counted in ``gone`` only."""
     gone: int = 0
     is_of_chats: bool = False
-    """Whether any row looks like a chat: rows of the other lists have neither its name nor its type."""
+    """Whether any row has a field that only chats have."""
     groups: int = 0
     with_unread: int = 0
     unread: int = 0
@@ -93,9 +93,8 @@ class Overview(Struct):
 def overview(table: Table, batches: Iterable[Batch]) -> Overview:
     """Count the chats, labels and days of some rows."""
     found = Overview()
-    for line in _lines(table, batches):
+    for line in _lines(table, batches, found):
         found.listed.append(line)
-        found.is_of_chats |= line.type != _UNKNOWN or line.name != line.chat_id
         if len(found.listed) > 2 * MOST_LISTED:
             found.listed = _newest(found.listed)
         if line.is_gone:
@@ -115,12 +114,14 @@ def overview(table: Table, batches: Iterable[Batch]) -> Overview:
     return found
 
 
-def _lines(table: Table, batches: Iterable[Batch]) -> Iterator[ChatLine]:
+def _lines(table: Table, batches: Iterable[Batch], found: Overview) -> Iterator[ChatLine]:
     places = {column.name: place for place, column in enumerate(table.columns)}
     for batch in batches:
         columns = [batch.values[places[name]] for name in _COLUMNS]
         for gone_at, *values in zip(batch.gone_at, *columns, strict=True):
             chat_id, name, kind, labels, label_ids, members, unread, unread_by_member, latest = values
+            own = name, kind, members, unread, unread_by_member, latest
+            found.is_of_chats |= any(value is not None for value in own)
             yield ChatLine(
                 name=one_line(name or "", limit=_MOST_NAME) or one_line(chat_id or "", limit=_MOST_NAME),
                 chat_id=one_line(chat_id or "", limit=_MOST_NAME),

@@ -319,6 +319,10 @@ async def test_what_cannot_be_is_told_first(tmp_path: Path, monkeypatch: pytest.
     async with served(monkeypatch) as sandbox:
         with pytest.raises(ExportError, match="cannot be the folder of an export: File exists"):
             await run(sandbox, tmp_path / "file")
+        # As one that a killed run of another user has left.
+        (tmp_path / "locked" / "manifest.json.lock").mkdir(parents=True)
+        with pytest.raises(ExportError, match=r"where 'manifest\.json\.lock' is to be"):
+            await run(sandbox, tmp_path / "locked")
         with pytest.raises(ConfigError, match="takes one of jsonl"):
             await run(sandbox, tmp_path / "new", ending="xml")
         assert not sandbox.requests

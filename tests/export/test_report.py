@@ -235,6 +235,12 @@ def test_what_cannot_be_drawn_is_told(tmp_path: Path, name: str) -> None:
     assert not list(tmp_path.glob("*.html"))
 
 
+@pytest.mark.parametrize("said", ['"chat_type":"unknown"', '"unread_count":{"a@b.c":3}', '"member_count":2'])
+def test_a_chat_is_known_by_any_of_its_own_fields(tmp_path: Path, said: str) -> None:
+    (tmp_path / "out.jsonl").write_text(f'{{"chat_id":"1@g.us",{said}}}\n')
+    assert drawn(tmp_path / "out.jsonl")
+
+
 async def test_a_report_is_of_chats(tmp_path: Path) -> None:
     async with connected(chats=20) as (_, client):
         await export(client.iter_messages(max_items=5), tmp_path / "out.jsonl")

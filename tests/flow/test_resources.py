@@ -337,6 +337,7 @@ SLIPS: dict[str, Callable[[Any], Awaitable[object]]] = {
     "a property of a contact": lambda client: client.create_property("A", type="contact", kind="text"),
     "a property without a change": lambda client: client.update_property("A"),
     "no property": lambda client: client.delete_properties(),
+    "the address for making one": lambda client: client.update_property("create", name="x"),
     "dots for a property": lambda client: client.get_property(".."),
     "no such role": lambda client: client.invite_members(["a@example.com"], role="owner"),
     "times of one chat": lambda client: client.list_messages(chat_id="1@c.us", start_time="2026-01-01"),
