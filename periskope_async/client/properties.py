@@ -100,7 +100,9 @@ class PropertyMethods(BaseClient):
         inputs.at_least_one(name=name, section=section, mandatory=mandatory)
         target = _target(property_id)
         if target == "/properties/create":
-            raise ConfigError("property_id 'create' is the address for making one; give its id", parameter="property_id")
+            raise ConfigError(
+                "property_id 'create' is the address for making one; give its id", parameter="property_id"
+            )
         body = inputs.json_body(
             {"name": None if name is None else inputs.text("name", name), **_rest(section, mandatory)}
         )
