@@ -48,6 +48,7 @@ class Store:
         self._binary = binary
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+        self._admins = contextlib.ExitStack()
         self.url = f"unix://{folder}/store.sock"
         self.path = f"{folder}/store.sock"
 
@@ -70,8 +71,13 @@ class Store:
         raise AssertionError("the server does not answer")
 
     def admin(self) -> Any:  # redis-py leaves the types of what its methods take and give half open
-        """Give a client of the test's own."""
-        return Redis(unix_socket_path=self.path, decode_responses=True)
+        """Give a client of the test's own. It is closed with the server: the collector may find its socket first."""
+        return self._admins.enter_context(Redis(unix_socket_path=self.path, decode_responses=True))
+
+    def close(self) -> None:
+        """End it, and close the clients of the test."""
+        self._admins.close()
+        self.kill()
 
     def kill(self) -> None:
         """End it at once."""
@@ -105,4 +111,4 @@ def running(name: str, *options: str) -> Generator[Store]:
             store.start(*options)
             yield store
         finally:
-            store.kill()
+            store.close()
