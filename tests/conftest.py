@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import asyncio.constants
 import gc
 import math
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.register_profile("nightly", settings.get_profile("default"), max_examples=20_000, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# Debug mode keeps the whole stack of whoever makes a task, a future or a callback: that is half of the tests' time.
+# asyncio's own number serves callbacks and coroutines (its type says that programs leave it alone); its C code calls
+# the function without one.
+asyncio.constants.DEBUG_STACK_DEPTH = 1  # type: ignore[misc]
+traceback.extract_stack.__defaults__ = (None, 1)
 
 # Else the test runner's first look for "the current loop" makes one that nobody closes.
 asyncio.set_event_loop(None)
