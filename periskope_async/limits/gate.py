@@ -48,7 +48,8 @@ _REOPENING_JITTER = 0.1
 _LONG_WAIT_SECONDS = 10.0
 # A limiter without a ``max_wait`` waits at most so long for the next request.
 _LONGEST_HOLD_SECONDS = 300.0
-
+# The clock tells its last tick, on Windows up to 16 ms ago.
+_TICK = time.get_clock_info("monotonic").resolution
 
 _BAD_REQUEST = 400
 _TOO_MANY_REQUESTS = 429
@@ -367,8 +368,8 @@ class Gate:
         return self._loop.time() if self._loop is not None else 0.0
 
     def _latest(self) -> float:
-        """Give the latest moment that it may be: the clock tells its last tick, on Windows up to 16 ms ago."""
-        return self._now() + time.get_clock_info("monotonic").resolution
+        """Give the latest moment that it may be."""
+        return self._now() + _TICK
 
 
 class RateLimiter(Gate):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from periskope_async.limits import gate as gate_module
 from periskope_async.limits.gate import RateLimiter
 from tests.limits.servers import FixedWindow, headers_of
 
@@ -24,7 +23,7 @@ async def test_no_request_is_early_by_a_tick(monkeypatch: pytest.MonkeyPatch, se
     monkeypatch.setattr(loop, "time", lambda: loop.seconds // TICK * TICK)
     # asyncio, too, asks for it: timers ring up to a tick early.
     monkeypatch.setattr(loop, "_clock_resolution", TICK)
-    monkeypatch.setattr(time, "get_clock_info", {"monotonic": SimpleNamespace(resolution=TICK)}.get)
+    monkeypatch.setattr(gate_module, "_TICK", TICK)
     gate, server = RateLimiter(rng=rng), FixedWindow(10, 1.0)
     began, refused = loop.time(), 0
 
