@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from periskope_async.sandbox.validation import ListQuery
+    from tests.cli.conftest import Here
 
 
 def test_chats_shows_a_table() -> None:
@@ -148,8 +149,8 @@ def test_doctor_without_a_key_says_where_to_get_one() -> None:
         (["export", "chats", "--sandbox"], "OUT"),
     ],
 )
-def test_wrong_usage_exits_with_2_and_says_what(arguments: list[str], said: str) -> None:
-    ran = periskope(*arguments)
+def test_wrong_usage_exits_with_2_and_says_what(here: Here, arguments: list[str], said: str) -> None:
+    ran = here(*arguments)
     assert ran.returncode == 2, ran.stdout + ran.stderr
     assert said in ran.stderr + ran.stdout
     assert "Traceback" not in ran.stderr
@@ -193,8 +194,8 @@ def test_help_names_the_commands_and_version_is_told() -> None:
     ("command", "said"),
     [("send", "phone to send from"), ("status", "phone that sent it"), ("queue", "phone whose queue it is")],
 )
-def test_help_says_which_phone_a_command_is_for(command: str, said: str) -> None:
-    text = " ".join(periskope(command, "--help").stdout.split())
+def test_help_says_which_phone_a_command_is_for(here: Here, command: str, said: str) -> None:
+    text = " ".join(here(command, "--help").stdout.split())
     assert f"The {said}: a number or a phone id" in text
 
 

@@ -22,6 +22,8 @@ from tests.cli.running import periskope
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.cli.conftest import Here
+
 
 def test_each_list_has_a_command() -> None:
     names = {name.replace("_", "-") for name in LISTS.keys() - {"occurrences"}} | {"all"}
@@ -50,8 +52,8 @@ def test_a_list_is_exported_whole(tmp_path: Path, name: str) -> None:
         ("knowledge-base", ""),
     ],
 )
-def test_the_help_offers_what_the_list_takes(name: str, options: str) -> None:
-    said = periskope("export", name, "--help").stdout
+def test_the_help_offers_what_the_list_takes(here: Here, name: str, options: str) -> None:
+    said = here("export", name, "--help").stdout
     filters = {"--phone", "--all-phones", "--chat-id", "--since", "--until", "--label"}
     assert filters & set(re.findall(r"--[a-z-]+", said)) == set(options.split())
     # A sandbox holds chats, whatever list is read.
@@ -133,8 +135,8 @@ def test_a_list_that_is_kept_by_phone_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["chats", "contacts", "all"])
-def test_the_help_says_what_is_replaced(command: str) -> None:
-    said = " ".join(periskope("export", command, "--help").stdout.replace("│", " ").split())
+def test_the_help_says_what_is_replaced(here: Here, command: str) -> None:
+    said = " ".join(here("export", command, "--help").stdout.replace("│", " ").split())
     assert "--overwrite Replace whatever file is there. Otherwise only an unchanged export of the same" in said
     for word in ("organisation", "list", "format", "filters"):
         assert word in said.partition("--overwrite ")[2].partition(" is replaced.")[0]

@@ -16,6 +16,8 @@ from tests.cli.running import periskope
 if TYPE_CHECKING:
     import subprocess
 
+    from tests.cli.conftest import Here
+
 SANDBOX = ("--sandbox", "--sandbox-chats", "60")
 
 
@@ -74,8 +76,8 @@ def test_status_follows_what_was_sent() -> None:
         (("queue", "--purge"), 2, "add --yes"),
     ],
 )
-def test_slips(arguments: tuple[str, ...], code: int, said: str) -> None:
-    ran = periskope(*arguments, *SANDBOX)
+def test_slips(here: Here, arguments: tuple[str, ...], code: int, said: str) -> None:
+    ran = here(*arguments, *SANDBOX)
     assert (ran.returncode, ran.stdout) == (code, "")
     assert said in ran.stderr
 

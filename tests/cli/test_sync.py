@@ -21,6 +21,8 @@ from tests.cli.running import begun, periskope
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.cli.conftest import Here
+
 
 def test_the_first_and_the_next_sync(tmp_path: Path) -> None:
     path = tmp_path / "chats.sqlite"
@@ -56,16 +58,16 @@ def test_the_first_and_the_next_sync(tmp_path: Path) -> None:
         (("/no/such/folder.sqlite",), 1, "cannot write to '/no/such/folder.sqlite': No such file or directory"),
     ],
 )
-def test_slips(arguments: tuple[str, ...], code: int, said: str) -> None:
-    ran = periskope("sync", *arguments, "--sandbox", "--sandbox-chats", "3")
+def test_slips(here: Here, arguments: tuple[str, ...], code: int, said: str) -> None:
+    ran = here("sync", *arguments, "--sandbox", "--sandbox-chats", "3")
     assert (ran.returncode, ran.stdout) == (code, "")
     assert said in ran.stderr.replace("\n", " ")
 
 
 @pytest.mark.parametrize("ending", [".csv", ".CSV", ".parquet", ".jsonl", ".jsonl.gz", ".ndjson"])
-def test_a_name_of_another_format_is_no_database(tmp_path: Path, ending: str) -> None:
+def test_a_name_of_another_format_is_no_database(here: Here, tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"chats{ending}"
-    ran = periskope("sync", str(path), "--sandbox", "--sandbox-chats", "3")
+    ran = here("sync", str(path), "--sandbox", "--sandbox-chats", "3")
     assert (ran.returncode, ran.stdout) == (2, "")
     kind = ending.lower().lstrip(".").replace("ndjson", "jsonl")
     assert f"✗ DATABASE ends as a file of {kind} does; give a file such as chats.sqlite" in ran.stderr
