@@ -3,7 +3,7 @@
 First come, first served, with single calls ahead of the pages of walks. A budget
 (:class:`~periskope_async.limits.ledger.Ledger`) decides *whether* a request may go, and aiolimiter's bucket *how
 evenly*: the bucket alone would let a full burst and a window's drip into one window of the server. So it only shapes
-the budget's flow.
+the budget's flow. Both are asked at the head of the line, and nobody waits behind it.
 
 A cancelled waiter gives its place back. A refusal closes the gate for everyone. A finished answer is never held back:
 the wait belongs to the next request.
@@ -109,22 +109,14 @@ class Gate:
         """
         loop = self._bind()
         now = loop.time()
-        taken = () if self._queue.waiting else self._budget.take_up_to(1, now)
+        taken = () if self._queue.waiting else self._take_up_to(1, now)
         if taken:
             entry = self._budget, taken[0]
         else:
             entry = await self._wait_in_queue(loop, now, is_retry=is_retry, is_bulk=is_bulk, hooks=hooks)
         permit = Permit(self, entry)
-        try:
-            await self._shaper.wait(
-                self._budget.limit, self._budget.window, tell=lambda wait: self._tell(wait, "shape", hooks)
-            )
-        except BaseException:
-            permit.unused()
-            raise
-        finally:
-            permit.seconds_waited = loop.time() - now
-            self._seconds_waited += permit.seconds_waited
+        permit.seconds_waited = loop.time() - now
+        self._seconds_waited += permit.seconds_waited
         return permit
 
     @property
@@ -182,7 +174,7 @@ class Gate:
         self, loop: asyncio.AbstractEventLoop, now: float, *, is_retry: bool, is_bulk: bool, hooks: Sequence[Hook]
     ) -> Entry:
         is_told = bool(hooks) or logger.isEnabledFor(logging.DEBUG)
-        needed = self._budget.wait_for(1 if is_retry or self._max_wait is None else self._queue.waiting + 1, now)
+        needed = self._wait_for(1 if is_retry or self._max_wait is None else self._queue.waiting + 1, now)
         # Two clocks may have made the reset behind an estimate: the wait may be far shorter.
         is_sure = self._budget.is_window_sure or self._budget.closed_for(now) > self._patience
         if is_sure and needed > self._patience:
@@ -192,7 +184,7 @@ class Gate:
         self._on_join()
         try:
             if is_told and await self._must_wait(waiter):
-                self._tell(max(needed, self._budget.wait_for(1, loop.time())), self._reason(), hooks)
+                self._tell(max(needed, self._wait_for(1, loop.time())), self._reason(), hooks)
             entry: Entry = await waiter.ready
         except asyncio.CancelledError:
             if self._queue.leave(waiter):
@@ -219,7 +211,7 @@ class Gate:
             return
         now = loop.time()
         budget = self._budget
-        for token in budget.take_up_to(self._queue.waiting, now):
+        for token in self._take_up_to(self._queue.waiting, now):
             if self._queue.serve((budget, token)):
                 self._served_at = now
             else:
@@ -229,10 +221,22 @@ class Gate:
             self._is_long_wait_told = False
             self._alarm.stop()
             return
-        wait = self._budget.wait_for(1, now)
+        wait = self._wait_for(1, now)
         self._tell_long_wait(wait)
         # The estimate is a window off if only an answer can free a token. An early look costs nothing.
         self._alarm.set(loop, max(now + 1e-3, min(now + (wait or self._SECONDS_BETWEEN_LOOKS), next_end)))
+
+    def _take_up_to(self, wanted: int, now: float) -> Sequence[Any]:
+        """Take as many free tokens as may go at once."""
+        budget = self._budget
+        tokens = budget.take_up_to(self._shaper.room(wanted, budget.limit, budget.window), now)
+        self._shaper.take(len(tokens), now)
+        return tokens
+
+    def _wait_for(self, place: int, now: float) -> float:
+        """Estimate the seconds until the ``place``-th request from now (1 is the next one) may go."""
+        budget = self._budget
+        return max(budget.wait_for(place, now), self._shaper.wait_for(place, now, budget.limit, budget.window))
 
     def sent(self, token: Entry) -> None:
         """Book the moment of sending, for a permit: from now on it is known when the token is back."""
@@ -313,7 +317,7 @@ class Gate:
             since = max(oldest.since, self._served_at) if self._max_wait is None else oldest.since
             if since + patience > now:
                 return since + patience
-            self._queue.fail(oldest, self._too_long(now - since + self._budget.wait_for(1, now)))
+            self._queue.fail(oldest, self._too_long(now - since + self._wait_for(1, now)))
         return math.inf
 
     def _too_long(self, needed: float) -> WaitTooLong:
@@ -360,8 +364,11 @@ class Gate:
         return f"{budget.limit} requests in {'' if budget.is_window_sure else 'probably '}{budget.window:g} s"
 
     def _reason(self) -> str:
-        if self._budget.closed_for(self._now()):
+        now, budget = self._now(), self._budget
+        if budget.closed_for(now):
             return "refused"
+        if self._shaper.wait_for(1, now, budget.limit, budget.window) > budget.wait_for(1, now):
+            return "shape"
         return "limit" if self._budget.is_known else "probe"
 
     def _now(self) -> float:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from periskope_async.errors import ConfigError
 from periskope_async.typed import is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aiolimiter import AsyncLimiter
 
 __all__ = ["Shaper"]
 
 
 class Shaper:
-    """Spreads requests so that no more than ``burst`` go at once; None lets the whole limit go."""
+    """Spreads requests so that no more than ``burst`` go at once; None lets the whole limit go.
+
+    It is asked within the event loop, before a token is taken: nobody waits here, behind the gate.
+    """
 
     def __init__(self, burst: int | None) -> None:
         if burst is not None and not is_whole(burst, least=1):
@@ -25,21 +28,38 @@ class Shaper:
             )
         self.burst = burst
         self._bucket: AsyncLimiter | None = None
-        self._shape: tuple[float, float] | None = None
+        self._rate: tuple[int, float] | None = None
+        self._taken_at = -math.inf
 
-    async def wait(self, limit: int, window: float, *, tell: Callable[[float], None]) -> None:
-        """Wait for the bucket. ``tell`` is told the approximate seconds if there is a wait."""
-        if self.burst is None:
-            return
-        burst = min(self.burst, limit)
-        shape = (burst, window * burst / limit)
-        if self._bucket is None or self._shape != shape:
+    def room(self, wanted: int, limit: int, window: float) -> int:
+        """Count how many of the wanted requests may go now."""
+        if self.burst is None or self.burst >= limit:
+            return wanted
+        bucket = self._bucket_of(self.burst, limit, window)
+        return next((count for count in range(min(wanted, self.burst), 0, -1) if bucket.has_capacity(count)), 0)
+
+    def take(self, count: int, now: float) -> None:
+        """Count requests that go. There must be room for them."""
+        if self._bucket is not None and count:
+            # Where there is room, this coroutine ends without a wait.
+            with suppress(StopIteration):
+                self._bucket.acquire(count).send(None)
+            self._taken_at = now
+
+    def wait_for(self, place: int, now: float, limit: int, window: float) -> float:
+        """Estimate the seconds until the ``place``-th request from now may go."""
+        lacking = place - self.room(place, limit, window)
+        if not lacking:
+            return 0.0
+        interval = window / limit
+        # At worst, the latest request filled the bucket.
+        return max(0.0, self._taken_at + interval - now) + (lacking - 1) * interval
+
+    def _bucket_of(self, burst: int, limit: int, window: float) -> AsyncLimiter:
+        if self._bucket is None or self._rate != (limit, window):
             # Imported with the first request: it reads its package's metadata, a third of this package's import time.
             from aiolimiter import AsyncLimiter as Bucket  # noqa: PLC0415
 
             # A new one, since aiolimiter's drip keeps the rate it was made with.
-            self._bucket, self._shape = Bucket(*shape), shape
-        if burst < limit and not self._bucket.has_capacity(1):
-            tell(window / limit)
-        # Always one unit: aiolimiter starves larger ones.
-        await self._bucket.acquire(1)
+            self._bucket, self._rate = Bucket(burst, window * burst / limit), (limit, window)
+        return self._bucket
