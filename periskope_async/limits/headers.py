@@ -121,8 +121,7 @@ def parse_limit_headers(headers: Mapping[str, str]) -> LimitHeaders:
     date = _server_date(headers.get("Date"))
     sets = _sets("X-RateLimit", _plain_columns("X-RateLimit", headers), date, unusable)
     suffixes = _suffixes(headers)
-    named = [each for suffix in suffixes for each in _named_sets(headers, suffix, date)]
-    sets += named
+    sets += [each for suffix in suffixes for each in _named_sets(headers, suffix, date)]
     policies: list[_Item] = []
     if "RateLimit-Policy" in headers or "RateLimit" in headers or "RateLimit-Limit" in headers:
         policies = _items("RateLimit-Policy", headers)
@@ -141,7 +140,7 @@ def parse_limit_headers(headers: Mapping[str, str]) -> LimitHeaders:
         window=_policy_window(told.limit, policies) if policies else None,
         retry_after=_longest_wait(headers, suffixes, date, unusable) if suffixes or "Retry-After" in headers else None,
         server_time=date,
-        wider_spent_for=_wider_spent_for(told, named) if named else 0.0,
+        wider_spent_for=_wider_spent_for(told, sets) if len(sets) > 1 else 0.0,
         is_cached=_is_from_cache(headers.get("Age")),
         unusable=tuple(unusable),
     )

@@ -1,4 +1,4 @@
-"""Limits with names of their own at the end of their headers' names, and wider limits beside the tightest."""
+"""Several limits in one answer: with names at the end of their headers' names, of two parties, or of a draft."""
 
 from __future__ import annotations
 
@@ -44,10 +44,29 @@ def told(limit: int, remaining: object, reset: object, suffix: str = "") -> list
             (600, 599, None, 0.0),
             id="Kong's, without a reset",
         ),
+        pytest.param(
+            [
+                *[("X-RateLimit-Limit-Second", 10), ("X-RateLimit-Remaining-Second", 6)],
+                *[("X-RateLimit-Limit-Minute", 100), ("X-RateLimit-Remaining-Minute", 0)],
+                *[("RateLimit-Limit", 100), ("RateLimit-Remaining", 0), ("RateLimit-Reset", 28)],
+            ],
+            (10, 6, None, 28.0),
+            id="Kong's minute is spent",
+        ),
+        pytest.param(told(100, 0, 28) + told(10, 6, 1), (10, 6, 1.0, 28.0), id="a gateway's is spent"),
+        pytest.param(told(100, 36, 28) + told(10, 6, 1), (10, 6, 1.0, 0.0), id="a gateway's has some left"),
+        pytest.param(
+            [
+                ("RateLimit-Policy", '"burst"; q=10; w=1, "minute"; q=100; w=60'),
+                ("RateLimit", '"burst"; r=6; t=1, "minute"; r=0; t=28'),
+            ],
+            (10, 6, 1.0, 28.0),
+            id="a draft's is spent",
+        ),
         pytest.param([("X-RateLimit-Remaining-long", 0)], (None, None, None, 0.0), id="no limit for it"),
     ],
 )
-def test_named_sets_are_read_beside_the_plain_one(
+def test_a_wider_limit_counts_while_it_is_spent(
     lines: list[tuple[str, object]], expected: tuple[int | None, int | None, float | None, float]
 ) -> None:
     headers = read(*lines)
