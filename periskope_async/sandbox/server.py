@@ -312,16 +312,20 @@ class Sandbox:
         self.webhooks.start()
 
     async def close(self) -> None:
-        """Stop at once: answers under way are dropped, connections closed. Harmless when repeated."""
-        runner, self._runner = self._runner, None
-        if runner is not None and self._service is not None:
+        """Stop at once: answers under way are dropped, connections closed. May be repeated, also after a cancel."""
+        runner = self._runner
+        if runner is None or self._service is None:
+            return
+        try:
             # A connection accepted in this same pass of the loop has no transport yet; asyncio would lose it with its
             # listener. Timers run after sockets in a pass, so it has one after this sleep.
             await asyncio.sleep(0.001)
+        finally:
             self._service.close()
             self.sockets.close()
             await self.webhooks.close()
             await runner.cleanup()
+            self._runner = None
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -105,8 +105,7 @@ class Webhooks:
         self._loop = None
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task})
         self._held.clear()
         while not self._queue.empty():
             self._queue.get_nowait()

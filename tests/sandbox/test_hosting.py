@@ -126,6 +126,21 @@ async def test_closing_drops_open_connections(nothing_left_over: None) -> None:
     await writer.wait_closed()
 
 
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_cancelled_close_can_be_repeated(nothing_left_over: None, turns: int) -> None:
+    sandbox = Sandbox()
+    await sandbox.start()
+    port = port_of(sandbox)
+    closing = asyncio.create_task(sandbox.close())
+    for _ in range(turns):
+        await asyncio.sleep(0.0005)
+    closing.cancel()
+    await asyncio.wait({closing})
+    await sandbox.close()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
+
+
 @pytest.mark.parametrize(
     "settings", [{"chats": -1}, {"limit": 0}, {"window": 0.0}, {"keep_alive": 0.0}, {"max_limit": 0}]
 )
