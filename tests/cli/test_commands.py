@@ -17,6 +17,7 @@ from rich.cells import cell_len
 
 from periskope_async.sandbox import Body, Sandbox
 from periskope_async.sandbox.pages import Pages
+from periskope_async.testing import no_waiting
 from tests.cli.running import begun, periskope
 
 if TYPE_CHECKING:
@@ -123,15 +124,16 @@ def test_doctor_finds_a_wrong_key() -> None:
     assert {row["check"]: row["state"] for row in json.loads(ran.stdout)}["key"] == "failed"
 
 
-def test_doctor_finds_that_no_server_is_there() -> None:
-    """It takes as long as the tries of a request do."""
-    ran = periskope("doctor", "--json", PERISKOPE_API_KEY="any", PERISKOPE_BASE_URL="http://127.0.0.1:9/v1")
+def test_doctor_finds_that_no_server_is_there(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERISKOPE_API_KEY", "any")
+    with no_waiting():
+        ran = here("doctor", "--json", "--base-url", "http://127.0.0.1:9/v1")
     assert ran.returncode == 1
     assert {row["check"]: row["state"] for row in json.loads(ran.stdout)}["connection"] == "failed"
 
 
-def test_doctor_without_a_key_says_where_to_get_one() -> None:
-    ran = periskope("doctor")
+def test_doctor_without_a_key_says_where_to_get_one(here: Here) -> None:
+    ran = here("doctor")
     assert ran.returncode == 1
     assert "PERISKOPE_API_KEY" in ran.stdout
 
