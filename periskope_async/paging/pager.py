@@ -131,7 +131,7 @@ class Pager(Generic[T_co]):
 
     async def first(self) -> T_co | None:
         """Give the first row, or None if there is none. Asks for one row. Raises the errors of iterating."""
-        async with self._with(max_items=1, prefetch=1) as pager:
+        async with self._with(max_items=1 if self.max_items is None else min(1, self.max_items), prefetch=1) as pager:
             return await anext(aiter(pager), None)
 
     async def collect(self) -> list[T_co]:

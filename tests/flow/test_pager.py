@@ -32,6 +32,16 @@ async def test_first_of_nothing_is_none(opened: Opened) -> None:
         assert pager.report.complete is True
 
 
+async def test_first_is_none_where_no_row_is_left_to_ask_for(opened: Opened) -> None:
+    async with opened() as (sandbox, client):
+        assert await client.iter_chats(max_items=0).first() is None
+        assert not sandbox.requests
+        pager = client.iter_chats(max_items=3)
+        assert len(await pager.collect()) == 3
+        assert await pager.resuming(pager.token).first() is None
+        assert len(sandbox.requests) == 1
+
+
 @pytest.mark.parametrize(("max_items", "requests"), [(0, 0), (1, 1), (99, 1), (100, 1), (101, 2), (250, 3), (1000, 3)])
 async def test_max_items_asks_for_no_more_pages_than_it_needs(opened: Opened, max_items: int, requests: int) -> None:
     async with opened() as (sandbox, client):
