@@ -25,6 +25,7 @@ from periskope_async.export.manifest import read_manifest
 from periskope_async.export.parts import PartsManifest, parts_path, sum_up
 from periskope_async.export.spool import log_path
 from periskope_async.export.threads import in_thread
+from periskope_async.wire import inputs
 
 try:
     from coredis.exceptions import ConnectionError as RedisConnectionError
@@ -69,7 +70,7 @@ class ExportWorkers:
     The folder must be on a disk with locks visible to all machines: one machine's, or NFS 4. If its path is not the
     same on all of them, give each the same ``name``: it takes the place of the path.
 
-    Raises ConfigError if there is no API key.
+    Raises ConfigError if an argument is wrong, or if there is no API key.
     """
 
     def __init__(
@@ -82,6 +83,11 @@ class ExportWorkers:
         idle_timeout: float = 30.0,
         make_client: Callable[..., PeriskopeClient] = PeriskopeClient,
     ) -> None:
+        if not callable(plans):
+            raise ConfigError(
+                f"plans is {plans!r:.100}; give a function of a client that gives the plans by name", parameter="plans"
+            )
+        inputs.seconds("idle_timeout", idle_timeout)
         self._plans = plans
         self._folder = Path(folder).resolve()
 
@@ -92,7 +98,7 @@ class ExportWorkers:
 
         self._make_client = make_client
         self.worker: Worker[PeriskopeClient] = Worker(
-            redis_url,
+            inputs.text("redis_url", redis_url),
             concurrency=1,
             queue_name=_queue_name(make_client(limiter=None), str(self._folder) if name is None else name),
             lifespan=lifespan,

@@ -345,6 +345,16 @@ async def test_names_that_cannot_be_files_are_refused(
         await exports.export()
 
 
+@pytest.mark.parametrize("wrong", [{"redis_url": None}, {"plans": {}}, {"idle_timeout": "30"}], ids=str)
+def test_slips_are_named_where_they_are_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("PERISKOPE_API_KEY", "key")
+    right: dict[str, Any] = {"redis_url": "redis://127.0.0.1:1", "plans": dict, "folder": tmp_path}
+    with pytest.raises(ConfigError, match=f"{next(iter(wrong))} is "):
+        ExportWorkers(**right | wrong)
+
+
 async def test_a_foreign_manifest_is_told_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PERISKOPE_API_KEY", "key")
     (tmp_path / "manifest.json").write_text("mine")

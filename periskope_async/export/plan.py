@@ -13,6 +13,7 @@ from periskope_async.export.manifest import Manifest, SourceResult
 from periskope_async.paging.pager import Pager
 from periskope_async.paging.report import WalkReport
 from periskope_async.typed import is_number
+from periskope_async.wire import inputs
 from periskope_async.wire.listing import Listing
 
 __all__ = ["Converted", "ExportPlan", "ExportResult", "ExportSettings", "Fetched", "IfExists", "Progress"]
@@ -109,6 +110,7 @@ class ExportPlan(Struct, frozen=True, kw_only=True):
             raise ConfigError("an update reads all that is new; leave out max_items", parameter="max_items")
         if not is_number(self.patience) or not 0 <= self.patience < math.inf:
             raise ConfigError(f"patience is {self.patience!r}; give seconds, 0 or more", parameter="patience")
+        inputs.text_map("query", self.query)
 
     @property
     def pagers(self) -> dict[str, Pager[Any]]:

@@ -99,6 +99,7 @@ class Mirror:
         names = inputs.texts("lists", lists)
         if not set(names) <= set(LISTS):
             raise ConfigError(f"lists is {names!r}; give some of {tuple(LISTS)}", parameter="lists")
+        inputs.instance("full_every", full_every, timedelta, "give a timedelta, such as timedelta(days=1)")
         self._client = client
         self._lists = tuple(LISTS[name] for name in dict.fromkeys(names))
         self._full_every = full_every
@@ -176,8 +177,9 @@ class Mirror:
         passing error of a failed sync: TransportError, ServerError, RateLimitError, and the MirrorError of a database
         that is locked or not reached; this one also where it holds up an event. Any other error is raised, and any
         error of ``events``. A list with no known order is read whole every ten minutes, and the list of tickets after
-        an event of one.
+        an event of one. Raises ConfigError if ``every`` is no number of seconds.
         """
+        inputs.seconds("every", every)
         following = asyncio.ensure_future(self._follow(events, on_error)) if events is not None else None
         if following is not None:
             # No event brings changes after their end.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from periskope_async.errors import ExportError
-from periskope_async.export import export
+from periskope_async.errors import ConfigError, ExportError
+from periskope_async.export import ExportPlan, export
 from periskope_async.export.manifest import read_manifest
 from periskope_async.export.parts import sum_up
 from periskope_async.export.report import write_report
@@ -41,6 +41,13 @@ async def test_a_file_is_left_alone(tmp_path: Path, ending: str, content: bytes,
     path.write_bytes(content)
     await refused(tmp_path, rf"out\.jsonl{ending}' .*Nothing was changed.* move it away", **settings)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("query", [{"label": 5}, {"label": None}, "label=vip"], ids=str)
+async def test_a_query_is_refused_that_would_make_an_own_manifest_look_foreign(query: Any) -> None:
+    async with connected(chats=3) as (_, client):
+        with pytest.raises(ConfigError, match=r"query (is|holds)"):
+            ExportPlan(sources=client.iter_chats(), query=query)
 
 
 @pytest.mark.parametrize("ending", [*ENDINGS, ".partial.new.d"])

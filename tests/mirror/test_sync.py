@@ -365,6 +365,12 @@ async def test_use_before_open_and_after_close(file: Path) -> None:
             Mirror(client, file, lists=["cats"])
         with pytest.raises(ConfigError, match="lists is 'chats'; give a list of texts"):
             Mirror(client, file, lists="chats")
+        seconds: Any = 3600
+        with pytest.raises(ConfigError, match="full_every is 3600; give a timedelta"):
+            Mirror(client, file, full_every=seconds)
+        minute: Any = timedelta(minutes=1)
+        with pytest.raises(ConfigError, match="every is datetime"):
+            await Mirror(client, file).watch(every=minute)
 
 
 async def test_watching(file: Path) -> None:
