@@ -328,7 +328,7 @@ def _query(sources: Narrowing, walking: Walking) -> dict[str, str]:
     return {
         name: ", ".join(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else str(value)
         for name, value in asked.items()
-        if value not in {None, (), False}
+        if value is not False and value not in {None, ()}
     }
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from periskope_async.cli.app import run
 from periskope_async.cli.export import export_app
+from periskope_async.cli.options import Exit
 from periskope_async.cli.wording import in_options
 from periskope_async.client.lists import LISTS
 from periskope_async.errors import ConfigError, ValidationError
@@ -123,7 +124,15 @@ def test_an_export_is_brought_up_to_date(tmp_path: Path, periskope_sandbox: Sand
 
 def ran(*arguments: str) -> Any:
     """Run a command in this process."""
-    return asyncio.run(export_app.run_async(arguments, exit_on_error=False, print_error=False))
+    options: Any = {"exit_on_error": False, "print_error": False, "result_action": "return_value"}
+    return asyncio.run(export_app.run_async(arguments, **options))
+
+
+def test_a_manifest_tells_that_no_row_was_asked_for(tmp_path: Path) -> None:
+    out = tmp_path / "chats.jsonl"
+    assert ran("chats", str(out), "--sandbox", "--sandbox-chats", "3", "--max-items", "0", "--quiet") == Exit.OK
+    manifest = json.loads(out.with_name("chats.jsonl.manifest.json").read_bytes())
+    assert manifest["query"] == {"max_items": "0", "consistency": "exact"}
 
 
 def test_a_list_that_is_kept_by_phone_says_so(tmp_path: Path) -> None:
