@@ -15,7 +15,7 @@ soon as one of these proves that the server has forgotten its request:
 
 The first needs a length to rely on (:mod:`periskope_async.limits.window`), the second needs no clock. So where there
 is none, or somebody else opened the window, one request goes alone when it may be over, and its answer tells. What is
-counted beyond our own tokens was spent by others. Refusals that no header explains start a pace.
+counted beyond our own tokens was spent by others. A pace starts if headers tell no limit, or explain no refusal.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Ledger:
 
     @property
     def is_paced(self) -> bool:
-        """Whether requests are spaced by a rate learned from refusals."""
+        """Whether requests are spaced by a rate learned from answers."""
         return self._pace.is_on
 
     @property

@@ -1,4 +1,4 @@
-"""Evenly spaced requests: at a rate learned from refusals, or spread over a window (pure).
+"""Evenly spaced requests: at a rate learned from answers, or spread over a window (pure).
 
 Some servers send no headers of their limit, and some have a second limit without headers in front. We find their rate
 as TCP finds it: a little more with each answer, and less after a refusal (additive increase, multiplicative decrease,

@@ -143,7 +143,7 @@ class RemoteBudget:
 
     @property
     def is_paced(self) -> bool:
-        """Whether requests are spaced by a rate learned from refusals."""
+        """Whether requests are spaced by a rate learned from answers."""
         return self._told.pace < math.inf
 
     @property

@@ -9,7 +9,7 @@ window, and the time of a trip to Redis costs nothing.
 An unsent token counts as sent at the end of its lease. A process dying with tokens out takes them with it for a lease
 and a window, no longer.
 
-Where no header tells of a limit, tokens are spaced by a rate learned from refusals
+Where no header tells of a limit, tokens are spaced by a rate learned from answers
 (:mod:`periskope_async.limits.pace`). It has no steep decrease here: tokens given before a refusal may be refused after
 it. While others use the key, tokens are spaced over a window, or over a second of a longer one: answers show that use
 then, and it finds its place.
