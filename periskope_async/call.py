@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from periskope_async.transport import Answer
     from periskope_async.wire.request import Request
 
-__all__ = ["Account", "Call", "Reply"]
+__all__ = ["Account", "Call", "CallContext", "Reply"]
 
 T = TypeVar("T")
 _Failure: TypeAlias = TransportError | APIError | DecodeError
@@ -71,19 +71,25 @@ class Account(Protocol):
     seconds_waited: float
 
 
-class Call(Struct, kw_only=True):
-    """A request on its way, with its costs so far."""
+class CallContext(Struct, frozen=True, kw_only=True):
+    """What all calls of a session share."""
 
-    request: Request
     session: aiohttp.ClientSession
     config: Config
     limiter: Limiter
     closing: asyncio.Event
     hooks: Sequence[Hook]
     rng: random.Random
-    is_bulk: bool
     is_lent: bool
     """Whether the session is not ours."""
+
+
+class Call(Struct, kw_only=True):
+    """A request on its way, with its costs so far."""
+
+    context: CallContext
+    request: Request
+    is_bulk: bool
     cache: PageCache | None = None
     account: Account | None = None
     permit: Permit | None = None
@@ -129,19 +135,19 @@ class Call(Struct, kw_only=True):
         if self._may_have_done(failure):
             raise self.outcome_unknown(failure) from failure
         permit, self.permit = self.permit, None
-        if self.closing.is_set():
+        if self.context.closing.is_set():
             raise ClosedError(f"the client was closed during {self.request.name}") from failure
         if isinstance(failure, RateLimitError) and permit is not None and permit.has_books:
             # The limiter holds back the next try. A wait here would be the second one.
             wait, when = self._wait_after_refusal(failure), "as the limit allows"
         else:
             wait = next_wait(
-                self.config.retry,
+                self.context.config.retry,
                 is_write=self.request.is_write,
                 attempt=self.tries - self.refusals,
                 error=failure,
                 elapsed=self.seconds - self.waited_for_limit,
-                rng=self.rng,
+                rng=self.context.rng,
             )
             when = f"in {wait:.2f} s" if wait is not None else ""
         if wait is None:
@@ -156,7 +162,7 @@ class Call(Struct, kw_only=True):
             self.refused_at = self.seconds
         self.refusals += 1
         refused_for = self.seconds - self.refused_at
-        return 0.0 if may_ask_again(self.config.retry, failure, refused_for=refused_for) else None
+        return 0.0 if may_ask_again(self.context.config.retry, failure, refused_for=refused_for) else None
 
     @property
     def is_in_doubt(self) -> bool:
@@ -193,7 +199,7 @@ class Call(Struct, kw_only=True):
 
     async def _try(self) -> Answer:
         """One try. A redirect on the way costs a request of the budget, as it does at the server."""
-        url = URL(self.config.base_url + self.request.target, encoded=True)
+        url = URL(self.context.config.base_url + self.request.target, encoded=True)
         answer = await self._send(url)
         for _ in range(_MOST_REDIRECTS):
             # A write goes to one address only. Nobody can tell how often it is done if a server passes it on.
@@ -220,18 +226,18 @@ class Call(Struct, kw_only=True):
         self.requests += 1
         if self.account is not None:
             self.account.requests += 1
-        request = self.request
+        context = self.context
         try:
             slot = self._slot(url)
-            if self.hooks:
+            if context.hooks:
                 self._tell(RequestSent, url=str(url), waited=permit.seconds_waited)
             answer = await exchange(
-                self.session,
-                request,
+                context.session,
+                self.request,
                 url,
-                self.config,
+                context.config,
                 permit,
-                is_lent=self.is_lent,
+                is_lent=context.is_lent,
                 slot=slot,
                 attempts=self.requests,
                 waited=self.waited,
@@ -251,7 +257,7 @@ class Call(Struct, kw_only=True):
             meta = replace(answer.meta, content_type=page.content_type, bytes_saved=len(page.body))
             answer = replace(answer, meta=meta, body=page.body)
         self.last_meta = answer.meta
-        if self.hooks:
+        if context.hooks:
             self._tell(ResponseReceived, meta=answer.meta)
         return answer
 
@@ -259,7 +265,7 @@ class Call(Struct, kw_only=True):
         """Look up one hop in the cache: an ETag speaks of one address, so a redirect's end has its own."""
         if self.cache is None:
             return None
-        config = self.config
+        config = self.context.config
         return self.cache.slot(str(url), phone=self.request.phone, api_key=config.api_key, max_body=config.max_body)
 
     def _onward(self, url: URL, answer: Answer) -> URL:
@@ -290,9 +296,9 @@ class Call(Struct, kw_only=True):
     def _tell(
         self, kind: type[RequestSent | RequestFailed | ResponseReceived | GaveUp | Retried], **facts: Any
     ) -> None:
-        if self.hooks:
+        if self.context.hooks:
             announce(
-                self.hooks,
+                self.context.hooks,
                 kind(method=self.request.method, target=self.request.target, attempt=self.tries, **facts),
             )
 
@@ -306,10 +312,10 @@ class Call(Struct, kw_only=True):
 
     async def wait_for_limit(self) -> Permit:
         """Wait until the limit allows the next request."""
-        clock = asyncio.get_running_loop().time
+        clock, context = asyncio.get_running_loop().time, self.context
         began = clock()
         try:
-            return await self.limiter.acquire(is_retry=self.requests > 0, is_bulk=self.is_bulk, hooks=self.hooks)
+            return await context.limiter.acquire(is_retry=self.requests > 0, is_bulk=self.is_bulk, hooks=context.hooks)
         except BaseException as error:
             self._tell(GaveUp, error=error, waited=clock() - began)
             raise
@@ -319,7 +325,7 @@ class Call(Struct, kw_only=True):
         self._book_wait(seconds)
         try:
             async with asyncio.timeout(seconds):
-                await self.closing.wait()
+                await self.context.closing.wait()
         except TimeoutError:
             return
         raise ClosedError(f"the client was closed while {self.request.name} waited for its next try")

@@ -7,7 +7,7 @@ import os
 import random
 from typing import TYPE_CHECKING
 
-from periskope_async.call import Account, Call, Reply
+from periskope_async.call import Account, Call, CallContext, Reply
 from periskope_async.connection import open_session
 from periskope_async.errors import (
     BodyError,
@@ -60,7 +60,7 @@ class SessionManager:
         self._rng = random.SystemRandom()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid: int | None = None
-        self._closing: asyncio.Event | None = None
+        self._context: CallContext | None = None
         self._call_ended = asyncio.Event()
         self._is_closed = False
         self._at_close: set[Callable[[], Awaitable[None]]] = set()
@@ -85,21 +85,7 @@ class SessionManager:
         OutcomeUnknown for a sent write with an unknown result. A cancel leaves no connection and no place in the queue
         behind.
         """
-        session = self._open()
-        assert self._closing is not None  # noqa: S101 - for the type checker: set by _open
-        call = Call(
-            request=request,
-            session=session,
-            config=self._config,
-            limiter=self.limiter,
-            closing=self._closing,
-            hooks=self.hooks,
-            rng=self._rng,
-            is_bulk=is_bulk,
-            is_lent=not self._owns_session,
-            cache=cache,
-            account=account,
-        )
+        call = Call(context=self._open(), request=request, is_bulk=is_bulk, cache=cache, account=account)
 
         async def go_on(failure: BodyError | DecodeError) -> Answer:
             return await self._answer(call, wait=call.wait_after(failure))
@@ -149,9 +135,9 @@ class SessionManager:
 
         Raises ClosedError, WrongLoopError.
         """
-        session = self._open()
+        context = self._open()
         self._at_close.add(at_close)
-        return None if self._owns_session else session
+        return context.session if context.is_lent else None
 
     def give_back(self, at_close: Callable[[], Awaitable[None]]) -> None:
         """Take note that a stream has closed by itself."""
@@ -178,8 +164,8 @@ class SessionManager:
             if self._owns_session and self._session is not None:
                 await self._session.close()
             return
-        if self._closing is not None:
-            self._closing.set()
+        if self._context is not None:
+            self._context.closing.set()
         try:
             for close_stream in list(self._at_close):
                 await close_stream()
@@ -210,7 +196,7 @@ class SessionManager:
         self._cancelled.discard(task)
         return task.uncancel() == 0
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self) -> CallContext:
         if self._is_closed:
             raise ClosedError("the client is closed; make a new PeriskopeClient")
         if self._pid not in {None, os.getpid()}:
@@ -220,7 +206,7 @@ class SessionManager:
                 "make a PeriskopeClient in each process, after the fork"
             )
         loop = asyncio.get_running_loop()
-        if self._loop is None:
+        if self._context is None:
             # aiohttp keeps its loop to itself and only fails, later, with a task "attached to a different loop".
             if self._session is not None and getattr(self._session, "_loop", loop) is not loop:
                 raise WrongLoopError(
@@ -228,13 +214,20 @@ class SessionManager:
                 )
             self._loop = loop
             self._pid = os.getpid()
-            self._closing = asyncio.Event()
             if self._session is None:
                 self._session = open_session(self._config)
+            self._context = CallContext(
+                session=self._session,
+                config=self._config,
+                limiter=self.limiter,
+                closing=asyncio.Event(),
+                hooks=self.hooks,
+                rng=self._rng,
+                is_lent=not self._owns_session,
+            )
         elif self._loop is not loop:
             raise WrongLoopError(
                 "this client was first used in another event loop, and its connections live there; "
                 "make a PeriskopeClient inside each asyncio.run(), with `async with PeriskopeClient() as client:`"
             )
-        assert self._session is not None  # noqa: S101 - for the type checker: set with the loop
-        return self._session
+        return self._context

@@ -21,7 +21,7 @@ from periskope_async import (
     RetryPolicy,
     Timeout,
 )
-from periskope_async.call import Call
+from periskope_async.call import Call, CallContext
 from periskope_async.config import load_config
 from periskope_async.limits.headers import LimitHeaders
 from periskope_async.meta import ResponseMeta
@@ -123,17 +123,10 @@ async def test_what_cannot_be_read_shows_how_it_began(opened: Opened) -> None:
 def test_the_key_follows_a_redirect_on_the_same_origin_only(location: str, said: str | None) -> None:
     config = load_config(api_key="key", base_url="https://api.example.com/v1")
     nothing: Any = None  # what a redirect needs nothing of
-    call = Call(
-        request=chat_query().page(offset=0, limit=1),
-        session=nothing,
-        config=config,
-        limiter=nothing,
-        closing=nothing,
-        hooks=(),
-        rng=nothing,
-        is_bulk=False,
-        is_lent=False,
+    context = CallContext(
+        session=nothing, config=config, limiter=nothing, closing=nothing, hooks=(), rng=nothing, is_lent=False
     )
+    call = Call(context=context, request=chat_query().page(offset=0, limit=1), is_bulk=False)
     answer = Answer(ResponseMeta(status=307, rate_limit=LimitHeaders()), b"", location)
     url = URL("https://api.example.com/v1/chats")
     if said is None:
