@@ -16,7 +16,7 @@ from periskope_async.wire.chats import chat_filters
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from periskope_async.decoding.envelope import Body, Steps
+    from periskope_async.decoding.envelope import Steps
     from periskope_async.decoding.page import ReadPage
     from periskope_async.models import Chat
     from periskope_async.wire.listing import ListQuery
@@ -53,11 +53,11 @@ def chat_page(read: ReadPage[Chat]) -> ChatPage:
     return ChatPage(items=list(read.rows), from_=said.from_, to=said.to, count=said.count, meta=read.meta)
 
 
-def chat_page_steps(body: Body, meta: ResponseMeta) -> Steps[ChatPage]:
+def chat_page_steps(body: bytes, meta: ResponseMeta) -> Steps[ChatPage]:
     return chat_page((yield from READER.page(body, meta)))
 
 
-def raw_page_steps(body: Body, meta: ResponseMeta) -> Steps[ListPage[RawRow]]:
+def raw_page_steps(body: bytes, meta: ResponseMeta) -> Steps[ListPage[RawRow]]:
     read = yield from READER.page(body, meta, "raw")
     rows = [
         RawRow(mark.chat_id, mark.org_phone or None, row, mark.updated_at or None)
@@ -67,13 +67,13 @@ def raw_page_steps(body: Body, meta: ResponseMeta) -> Steps[ListPage[RawRow]]:
     return ListPage(items=rows, from_=said.from_, to=said.to, count=said.count, meta=read.meta)
 
 
-def read_chat(body: Body) -> Chat:
+def read_chat(body: bytes) -> Chat:
     return at_once(READER.one(body, ResponseMeta(status=200)))
 
 
-def read_chat_page(body: Body, meta: ResponseMeta) -> ChatPage:
+def read_chat_page(body: bytes, meta: ResponseMeta) -> ChatPage:
     return at_once(chat_page_steps(body, meta))
 
 
-def read_raw_page(body: Body, meta: ResponseMeta) -> ListPage[RawRow]:
+def read_raw_page(body: bytes, meta: ResponseMeta) -> ListPage[RawRow]:
     return at_once(raw_page_steps(body, meta))

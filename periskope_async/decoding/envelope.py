@@ -12,11 +12,10 @@ from periskope_async.decoding.repair import Unreadable
 from periskope_async.models.unset import UNSET, UnsetType
 from periskope_async.wire.listing import Listing
 
-__all__ = ["Body", "Numbers", "Steps", "ends_early", "open_body"]
+__all__ = ["Numbers", "Steps", "ends_early", "open_body"]
 
 T = TypeVar("T")
 
-Body: TypeAlias = bytes | bytearray | memoryview
 Steps: TypeAlias = Generator[None, None, T]
 """Reads something step by step, and returns it."""
 

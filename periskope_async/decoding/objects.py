@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 from msgspec import Meta, Raw, Struct, json
 
 from periskope_async.decoding.body import UNREAD, Text, is_dense, mend
-from periskope_async.decoding.envelope import Body, Steps, ends_early
+from periskope_async.decoding.envelope import Steps, ends_early
 from periskope_async.decoding.repair import Unreadable, first_of, read_part, unpacked
 from periskope_async.meta import ResponseMeta
 from periskope_async.models.outcome import Confirmation, ParticipantResult, ParticipantResults
@@ -67,13 +67,13 @@ class _Buffer(Struct):
     data: list[Annotated[int, Meta(ge=0, le=255)]]
 
 
-def one_of(kind: type[P], *, may_be_blank: bool = True) -> Callable[[Body, ResponseMeta], Steps[P]]:
+def one_of(kind: type[P], *, may_be_blank: bool = True) -> Callable[[bytes, ResponseMeta], Steps[P]]:
     """Make a reader of one object: bare, in ``{success, message, data: object}``, or as the only one of an array.
 
     A blank one has no field that is known: it is of another kind, or it tells nothing.
     """
 
-    def read(body: Body, _: ResponseMeta) -> Steps[P]:
+    def read(body: bytes, _: ResponseMeta) -> Steps[P]:
         yield from ()
         rows = _rows(*_without_wrapper(_open(Raw, body)))
         if len(rows) != 1:
@@ -87,22 +87,22 @@ def one_of(kind: type[P], *, may_be_blank: bool = True) -> Callable[[Body, Respo
     return read
 
 
-def one_or_none(kind: type[P]) -> Callable[[Body, ResponseMeta], Steps[P | None]]:
+def one_or_none(kind: type[P]) -> Callable[[bytes, ResponseMeta], Steps[P | None]]:
     """Make a reader of one object, as :func:`one_of` does; None for an answer with nothing in it."""
 
-    def read(body: Body, meta: ResponseMeta) -> Steps[P | None]:
+    def read(body: bytes, meta: ResponseMeta) -> Steps[P | None]:
         return None if _NOTHING.fullmatch(body) else (yield from one_of(kind)(body, meta))
 
     return read
 
 
-def many_of(kind: type[P]) -> Callable[[Body, ResponseMeta], Steps[list[P]]]:
+def many_of(kind: type[P]) -> Callable[[bytes, ResponseMeta], Steps[list[P]]]:
     """Make a reader of an array; one bare object is an array of one, and ``{data: …}`` may stand around either.
 
     It may also come as the newest documents have lists, ``{from, to, count, jobs: […]}``.
     """
 
-    def read(body: Body, _: ResponseMeta) -> Steps[list[P]]:
+    def read(body: bytes, _: ResponseMeta) -> Steps[list[P]]:
         text, path = _listed(*_without_wrapper(_open(Raw, body)))
         found = yield from _read_all(kind, _rows(text, path))
         if first_of(text) == b"{" and _is_unread(found[0]):
@@ -113,17 +113,17 @@ def many_of(kind: type[P]) -> Callable[[Body, ResponseMeta], Steps[list[P]]]:
 
 
 def with_meta(
-    reader: Callable[[Body, ResponseMeta], Steps[T]],
-) -> Callable[[Body, ResponseMeta], Steps[tuple[T, ResponseMeta]]]:
+    reader: Callable[[bytes, ResponseMeta], Steps[T]],
+) -> Callable[[bytes, ResponseMeta], Steps[tuple[T, ResponseMeta]]]:
     """Make a reader that gives the facts of the answer beside its content."""
 
-    def read(body: Body, meta: ResponseMeta) -> Steps[tuple[T, ResponseMeta]]:
+    def read(body: bytes, meta: ResponseMeta) -> Steps[tuple[T, ResponseMeta]]:
         return (yield from reader(body, meta)), meta
 
     return read
 
 
-def read_participants(body: Body, _: ResponseMeta) -> Steps[ParticipantResults]:
+def read_participants(body: bytes, _: ResponseMeta) -> Steps[ParticipantResults]:
     """Read a map from participant id to outcome. One that is no object is no word of success, and spoils no other."""
     text, path = _without_wrapper(_open(Raw, body))
     results: dict[str, ParticipantResult] = {}
@@ -138,7 +138,7 @@ def read_participants(body: Body, _: ResponseMeta) -> Steps[ParticipantResults]:
     return ParticipantResults(results=results)
 
 
-def read_receipt(body: Body, meta: ResponseMeta) -> Steps[SendReceipt]:
+def read_receipt(body: bytes, meta: ResponseMeta) -> Steps[SendReceipt]:
     """Read the answer to a message: it has an id. Old servers gave a map from the chat's id to the job's."""
     receipt = yield from one_of(SendReceipt)(body, meta)
     if receipt.queue_id or receipt.unique_id or receipt.message:
@@ -154,19 +154,19 @@ def read_receipt(body: Body, meta: ResponseMeta) -> Steps[SendReceipt]:
     raise Unreadable("$", "found no id of a message or of its job")
 
 
-def read_invite_link(body: Body, _: ResponseMeta) -> Steps[str]:
+def read_invite_link(body: bytes, _: ResponseMeta) -> Steps[str]:
     """Read ``{invite_link}``."""
     yield from ()
     return _open(_InviteLink, body).invite_link
 
 
-def read_nothing(body: Body, _: ResponseMeta) -> Steps[None]:
+def read_nothing(body: bytes, _: ResponseMeta) -> Steps[None]:
     """Read an answer by its status alone: it may have any body, or none."""
     yield from ()
     del body
 
 
-def read_confirmation(body: Body, _: ResponseMeta) -> Steps[Confirmation]:
+def read_confirmation(body: bytes, _: ResponseMeta) -> Steps[Confirmation]:
     """Read ``{success, message}``; no body, or another one, confirms too."""
     yield from ()
     try:
@@ -175,16 +175,16 @@ def read_confirmation(body: Body, _: ResponseMeta) -> Steps[Confirmation]:
         return Confirmation()
 
 
-def has_data(body: Body, _: ResponseMeta) -> Steps[bool]:
+def has_data(body: bytes, _: ResponseMeta) -> Steps[bool]:
     """Whether ``{success, message, data}`` holds an object or a list."""
     yield from ()
     return _without_wrapper(_open(Raw, body))[1] != "$"
 
 
-def read_image(body: Body, _: ResponseMeta) -> Steps[bytes]:
+def read_image(body: bytes, _: ResponseMeta) -> Steps[bytes]:
     """Read an image: its bytes, a data URL, or the JSON form of a Node.js buffer."""
     yield from ()
-    return _image(bytes(body))
+    return _image(body)
 
 
 def is_cut_image(body: bytes) -> bool:
@@ -262,10 +262,9 @@ def _shallow(kind: Any) -> json.Decoder[Any]:
     return json.Decoder(kind)
 
 
-def _open(kind: Callable[..., T], body: Body | Raw) -> T:
+def _open(kind: Callable[..., T], text: Text) -> T:
     """Decode a body as it is, else as mended. Raises Unreadable."""
     decoder = _shallow(kind)
-    text: Text = body if isinstance(body, Raw) else bytes(body)
     try:
         opened: T = decoder.decode(text)
     except UNREAD:
@@ -278,8 +277,8 @@ def _open(kind: Callable[..., T], body: Body | Raw) -> T:
     return opened
 
 
-def _split(kind: Callable[..., T], body: Body | Raw) -> T:
+def _split(kind: Callable[..., T], text: Text) -> T:
     """Open a list or a map. Each Raw takes 60 bytes, so too many are refused."""
-    if is_dense(body if isinstance(body, Raw) else bytes(body)):
+    if is_dense(text):
         raise Unreadable("$", "found too many small values")
-    return _open(kind, body)
+    return _open(kind, text)

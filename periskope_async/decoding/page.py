@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Raw, Struct, json
 
 from periskope_async.decoding.body import UNREAD, Text, is_dense, mend, mend_escapes, without_mark
-from periskope_async.decoding.envelope import Body, Numbers, Steps, open_body
+from periskope_async.decoding.envelope import Numbers, Steps, open_body
 from periskope_async.decoding.late_rows import LateRows, Parts
 from periskope_async.decoding.narrow import narrowed
 from periskope_async.decoding.raw_rows import RawRows
@@ -105,9 +105,8 @@ class Reader(Generic[T]):
         self.marks = Decoders(narrowed(row, marks), key)
         self.times = Decoders(narrowed(row, [path for sort in listing.sorts for path in sort.times]), key)
 
-    def page(self, body: Body, meta: ResponseMeta, want: Want = "typed") -> Steps[ReadPage[Any]]:
+    def page(self, body: bytes, meta: ResponseMeta, want: Want = "typed") -> Steps[ReadPage[Any]]:
         """Read ``{from, to, count, key: [row, ...]}``, or one bare row as a page of one."""
-        body = bytes(body)
         # A dense page is read row by row: decoded in one go, it may take many times its memory. Raw rows stay text.
         if want == "raw" or not is_dense(body):
             for kind in _KINDS[want]:
@@ -130,15 +129,15 @@ class Reader(Generic[T]):
                 yield
         return taker.page(numbers, meta)
 
-    def one(self, body: Body, _: ResponseMeta) -> Steps[T]:
+    def one(self, body: bytes, _: ResponseMeta) -> Steps[T]:
         """Read one row: bare, or as the only one of a list. It is small, and takes no step."""
         yield from ()
-        if not is_dense(bytes(body)):
+        if not is_dense(body):
             try:
                 return self.typed.row.decode(body)
             except UNREAD:
                 pass  # The failure holds its input, so reading goes on only after it is dropped.
-        opened, rows, _numbers = open_body(self.listing, bytes(body), mend)
+        opened, rows, _numbers = open_body(self.listing, body, mend)
         # The count comes before the reading: a whole list sent by mistake takes seconds.
         if rows is not None and len(rows) != 1:
             key = self.listing.key
