@@ -23,10 +23,10 @@ from periskope_async.decoding.envelope import Numbers, Steps, open_body
 from periskope_async.decoding.late_rows import LateRows, Parts
 from periskope_async.decoding.narrow import narrowed
 from periskope_async.decoding.raw_rows import RawRows
-from periskope_async.decoding.repair import Unreadable, repair
+from periskope_async.decoding.repair import Unreadable, decoder_of, repair
 from periskope_async.decoding.slices import cut_lines, cut_rows
 from periskope_async.meta import ResponseMeta
-from periskope_async.models.part import Part, read_custom
+from periskope_async.models.part import Part
 from periskope_async.models.unset import UNSET, UnsetType
 from periskope_async.wire.listing import Listing
 
@@ -65,27 +65,26 @@ class Decoders(Generic[R]):
     """The decoders of one type of row, made when first used: making all is a tenth of importing the package."""
 
     def __init__(self, kind: type[R], key: str) -> None:
-        self._row = kind
+        self._row: Any = kind
         self._rows: Any = GenericAlias(list, (kind,))
         self._key = key
 
-    # strict=False takes '4' for an int and 'false' for a bool: the wire has ack and member_add_mode like that.
     @cached_property
     def row(self) -> json.Decoder[R]:
         """Reads one row."""
-        return json.Decoder(self._row, strict=False, dec_hook=read_custom)
+        return decoder_of(self._row)
 
     @cached_property
     def rows(self) -> json.Decoder[list[R]]:
         """Reads a JSON list of rows."""
-        return json.Decoder(self._rows, strict=False, dec_hook=read_custom)
+        return decoder_of(self._rows)
 
     @cached_property
     def page(self) -> json.Decoder[_Whole]:
         """Reads a page; its ``rows`` are UNSET if it has none under the list's key."""
         rows = ("rows", self._rows | UnsetType, UNSET)
         page: Any = msgspec.defstruct("Page", [rows], bases=(_Whole,), rename={"rows": self._key})
-        return json.Decoder(page, strict=False, dec_hook=read_custom)
+        return decoder_of(page)
 
 
 class Reader(Generic[T]):

@@ -154,6 +154,7 @@ def _options(target: Any) -> tuple[Any, ...]:
 @cache
 def decoder_of(target: Any) -> json.Decoder[Any]:
     """Make the decoder of a type when it is first used: working types out takes long."""
+    # strict=False takes '4' for an int and 'false' for a bool: the wire has ack and member_add_mode like that.
     return json.Decoder(target, strict=False, dec_hook=read_custom)
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
-from types import UnionType
+from types import GenericAlias, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Raw, Struct
 
 from periskope_async.decoding.body import UNREAD, has_surrogate, is_dense, mend
-from periskope_async.decoding.repair import Unreadable, repair
+from periskope_async.decoding.repair import Unreadable, decoder_of, repair
 from periskope_async.models.message import Message
-from periskope_async.models.part import Part, read_custom
+from periskope_async.models.part import Part
 from periskope_async.models.times import FlexTime
 from periskope_async.models.unset import UNSET, UnsetType
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["ROWS_A_STEP", "Batch", "Column", "Kind", "Table", "batches_of", "table_of"]
 
 P = TypeVar("P", bound=Part)
-T = TypeVar("T")
 
 Kind: TypeAlias = Literal["text", "integer", "real", "boolean", "time", "texts", "json"]
 """``texts`` is a list of texts, ``json`` a map or an object as its JSON text."""
@@ -109,16 +108,16 @@ def batches_of(
 
 
 def _decoded(row: type[Part], rows: Sequence[bytes], text: bytes) -> list[Part]:
-    many, one = _decoders(row)
-    if (found := _decoded_plain(many, text)) is not None:
+    found: list[Part] | None = _decoded_plain(GenericAlias(list, (row,)), text)
+    if found is not None:
         return found
-    return [_decoded_plain(one, text) or _repaired(row, text) for text in rows]
+    return [_decoded_plain(row, text) or _repaired(row, text) for text in rows]
 
 
-def _decoded_plain(decoder: msgspec.json.Decoder[T], text: bytes) -> T | None:
+def _decoded_plain(target: Any, text: bytes) -> Any:
     """Decode rows in one go; None for an odd value, or for text that would take many times its memory."""
     try:
-        return None if is_dense(text) else decoder.decode(text)
+        return None if is_dense(text) else decoder_of(target).decode(text)
     except UNREAD:
         return None
 
@@ -140,15 +139,6 @@ def _without_unset(part: P) -> P:
             for field in msgspec.structs.fields(part)
             if isinstance(value := getattr(part, field.name), Part) or value is UNSET
         },
-    )
-
-
-@cache
-def _decoders(row: type[Part]) -> tuple[msgspec.json.Decoder[list[Part]], msgspec.json.Decoder[Part]]:
-    many: Any = list.__class_getitem__(row)
-    return (
-        msgspec.json.Decoder(many, strict=False, dec_hook=read_custom),
-        msgspec.json.Decoder(row, strict=False, dec_hook=read_custom),
     )
 
 
