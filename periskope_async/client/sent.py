@@ -24,8 +24,7 @@ Until: TypeAlias = Literal["sent", "accepted", "delivered", "read"]
 
 _STATES: tuple[Until, ...] = get_args(Until)
 # https://docs.periskope.app/delivery-status. An ack never falls, so a later look finds it at least as high.
-_ACKS: dict[Until, int] = {"sent": 1, "accepted": 2, "delivered": 3, "read": 4}
-_WORDS: dict[str, int] = {"sent": 1, "accepted": 2, "delivered": 3, "read": 4}
+_ACKS: dict[str, int] = {"sent": 1, "accepted": 2, "delivered": 3, "read": 4}
 
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 10.0
@@ -55,7 +54,7 @@ def has_failed(status: MessageStatus) -> bool:
 
 def has_reached(status: MessageStatus, until: Until) -> bool:
     """Whether a message has come so far, by its ack, or by the word if there is no ack."""
-    reached = status.ack if isinstance(status.ack, int) else _WORDS.get(status.status or "", 0)
+    reached = status.ack if isinstance(status.ack, int) else _ACKS.get(status.status or "", 0)
     return reached >= _ACKS[until]
 
 
