@@ -41,12 +41,10 @@ class EventStream:
         walks: Walks | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        self._manager = manager
         self._config = config
         self._options = options
-        self._rng = rng or random.SystemRandom()
         self._buffer = Buffer(max_events=options.max_events, max_bytes=options.max_bytes)
-        self._feed = Feed(manager, config, options, self._rng, self._buffer)
+        self._feed = Feed(manager, config, options, rng or random.SystemRandom(), self._buffer)
         names = options.names
         self._walks = {name: walk for name, walk in (walks or {}).items() if not names or name in names}
         self._delivered = Delivered() if walks is not None else None
