@@ -61,11 +61,6 @@ class Listing(Struct, Generic[T], frozen=True, kw_only=True, eq=False):
     max_limit: int = 2000
     """Max rows of a page. The server answers 422 to 10,000 ("Limit should be less than 2000")."""
 
-    @property
-    def is_reversible(self) -> bool:
-        """Whether a request can reverse the order."""
-        return self.order_param is not None
-
     def query(
         self,
         params: Mapping[str, str | None] | None = None,
@@ -98,7 +93,7 @@ class ListQuery(Struct, Generic[T], frozen=True, kw_only=True):
         """What a walk relies on. The server's default is newest first."""
         return Order(
             is_newest_first=self._param(self.listing.order_param) != "asc",
-            is_reversible=self.listing.is_reversible,
+            is_reversible=self.listing.order_param is not None,
             has_sort_time=self.sort is not None,
             says_updated_at=self.listing.says_updated_at,
             max_limit=self.listing.max_limit,
