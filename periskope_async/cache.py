@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from periskope_async.errors import ConfigError
+from periskope_async.typed import is_whole
 
 if TYPE_CHECKING:
     from periskope_async.meta import ResponseMeta
@@ -54,7 +55,7 @@ class PageCache:
     """
 
     def __init__(self, *, max_bytes: int = 64 * 1024 * 1024) -> None:
-        if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1:  # pyright: ignore[reportUnnecessaryIsInstance] - callers may have no type checker
+        if not is_whole(max_bytes, least=1):
             raise ConfigError(
                 f"max_bytes is {max_bytes!r}; give a whole number of bytes from 1 up", parameter="max_bytes"
             )
