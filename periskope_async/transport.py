@@ -116,10 +116,10 @@ async def exchange(
     config: Config,
     permit: Permit,
     *,
-    is_lent: bool = False,
-    slot: CacheSlot | None = None,
-    attempts: int = 1,
-    waited: float = 0.0,
+    is_lent: bool,
+    slot: CacheSlot | None,
+    attempts: int,
+    waited: float,
 ) -> Answer:
     """Send one request once, and read its answer to the end. A 304 may come alone if ``slot`` has a page.
 

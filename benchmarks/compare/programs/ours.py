@@ -71,7 +71,9 @@ class _Transport(_Ours):
 
     async def one_page(self, limit: int) -> int:  # noqa: ARG002 - it is the job's
         url = URL(self._config.base_url + self._request.target, encoded=True)
-        answer = await exchange(self._session, self._request, url, self._config, Permit())
+        answer = await exchange(
+            self._session, self._request, url, self._config, Permit(), is_lent=False, slot=None, attempts=1, waited=0.0
+        )
         return len(Bare.decode(answer.body))
 
 
