@@ -15,14 +15,13 @@ from cyclopts import App, Parameter
 from periskope_async.cli.console import check_stdout, say, write_out
 from periskope_async.cli.durations import say_duration
 from periskope_async.cli.existing import Existing, FileFormat, hinting_at_phones, read_patience
-from periskope_async.cli.export_all import export_all
+from periskope_async.cli.export_all import NAMES, export_all
 from periskope_async.cli.options import Exit, Server, Switch, Walking, open_client
 from periskope_async.cli.progress import ExportProgress
 from periskope_async.cli.summary import say_walk, summarise, telling_what_is_kept
 from periskope_async.cli.tables import print_rows
 from periskope_async.cli.wording import amount, in_options, refused_filter, rows_of
 from periskope_async.client import PeriskopeClient
-from periskope_async.client.lists import LISTS
 from periskope_async.config import normal_phone
 from periskope_async.errors import ConfigError, ExportError, PeriskopeError
 from periskope_async.export import ExportPlan, run_plan
@@ -184,8 +183,7 @@ def _command(name: str) -> Callable[..., Awaitable[int]]:
     return command
 
 
-# Occurrences are a list of one scheduled message, and no list of the organisation.
-for _name in LISTS.keys() - {"occurrences"}:
+for _name in NAMES:
     export_app.command(_command(_name), name=_name.replace("_", "-"))
 
 export_app.command(export_all, name="all")

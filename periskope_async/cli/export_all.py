@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 
     from periskope_async.client import PeriskopeClient
 
-__all__ = ["export_all"]
+__all__ = ["NAMES", "export_all"]
 
 # The documents do not say that these may be asked for without a phone.
 _OF_A_PHONE = {"notifications", "reactions", "scheduled_messages"}
 # Occurrences are a list of one scheduled message, and no list of the organisation.
-_NAMES = sorted(LISTS.keys() - {"occurrences"})
+NAMES = sorted(LISTS.keys() - {"occurrences"})
 # Less than the time between two nightly runs: where a list fails each night, the others are read all the same.
 _LONGEST_ENDED = timedelta(hours=12)
 # Many nights: each may be too short for all lists.
 _LONGEST_BROKEN_OFF = timedelta(days=7)
-_ACCOUNT = msgspec.defstruct("Account", [(name, Manifest | str) for name in _NAMES], forbid_unknown_fields=True)
+_ACCOUNT = msgspec.defstruct("Account", [(name, Manifest | str) for name in NAMES], forbid_unknown_fields=True)
 """The content of ``manifest.json``."""
 
 
@@ -154,7 +154,7 @@ async def export_all(
                         restart=restart,
                         if_exists=if_exists,
                     )
-                    for name in _NAMES
+                    for name in NAMES
                 }
                 accounts = await _export_lists(plans, places, current, shown, is_quiet=is_quiet)
             await in_thread(write_json, places.account, accounts)
@@ -255,7 +255,7 @@ def _made_and_locked(folder: Path) -> ExitStack:
 
 def _places_in(folder: Path, ending: str) -> _Places:
     """Name the files of a run. Raises ExportError if one of them cannot be, or if the manifest is somebody else's."""
-    names = {name: f"{name}.{ending}" for name in _NAMES}
+    names = {name: f"{name}.{ending}" for name in NAMES}
     account, round_ = (checked_target(folder / name) for name in ("manifest.json", "manifest.json.partial"))
     refuse_foreign(account, msgspec.json.Decoder(_ACCOUNT), "the manifest of all lists")
     return _Places(account, round_, {name: checked_target(folder / out) for name, out in names.items()})
