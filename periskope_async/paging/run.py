@@ -61,7 +61,7 @@ class WalkRun(Generic[T]):
         self._tasks: dict[Ask, asyncio.Task[UnreadPage[T]]] = {}
         """The tasks of the pages in flight, oldest first."""
         self._depth = Depth()
-        self._began: float | None = None
+        self._began = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
 
@@ -72,7 +72,7 @@ class WalkRun(Generic[T]):
         """
         self._check_open()
         loop = asyncio.get_running_loop()
-        if self._began is None or self._loop is None:
+        if self._loop is None:
             self._began, self._loop = loop.time(), loop
         elif self._loop is not loop:
             raise WrongLoopError("this walk was begun in another event loop; keep pager.token, and resume from it here")
@@ -202,7 +202,7 @@ class WalkRun(Generic[T]):
         report.bytes += meta.body_bytes
         report.bytes_saved += meta.bytes_saved
         report.not_modified += meta.bytes_saved > 0
-        report.seconds = now - (now if self._began is None else self._began)
+        report.seconds = now - self._began
         self._depth.was_answered(meta.seconds, size=meta.body_bytes + meta.bytes_saved)
 
     async def _drop(self) -> None:

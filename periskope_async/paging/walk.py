@@ -217,18 +217,18 @@ class Walk:
         cursor, verdict, total = self._cursor, self._verdict, self._verdict.total
         rows, before, end = len(page.keys), cursor.end, ask.offset + len(page.keys)
         is_short, was_short = cursor.record(ask, rows)
-        is_told = is_short and page.count == end and (total.is_known or self._consistency != "exact")
+        is_trusted = total.is_known or self._consistency != "exact"
         # The first page after an offset may be cut short, right at the end of a count too low.
-        is_told = is_told and (cursor.pages > 1 or verdict.doubt is None)
-        verdict.is_end_shown = is_told or not rows
+        is_end_told = is_short and page.count == end and is_trusted and (cursor.pages > 1 or verdict.doubt is None)
+        verdict.is_end_shown = is_end_told or not rows
         verdict.is_one_answer = total.is_known and ask.offset == 0 and page.count == rows
         # The limit may have fallen to the overlap if there is no count: then the next page is no shorter.
-        is_guessed = is_short and was_short and not fresh and end <= before and not total.is_known
+        is_end_guessed = is_short and was_short and not fresh and end <= before and not total.is_known
         known = self.report.rows_placed - verdict.told_newcomers
         if verdict.pages_in_vain > _MIN_PAGES_IN_VAIN + _MAX_READINGS * cursor.pages_of(known):
             verdict.doubt = verdict.doubt or f"the end of the list was not met in {cursor.pages} pages"
             return True
-        if not rows or page.is_all or is_told or is_guessed:
+        if not rows or page.is_all or is_end_told or is_end_guessed:
             return True
         if is_short:
             # The server gives fewer rows than asked for. The pages in flight would leave gaps.
