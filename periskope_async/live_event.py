@@ -195,23 +195,23 @@ def read_event(
             received_at=received_at,
             source=source,
         )
-    said: str | None = None
+    own_name: str | None = None
     envelope = _NOTHING
     # None of the documented objects has a field `event`.
     if name is None or b'"event' in body:
         body, opened, envelope = _open(body)
-        said = _string(envelope.event) or _string(envelope.event_type)
-        if name is None and said is None:
+        own_name = _string(envelope.event) or _string(envelope.event_type)
+        if name is None and own_name is None:
             raise Unreadable("$.event", "found no name of an event")
-    is_enveloped = said is not None and bool(bytes(envelope.data))
+    is_enveloped = own_name is not None and bool(bytes(envelope.data))
     raw = as_sent(body, opened, envelope.data) if is_enveloped else body
-    name = said if said is not None and (is_enveloped or name is None) else name or ""
+    name = own_name if own_name is not None and (is_enveloped or name is None) else name or ""
     data, error = _read_object(OBJECTS.get(name, _UNKNOWN).kind, raw, "$.data" if is_enveloped else "$")
     return LiveEvent(
         name=name,
         data=data,
         raw=raw,
-        org_id=(_string(envelope.org_id) if said else None) or _org_id(data),
+        org_id=(_string(envelope.org_id) if own_name else None) or _org_id(data),
         timestamp=_time(envelope.timestamp) if is_enveloped else None,
         phone=phone,
         received_at=received_at,

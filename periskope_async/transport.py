@@ -136,22 +136,22 @@ async def exchange(
     watch = Watch(permit, patience=config.timeout.read)
     sending = send_context.set(SendContext(watch, config.api_key))
     try:
-        headers = _own_headers(request, slot)
+        own_headers = _own_headers(request, slot)
         upload = None if request.body is None else JsonBody(request.body, watch)
-        response = await send(session, request.method, url, config, headers, body=upload, is_lent=is_lent)
+        response = await send(session, request.method, url, config, own_headers, body=upload, is_lent=is_lent)
         try:
             variation = watch.head_came()
-            said = _without_key(response.headers, config.api_key)
-            meta = read_meta(response.status, said)
+            headers = _without_key(response.headers, config.api_key)
+            meta = read_meta(response.status, headers)
             permit.answered(meta.rate_limit, status=response.status, variation=variation)
             body = await _read_body(response, meta, watch, config.max_body)
             meta = replace(meta, body_bytes=len(body), seconds=loop.time() - began, attempts=attempts, waited=waited)
             if not response.ok or "json" not in (meta.content_type or "") or body[:64].lstrip()[:1] != b"{":
                 # Servers and proxies like to quote a refused request, and errors end up in logs.
                 body = config.api_key.redact(body)
-            is_no_store = slot is not None and _forbids_keeping(said)
+            is_no_store = slot is not None and _forbids_keeping(headers)
             return Answer(
-                meta, body, said.get(hdrs.LOCATION), is_no_store, slot, config.api_key, _is_length_sure(response)
+                meta, body, headers.get(hdrs.LOCATION), is_no_store, slot, config.api_key, _is_length_sure(response)
             )
         finally:
             # This closes the connection if the body has not come to its end.

@@ -121,10 +121,10 @@ class ExportWorkers:
         async with self._make_client(limiter=None) as client:
             paths = self._paths(client)
         await in_thread(parts_path, self._folder)
-        while (said := await self._hand_out(paths)) is None:
+        while (failures := await self._hand_out(paths)) is None:
             logger.warning("Redis has lost the jobs of %r; they are handed out again", str(self._folder))
-        if failures := [f"{path}: {why}" for path, why in zip(paths.values(), said, strict=True) if why]:
-            raise ExportError(f"{len(failures)} of {len(paths)} jobs failed; the same call goes on: {failures}")
+        if failed := [f"{path}: {why}" for path, why in zip(paths.values(), failures, strict=True) if why]:
+            raise ExportError(f"{len(failed)} of {len(paths)} jobs failed; the same call goes on: {failed}")
         if (manifest := await in_thread(sum_up, self._folder, list(paths.values()))) is None:
             raise ExportError(
                 f"parts are gone from {str(self._folder)!r}; see that it is one disk for all workers, then call again"
@@ -133,7 +133,7 @@ class ExportWorkers:
 
     async def _hand_out(self, jobs: Iterable[tuple[str, str]]) -> list[str] | None:
         """Hand out jobs, and wait for what each says of its failure. Give None if Redis has lost one."""
-        said: list[str] = []
+        failures: list[str] = []
         async with self.worker:
             tasks = [self._job.enqueue(*job) for job in jobs]
             await self.worker.enqueue_many(tasks)
@@ -141,8 +141,8 @@ class ExportWorkers:
             for task in tasks:
                 if (why := await _outcome(task)) is None:
                     return None
-                said.append(why)
-        return said
+                failures.append(why)
+        return failures
 
     async def _warn_if_none_is_taken(self, tasks: Sequence[Task[..., str]]) -> None:
         """Say what to start if no job of this queue is begun: without workers they wait without end."""

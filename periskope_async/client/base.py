@@ -124,12 +124,12 @@ class BaseClient:
             method=method, target=target, phone=phone, body=body, is_write=True, expects=expects, look_at=look_at
         )
         reply = await self._manager.fetch(request)
-        said = await reply.read(read_confirmation)
+        confirmation = await reply.read(read_confirmation)
         # Any ``data`` is read in its place: it tells what was done, and what was not.
-        if said.success is False and (expects == "nothing" or not await reply.read(has_data)):
-            why = one_line(self._config.redacted(said.message or "without a reason"), limit=_MOST_REASON)
+        if confirmation.success is False and (expects == "nothing" or not await reply.read(has_data)):
+            why = one_line(self._config.redacted(confirmation.message or "without a reason"), limit=_MOST_REASON)
             # A report of the crash shows this frame, and both hold the server's own words.
-            del reply, said
+            del reply, confirmation
             raise APIError(f"{method} {target}: the server answered that it was not done: {why}", status=200)
         return await reply.read(reader)
 
@@ -151,8 +151,8 @@ class BaseClient:
         check_page(query.listing, offset=offset, limit=limit)
         reply = await self._manager.fetch(query.page(offset=offset, limit=limit), cache=checked_cache(cache))
         read = await reply.read(reader_of(query.listing).page)
-        said = read.numbers
-        return page_type(items=list(read.rows), from_=said.from_, to=said.to, count=said.count, meta=read.meta)
+        numbers = read.numbers
+        return page_type(items=list(read.rows), from_=numbers.from_, to=numbers.to, count=numbers.count, meta=read.meta)
 
     def _walk(
         self,
