@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from periskope_async.cache import CacheSlot, PageCache
     from periskope_async.config import Config
-    from periskope_async.decoding.envelope import Steps
+    from periskope_async.decoding.opened import Steps
     from periskope_async.limits.limiter import Limiter
     from periskope_async.limits.permit import Permit
     from periskope_async.meta import ResponseMeta

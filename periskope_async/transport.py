@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from periskope_async.cache import CacheSlot
     from periskope_async.config import Config
-    from periskope_async.decoding.envelope import Steps
+    from periskope_async.decoding.opened import Steps
     from periskope_async.limits.permit import Permit
     from periskope_async.meta import ResponseMeta
     from periskope_async.secret import Secret

@@ -16,7 +16,7 @@ from periskope_async.wire.chats import chat_filters
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from periskope_async.decoding.envelope import Steps
+    from periskope_async.decoding.opened import Steps
     from periskope_async.decoding.page import ReadPage
     from periskope_async.models import Chat
     from periskope_async.wire.listing import ListQuery

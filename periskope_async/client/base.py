@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from periskope_async.cache import PageCache
     from periskope_async.config import Config
-    from periskope_async.decoding.envelope import Steps
+    from periskope_async.decoding.opened import Steps
     from periskope_async.events import Hook
     from periskope_async.meta import ResponseMeta
     from periskope_async.paging.page import Consistency

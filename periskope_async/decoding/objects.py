@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 from msgspec import Meta, Raw, Struct, json
 
 from periskope_async.decoding.body import UNREAD, Text, is_dense, mend
-from periskope_async.decoding.envelope import Steps, ends_early
+from periskope_async.decoding.opened import Steps, ends_early
 from periskope_async.decoding.repair import Unreadable, first_of, read_part, unpacked
 from periskope_async.meta import ResponseMeta
 from periskope_async.models.outcome import Confirmation, ParticipantResult, ParticipantResults

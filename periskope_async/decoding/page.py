@@ -19,9 +19,9 @@ import msgspec
 from msgspec import Raw, Struct, json
 
 from periskope_async.decoding.body import UNREAD, Text, is_dense, mend, mend_escapes, without_mark
-from periskope_async.decoding.envelope import Numbers, Steps, open_body
 from periskope_async.decoding.late_rows import LateRows, Parts
 from periskope_async.decoding.narrow import narrowed
+from periskope_async.decoding.opened import Numbers, Steps, open_body
 from periskope_async.decoding.raw_rows import RawRows
 from periskope_async.decoding.repair import Unreadable, decoder_of, repair
 from periskope_async.decoding.slices import cut_lines, cut_rows

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import random
 
     from periskope_async.config import Config
-    from periskope_async.decoding.envelope import Steps
+    from periskope_async.decoding.opened import Steps
     from periskope_async.meta import ResponseMeta
     from periskope_async.session import SessionManager
 

@@ -26,7 +26,7 @@ from tests.reading import READER, at_once, chat_page_steps, read_chat
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from periskope_async.decoding.envelope import Steps
+    from periskope_async.decoding.opened import Steps
 
 VALUES = {
     **DENSE,

@@ -19,7 +19,7 @@ from tests.reading import READER, chat_page_steps, raw_page_steps, read_chat_pag
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from periskope_async.decoding.envelope import Steps
+    from periskope_async.decoding.opened import Steps
     from periskope_async.decoding.page import ReadPage
     from periskope_async.models import Chat
 
