@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from periskope_async.transport import Answer
     from periskope_async.wire.request import Request
 
-__all__ = ["Account", "Call", "CallContext", "Reply"]
+__all__ = ["Call", "CallContext", "Costs", "Reply"]
 
 T = TypeVar("T")
 _Failure: TypeAlias = TransportError | APIError | DecodeError
@@ -64,7 +64,7 @@ _DONE_ELSEWHERE = frozenset({301, 302, 303})
 _FOR_GOOD = frozenset({301, 308})
 
 
-class Account(Protocol):
+class Costs(Protocol):
     """The costs of a call, booked as they arise, however it ends."""
 
     requests: int
@@ -91,7 +91,7 @@ class Call(Struct, kw_only=True):
     request: Request
     is_bulk: bool
     cache: PageCache | None = None
-    account: Account | None = None
+    costs: Costs | None = None
     permit: Permit | None = None
     """The permit of the latest request; None before a next try."""
     tries: int = 0
@@ -224,8 +224,8 @@ class Call(Struct, kw_only=True):
         self._book_wait(permit.seconds_waited)
         self.waited_for_limit += permit.seconds_waited
         self.requests += 1
-        if self.account is not None:
-            self.account.requests += 1
+        if self.costs is not None:
+            self.costs.requests += 1
         context = self.context
         try:
             slot = self._slot(url)
@@ -245,8 +245,8 @@ class Call(Struct, kw_only=True):
         except BaseException as error:
             hide_frames(error)
             self._tell(RequestFailed, error=error)
-            if isinstance(error, asyncio.CancelledError) and self.account is not None and not permit.was_sent:
-                self.account.requests -= 1
+            if isinstance(error, asyncio.CancelledError) and self.costs is not None and not permit.was_sent:
+                self.costs.requests -= 1
             if isinstance(error, asyncio.CancelledError) and self.is_in_doubt:
                 error.add_note(f"{self.request.name} was sent, and may have been carried out or not")
             raise
@@ -290,8 +290,8 @@ class Call(Struct, kw_only=True):
 
     def _book_wait(self, seconds: float) -> None:
         self.waited += seconds
-        if self.account is not None:
-            self.account.seconds_waited += seconds
+        if self.costs is not None:
+            self.costs.seconds_waited += seconds
 
     def _tell(
         self, kind: type[RequestSent | RequestFailed | ResponseReceived | GaveUp | Retried], **facts: Any

@@ -7,7 +7,7 @@ import os
 import random
 from typing import TYPE_CHECKING
 
-from periskope_async.call import Account, Call, CallContext, Reply
+from periskope_async.call import Call, CallContext, Costs, Reply
 from periskope_async.connection import open_session
 from periskope_async.errors import (
     BodyError,
@@ -73,19 +73,19 @@ class SessionManager:
         *,
         cache: PageCache | None = None,
         is_bulk: bool = False,
-        account: Account | None = None,
+        costs: Costs | None = None,
     ) -> Reply:
         """Send a request until it succeeds; give a Reply to read the answer from.
 
         ``is_bulk`` is for pages of walks: while requests wait for the limit, single calls go ahead of them. The
-        body may come from ``cache``, and is kept there after it was read. The call's costs are booked in ``account``
+        body may come from ``cache``, and is kept there after it was read. The call's costs are booked in ``costs``
         as they arise.
 
         May wait for the limit and between tries. Raises TransportError, APIError, ClosedError, WrongLoopError, and
         OutcomeUnknown for a sent write with an unknown result. A cancel leaves no connection and no place in the queue
         behind.
         """
-        call = Call(context=self._open(), request=request, is_bulk=is_bulk, cache=cache, account=account)
+        call = Call(context=self._open(), request=request, is_bulk=is_bulk, cache=cache, costs=costs)
 
         async def go_on(failure: BodyError | DecodeError) -> Answer:
             return await self._answer(call, wait=call.wait_after(failure))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from periskope_async.cache import PageCache
-    from periskope_async.call import Account, Reply
+    from periskope_async.call import Costs, Reply
     from periskope_async.decoding.page import ReadPage, Want
     from periskope_async.session import SessionManager
     from periskope_async.wire.listing import ListQuery
@@ -48,10 +48,10 @@ class ListSource(Generic[R]):
         """Give the number of requests that the limit allows at once, after a rest."""
         return self._manager.limiter.requests_at_once
 
-    async def fetch(self, *, offset: int, limit: int, is_reversed: bool, account: Account) -> UnreadPage[R]:
+    async def fetch(self, *, offset: int, limit: int, is_reversed: bool, costs: Costs) -> UnreadPage[R]:
         """Fetch one page."""
         request = self._query.page(offset=offset, limit=limit, is_reversed=is_reversed)
-        reply = await self._manager.fetch(request, cache=self._cache, is_bulk=True, account=account)
+        reply = await self._manager.fetch(request, cache=self._cache, is_bulk=True, costs=costs)
         return UnreadPage(
             read=partial(self._read, reply, limit, self._want),
             look_through=partial(self._read, reply, limit, self._want_later),

@@ -59,7 +59,7 @@ async def told(times: Sequence[object], *, is_raw: bool, is_late: bool = False) 
     rows = [Row(f"{number}@g.us", "1@c.us", time, filling) for number, time in enumerate(times)]
     manager: Any = OnePage(msgspec.json.encode({"from": 1, "to": len(rows), "count": len(rows), "chats": rows}))
     source = ListSource[Any](manager, CHATS.query(), is_raw=is_raw)
-    unread = await source.fetch(offset=0, limit=100, is_reversed=False, account=WalkReport())
+    unread = await source.fetch(offset=0, limit=100, is_reversed=False, costs=WalkReport())
     page = await (unread.look_through() if is_late else unread.read())
     each = [page.changed_since([index], BEGAN) for index in range(len(rows))]
     assert page.changed_since(range(len(rows)), BEGAN) == sum(each)

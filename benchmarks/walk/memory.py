@@ -21,7 +21,7 @@ from periskope_async.paging.pager import Pager, WalkOptions
 from periskope_async.wire.order import Order
 
 if TYPE_CHECKING:
-    from periskope_async.call import Account
+    from periskope_async.call import Costs
 
 __all__ = ["Kept", "measure"]
 
@@ -56,11 +56,11 @@ class _MadePages:
     def __init__(self, total: int) -> None:
         self._total = total
 
-    async def fetch(self, *, offset: int, limit: int, is_reversed: bool, account: Account) -> UnreadPage[int]:
+    async def fetch(self, *, offset: int, limit: int, is_reversed: bool, costs: Costs) -> UnreadPage[int]:
         """Give one page, to be made when it is read."""
         assert not is_reversed
         await asyncio.sleep(0)
-        account.requests += 1
+        costs.requests += 1
         read = partial(self.read, offset, limit)
         return UnreadPage(read, look_through=read)
 

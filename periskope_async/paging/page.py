@@ -15,7 +15,7 @@ from periskope_async.errors import PaginationError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from periskope_async.call import Account
+    from periskope_async.call import Costs
     from periskope_async.meta import ResponseMeta
 
 __all__ = ["Ask", "Consistency", "OffsetCheck", "Page", "Phase", "Source", "UnreadPage", "pick", "watermark"]
@@ -113,7 +113,7 @@ class UnreadPage(Struct, Generic[T_co], frozen=True):
 class Source(Protocol[T_co]):
     """A source of pages: the client, bound to one query."""
 
-    async def fetch(self, *, offset: int, limit: int, is_reversed: bool, account: Account) -> UnreadPage[T_co]:
+    async def fetch(self, *, offset: int, limit: int, is_reversed: bool, costs: Costs) -> UnreadPage[T_co]:
         """Fetch one page. The source handles retries and the limit."""
         ...
 

@@ -156,7 +156,7 @@ class Pager(Generic[T_co]):
 
     async def count(self) -> int | None:
         """Give the server's count of the rows, documented as their total, from a page of one; None if it gives none."""
-        unread = await self._source.fetch(offset=self.options.offset, limit=1, is_reversed=False, account=WalkReport())
+        unread = await self._source.fetch(offset=self.options.offset, limit=1, is_reversed=False, costs=WalkReport())
         return (await unread.read()).count
 
     @property

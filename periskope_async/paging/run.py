@@ -149,7 +149,7 @@ class WalkRun(Generic[T]):
         for ask in walk.out:
             if ask not in self._tasks:
                 fetching = self._source.fetch(
-                    offset=ask.offset, limit=ask.limit, is_reversed=ask.is_reversed, account=walk.report
+                    offset=ask.offset, limit=ask.limit, is_reversed=ask.is_reversed, costs=walk.report
                 )
                 task = asyncio.create_task(fetching, name=f"periskope page at {ask.offset}")
                 # asyncio warns of an error that nobody has asked for, as on a page given up.

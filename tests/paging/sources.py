@@ -23,7 +23,7 @@ from tests.paging.moving_list import MovingList
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from periskope_async.call import Account
+    from periskope_async.call import Costs
     from periskope_async.meta import ResponseMeta
     from tests.limits.servers import Server
 
@@ -92,10 +92,10 @@ class ListSource:
     def requests_at_once(self) -> int:
         return self.at_once
 
-    async def fetch(self, *, offset: int, limit: int, is_reversed: bool, account: Account) -> UnreadPage[int]:
+    async def fetch(self, *, offset: int, limit: int, is_reversed: bool, costs: Costs) -> UnreadPage[int]:
         self.asked.append((offset, limit))
         self.reversed += is_reversed
-        account.requests += 1
+        costs.requests += 1
         number = len(self.asked)
         self.out += 1
         self.most_out = max(self.most_out, self.out)
