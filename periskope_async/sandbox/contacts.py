@@ -63,7 +63,7 @@ class Contacts:
 
     def _find(self, call: Call) -> Entry:
         """Find the contact of a path; a path has digits only."""
-        return self._org.found("contacts", f"{call.path['contact_id']}@c.us", "Contact")[1]
+        return self._org.found("contacts", f"{call.path['contact_id']}@c.us", "Contact")
 
     def _update(self, call: Call) -> dict[str, Any]:
         return self._change(self._find(call), call)
@@ -75,7 +75,7 @@ class Contacts:
     def _set_labels(self, call: Call) -> None:
         ids = [text if "@" in text else f"{text}@c.us" for text in call.body["contact_ids"]]
         # One unknown contact refuses them all: nothing is half done.
-        for entry in [self._org.found("contacts", contact_id, "Contact")[1] for contact_id in ids]:
+        for entry in [self._org.found("contacts", contact_id, "Contact") for contact_id in ids]:
             self._change(entry, call)
 
     def _create(self, call: Call) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Knowledge:
         return self._org.page("knowledge_base", call, wanted=Wanted(tag=call.text("type")), key="data", places=False)
 
     def _find(self, call: Call) -> Entry:
-        return self._org.found("knowledge_base", call.path["context_id"], "FAQ")[1]
+        return self._org.found("knowledge_base", call.path["context_id"], "FAQ")
 
     def _get(self, call: Call) -> dict[str, Any]:
         return self._shelf.row(self._find(call))

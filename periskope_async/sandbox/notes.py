@@ -69,8 +69,7 @@ class Notes:
         return self._org.page("notes", call, wanted=wanted, limit=_LIMIT, echoes_times=True)
 
     def _get(self, call: Call) -> dict[str, Any]:
-        shelf, entry = self._org.found("notes", call.path["note_id"], "Note")
-        return shelf.row(entry)
+        return self._shelf.row(self._org.found("notes", call.path["note_id"], "Note"))
 
     def _create(self, call: Call) -> dict[str, Any]:
         chat = self._org.chat(call.body["chat_id"], call.phone)

@@ -211,13 +211,12 @@ class Org:
         """Give the phone to filter the rows of a call by, or None for all."""
         return None if call.phone is None else self.org_phone(call.phone)
 
-    def found(self, name: str, key: str, what: str) -> tuple[Shelf, Entry]:
+    def found(self, name: str, key: str, what: str) -> Entry:
         """Give a list's row by its key. Raises :class:`Refused` with the documented 404."""
-        shelf = self.shelves[name]
-        entry = shelf.find(key)
+        entry = self.shelves[name].find(key)
         if entry is None:
             raise Refused(404, f"{what} not found")
-        return shelf, entry
+        return entry
 
     def chat(self, chat_id: str, phone: int | None = None) -> dict[str, Any]:
         """Give a whole chat. Raises :class:`Refused` with the documented 404."""

@@ -103,7 +103,7 @@ class Scheduled:
         ]
 
     def _find(self, call: Call) -> Entry:
-        return self._org.found("scheduled_messages", call.path["scheduled_id"], "Scheduled message")[1]
+        return self._org.found("scheduled_messages", call.path["scheduled_id"], "Scheduled message")
 
     def _list(self, call: Call) -> bytes:
         return self._org.page("scheduled_messages", call, wanted=Wanted(phone=self._org.wanted_phone(call)))

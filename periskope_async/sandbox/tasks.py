@@ -64,7 +64,7 @@ class Tasks:
         return self._org.page("tasks", call)
 
     def _find(self, call: Call) -> Entry:
-        return self._org.found("tasks", call.path["task_id"], "Task")[1]
+        return self._org.found("tasks", call.path["task_id"], "Task")
 
     def _get(self, call: Call) -> dict[str, Any]:
         return self._shelf.row(self._find(call))

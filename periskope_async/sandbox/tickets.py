@@ -99,7 +99,7 @@ class Tickets:
         return self._info(self._find(call))
 
     def _find(self, call: Call) -> Entry:
-        return self._org.found("tickets", call.path["ticket_id"].upper(), "Ticket")[1]
+        return self._org.found("tickets", call.path["ticket_id"].upper(), "Ticket")
 
     def _create(self, call: Call) -> dict[str, Any]:
         chat = self._org.chat(call.body["chat_id"], call.phone)
