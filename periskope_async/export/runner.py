@@ -73,7 +73,7 @@ async def run_plan(plan: ExportPlan, path: str | os.PathLike[str], *, progress: 
         place, manifest = await finish.run(failures)
     except BaseException as error:
         await in_thread(_let_go, spool)
-        if isinstance(error, PeriskopeError) and spool.pages:
+        if isinstance(error, PeriskopeError) and spool.rows:
             error.add_note(
                 f"{spool.rows:,} rows are kept in {str(spool.rows_path)!r}; the same command goes on from there"
             )

@@ -273,7 +273,7 @@ class _Rows:
 
     def _write(self, name: str, page: Page[bytes], token: str) -> None:
         begun = self.spool.begun
-        rows = self._new(self._sources[name], page)
+        keys, rows = self._new(self._sources[name], page)
         if begun.is_tagged:
             rows = tagged(rows, {"_source": self._sources[name]})
         blocks = line_blocks(rows)
@@ -296,15 +296,17 @@ class _Rows:
             date=None if server_time is None else datetime.fromtimestamp(server_time, UTC),
         )
         self.spool.append(written, blocks)
+        # A row that found no room is still to come: the page behind it may find some.
+        if self._known is not None:
+            self._known.update(keys)
         if self._progress is not None:
             fetched = Fetched(name, self.spool.kept[name].rows, page.count, self.spool.size)
             notify(self._progress, fetched, name="progress")
 
-    def _new(self, source: str, page: Page[bytes]) -> Sequence[bytes]:
+    def _new(self, source: str, page: Page[bytes]) -> tuple[Sequence[int], Sequence[bytes]]:
         known = self._known
         if known is None:
-            return page.items
+            return (), page.items
         rows = {self._keys.of_identity(source, page.identity(index)): row for index, row in enumerate(page.items)}
         new = {key: row for key, row in rows.items() if key not in known}
-        known.update(new)
-        return [*new.values()]
+        return [*new], [*new.values()]
