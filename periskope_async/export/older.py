@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -14,7 +15,7 @@ from periskope_async.export.checkpoint import Begun, Damaged, Made, read_records
 from periskope_async.export.files import MOVE_AWAY, checked_target, failed
 from periskope_async.export.keys import time_reader
 from periskope_async.export.manifest import incomplete_path, manifest_path, read_manifest
-from periskope_async.export.spool import log_path
+from periskope_async.export.spool import is_same, log_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,11 +38,14 @@ __all__ = [
     "rows_of",
     "sha256",
     "whole_one",
+    "why_anew",
 ]
 
 OVERWRITE = (
     "Nothing was changed. Move it away, give another OUT, or replace it with --overwrite (if_exists='overwrite')"
 )
+# Less than the time between two nightly runs: where a source fails each night, the others are read all the same.
+_LONGEST_PARTIAL = timedelta(hours=12)
 _UNREADABLE = (ValueError, KeyError, EOFError, zlib.error)
 
 
@@ -81,6 +85,24 @@ def whole_one(target: Path) -> Begun | None:
     """Give the export of an earlier run if its file is whole but not in place yet; else None."""
     records = _records_of(target)
     return records[0] if records and isinstance(records[-1], Made) else None  # type: ignore[return-value]
+
+
+def why_anew(plan: ExportPlan, target: Path, begun: Begun, twin: Begun) -> str:
+    """Tell why an update throws away the spool of an earlier run; empty if it does not.
+
+    ``twin`` is ``begun`` as a sweep if the plan is an update, and the reverse.
+    """
+    records = _records_of(target)
+    if not records or isinstance(records[-1], Made) or not isinstance(first := records[0], Begun):
+        return ""
+    if is_same(first, begun):
+        placed = [read_manifest(path) for path in (target, incomplete_path(target))]
+        is_partial = any(manifest is not None and is_of_spool(target, manifest) for manifest in placed)
+        if is_partial and begun.started - first.started > _LONGEST_PARTIAL:
+            return f"a source had failed, and the rows of the others are of {first.started:%Y-%m-%d %H:%M} UTC"
+    elif is_same(first, twin):
+        return f"it was {'a sweep' if plan.if_exists == 'update' else 'an update'}"
+    return ""
 
 
 def is_of_spool(target: Path, manifest: Manifest) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from periskope_async.errors import PeriskopeError
 from periskope_async.export.checkpoint import Begun
@@ -12,9 +15,9 @@ from periskope_async.export.files import checked_target
 from periskope_async.export.finish import Finish
 from periskope_async.export.formats import format_of
 from periskope_async.export.job import Job
-from periskope_async.export.older import is_of_spool, older_export, whole_one
+from periskope_async.export.older import is_of_spool, older_export, whole_one, why_anew
 from periskope_async.export.plan import ExportPlan, ExportResult, ExportSettings
-from periskope_async.export.spool import open_spool
+from periskope_async.export.spool import is_same, open_spool
 from periskope_async.export.threads import in_thread
 from periskope_async.export.update import walks_of
 from periskope_async.export.walking import fill
@@ -28,9 +31,12 @@ if TYPE_CHECKING:
 
     from periskope_async.export.plan import Progress
     from periskope_async.export.spool import Spool
+    from periskope_async.export.walking import SourceWalk
     from periskope_async.paging.pager import Pager
 
 __all__ = ["export", "export_chats", "run_plan"]
+
+logger = logging.getLogger(__name__)
 
 
 async def export(
@@ -65,7 +71,9 @@ async def run_plan(plan: ExportPlan, path: str | os.PathLike[str], *, progress: 
     """Do the work of :func:`export`, for a plan."""
     target = checked_target(path)
     job = await in_thread(_job_of, plan, target)
-    spool = await _opened(target, job.begun, restart=plan.restart)
+    spool = await _opened(target, job.begun, restart=job.plan.restart)
+    if job.why_anew:
+        logger.warning("an earlier run to %r was broken off, and this one begins anew: %s", str(target), job.why_anew)
     resumed_rows = spool.rows
     finish = Finish(job, spool, progress)
     try:
@@ -95,7 +103,7 @@ def _job_of(plan: ExportPlan, target: Path) -> Job:
     walks = walks_of(plan, older, is_update=bool(base))
     begun = Begun(
         list=plan.listing.key,
-        walks={name: walk.pager.token for name, walk in walks.items()},
+        walks=_tokens(walks),
         codec=form.codec,
         is_repaired=plan.repair_text and form.is_lines,
         is_tagged=form.is_lines and not plan.merge and len(plan.pagers) > 1,
@@ -103,7 +111,22 @@ def _job_of(plan: ExportPlan, target: Path) -> Job:
         base=base,
         started=datetime.now(UTC),
     )
+    if plan.is_update and not plan.restart:
+        twin = replace(begun, walks=_tokens(walks_of(_other_mode(plan), None, is_update=bool(base))))
+        if whole is not None and is_same(whole, twin):
+            begun = twin
+        elif why := why_anew(plan, target, begun, twin):
+            return replace(_job_of(replace(plan, restart=True), target), why_anew=why)
     return Job(plan, form, table, older, there.manifest if there is not None else None, walks, begun)
+
+
+def _other_mode(plan: ExportPlan) -> ExportPlan:
+    """Give a sweep for an update, and an update for a sweep."""
+    return replace(plan, if_exists="sweep" if plan.if_exists == "update" else "update")
+
+
+def _tokens(walks: Mapping[str, SourceWalk]) -> dict[str, str]:
+    return {name: walk.pager.token for name, walk in walks.items()}
 
 
 async def _fetch(spool: Spool, job: Job, progress: Progress | None) -> dict[str, Exception]:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from periskope_async.export.manifest import Manifest
     from periskope_async.paging.report import WalkReport
 
-__all__ = ["Kept", "Spool", "log_path", "new_path", "open_spool", "refuse_foreign_spool", "rows_path"]
+__all__ = ["Kept", "Spool", "is_same", "log_path", "new_path", "open_spool", "refuse_foreign_spool", "rows_path"]
 
 _START_ANEW = "Nothing was changed. To throw away what it fetched and begin anew, add --restart (restart=True)"
 
@@ -225,6 +225,11 @@ def new_path(target: Path) -> Path:
     return beside(target, ".partial.new")
 
 
+def is_same(begun: Begun, other: Begun) -> bool:
+    """Whether two spools hold the same rows, written the same way, whenever they were begun."""
+    return replace(begun, started=other.started) == other
+
+
 def refuse_foreign_spool(target: Path) -> None:
     """Raise ExportError if a file at a name of the spool is not of an export."""
     # The checkpoint is made before the others and removed after them: it marks them as ours.
@@ -311,7 +316,7 @@ def _read_log(target: Path, content: bytes, log_fd: int, begun: Begun) -> Spool:
     except Damaged as error:
         raise ExportError(f"the checkpoint {str(path)!r} cannot be gone on with: {error}. {_START_ANEW}") from error
     first, *others = records
-    if not isinstance(first, Begun) or replace(first, started=begun.started) != begun:
+    if not isinstance(first, Begun) or not is_same(first, begun):
         raise ExportError(
             f"{str(rows_path(target))!r} is of an export with other filters or settings. Run that one again to go on "
             f"with it. {_START_ANEW}"
