@@ -84,14 +84,16 @@ class Account:
         if len(reports) < len(names):
             return state, None
         report = summed(reports)
-        if older is not None and state != "partial" and self._job.walks[names[-1]].until is not None:
-            # An update does not meet rows that left or that no order shows. The server's count tells of some of them.
-            state = older.manifest.sources[source].state
-            if why := self._doubt_of(source, names, older.manifest.sources[source].report):
+        if older is not None and state != "partial" and self._job.plan.if_exists == "update":
+            # An update marks no row that left, and no order may show one. The server's count tells of some of them.
+            before = older.manifest.sources.get(source)
+            if before is not None and self._job.walks[names[-1]].until is not None:
+                state = before.state
+            if why := self._doubt_of(source, names, before):
                 return "unknown", replace(report, why=why)
         return state, report
 
-    def _doubt_of(self, source: str, names: list[str], before: WalkReport | None) -> str:
+    def _doubt_of(self, source: str, names: list[str], before: SourceResult | None) -> str:
         """Tell why an updated source may not be whole; empty if the server's count fits."""
         there = self.changes.there[source]
         pages = [page.count for page in self._spool.pages if page.walk in names]
@@ -100,7 +102,8 @@ class Account:
         counts = {count for count in (*pages, *ends) if count is not None}
         if self._job.plan.merge and len(self._job.plan.pagers) > 1:
             # The file has a row of several sources once, and the server counts it for each of them.
-            if before is None or not counts or counts == {before.count_at_end}:
+            known = None if before is None or before.state == "partial" else before.report
+            if known is None or not counts or counts == {known.count_at_end}:
                 return ""
             return "the server counts other rows than before, which tells nothing of merged ones: a full sweep does"
         if not counts or there in counts:

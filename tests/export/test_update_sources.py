@@ -116,3 +116,21 @@ async def test_each_merged_source_may_stop_at_max_items(tmp_path: Path) -> None:
         sources = {str(size): client.iter_chats(max_items=100, page_size=size) for size in (20, 50)}
         result = await export(sources, tmp_path / "out.jsonl", merge=True)
     assert (result.manifest.state, result.rows) == ("whole", 100)
+
+
+@pytest.mark.parametrize("name", ["contacts", "tickets", "tasks"])
+async def test_a_row_that_left_a_list_read_whole_is_told(tmp_path: Path, name: str) -> None:
+    """An update marks nothing as gone, so the file has a row that the server has not."""
+    out = tmp_path / "out.jsonl"
+    async with connected(chats=30) as (sandbox, client):
+        pager = getattr(client, f"iter_{name}")()
+        rows = (await export(pager, out)).rows
+        sandbox.drop(name, sandbox.ids(name)[3])
+        result = await export(pager, out, if_exists="update")
+        assert (result.manifest.state, result.rows) == ("unknown", rows)
+        assert result.report is not None
+        assert f"counts {rows - 1:,} rows and the file has {rows:,}: a full sweep" in result.report.why
+        sweep = await export(pager, out, if_exists="sweep")
+        assert (sweep.manifest.state, sweep.manifest.gone) == ("whole", 1)
+        sandbox.add(name)
+        assert (await export(pager, out, if_exists="update")).manifest.state == "whole"
