@@ -58,8 +58,13 @@ class PageWritten(Struct, frozen=True, kw_only=True, tag="page", tag_field="reco
     walk: str
     """The walk's name: its source's, and in an update the order as well."""
     rows: int
+    """How many lines it takes in the file."""
     dropped: int = 0
-    """Rows of it that were in the spool already."""
+    """Rows of it that were in the spool already, and were left out."""
+    replaced: int = 0
+    """Those of its ``rows`` of which earlier pages have older versions."""
+    is_again: bool = False
+    """Whether its walk had begun once more from its head."""
     bytes: int
     """How many bytes it takes in the file."""
     token: str

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from periskope_async.callbacks import notify
+from periskope_async.compact_keys import CompactKeys
 from periskope_async.errors import ExportError
 from periskope_async.export.account import Account
 from periskope_async.export.checkpoint import PageWritten
@@ -26,7 +27,7 @@ from periskope_async.export.update import batches, line_blocks, updated
 from periskope_async.tables.columns import ROWS_A_STEP, batches_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from periskope_async.export.formats import Row
@@ -95,7 +96,8 @@ class Finish:
     def _product(self, *, is_copy: bool) -> Path:
         """Make the new file, and wait until it is on the disk."""
         job, spool = self._job, self._spool
-        if job.form.is_lines and job.older is None and not is_copy:
+        is_one_to_one = job.form.is_lines and job.older is None and not spool.has_replaced
+        if is_one_to_one and not is_copy:
             if not spool.size and job.form.codec:
                 self._write_empty_frame()
             return spool.rows_path
@@ -105,8 +107,10 @@ class Finish:
             self._convert()
         elif job.older is not None:
             self._write_lines(self._updated_rows(job.older))
-        else:
+        elif is_one_to_one:
             copy(spool.rows_path, self._new)
+        else:
+            self._write_lines(self._fresh_rows())
         if not self._new.stat().st_size:
             # No reader takes a compressed file of no bytes.
             self._new.write_bytes(compressor(job.form.codec)(b""))
@@ -126,14 +130,16 @@ class Finish:
     def _fresh_batches(self) -> Iterator[Batch]:
         done, total = 0, self._spool.rows
         # A few rows at a time: those of a whole page, several times over, would take tens of megabytes.
+        is_last = self._last_versions()
         with self._spool.rows_path.open("rb", buffering=_READ_BYTES) as file:
             for page in self._spool.pages:
                 lines = islice(file, page.rows)
                 while rows := [line[:-1] for line in islice(lines, ROWS_A_STEP)]:
                     if self._stop.is_set():
                         raise _Stopped
-                    yield from batches_of(self._job.table, rows, source=page.walk)
-                done += page.rows
+                    last = [row for row in rows if is_last(page, row)]
+                    yield from batches_of(self._job.table, last, source=page.walk)
+                    done += len(last)
                 if self._progress is not None:
                     notify(self._progress, Converted(done, total), name="progress")
 
@@ -167,11 +173,26 @@ class Finish:
             yield row
 
     def _fresh_rows(self) -> Iterator[Row]:
-        begun = self._spool.begun
+        begun, is_last = self._spool.begun, self._last_versions()
         for page, data in self._spool.read():
+            if self._stop.is_set():
+                raise _Stopped
             source = self._job.walks[page.walk].source
             for line in decompressed(data, begun.codec).splitlines():
-                yield (untagged(line)[0] if begun.is_tagged else line), source, None
+                if is_last(page, line):
+                    yield (untagged(line)[0] if begun.is_tagged else line), source, None
+
+    def _last_versions(self) -> Callable[[PageWritten, bytes], bool]:
+        """Give a function to tell whether a row of a page is the last version of it that came."""
+        spool, walks = self._spool, self._job.walks
+        if not spool.has_replaced:
+            return lambda _page, _row: True
+        keys = RowKeys(self._job.plan.listing, is_merged=spool.begun.is_merged)
+        newer = CompactKeys(set())
+        for page, data in spool.read():
+            if page.is_again:
+                newer.update(keys.of_lines(walks[page.walk].source, decompressed(data, spool.begun.codec)))
+        return lambda page, row: page.is_again or keys.of_row(walks[page.walk].source, row) not in newer
 
     def _write_empty_frame(self) -> None:
         """Write an empty frame, so that every reader takes a file without rows."""

@@ -41,6 +41,10 @@ class RowKeys:
         identity = [None if value is None or value == "" else str(value) for value in values]
         return self.of_identity(source, identity) if identity[0] is not None else None
 
+    def of_lines(self, source: str, lines: bytes) -> list[int]:
+        """Give the keys of rows as lines, without those whose identity cannot be read."""
+        return [key for row in lines.splitlines() if (key := self.of_row(source, row)) is not None]
+
 
 def time_reader(paths: Sequence[str]) -> Callable[[bytes], bool]:
     """Give a function to tell whether a row has one of the times, such as ``latest_message.timestamp``."""

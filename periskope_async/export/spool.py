@@ -90,8 +90,13 @@ class Spool(Struct):
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
-        return sum(page.rows for page in self.pages)
+        """How many rows there are, each counted once."""
+        return sum(page.rows - page.replaced for page in self.pages)
+
+    @property
+    def has_replaced(self) -> bool:
+        """Whether there are older versions of some rows."""
+        return any(page.replaced for page in self.pages)
 
     @property
     def org_id(self) -> str | None:
@@ -124,7 +129,7 @@ class Spool(Struct):
         self.book(page)
 
     def begin_again(self, walk: str) -> None:
-        """Note that a walk begins once more from its head; its rows stay."""
+        """Note that a walk begins once more from its head; a row stays until a newer version comes."""
         self._keep(Again(walk=walk))
 
     def end(self, walk: str, report: WalkReport) -> None:
@@ -179,8 +184,8 @@ class Spool(Struct):
                 self.pages.append(record)
                 kept = self.kept[record.walk]
                 kept.token = record.token
-                kept.rows += record.rows
-                kept.dropped += record.dropped
+                kept.rows += record.rows - record.replaced
+                kept.dropped += record.dropped + record.replaced
             case Again():
                 kept = self.kept[record.walk]
                 kept.token, kept.is_again = self.begun.walks[record.walk], True

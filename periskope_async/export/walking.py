@@ -226,6 +226,8 @@ class _Rows:
         self._lock = asyncio.Lock()
         # A walk gives each row once. Several walks may repeat rows, so their rows are remembered.
         self._known: CompactKeys | None = None
+        # What a walk gives once more from its head is newer than what is known.
+        self._known_again = CompactKeys(set())
         self._owner_of_file = org_id
         self._owner_of_key: str | None = None
 
@@ -237,9 +239,10 @@ class _Rows:
             return
         self._known = CompactKeys(set())
         for page, data in self.spool.read():
-            rows = decompressed(data, begun.codec).splitlines()
-            keys = [self._keys.of_row(self._sources[page.walk], row) for row in rows]
-            self._known.update(key for key in keys if key is not None)
+            keys = self._keys.of_lines(self._sources[page.walk], decompressed(data, begun.codec))
+            self._known.update(keys)
+            if page.is_again:
+                self._known_again.update(keys)
 
     async def append(self, name: str, page: Page[bytes], token: str) -> None:
         """Put one page of a walk into the spool."""
@@ -272,13 +275,20 @@ class _Rows:
             )
 
     def _write(self, name: str, page: Page[bytes], token: str) -> None:
-        begun = self.spool.begun
-        keys, rows = self._new(self._sources[name], page)
+        begun, known = self.spool.begun, self._known
+        is_again = self.spool.kept[name].is_again
+        rows: Sequence[bytes] = page.items
+        keys: list[int] = []
+        replacing: list[bytes] = []
+        if known is not None:
+            new = self._new(self._sources[name], page, self._known_again if is_again else known)
+            keys, rows = [*new], [*new.values()]
+            replacing = [row for key, row in new.items() if key in known]
         if begun.is_tagged:
             rows = tagged(rows, {"_source": self._sources[name]})
         blocks = line_blocks(rows)
         mended = [mend_half_emojis(block) for block in blocks]
-        half_emojis = sum(count for _, count in mended)
+        half_emojis = sum(count for _, count in mended) - mend_half_emojis(b"".join(replacing))[1]
         if begun.is_repaired:
             blocks = [block for block, _ in mended]
         if begun.codec and rows:
@@ -288,6 +298,8 @@ class _Rows:
             walk=name,
             rows=len(rows),
             dropped=len(page.items) - len(rows),
+            replaced=len(replacing),
+            is_again=is_again,
             bytes=sum(map(len, blocks)),
             token=token,
             count=page.count,
@@ -297,16 +309,14 @@ class _Rows:
         )
         self.spool.append(written, blocks)
         # A row that found no room is still to come: the page behind it may find some.
-        if self._known is not None:
-            self._known.update(keys)
+        if known is not None:
+            known.update(keys)
+        if is_again:
+            self._known_again.update(keys)
         if self._progress is not None:
             fetched = Fetched(name, self.spool.kept[name].rows, page.count, self.spool.size)
             notify(self._progress, fetched, name="progress")
 
-    def _new(self, source: str, page: Page[bytes]) -> tuple[Sequence[int], Sequence[bytes]]:
-        known = self._known
-        if known is None:
-            return (), page.items
+    def _new(self, source: str, page: Page[bytes], known: CompactKeys) -> dict[int, bytes]:
         rows = {self._keys.of_identity(source, page.identity(index)): row for index, row in enumerate(page.items)}
-        new = {key: row for key, row in rows.items() if key not in known}
-        return [*new], [*new.values()]
+        return {key: row for key, row in rows.items() if key not in known}

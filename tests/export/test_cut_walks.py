@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from periskope_async import AuthenticationError, PaginationError
+from periskope_async.client.lists import CONTACTS
 from periskope_async.export import export
+from periskope_async.export.formats import format_of
+from periskope_async.export.older import rows_of
 from periskope_async.sandbox import PHONES, Pass, Status
-from tests.export.test_runner import connected
-from tests.export.test_update import gone_in, ids_in
+from periskope_async.tables.columns import table_of
+from tests.export.test_formats import needs
+from tests.export.test_runner import connected, names_in
+from tests.export.test_update import gone_in, ids_in, said_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +56,47 @@ async def test_no_row_is_lost_where_ties_change_places(tmp_path: Path, cuts: tup
         assert sorted(ids_in(out)) == sorted(sandbox.chat_ids())
     assert (result.manifest.state, result.rows) == ("whole", 700)
     assert result.resumed_rows
+
+
+# The second cut is in the walk that has begun once more.
+@pytest.mark.parametrize("cuts", [(3,), (6, 4)])
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "csv", "sqlite", "parquet"])
+async def test_the_last_version_of_a_row_that_came_is_in_the_file(
+    tmp_path: Path, ending: str, cuts: tuple[int, ...]
+) -> None:
+    needs(ending)
+    out = tmp_path / f"out.{ending}"
+    async with connected(sizes={"contacts": 700}) as (sandbox, client):
+        first, *others = cuts
+        await cut(sandbox, contacts(client), out, after=first)
+        for contact in sandbox.ids("contacts")[::20]:
+            await client.update_contact(contact, contact_name="new")
+        for pages in others:
+            await cut(sandbox, contacts(client), out, after=pages)
+        result = await export(contacts(client), out)
+        truth = {contact.contact_id: contact.contact_name async for contact in client.iter_contacts()}
+    rows = [json.loads(raw) for raw, *_ in rows_of(out, format_of(out.name), table_of(CONTACTS))]
+    assert {row["contact_id"]: row.get("contact_name") for row in rows} == truth
+    assert (result.rows, len(rows), [*truth.values()].count("new")) == (700, 700, 35)
+    assert names_in(tmp_path) == [out.name, f"{out.name}.manifest.json"]
+
+
+@pytest.mark.parametrize("is_merged", [False, True])
+async def test_the_last_version_comes_from_whichever_walk(tmp_path: Path, *, is_merged: bool) -> None:
+    out = tmp_path / "out.jsonl"
+    async with connected(ties="shuffled") as (sandbox, client):
+        sources = {"all": chats(client), "groups": chats(client, chat_type="group")}
+        sandbox.script(*[Pass()] * 3, Status(401), Status(401))
+        with pytest.raises(AuthenticationError):
+            await export(sources, out, merge=is_merged)
+        woken = {sandbox.wake(name) for name in sandbox.chat_ids(chat_type="group")[:20]}
+        result = await export(sources, out, merge=is_merged)
+        truth = {name: json.loads(raw) for name, raw in (await said_of(client)).items()}
+    rows = [json.loads(line) for line in out.read_bytes().splitlines()]
+    assert result.rows == len(rows) == len({(row["chat_id"], row.get("_source")) for row in rows})
+    for row in rows:
+        if row["chat_id"] in woken:
+            assert row["latest_message"] == truth[row["chat_id"]]["latest_message"]
 
 
 async def test_merged_rows_are_not_lost_where_ties_change_places(tmp_path: Path) -> None:
