@@ -240,9 +240,10 @@ class _Rows:
         self._known = CompactKeys(set())
         for page, data in self.spool.read():
             keys = self._keys.of_lines(self._sources[page.walk], decompressed(data, begun.codec))
-            self._known.update(keys)
             if page.is_again:
                 self._known_again.update(keys)
+                keys = [key for key in keys if key not in self._known]
+            self._known.update(keys)
 
     async def append(self, name: str, page: Page[bytes], token: str) -> None:
         """Put one page of a walk into the spool."""
@@ -278,17 +279,17 @@ class _Rows:
         begun, known = self.spool.begun, self._known
         is_again = self.spool.kept[name].is_again
         rows: Sequence[bytes] = page.items
-        keys: list[int] = []
-        replacing: list[bytes] = []
+        taken: dict[int, bytes] = {}
+        replacing: dict[int, bytes] = {}
         if known is not None:
-            new = self._new(self._sources[name], page, self._known_again if is_again else known)
-            keys, rows = [*new], [*new.values()]
-            replacing = [row for key, row in new.items() if key in known]
+            taken = self._new(self._sources[name], page, self._known_again if is_again else known)
+            replacing = {key: row for key, row in taken.items() if key in known} if is_again else {}
+            rows = [*taken.values()]
         if begun.is_tagged:
             rows = tagged(rows, {"_source": self._sources[name]})
         blocks = line_blocks(rows)
         mended = [mend_half_emojis(block) for block in blocks]
-        half_emojis = sum(count for _, count in mended) - mend_half_emojis(b"".join(replacing))[1]
+        half_emojis = sum(count for _, count in mended) - mend_half_emojis(b"".join(replacing.values()))[1]
         if begun.is_repaired:
             blocks = [block for block, _ in mended]
         if begun.codec and rows:
@@ -310,9 +311,9 @@ class _Rows:
         self.spool.append(written, blocks)
         # A row that found no room is still to come: the page behind it may find some.
         if known is not None:
-            known.update(keys)
+            known.update(taken.keys() - replacing.keys())
         if is_again:
-            self._known_again.update(keys)
+            self._known_again.update(taken)
         if self._progress is not None:
             fetched = Fetched(name, self.spool.kept[name].rows, page.count, self.spool.size)
             notify(self._progress, fetched, name="progress")
