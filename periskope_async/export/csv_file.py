@@ -1,4 +1,7 @@
-"""CSV that survives spreadsheets: no id becomes a number, and no cell is run as a formula."""
+"""CSV for spreadsheets: no cell is run as a formula.
+
+A cell is not marked as text, so a spreadsheet rounds an id of 16 and more digits if its import does not say that.
+"""
 
 from __future__ import annotations
 

@@ -97,8 +97,8 @@ def why_anew(plan: ExportPlan, target: Path, begun: Begun, twin: Begun) -> str:
         return ""
     if is_same(first, begun):
         placed = [read_manifest(path) for path in (target, incomplete_path(target))]
-        is_partial = any(manifest is not None and is_of_spool(target, manifest) for manifest in placed)
-        if is_partial and begun.started - first.started > _LONGEST_PARTIAL:
+        has_failed = any(manifest is not None and is_of_spool(target, manifest) for manifest in placed)
+        if has_failed and begun.started - first.started > _LONGEST_PARTIAL:
             return f"a source had failed, and the rows of the others are of {first.started:%Y-%m-%d %H:%M} UTC"
     elif is_same(first, twin):
         return f"it was {'a sweep' if plan.if_exists == 'update' else 'an update'}"
