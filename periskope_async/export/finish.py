@@ -129,8 +129,8 @@ class Finish:
 
     def _fresh_batches(self) -> Iterator[Batch]:
         done, total = 0, self._spool.rows
-        # A few rows at a time: those of a whole page, several times over, would take tens of megabytes.
         is_last = self._last_versions()
+        # A few rows at a time: those of a whole page, several times over, would take tens of megabytes.
         with self._spool.rows_path.open("rb", buffering=_READ_BYTES) as file:
             for page in self._spool.pages:
                 lines = islice(file, page.rows)

@@ -30,5 +30,5 @@ class Job(Struct, frozen=True):
     """The manifest of the export at OUT, to be updated or replaced; None if anything may be replaced."""
     walks: dict[str, SourceWalk]
     begun: Begun
-    why_anew: str = ""
-    """Why the spool of an earlier run is thrown away."""
+    warning: str = ""
+    """What becomes of an earlier run that is not simply gone on with."""

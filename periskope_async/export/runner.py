@@ -72,8 +72,8 @@ async def run_plan(plan: ExportPlan, path: str | os.PathLike[str], *, progress: 
     target = checked_target(path)
     job = await in_thread(_job_of, plan, target)
     spool = await _opened(target, job.begun, restart=job.plan.restart)
-    if job.why_anew:
-        logger.warning("an earlier run to %r was broken off, and this one begins anew: %s", str(target), job.why_anew)
+    if job.warning:
+        logger.warning("an earlier run to %r was broken off: %s", str(target), job.warning)
     resumed_rows = spool.rows
     finish = Finish(job, spool, progress)
     try:
@@ -111,13 +111,14 @@ def _job_of(plan: ExportPlan, target: Path) -> Job:
         base=base,
         started=datetime.now(UTC),
     )
+    warning = ""
     if plan.is_update and not plan.restart:
         twin = replace(begun, walks=_tokens(walks_of(_other_mode(plan), None, is_update=bool(base))))
-        if whole is not None and is_same(whole, twin):
-            begun = twin
+        if whole is not None and is_same(whole, twin) and not is_same(whole, begun):
+            begun, warning = twin, f"its file is put in place. Run this {plan.if_exists} again to have it done"
         elif why := why_anew(plan, target, begun, twin):
-            return replace(_job_of(replace(plan, restart=True), target), why_anew=why)
-    return Job(plan, form, table, older, there.manifest if there is not None else None, walks, begun)
+            return replace(_job_of(replace(plan, restart=True), target), warning=f"this one begins anew, as {why}")
+    return Job(plan, form, table, older, there.manifest if there is not None else None, walks, begun, warning)
 
 
 def _other_mode(plan: ExportPlan) -> ExportPlan:

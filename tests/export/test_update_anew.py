@@ -49,14 +49,19 @@ async def test_an_update_and_a_sweep_do_not_block_each_other(
         assert new in ids_in(out)
         assert sorted(ids_in(out)) == sorted(sandbox.chat_ids())
     assert (result.manifest.state, result.resumed_rows) == ("whole", 0)
-    assert f"begins anew: it was {'an' if first == 'update' else 'a'} {first}" in caplog.text
+    assert f"begins anew, as it was {'an' if first == 'update' else 'a'} {first}" in caplog.text
     assert names_in(tmp_path) == [out.name, f"{out.name}.manifest.json"]
 
 
 @pytest.mark.parametrize("end", [end_before_the_place, end_before_the_manifest], ids=lambda end: end.__name__)
 @pytest.mark.parametrize(("first", "second"), MODES)
 async def test_a_whole_file_is_put_in_place_by_both(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: Callable[[Any], None], first: Any, second: Any
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    end: Callable[[Any], None],
+    first: Any,
+    second: Any,
 ) -> None:
     """The file at OUT may be the new one already."""
     out = tmp_path / "out.jsonl"
@@ -72,6 +77,7 @@ async def test_a_whole_file_is_put_in_place_by_both(
         assert len(sandbox.requests) == before
     assert new in ids_in(out)
     assert result.manifest == read_manifest(out)
+    assert f"Run this {second} again" in caplog.text
 
 
 @pytest.mark.parametrize(("first", "second"), MODES)
@@ -110,4 +116,4 @@ async def test_a_source_that_fails_for_nights_does_not_keep_the_others_as_they_w
         assert len(there) == len(set(there))
         assert (result.resumed_rows == 0) is is_old
     assert result.manifest.state == "whole"
-    assert ("begins anew: a source had failed" in caplog.text) is is_old
+    assert ("begins anew, as a source had failed" in caplog.text) is is_old
