@@ -29,7 +29,7 @@ from periskope_async.cli.stopping import Stopped, run_until_stopped
 from periskope_async.cli.sync import sync
 from periskope_async.cli.watch import watch
 from periskope_async.cli.webhooks import webhooks_app
-from periskope_async.cli.wording import hint_of, in_options
+from periskope_async.cli.wording import in_options
 from periskope_async.errors import ConfigError, PeriskopeError
 
 if TYPE_CHECKING:
@@ -85,8 +85,6 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.OK
     except (PeriskopeError, OSError) as error:
         say("✗", in_options(error, arguments))
-        if hint := hint_of(error):
-            say(None, hint)
         _say_notes(error)
         # A file that cannot be read is no fault of the command line.
         is_usage = isinstance(error, ConfigError) and error.parameter != "path"

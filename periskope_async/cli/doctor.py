@@ -12,7 +12,7 @@ from aiohttp import ClientRequest, hdrs
 
 from periskope_async.cli.console import Sign, check_stdout, print_out, signed, write_out
 from periskope_async.cli.options import Connection, Exit, Switch, open_client
-from periskope_async.cli.wording import amount, hint_of, in_options
+from periskope_async.cli.wording import amount, in_options
 from periskope_async.errors import AuthenticationError, ConfigError, PeriskopeError, RateLimitError, TransportError
 from periskope_async.printable import one_line
 from periskope_async.versions import version_of
@@ -99,7 +99,7 @@ async def _look_at_server(client: PeriskopeClient, findings: Findings) -> None:
         findings.add("failed", "connection", str(error))
         return
     except PeriskopeError as error:
-        findings.add("failed", "one page", "; ".join(filter(None, (str(error), hint_of(error)))))
+        findings.add("failed", "one page", str(error))
         return
     told = "not told" if page.count is None else f"{page.count:,}"
     findings.add(

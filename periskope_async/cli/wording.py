@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from periskope_async.errors import ConfigError, NotFoundError
+from periskope_async.errors import ConfigError
 from periskope_async.wire.answer import PHONE_HINT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["amount", "hint_of", "in_options", "part_of", "refused_filter", "rows_of"]
+__all__ = ["amount", "in_options", "part_of", "refused_filter", "rows_of"]
 
 _OPTIONS = {"start_time": "--since", "end_time": "--until", "max_items": "--max-items", "page_size": "--page-size"}
 
@@ -30,13 +30,6 @@ def in_options(error: Exception, arguments: Sequence[str] = (), *, phone: str = 
         if any(argument.startswith(option) for argument in arguments)
     }
     return re.sub(rf"(?<![-\w])({'|'.join(options)})\b(?![=(])", lambda found: options[found[0]], str(error))
-
-
-def hint_of(error: Exception) -> str:
-    """Say what may be wrong where a server has no such path; empty for other errors."""
-    if not isinstance(error, NotFoundError) or not error.body.lstrip().startswith(b"<"):
-        return ""
-    return "a web page came from there, and no API: a base URL ends in the API's version, as in https://…/v1"
 
 
 def refused_filter(name: str, option: str) -> ConfigError:

@@ -8,7 +8,7 @@ from periskope_async.client.base import BaseClient
 from periskope_async.client.content import written_content
 from periskope_async.client.lists import CHAT_NOTES, NOTES, of_chat_or_all
 from periskope_async.decoding.objects import one_of
-from periskope_async.errors import NotFoundError
+from periskope_async.errors import APIError
 from periskope_async.models.note import Note
 from periskope_async.wire import inputs
 from periskope_async.wire.chats import normal_chat_id
@@ -69,8 +69,10 @@ class NoteMethods(BaseClient):
         number = self._phone(phone)
         try:
             return await self._read(f"/notes/{given}", one_of(Note), phone=number)
-        except NotFoundError:
-            pass
+        except APIError as error:
+            # A server without this path answers with a page.
+            if error.status != 404:  # noqa: PLR2004 - HTTP's own
+                raise
         return await self._read(f"/note/{given}", one_of(Note), phone=number)
 
     async def create_note(

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 
 from periskope_async.decoding.objects import is_cut_image
 from periskope_async.decoding.repair import Unreadable
-from periskope_async.errors import APIError, AuthenticationError, BodyError, DecodeError, are_about, error_for_status
+from periskope_async.errors import (
+    APIError,
+    AuthenticationError,
+    BodyError,
+    DecodeError,
+    NotFoundError,
+    are_about,
+    error_for_status,
+)
 from periskope_async.limits.headers import parse_limit_headers
 from periskope_async.meta import ResponseMeta
 from periskope_async.printable import one_line
@@ -28,6 +36,7 @@ __all__ = ["PHONE_HINT", "body_start", "decode_error", "foreign_error", "read_me
 
 PHONE_HINT = "give phone=… or PeriskopeClient(phone=…)"
 """What to do where the server misses the ``x-phone`` header: nobody sets headers by hand."""
+_NO_API_HINT = "no API answered: it has no such path, or the base URL lacks the API's version, as in https://…/v1"
 _SHOWN_CHARACTERS = 200
 _MOST_REASON = 600
 _FIELDS_SHOWN = 10
@@ -67,8 +76,7 @@ def foreign_error(
         return decode_error(Unreadable("$", "the image has no end", is_cut=True), meta, body, is_length_sure=False)
     if body[:1] == b"{" and holds_page:
         return None
-    found = re.match(_FIRST_BYTE, body)
-    first = found[1] if found else b""
+    first = _first_of(body)
     if _is_expected(expects, first, meta, is_length_sure=is_length_sure):
         return None
     if not holds_page and expects in {"json", "json or nothing"}:
@@ -98,6 +106,11 @@ def _is_expected(expects: Expects, first: bytes, meta: ResponseMeta, *, is_lengt
             return not first and (is_length_sure or meta.status == _NO_CONTENT)
         case "json":
             return False
+
+
+def _first_of(body: bytes) -> bytes:
+    found = re.match(_FIRST_BYTE, body)
+    return found[1] if found else b""
 
 
 def _may_be_json(first: bytes, body: bytes, meta: ResponseMeta) -> bool:
@@ -144,7 +157,10 @@ def status_error(meta: ResponseMeta, body: bytes, request: Request) -> APIError:
         message = f"{message} ({details})"
     kind = error_for_status(meta.status)
     message = one_line(message, limit=_MOST_REASON)
-    if kind is AuthenticationError:
+    if kind is NotFoundError and (first := _first_of(body)) and not _may_be_json(first, body, meta):
+        # Callers take a NotFoundError for the API's own word that a thing is not there.
+        kind, message = APIError, f"{message}; {_NO_API_HINT}"
+    elif kind is AuthenticationError:
         message = f"{message}. {_likely_cause(message, request)}"
     elif request.phone is None and are_about("x-phone", said.fields):
         message = f"{message}; {PHONE_HINT}"

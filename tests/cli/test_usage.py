@@ -148,7 +148,7 @@ def test_a_base_url_without_its_version(
     monkeypatch.setenv("PERISKOPE_API_KEY", "key")
     with Sandbox(chats=5, latency=0) as sandbox:
         assert run([*command.split(), "--base-url", sandbox.base_url.removesuffix("/v1")]) == 1
-    assert "a base URL ends in the API's version, as in https://…/v1" in "".join(capsys.readouterr())
+    assert "the base URL lacks the API's version, as in https://…/v1" in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize("command", ["sandbox", "webhooks listen --sandbox"])

@@ -66,6 +66,26 @@ def test_each_status_has_its_class(status: int, kind: type[APIError]) -> None:
     assert str(error).startswith(f"{status} X_ERROR on GET /chats?offset=0&limit=10: no")
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type", "kind"),
+    [
+        ("<!DOCTYPE html><pre>Cannot GET /chats</pre>", "text/html", APIError),
+        ("404 page not found", "text/plain", APIError),
+        ("default backend - 404", "application/json", APIError),
+        ("", "text/html", errors.NotFoundError),
+        ("{}", "text/plain", errors.NotFoundError),
+        ('\n {"odd": 1}', "application/json", errors.NotFoundError),
+        ('"no such chat"', "application/json", errors.NotFoundError),
+        ("[]", "application/json", errors.NotFoundError),
+        ("null", "application/json", errors.NotFoundError),
+    ],
+)
+def test_only_the_api_says_that_there_is_no_such_thing(body: str, content_type: str, kind: type[APIError]) -> None:
+    error = status_error(ResponseMeta(status=404, content_type=content_type), body.encode(), ALL_PHONES)
+    assert type(error) is kind
+    assert ("the base URL lacks the API's version" in str(error)) is (kind is APIError)
+
+
 def test_a_401_says_which_cause_is_likely() -> None:
     bad_key = error_of(401, {"code": "UNAUTHORIZED_ERROR", "message": "Invalid bearer auth token"}, REQUEST)
     assert "PERISKOPE_API_KEY" in str(bad_key)
