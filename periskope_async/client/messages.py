@@ -155,15 +155,16 @@ class MessageMethods(QueueMethods):
         """Queue a message for many chats, and get a handle: ``(await sent.wait()).sent_chats``.
 
         ``delay`` is the seconds between two of them (the server's default is 1). ``variables`` maps each chat's id to
-        the values of the message's ``{{name}}``. No document shows how the text marks a value's place: this form is a
-        guess, so try it with one chat first. ``sent.cancel()`` calls the broadcast off. Each message probably takes a
-        paid credit, as the console's bulk messages do (https://docs.periskope.app/features/bulk-message).
+        the values of the message's ``{{name}}``, and each chat needs all of them. No document shows how the text marks
+        a value's place: this form is a guess, so try it with one chat first. ``sent.cancel()`` calls the broadcast off.
+        Each message probably takes a paid credit, as the console's bulk messages do
+        (https://docs.periskope.app/features/bulk-message).
         """
         ids = inputs.chat_ids(chat_ids)
         filled = {} if variables is None else _variables(variables)
         if strange := filled.keys() - set(ids):
             raise ConfigError(f"variables names a chat that chat_ids does not: {min(strange)}", parameter="variables")
-        if variables is not None and isinstance(message, str):
+        if isinstance(message, str):
             _check_filled(message, ids, filled)
         body = await written_content(
             {
@@ -263,7 +264,9 @@ def _check_filled(message: str, ids: list[str], filled: Mapping[str, Mapping[str
         for chat_id in ids:
             if name not in filled.get(chat_id, {}):
                 raise ConfigError(
-                    f"variables has no {name!r:.100} for {chat_id}; give one to each chat", parameter="variables"
+                    f"variables has no {name!r:.100} for {chat_id}, and the text would go out as it stands; "
+                    "give variables={chat_id: {name: value}} with one for each chat",
+                    parameter="variables",
                 )
 
 
