@@ -27,6 +27,7 @@ from periskope_async.client.sent import SentBroadcast, SentMessage, Until
 from periskope_async.client.tasks import TaskStatus, TaskType
 from periskope_async.client.tickets import TicketStatus
 from periskope_async.config import Timeout
+from periskope_async.decoding.model import decode
 from periskope_async.errors import (
     APIError,
     AuthenticationError,
@@ -196,6 +197,7 @@ __all__ = [
     "WebhookSubscription",
     "Words",
     "WrongLoopError",
+    "decode",
 ]
 
 

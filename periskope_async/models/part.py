@@ -49,7 +49,7 @@ class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, repr_omit_defa
 
     Unknown fields are ignored (raw rows keep them, see ``Pager.raw``). Encoding an object with
     ``msgspec.json.encode`` gives the wire's names with normalised values: absent fields stay out, null stays null,
-    and raw values stand apart, under ``undecoded``.
+    and raw values stand apart, under ``undecoded``. :func:`periskope_async.decode` reads that again.
 
     The garbage collector does not look at these objects, since no decoded value refers back to its holder; this saves
     a quarter of decoding. (A chat put into one of its own dicts is kept for ever.) JSON lists are read as tuples: the

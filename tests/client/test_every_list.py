@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import pytest
 
-from periskope_async import PeriskopeClient, RateLimit, RateLimiter
+from periskope_async import PeriskopeClient, RateLimit, RateLimiter, decode
 from periskope_async.client.lists import LISTS
 from periskope_async.events import Event, RequestFailed, RequestSent, ResponseReceived
 from periskope_async.export import export
@@ -118,6 +118,8 @@ async def test_every_list(sandbox: Sandbox, case: Case, tmp_path: Path, nothing_
 
         raw = await pager.raw().collect()
         assert [msgspec.json.decode(row)[identity] for row in raw] == ids
+        assert [decode(row, type=LISTS[case.name].row) for row in raw] == rows
+        assert [decode(msgspec.json.encode(row), type=LISTS[case.name].row) for row in rows] == rows
         assert (await export(walk(), tmp_path / "out.jsonl")).rows == len(rows)
         assert (tmp_path / "out.jsonl").read_bytes().splitlines() == raw
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 import periskope_async.models as models_of_api
+from periskope_async import decode
 from periskope_async.decoding.objects import many_of, one_of, read_image, read_participants
 from periskope_async.decoding.repair import Unreadable, repair
-from periskope_async.errors import PartialFailure
+from periskope_async.errors import ConfigError, DecodeError, PartialFailure
 from periskope_async.meta import ResponseMeta
 from periskope_async.models import UNSET, UnsetType
 from periskope_async.models.part import Part
@@ -98,7 +99,7 @@ def check(field: Field, sent: object) -> None:
     else:
         assert part.undecoded == {}
         assert value is not UNSET
-        assert read(kind, json.loads(msgspec.json.encode(read_back))) == read_back
+        assert decode(msgspec.json.encode(read_back), type=kind) == read_back
         if sent is None:
             assert value is None
     assert without(read_back, place, wire_name) == without(read(kind, SAMPLES[kind]), place, wire_name)
@@ -241,3 +242,23 @@ def test_ids_in_every_spelling(kind: type[Part], field: str, one: str, other: st
     found = getattr(whole, field)
     assert (found.from_me, found.serialized) == (True, "true_3EB0")
     assert whole.undecoded == found.undecoded == {}
+
+
+CUT_EMOJI = r'{"phone_id": "a", "phone_name": "\ud83d"}'
+
+
+@pytest.mark.parametrize(
+    "data", [CUT_EMOJI, CUT_EMOJI.encode(), bytearray(CUT_EMOJI, "ascii"), CUT_EMOJI.replace(r"\ud83d", "\ud83d")]
+)
+def test_a_kept_object_is_mended_as_an_answer_is(data: Any) -> None:
+    assert set(decode(data, type=models_of_api.Phone).phone_name or "") == {"\ufffd"}
+
+
+def test_a_kept_object_that_cannot_be_read() -> None:
+    with pytest.raises(DecodeError, match=r"a Phone cannot be read: is missing at \$\.phone_id") as caught:
+        decode('{"phone_name": "x"}', type=models_of_api.Phone)
+    assert (caught.value.path, caught.value.body_start) == ("$.phone_id", '{"phone_name": "x"}')
+    with pytest.raises(DecodeError, match="expected an object, not a list"):
+        decode(b"[]", type=models_of_api.Phone)
+    with pytest.raises(ConfigError, match=r"type is list\[.*Phone\]; give a model, such as Chat"):
+        decode(b"[]", type=list[models_of_api.Phone])  # type: ignore[type-var] # what is refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, assert_type
 
-from periskope_async import UNSET, Chat, ChatPage, PageCache, PeriskopeClient, RateLimitSnapshot, WalkReport
+from periskope_async import UNSET, Chat, ChatPage, PageCache, PeriskopeClient, RateLimitSnapshot, WalkReport, decode
 from periskope_async.testing import Sandbox
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ async def test_what_a_reader_of_chats_gets() -> None:
                 assert_type(item, Chat)
         async for row in pager.raw():
             assert_type(row, bytes)
+            assert_type(decode(row, type=Chat), Chat)
         listed = await client.list_chats()
         assert_type(listed, ChatPage)
         assert_type(await client.get_chat(listed.chats[0].chat_id), Chat)
