@@ -15,11 +15,10 @@ from msgspec import Struct
 
 from periskope_async.callbacks import notify
 from periskope_async.errors import ConfigError
+from periskope_async.meta import ResponseMeta  # noqa: TC001 - help() reads it
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from periskope_async.meta import ResponseMeta
 
 logger = logging.getLogger(__name__)
 

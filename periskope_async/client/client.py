@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+import aiohttp
 
 from periskope_async.client.chats import ChatMethods
 from periskope_async.client.contacts import ContactMethods
@@ -21,25 +24,21 @@ from periskope_async.client.scheduled import ScheduledMethods
 from periskope_async.client.tasks import TaskMethods
 from periskope_async.client.tickets import TicketMethods
 from periskope_async.client.webhooks import WebhookMethods
-from periskope_async.config import load_config
+from periskope_async.config import Timeout, load_config
 from periskope_async.errors import ConfigError
-from periskope_async.events import checked_hooks
+from periskope_async.events import Hook, checked_hooks
 from periskope_async.limits.choice import limiter_for
+from periskope_async.limits.limiter import Limiter
+from periskope_async.retry import RetryPolicy
 from periskope_async.secret import Secret
 from periskope_async.session import SessionManager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from types import TracebackType
     from typing import Self
 
-    import aiohttp
-
-    from periskope_async.config import Config, Timeout
-    from periskope_async.events import Hook
-    from periskope_async.limits.limiter import Limiter
+    from periskope_async.config import Config
     from periskope_async.limits.snapshot import RateLimitSnapshot
-    from periskope_async.retry import RetryPolicy
 
 __all__ = ["PeriskopeClient"]
 

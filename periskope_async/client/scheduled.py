@@ -17,6 +17,7 @@ from periskope_async.models.scheduled import ScheduledMessage
 from periskope_async.typed import is_whole, numpy_hint
 from periskope_async.wire import inputs
 from periskope_async.wire.chats import normal_chat_id
+from periskope_async.wire.inputs import Moment  # noqa: TC001 - help() reads it
 from periskope_async.wire.request import encoded
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from periskope_async.models.page import ListPage
     from periskope_async.models.scheduled import Occurrence
     from periskope_async.paging.pager import Pager
-    from periskope_async.wire.inputs import Moment
     from periskope_async.wire.listing import ListQuery
 
 __all__ = ["Repeat", "ScheduledMethods"]

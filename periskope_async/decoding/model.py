@@ -3,7 +3,6 @@
 import inspect
 from typing import TypeVar
 
-from periskope_async.decoding.envelope import Body
 from periskope_async.decoding.repair import Unreadable, read_part
 from periskope_async.errors import ConfigError, DecodeError
 from periskope_async.models.part import Part
@@ -15,7 +14,7 @@ P = TypeVar("P", bound=Part)
 _SHOWN = 200
 
 
-def decode(data: Body | str, *, type: type[P]) -> P:  # noqa: A002 - as in msgspec.json.decode
+def decode(data: bytes | str, *, type: type[P]) -> P:  # noqa: A002 - as in msgspec.json.decode
     """Read a model from JSON, as answers are read: ``decode(row, type=Chat)``.
 
     Takes a row of :meth:`Pager.raw`, a line of a ``.jsonl`` export, and what ``msgspec.json.encode`` made of a model;
@@ -26,7 +25,7 @@ def decode(data: Body | str, *, type: type[P]) -> P:  # noqa: A002 - as in msgsp
     if not is_model:
         raise ConfigError(f"type is {type!r:.100}; give a model, such as Chat", parameter="type")
     # Half a character becomes U+FFFD, as in an answer.
-    text = data.encode(errors="surrogatepass") if isinstance(data, str) else bytes(memoryview(data))
+    text = data.encode(errors="surrogatepass") if isinstance(data, str) else data
     try:
         return read_part(type, text, "$")
     except Unreadable as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable, Callable, Sequence  # noqa: TC003 - help() reads them
 from enum import Enum
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, TypeVar
 
@@ -11,12 +12,10 @@ from msgspec.structs import replace
 
 from periskope_async.decoding.late_rows import LateRows
 from periskope_async.errors import PaginationError
+from periskope_async.meta import ResponseMeta  # noqa: TC001 - help() reads it
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-
     from periskope_async.call import Costs
-    from periskope_async.meta import ResponseMeta
 
 __all__ = ["Ask", "Consistency", "OffsetCheck", "Page", "Phase", "Source", "UnreadPage", "pick", "watermark"]
 

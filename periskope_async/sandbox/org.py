@@ -204,7 +204,8 @@ class Org:
     def shelf(self, name: str) -> Shelf:
         """Give a list. Raises :class:`ValueError` for an unknown name."""
         if name not in self.shelves:
-            raise ValueError(f"there is no list {name!r}; there are {', '.join(self.shelves)}")
+            known = ", ".join(self.shelves)
+            raise ValueError(f"there is no list {name!r}; there are {known}, and chat_ids() for chats")
         return self.shelves[name]
 
     def wanted_phone(self, call: Call) -> str | None:

@@ -7,6 +7,7 @@ must not decide about them.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import math
 import time
@@ -74,7 +75,8 @@ class Receiver:
     - ``drain_timeout``: max seconds of a drain; None waits for ever.
     - ``seen``: the memory of handled events, by :attr:`LiveEvent.key`; 10,000 in this process by default.
 
-    ``handle`` runs in the context of the event's own request, so its log lines bear that one's id. Give it a timeout,
+    ``handle`` is an async function, or a plain one that does not block, such as a queue's ``put_nowait``. It runs in
+    the context of the event's own request, so its log lines bear that one's id. Give it a timeout,
     since all others wait behind it. An error of it is logged. The event was answered with 200 before, so do not count
     on a repeat; if one comes, it is handled again.
     Raises ConfigError if a setting is wrong.
@@ -82,7 +84,7 @@ class Receiver:
 
     def __init__(
         self,
-        handle: Callable[[LiveEvent], Awaitable[object]],
+        handle: Callable[[LiveEvent], Awaitable[object] | None],
         *,
         keys: str | Iterable[str] | SigningKeys,
         max_body: int = 16 * 1024 * 1024,
@@ -96,7 +98,7 @@ class Receiver:
         self._keys = keys if isinstance(keys, SigningKeys) else SigningKeys(keys)
         del keys
         if not callable(handle):
-            raise ConfigError(f"handle is {handle!r}; give an async function of one event", parameter="handle")
+            raise ConfigError(f"handle is {handle!r}; give a function of one event", parameter="handle")
         bounds = {"max_body": max_body, "max_waiting": max_waiting, "max_waiting_bytes": max_waiting_bytes}
         for name, value in bounds.items():
             if not is_whole(value, least=1):
@@ -249,8 +251,8 @@ class Receiver:
 
     async def _handle_once(self, event: LiveEvent) -> None:
         try:
-            if await self._is_new(event):
-                await self._handle(event)
+            if await self._is_new(event) and inspect.isawaitable(handling := self._handle(event)):
+                await handling
         except (Exception, asyncio.CancelledError):
             # A cancel shows where the handler hung, or came from a task that it has awaited.
             logger.exception("the handler failed on %s", _shown(event))

@@ -16,7 +16,7 @@ from periskope_async.errors import ConfigError, SignatureError
 from periskope_async.secret import Secret
 from periskope_async.typed import pasted
 
-__all__ = ["SIGNATURE_HEADER", "SigningKeys", "Verified", "verify"]
+__all__ = ["SIGNATURE_HEADER", "SigningKeys", "Verified", "refuse_no_bytes", "verify"]
 
 SIGNATURE_HEADER: Final = "x-periskope-signature"
 
@@ -62,6 +62,15 @@ class SigningKeys:
         return f"SigningKeys({len(self._keys)} of them)"
 
 
+def refuse_no_bytes(body: object) -> None:
+    """Raise TypeError for a body that is no bytes."""
+    if not isinstance(body, bytes | bytearray | memoryview):
+        raise TypeError(
+            f"body is a {type(body).__name__}; give the bytes that were received, for a text or an object that is "
+            "encoded again may differ from what was signed"
+        )
+
+
 def verify(body: bytes, signature: str | bytes | None, keys: str | Iterable[str] | SigningKeys) -> Verified:
     """Prove that ``body`` was signed with one of ``keys``.
 
@@ -70,11 +79,7 @@ def verify(body: bytes, signature: str | bytes | None, keys: str | Iterable[str]
     """
     known = keys if isinstance(keys, SigningKeys) else SigningKeys(keys)
     del keys
-    if not isinstance(body, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(
-            f"body is a {type(body).__name__}; give the bytes that were received, for a text or an object that is "
-            "encoded again may differ from what was signed"
-        )
+    refuse_no_bytes(body)
     given = _read_signature(signature)
     if not body:
         raise SignatureError(

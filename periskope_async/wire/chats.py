@@ -95,7 +95,7 @@ def normal_label(label: str, *, name: str = "label") -> str:
 def _text(name: str, value: str) -> str:
     """Refuse anything but text; the likeliest slip is an id read as a number."""
     if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigError(f"{name} is {value!r}, a {type(value).__name__}; give it as a str", parameter=name)
+        raise ConfigError(f"{name} is {value!r:.100}, a {type(value).__name__}; give it as a str", parameter=name)
     # The first cell of a spreadsheet's file begins with a byte order mark.
     return value.strip().strip("\ufeff").strip()
 

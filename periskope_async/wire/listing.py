@@ -154,10 +154,11 @@ def check_page(listing: Listing[T], *, offset: int, limit: int, limit_name: str 
     """Refuse a page that no server could give. Raises ConfigError."""
     if not is_whole(offset, least=0):
         raise ConfigError(
-            f"offset is {offset!r}; it must be a whole number from 0 up{numpy_hint(offset)}", parameter="offset"
+            f"offset is {offset!r:.100}; it must be a whole number from 0 up{numpy_hint(offset)}", parameter="offset"
         )
     if not is_whole(limit, least=1) or limit > listing.max_limit:
         raise ConfigError(
-            f"{limit_name} is {limit!r}; it must be a whole number from 1 to {listing.max_limit}{numpy_hint(limit)}",
+            f"{limit_name} is {limit!r:.100}; "
+            f"it must be a whole number from 1 to {listing.max_limit}{numpy_hint(limit)}",
             parameter=limit_name,
         )

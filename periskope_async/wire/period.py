@@ -48,7 +48,7 @@ def moment(name: str, value: Moment) -> date:
         value = _read_moment(name, value)
     # pandas.NaT is a datetime, and like NaN it does not equal itself.
     if not isinstance(value, date) or value != value:  # noqa: PLR0124  # pyright: ignore[reportUnnecessaryIsInstance] - callers may have no type checker
-        raise ConfigError(f"{name} is {value!r}; give an ISO string, a date or a datetime", parameter=name)
+        raise ConfigError(f"{name} is {value!r:.100}; give an ISO string, a date or a datetime", parameter=name)
     return value
 
 

@@ -35,6 +35,12 @@ def test_there_are_twenty_names() -> None:
     assert len(EVENT_NAMES) == 20
 
 
+@pytest.mark.parametrize("body", [{"event": "message.created"}, '{"event": "message.created"}', None])
+def test_only_bytes_are_a_body(body: Any) -> None:
+    with pytest.raises(TypeError, match="give the bytes that were received"):
+        parse(body)
+
+
 def test_the_object_is_that_of_rest() -> None:
     event = parse(envelope("message.created", message()))
     assert isinstance(event.data, Message)

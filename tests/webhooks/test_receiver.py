@@ -224,6 +224,17 @@ async def test_what_the_handler_could_not_do_may_come_again(
     assert len(calls) == 2
 
 
+async def test_a_plain_function_may_handle(caplog: pytest.LogCaptureFixture) -> None:
+    events: list[LiveEvent] = []
+    receiver = Receiver(events.append, keys=KEY)
+    body = envelope("message.created", message())
+    for _ in range(2):
+        assert receiver._answer(body, [signed(body).encode()]).status == 200
+    await receiver.drain()
+    assert [event.name for event in events] == ["message.created"]
+    assert not caplog.records
+
+
 async def test_a_change_that_is_made_again_is_handled_again() -> None:
     """Access to a chat is given, taken and given: its ``updated_at`` stays, so the third chat is the first one's."""
     handled = Handled()
