@@ -31,7 +31,7 @@ class ArrowBatches:
 
     def __init__(self, listing: Listing[Any] | None, raw_pages: Callable[[], Any], *, rows: int = _BATCH_ROWS) -> None:
         if not is_whole(rows, least=1):
-            raise ConfigError(f"rows is {rows!r}; give a whole number from 1 up", parameter="rows")
+            raise ConfigError(f"rows is {rows!r:.100}; give a whole number from 1 up", parameter="rows")
         self._arrow, listing = _arrow_for(listing)
         self._table = table_of(listing)
         self._schema = self._arrow.schema_of(self._table)

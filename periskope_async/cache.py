@@ -57,7 +57,7 @@ class PageCache:
     def __init__(self, *, max_bytes: int = 64 * 1024 * 1024) -> None:
         if not is_whole(max_bytes, least=1):
             raise ConfigError(
-                f"max_bytes is {max_bytes!r}; give a whole number of bytes from 1 up", parameter="max_bytes"
+                f"max_bytes is {max_bytes!r:.100}; give a whole number of bytes from 1 up", parameter="max_bytes"
             )
         self._max_bytes = max_bytes
         self._pages: OrderedDict[bytes, StoredPage] = OrderedDict()
@@ -167,5 +167,5 @@ class CacheSlot:
 def checked_cache(cache: PageCache | None) -> PageCache | None:
     """Refuse anything but a cache, before anything is sent. Raises ConfigError."""
     if cache is not None and not isinstance(cache, PageCache):  # pyright: ignore[reportUnnecessaryIsInstance] - see PageCache
-        raise ConfigError(f"cache is {cache!r}; make a PageCache(), or leave it out", parameter="cache")
+        raise ConfigError(f"cache is {cache!r:.100}; make a PageCache(), or leave it out", parameter="cache")
     return cache

@@ -64,7 +64,7 @@ class Timeout(Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if value is not None and not (is_number(value) and 0 < value < _MOST_SECONDS):
                 raise ConfigError(
-                    f"timeout.{name} is {value!r}; give seconds above 0, or None for no limit",
+                    f"timeout.{name} is {value!r:.100}; give seconds above 0, or None for no limit",
                     parameter="timeout",
                 )
 
@@ -125,7 +125,7 @@ def load_config(
     elif not isinstance(retry, RetryPolicy):
         retry = RetryPolicy(tries=retry)
     if max_body is not None and not is_whole(max_body, least=1):
-        raise ConfigError(f"max_body is {max_body!r}; give a whole number of bytes above 0", parameter="max_body")
+        raise ConfigError(f"max_body is {max_body!r:.100}; give a whole number of bytes above 0", parameter="max_body")
     if api_key is None:
         api_key = Secret(_setting("PERISKOPE_API_KEY", environ) or "")
     elif not isinstance(api_key, Secret):

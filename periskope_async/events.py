@@ -138,13 +138,15 @@ class Hook(Protocol):
 def checked_hooks(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
     """Refuse objects that could never work as a hook, when the client is made. Raises ConfigError."""
     if not hasattr(hooks, "__iter__"):
-        raise ConfigError(f"hooks is {hooks!r}; give a list of callables, such as hooks=[print]", parameter="hooks")
+        raise ConfigError(
+            f"hooks is {hooks!r:.100}; give a list of callables, such as hooks=[print]", parameter="hooks"
+        )
     checked = tuple(hooks)
     for hook in checked:
         is_async = inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(getattr(hook, "__call__", None))  # noqa: B004 - the method is looked at
         if not callable(hook) or is_async:
             raise ConfigError(
-                f"hook {hook!r} is not a plain callable of one event; from an async one, put the event into a queue",
+                f"hook {hook!r:.100} is not a plain callable of one event; from an async one, put it into a queue",
                 parameter="hooks",
             )
     return checked

@@ -56,13 +56,13 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
         """Refuse policies that would loop for ever or not at all."""
         if not is_whole(self.tries, least=1):
             raise ConfigError(
-                f"retry.tries is {self.tries!r}; it counts the first request, so 1 is the least",
+                f"retry.tries is {self.tries!r:.100}; it counts the first request, so 1 is the least",
                 parameter="retry",
             )
         for name in ("base", "ceiling", "max_elapsed"):
             value = getattr(self, name)
             if not (is_number(value) and value >= 0) or (name == "base" and value == math.inf):
-                raise ConfigError(f"retry.{name} is {value!r}; it must be 0 or more seconds", parameter="retry")
+                raise ConfigError(f"retry.{name} is {value!r:.100}; it must be 0 or more seconds", parameter="retry")
 
 
 def next_wait(

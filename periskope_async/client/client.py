@@ -107,7 +107,7 @@ class PeriskopeClient(
         del api_key, proxy
         if session is not None and (isinstance(session, type) or not hasattr(session, "trace_configs")):
             raise ConfigError(
-                f"session is {session!r}; lend an aiohttp.ClientSession(), or leave it out", parameter="session"
+                f"session is {session!r:.100}; lend an aiohttp.ClientSession(), or leave it out", parameter="session"
             )
         self._config = load_config(
             api_key=key,

@@ -55,9 +55,7 @@ async def written_content(
     The text is the caption of a file. A thread writes large bodies.
     """
     if message is None and media is None and poll is None and not may_be_empty:
-        raise ConfigError(
-            "there is nothing to send; give message or media, or a poll where the method takes one", parameter="message"
-        )
+        raise ConfigError("there is nothing to send; give message or media", parameter="message")
     if media is not None:
         inputs.instance("media", media, Media, "make one with Media.from_path(…)")
     if poll is not None:

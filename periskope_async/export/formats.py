@@ -108,7 +108,7 @@ def format_of(name: str, wanted: str | None = None) -> Format:
     """Choose by the format's name, else by the ending of the file's. Raises ConfigError."""
     if wanted is not None:
         if wanted not in FORMATS:
-            raise ConfigError(f"format is {wanted!r}; it takes one of {', '.join(FORMATS)}", parameter="format")
+            raise ConfigError(f"format is {wanted!r:.100}; it takes one of {', '.join(FORMATS)}", parameter="format")
         return FORMATS[wanted]
     lowered = name.lower()
     for form in _ALL:

@@ -92,7 +92,9 @@ class ExportPlan(Struct, frozen=True, kw_only=True):
         """Check for settings that cannot work."""
         given = self.sources.values() if isinstance(self.sources, Mapping) else [self.sources]
         if not given or not all(isinstance(pager, Pager) for pager in given):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may be untyped
-            raise ConfigError(f"sources is {self.sources!r}; give a pager, or several by name", parameter="sources")
+            raise ConfigError(
+                f"sources is {self.sources!r:.100}; give a pager, or several by name", parameter="sources"
+            )
         # The messages of a chat and those of a phone come from two lists of one kind of row.
         rows = {None if pager.listing is None else pager.listing.row for pager in given}
         if len(rows) > 1 or None in rows:
@@ -103,13 +105,13 @@ class ExportPlan(Struct, frozen=True, kw_only=True):
             )
         if self.if_exists not in get_args(IfExists):
             raise ConfigError(
-                f"if_exists is {self.if_exists!r}; it takes one of {', '.join(get_args(IfExists))}",
+                f"if_exists is {self.if_exists!r:.100}; it takes one of {', '.join(get_args(IfExists))}",
                 parameter="if_exists",
             )
         if self.is_update and any(pager.max_items is not None for pager in self.pagers.values()):
             raise ConfigError("an update reads all that is new; leave out max_items", parameter="max_items")
         if not is_number(self.patience) or not 0 <= self.patience < math.inf:
-            raise ConfigError(f"patience is {self.patience!r}; give seconds, 0 or more", parameter="patience")
+            raise ConfigError(f"patience is {self.patience!r:.100}; give seconds, 0 or more", parameter="patience")
         inputs.text_map("query", self.query)
 
     @property

@@ -41,5 +41,5 @@ def _checked(limiter: Limiter | None) -> Limiter | None:
     if isinstance(limiter, type):
         raise ConfigError(f"limiter is the class {limiter.__name__}; {advice}", parameter="limiter")
     if missing := [name for name in _MEMBERS if not hasattr(limiter, name)]:
-        raise ConfigError(f"limiter is {limiter!r}, without {', '.join(missing)}; {advice}", parameter="limiter")
+        raise ConfigError(f"limiter is {limiter!r:.100}, without {', '.join(missing)}; {advice}", parameter="limiter")
     return limiter

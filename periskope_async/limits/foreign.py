@@ -22,7 +22,7 @@ def checked_reserve(reserve: float) -> float:
     """Refuse a share that leaves nothing to this program. Raises ConfigError."""
     if not (is_number(reserve) and 0 <= reserve < 1):
         raise ConfigError(
-            f"reserve is {reserve!r}; give the share to leave to others, a number from 0 to below 1",
+            f"reserve is {reserve!r:.100}; give the share to leave to others, a number from 0 to below 1",
             parameter="reserve",
         )
     return reserve

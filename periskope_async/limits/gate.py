@@ -82,7 +82,7 @@ class Gate:
         self, budget: Budget, *, max_wait: float | None, burst: int | None = None, rng: random.Random | None = None
     ) -> None:
         if max_wait is not None and not (is_number(max_wait) and max_wait >= 0):
-            raise ConfigError(f"max_wait is {max_wait!r}; give seconds from 0 up, or None", parameter="max_wait")
+            raise ConfigError(f"max_wait is {max_wait!r:.100}; give seconds from 0 up, or None", parameter="max_wait")
         self._budget = budget
         self._max_wait = max_wait
         self._shaper = Shaper(burst)

@@ -24,7 +24,8 @@ class Shaper:
     def __init__(self, burst: int | None) -> None:
         if burst is not None and not is_whole(burst, least=1):
             raise ConfigError(
-                f"burst is {burst!r}; give a whole number from 1 up, or None for the whole limit", parameter="burst"
+                f"burst is {burst!r:.100}; give a whole number from 1 up, or None for the whole limit",
+                parameter="burst",
             )
         self.burst = burst
         self._bucket: AsyncLimiter | None = None

@@ -98,7 +98,7 @@ class Mirror:
         del target
         names = inputs.texts("lists", lists)
         if not set(names) <= set(LISTS):
-            raise ConfigError(f"lists is {names!r}; give some of {tuple(LISTS)}", parameter="lists")
+            raise ConfigError(f"lists is {names!r:.100}; give some of {tuple(LISTS)}", parameter="lists")
         inputs.instance("full_every", full_every, timedelta, "give a timedelta, such as timedelta(days=1)")
         self._client = client
         self._lists = tuple(LISTS[name] for name in dict.fromkeys(names))

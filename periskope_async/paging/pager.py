@@ -63,7 +63,7 @@ class WalkOptions(Struct, frozen=True, kw_only=True):
             ("consistency", self.consistency in _CONSISTENCIES, f"it takes one of {_CONSISTENCIES}"),
         ):
             if not is_right:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; {advice}", parameter=name)
+                raise ConfigError(f"{name} is {getattr(self, name)!r:.100}; {advice}", parameter=name)
 
     def walk(self) -> Walk:
         """Begin a fresh walk."""

@@ -58,14 +58,16 @@ class StreamOptions(Struct, frozen=True, kw_only=True):
         """Refuse impossible options."""
         for name in ("max_events", "max_bytes", "max_message"):
             if not is_whole(getattr(self, name), least=1):
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; give a whole number above 0", parameter=name)
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)!r:.100}; give a whole number above 0", parameter=name
+                )
         for name in ("open_timeout", "heartbeat"):
             value = getattr(self, name)
             if not (is_number(value) and 0 < value < math.inf):
-                raise ConfigError(f"{name} is {value!r}; give seconds above 0", parameter=name)
+                raise ConfigError(f"{name} is {value!r:.100}; give seconds above 0", parameter=name)
         for name, known in (("on_overflow", ("drop_oldest", "raise")), ("on_refusal", ("raise", "retry"))):
             if getattr(self, name) not in known:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; give one of {known}", parameter=name)
+                raise ConfigError(f"{name} is {getattr(self, name)!r:.100}; give one of {known}", parameter=name)
 
 
 class Feed:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from periskope_async.decoding.repair import Unreadable
 from periskope_async.errors import DecodeError
 from periskope_async.live_event import LiveEvent, read_event
-from periskope_async.webhooks.verify import refuse_no_bytes
+from periskope_async.webhooks.verify import received
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,9 +21,9 @@ def parse(body: bytes, *, received_at: datetime | None = None) -> LiveEvent:
     """Read a webhook's body, ``{event, data, org_id, timestamp}``; verify it first.
 
     An event of an unknown name, or with an object unreadable as its type, has a mapping in ``data``. Raises DecodeError
-    if the body is no JSON object, or names no event, and TypeError if it is no bytes.
+    if the body is no JSON object, or names no event; TypeError if it is no bytes.
     """
-    refuse_no_bytes(body)
+    body = received(body)
     try:
         return read_event(body, source="webhook", received_at=received_at)
     except Unreadable as error:

@@ -98,14 +98,18 @@ class Receiver:
         self._keys = keys if isinstance(keys, SigningKeys) else SigningKeys(keys)
         del keys
         if not callable(handle):
-            raise ConfigError(f"handle is {handle!r}; give a function of one event", parameter="handle")
+            raise ConfigError(
+                f"handle is {handle!r:.100}; give a function of one event, async or plain", parameter="handle"
+            )
         bounds = {"max_body": max_body, "max_waiting": max_waiting, "max_waiting_bytes": max_waiting_bytes}
         for name, value in bounds.items():
             if not is_whole(value, least=1):
-                raise ConfigError(f"{name} is {value!r}; give a whole number above 0", parameter=name)
+                raise ConfigError(f"{name} is {value!r:.100}; give a whole number above 0", parameter=name)
         for name, seconds in (("max_age", max_age), ("drain_timeout", drain_timeout)):
             if seconds is not None and not (is_number(seconds) and 0 < seconds < math.inf):
-                raise ConfigError(f"{name} is {seconds!r}; give seconds above 0, or None for no limit", parameter=name)
+                raise ConfigError(
+                    f"{name} is {seconds!r:.100}; give seconds above 0, or None for no limit", parameter=name
+                )
         self._handle = handle
         self._max_body = max_body
         self._max_waiting = max_waiting

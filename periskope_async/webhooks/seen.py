@@ -28,7 +28,7 @@ class Recent:
 
     def __init__(self, size: int = 10_000) -> None:
         if not is_whole(size, least=1):
-            raise ConfigError(f"size is {size!r}; give a whole number above 0", parameter="size")
+            raise ConfigError(f"size is {size!r:.100}; give a whole number above 0", parameter="size")
         self._size = size
         self._keys: OrderedDict[str, None] = OrderedDict()
 

@@ -16,7 +16,7 @@ from periskope_async.errors import ConfigError, SignatureError
 from periskope_async.secret import Secret
 from periskope_async.typed import pasted
 
-__all__ = ["SIGNATURE_HEADER", "SigningKeys", "Verified", "refuse_no_bytes", "verify"]
+__all__ = ["SIGNATURE_HEADER", "SigningKeys", "Verified", "received", "verify"]
 
 SIGNATURE_HEADER: Final = "x-periskope-signature"
 
@@ -62,15 +62,6 @@ class SigningKeys:
         return f"SigningKeys({len(self._keys)} of them)"
 
 
-def refuse_no_bytes(body: object) -> None:
-    """Raise TypeError for a body that is no bytes."""
-    if not isinstance(body, bytes | bytearray | memoryview):
-        raise TypeError(
-            f"body is a {type(body).__name__}; give the bytes that were received, for a text or an object that is "
-            "encoded again may differ from what was signed"
-        )
-
-
 def verify(body: bytes, signature: str | bytes | None, keys: str | Iterable[str] | SigningKeys) -> Verified:
     """Prove that ``body`` was signed with one of ``keys``.
 
@@ -79,7 +70,7 @@ def verify(body: bytes, signature: str | bytes | None, keys: str | Iterable[str]
     """
     known = keys if isinstance(keys, SigningKeys) else SigningKeys(keys)
     del keys
-    refuse_no_bytes(body)
+    body = received(body)
     given = _read_signature(signature)
     if not body:
         raise SignatureError(
@@ -87,7 +78,7 @@ def verify(body: bytes, signature: str | bytes | None, keys: str | Iterable[str]
             "parser, has read it before",
             reason="empty_body",
         )
-    index = known.matching(bytes(body), given)
+    index = known.matching(body, given)
     if index is None:
         raise SignatureError(
             "the signature fits none of the keys: another key, or a body that was changed on the way (decoded and "
@@ -95,6 +86,16 @@ def verify(body: bytes, signature: str | bytes | None, keys: str | Iterable[str]
             reason="wrong",
         )
     return Verified(index)
+
+
+def received(body: bytes) -> bytes:
+    """Give a body as bytes. Raises TypeError if it is a text or an object."""
+    if not isinstance(body, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"body is a {type(body).__name__}; give the bytes that were received, for a text or an object that is "
+            "encoded again may differ from what was signed"
+        )
+    return bytes(body)
 
 
 def _read_signature(signature: str | bytes | None) -> bytes:

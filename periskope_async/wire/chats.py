@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from periskope_async.wire.period import Moment
 
-__all__ = ["ChatType", "SortBy", "SortOrder", "chat_filters", "normal_chat_id", "normal_label", "one_of"]
+__all__ = ["ChatType", "SortBy", "SortOrder", "chat_filters", "no_text", "normal_chat_id", "normal_label", "one_of"]
 
 T = TypeVar("T")
 
@@ -95,9 +95,16 @@ def normal_label(label: str, *, name: str = "label") -> str:
 def _text(name: str, value: str) -> str:
     """Refuse anything but text; the likeliest slip is an id read as a number."""
     if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigError(f"{name} is {value!r:.100}, a {type(value).__name__}; give it as a str", parameter=name)
+        raise no_text(name, value)
     # The first cell of a spreadsheet's file begins with a byte order mark.
     return value.strip().strip("\ufeff").strip()
+
+
+def no_text(name: str, value: object) -> ConfigError:
+    """Make the error for what is no text. An object in the place of its id is a likely slip."""
+    kind, field = type(value).__name__, name.removesuffix("s")
+    said = f"a {kind}; give its .{field}" if hasattr(value, field) else f"{value!r:.100}, a {kind}; give it as a str"
+    return ConfigError(f"{name} is {said}", parameter=name)
 
 
 def one_of(name: str, value: T | None, allowed: Sequence[T]) -> T | None:

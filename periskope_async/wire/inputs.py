@@ -13,7 +13,7 @@ import msgspec
 from periskope_async.config import normal_phone
 from periskope_async.errors import ConfigError
 from periskope_async.typed import is_number, is_whole, numpy_hint, pasted
-from periskope_async.wire.chats import normal_chat_id, normal_label, one_of
+from periskope_async.wire.chats import no_text, normal_chat_id, normal_label, one_of
 from periskope_async.wire.period import Moment, end_point, moment, point
 
 __all__ = [
@@ -78,7 +78,7 @@ def json_body(values: Mapping[str, Any]) -> bytes:
 def text(name: str, value: str, *, most: int | None = None) -> str:
     """Take a text with something in it, as a plain str: an enum's member would be written as its name."""
     if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may have no type checker
-        raise ConfigError(f"{name} is {value!r:.100}, a {type(value).__name__}; give it as a str", parameter=name)
+        raise no_text(name, value)
     if not value.strip():
         raise ConfigError(f"{name} is empty; give a text", parameter=name)
     if most is not None and len(value) > most:
@@ -89,7 +89,7 @@ def text(name: str, value: str, *, most: int | None = None) -> str:
 def optional_text(name: str, value: str | None) -> str | None:
     """Take a text, or None. An empty text is allowed: it clears the old one."""
     if value is not None and not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance] - as in text
-        raise ConfigError(f"{name} is {value!r:.100}, a {type(value).__name__}; give it as a str", parameter=name)
+        raise no_text(name, value)
     return value
 
 

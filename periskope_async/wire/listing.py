@@ -158,7 +158,7 @@ def check_page(listing: Listing[T], *, offset: int, limit: int, limit_name: str 
         )
     if not is_whole(limit, least=1) or limit > listing.max_limit:
         raise ConfigError(
-            f"{limit_name} is {limit!r:.100}; "
-            f"it must be a whole number from 1 to {listing.max_limit}{numpy_hint(limit)}",
+            f"{limit_name} is {limit!r:.100}; it must be a whole number from 1 to {listing.max_limit}"
+            f"{numpy_hint(limit)}",
             parameter=limit_name,
         )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from periskope_async import ConfigError, SignatureError
-from periskope_async.webhooks import SigningKeys, verify
+from periskope_async.webhooks import SigningKeys, parse, verify
 from tests.flow.crash_report import crash_report
 from tests.webhooks.bodies import KEY, envelope, message, signed
 
@@ -77,10 +77,12 @@ def test_an_empty_body_with_a_signature_was_read_before() -> None:
     assert caught.value.reason == "empty_body"
 
 
-def test_a_text_is_no_body() -> None:
-    body: Any = BODY.decode()
+@pytest.mark.parametrize("body", [BODY.decode(), {"event": "message.created"}, None])
+def test_a_text_or_an_object_is_no_body(body: Any) -> None:
     with pytest.raises(TypeError, match="give the bytes that were received"):
         verify(body, RIGHT, KEY)
+    with pytest.raises(TypeError, match="give the bytes that were received"):
+        parse(body)
 
 
 @pytest.mark.parametrize("keys", ["", " \n", [], [KEY, ""], [KEY, None], b"peri_bytes"])
