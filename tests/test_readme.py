@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import httpx
+import msgspec
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
@@ -119,6 +120,9 @@ async def test_the_web_app_with_fastapi(monkeypatch: pytest.MonkeyPatch) -> None
             assert "'a chat' is not a chat's id" in bad.json()["detail"]
             many = await asyncio.gather(*(browser.get(f"/chats/{chat_id}") for _ in range(30)))
             assert {answer.status_code for answer in many} == {200}
+            groups = (await browser.get("/groups")).json()
+        rows = await app.state.periskope.iter_chats(chat_type="group", max_items=20).collect()
+        assert groups == json.loads(json.dumps(msgspec.to_builtins(rows)))
         assert running.refusals == 0
 
 

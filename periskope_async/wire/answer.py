@@ -36,7 +36,7 @@ __all__ = ["PHONE_HINT", "body_start", "decode_error", "foreign_error", "read_me
 
 PHONE_HINT = "give phone=… or PeriskopeClient(phone=…)"
 """What to do where the server misses the ``x-phone`` header: nobody sets headers by hand."""
-_NO_API_HINT = "no API answered: it has no such path, or the base URL lacks the API's version, as in https://…/v1"
+_NO_API_HINT = "no API answered: there is no such path, or the base URL lacks the API's version, as in https://…/v1"
 _SHOWN_CHARACTERS = 200
 _MOST_REASON = 600
 _FIELDS_SHOWN = 10
