@@ -174,7 +174,8 @@ class Gate:
         self, loop: asyncio.AbstractEventLoop, now: float, *, is_retry: bool, is_bulk: bool, hooks: Sequence[Hook]
     ) -> Entry:
         is_told = bool(hooks) or logger.isEnabledFor(logging.DEBUG)
-        needed = self._wait_for(1 if is_retry or self._max_wait is None else self._queue.waiting + 1, now)
+        place = 1 if is_retry or self._max_wait is None else self._queue.next_place(is_bulk=is_bulk)
+        needed = self._wait_for(place, now)
         # Two clocks may have made the reset behind an estimate: the wait may be far shorter.
         is_sure = self._budget.is_window_sure or self._budget.closed_for(now) > self._patience
         if is_sure and needed > self._patience:
@@ -229,14 +230,19 @@ class Gate:
     def _take_up_to(self, wanted: int, now: float) -> Sequence[Any]:
         """Take as many free tokens as may go at once."""
         budget = self._budget
-        tokens = budget.take_up_to(self._shaper.room(wanted, budget.limit, budget.window), now)
+        # A pace spreads requests by itself, and its rate may exceed the limit that is assumed.
+        room = wanted if budget.is_paced else self._shaper.room(wanted, budget.limit, budget.window)
+        tokens = budget.take_up_to(room, now)
         self._shaper.take(len(tokens), now)
         return tokens
 
     def _wait_for(self, place: int, now: float) -> float:
         """Estimate the seconds until the ``place``-th request from now (1 is the next one) may go."""
+        return max(self._budget.wait_for(place, now), self._shaper_wait_for(place, now))
+
+    def _shaper_wait_for(self, place: int, now: float) -> float:
         budget = self._budget
-        return max(budget.wait_for(place, now), self._shaper.wait_for(place, now, budget.limit, budget.window))
+        return 0.0 if budget.is_paced else self._shaper.wait_for(place, now, budget.limit, budget.window)
 
     def sent(self, token: Entry) -> None:
         """Book the moment of sending, for a permit: from now on it is known when the token is back."""
@@ -367,7 +373,7 @@ class Gate:
         now, budget = self._now(), self._budget
         if budget.closed_for(now):
             return "refused"
-        if self._shaper.wait_for(1, now, budget.limit, budget.window) > budget.wait_for(1, now):
+        if self._shaper_wait_for(1, now) > budget.wait_for(1, now):
             return "shape"
         return "limit" if self._budget.is_known else "probe"
 

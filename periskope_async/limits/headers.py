@@ -106,6 +106,8 @@ class _Set(Struct, frozen=True):
     limit: int | None = None
     remaining: int | None = None
     reset: _Reset = _NO_RESET
+    is_own: bool = True
+    """Whether ``remaining`` is surely of this limit."""
 
 
 class _Item(NamedTuple):
@@ -158,7 +160,8 @@ def _tightest(sets: list[_Set]) -> _Set:
 def _wider_spent_for(told: _Set, sets: list[_Set]) -> float:
     lowest = told.limit or math.inf
     return max(
-        (each.reset[0] or 0.0 for each in sets if (each.limit or 0) > lowest and each.remaining == 0), default=0.0
+        (each.reset[0] or 0.0 for each in sets if (each.limit or 0) > lowest and each.remaining == 0 and each.is_own),
+        default=0.0,
     )
 
 
@@ -194,11 +197,11 @@ def _sets(name: str, columns: _Columns, date: float | None, unusable: list[str])
     remaining = [_count(f"{name}-Remaining", text, unusable) for text in columns[1]]
     resets = [_reset(f"{name}-Reset", text, date, unusable) for text in columns[2]]
     # A part may be there more or less often. Nothing tells whose it is, so it may be anybody's.
-    if len(remaining) != len(limits):
+    if not (is_own := len(remaining) == len(limits)):
         remaining = [_lowest(remaining)] * len(limits)
     if len(resets) != len(limits):
         resets = [_latest(resets)] * len(limits)
-    return [_Set(name, *each) for each in zip(limits, remaining, resets, strict=True)]
+    return [_Set(name, *each, is_own) for each in zip(limits, remaining, resets, strict=True)]
 
 
 # Azure's Retry-After-ms is in milliseconds, beside a Retry-After.

@@ -37,6 +37,7 @@ class WaitQueue:
     def __init__(self) -> None:
         self.waiting = 0
         """How many still wait, with the cancelled ones until they have left."""
+        self._waiting_calls = 0
         self._calls: deque[Waiter] = deque()
         self._pages: deque[Waiter] = deque()
         self._by_age: deque[Waiter] = deque()
@@ -53,9 +54,14 @@ class WaitQueue:
             self._by_age.popleft()
         return self._by_age[0] if self._by_age else None
 
+    def next_place(self, *, is_bulk: bool) -> int:
+        """Tell at most which place the next one to join has, 1 for the head."""
+        pages_before = self._waiting_calls // _CALLS_BEFORE_A_PAGE + 1
+        return 1 + (self.waiting if is_bulk else min(self.waiting, self._waiting_calls + pages_before))
+
     def join(self, waiter: Waiter, *, at_head: bool) -> None:
         """Take a place in its lane: at the end, or at the head if the request was in line before."""
-        self.waiting += 1
+        self._count(waiter, 1)
         self._by_age.append(waiter)
         line = self._line_of(waiter)
         if at_head:
@@ -76,7 +82,7 @@ class WaitQueue:
             self._calls_in_a_row = 0
         else:
             return False
-        self.waiting -= 1
+        self._count(waiter, -1)
         waiter.ready.set_result(token)
         return True
 
@@ -84,13 +90,13 @@ class WaitQueue:
         """Give the place up after a cancel; False if the waiter had been served or failed by then."""
         waiter.ready.cancel()
         if waiter.ready.cancelled():
-            self.waiting -= 1
+            self._count(waiter, -1)
             return True
         return False
 
     def fail(self, waiter: Waiter, error: Exception) -> None:
         """End one wait with an error."""
-        self.waiting -= 1
+        self._count(waiter, -1)
         waiter.ready.set_exception(error)
 
     def fail_all(self, error: Callable[[], Exception]) -> None:
@@ -100,6 +106,10 @@ class WaitQueue:
         self._calls.clear()
         self._pages.clear()
         self._by_age.clear()
+
+    def _count(self, waiter: Waiter, more: int) -> None:
+        self.waiting += more
+        self._waiting_calls += 0 if waiter.is_bulk else more
 
     def _line_of(self, waiter: Waiter) -> deque[Waiter]:
         return self._pages if waiter.is_bulk else self._calls

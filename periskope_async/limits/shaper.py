@@ -40,8 +40,8 @@ class Shaper:
         return next((count for count in range(min(wanted, self.burst), 0, -1) if bucket.has_capacity(count)), 0)
 
     def take(self, count: int, now: float) -> None:
-        """Count requests that go. There must be room for them."""
-        if self._bucket is not None and count:
+        """Count requests that go, unless they went without asking for room."""
+        if self._bucket is not None and count and self._bucket.has_capacity(count):
             # Where there is room, this coroutine ends without a wait.
             with suppress(StopIteration):
                 self._bucket.acquire(count).send(None)

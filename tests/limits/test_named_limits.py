@@ -54,6 +54,14 @@ def told(limit: int, remaining: object, reset: object, suffix: str = "") -> list
             id="Kong's minute is spent",
         ),
         pytest.param(told(100, 0, 28) + told(10, 6, 1), (10, 6, 1.0, 28.0), id="a gateway's is spent"),
+        pytest.param(
+            [
+                *[("X-RateLimit-Limit", "10, 100"), ("X-RateLimit-Remaining", 0)],
+                ("X-RateLimit-Reset", "1, 28"),
+            ],
+            (10, 0, 1.0, 0.0),
+            id="nobody knows whose it is",
+        ),
         pytest.param(told(100, 36, 28) + told(10, 6, 1), (10, 6, 1.0, 0.0), id="a gateway's has some left"),
         pytest.param(
             [

@@ -83,6 +83,31 @@ async def test_a_call_goes_before_the_pages_that_wait_for_the_bucket() -> None:
     await asyncio.gather(*pages)
 
 
+@pytest.mark.parametrize(("burst", "pages", "max_wait"), [(None, 25, 1.5), (1, 8, 0.5)])
+async def test_a_call_is_not_refused_for_the_pages_that_it_goes_before(
+    burst: int | None, pages: int, max_wait: float
+) -> None:
+    gate = RateLimiter(assume=RateLimit(10, 1.0), burst=burst, max_wait=max_wait)
+
+    async def send(*, is_bulk: bool) -> None:
+        permit = await gate.acquire(is_bulk=is_bulk)
+        permit.sent()
+        permit.answered(LimitHeaders(), status=200)
+
+    walk = [asyncio.create_task(send(is_bulk=True)) for _ in range(pages)]
+    await asyncio.sleep(0)
+    with pytest.raises(WaitTooLong):
+        await send(is_bulk=True)
+    await send(is_bulk=False)
+    await asyncio.gather(*walk, return_exceptions=True)
+
+
+async def test_a_pace_may_exceed_the_assumed_limit_whatever_the_burst() -> None:
+    sent = await times_of(RateLimiter(burst=1), 100)
+    gaps = [later - earlier for earlier, later in pairwise(sent)]
+    assert gaps[-1] < 0.06
+
+
 async def test_without_a_burst_the_whole_limit_goes_at_once() -> None:
     sent = await times_of(RateLimiter(assume=RateLimit(20, 60.0)), 20)
     assert sent[-1] == sent[0]
