@@ -190,6 +190,8 @@ class Finish:
         keys = RowKeys(self._job.plan.listing, is_merged=spool.begun.is_merged)
         newer = CompactKeys(set())
         for page, data in spool.read():
+            if self._stop.is_set():
+                raise _Stopped
             if page.is_again:
                 newer.update(keys.of_lines(walks[page.walk].source, decompressed(data, spool.begun.codec)))
         return lambda page, row: page.is_again or keys.of_row(walks[page.walk].source, row) not in newer

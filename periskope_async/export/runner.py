@@ -71,6 +71,9 @@ async def run_plan(plan: ExportPlan, path: str | os.PathLike[str], *, progress: 
     """Do the work of :func:`export`, for a plan."""
     target = checked_target(path)
     job = await in_thread(_job_of, plan, target)
+    if job.plan.restart and not plan.restart:
+        # The rows of the earlier run stay until the server is known to answer.
+        await _first_answer(job.plan)
     spool = await _opened(target, job.begun, restart=job.plan.restart)
     if job.warning:
         logger.warning("an earlier run to %r was broken off: %s", str(target), job.warning)
@@ -113,12 +116,29 @@ def _job_of(plan: ExportPlan, target: Path) -> Job:
     )
     warning = ""
     if plan.is_update and not plan.restart:
-        twin = replace(begun, walks=_tokens(walks_of(_other_mode(plan), None, is_update=bool(base))))
-        if whole is not None and is_same(whole, twin) and not is_same(whole, begun):
-            begun, warning = twin, f"its file is put in place. Run this {plan.if_exists} again to have it done"
+        other_walks = walks_of(_other_mode(plan), None, is_update=bool(base))
+        twin = replace(begun, walks=_tokens(other_walks))
+        # The walks of a list without an order do not tell a sweep from an update.
+        is_other = plan.if_exists == "sweep" or twin.walks != begun.walks
+        if whole is not None and base and is_other and is_same(whole, twin):
+            begun, walks = twin, other_walks
+            warning = f"its file is put in place. Run this {plan.if_exists} again to have it done"
         elif why := why_anew(plan, target, begun, twin):
             return replace(_job_of(replace(plan, restart=True), target), warning=f"this one begins anew, as {why}")
     return Job(plan, form, table, older, there.manifest if there is not None else None, walks, begun, warning)
+
+
+async def _first_answer(plan: ExportPlan) -> None:
+    """Ask for one row. Raises the error of the last source if none answers."""
+    failures: list[PeriskopeError] = []
+    for pager in plan.pagers.values():
+        try:
+            await pager.first()
+        except PeriskopeError as error:
+            failures.append(error)
+        else:
+            return
+    raise failures[-1]
 
 
 def _other_mode(plan: ExportPlan) -> ExportPlan:

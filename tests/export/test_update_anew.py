@@ -53,6 +53,26 @@ async def test_an_update_and_a_sweep_do_not_block_each_other(
     assert names_in(tmp_path) == [out.name, f"{out.name}.manifest.json"]
 
 
+@pytest.mark.parametrize(("first", "second"), MODES)
+async def test_the_rows_of_an_earlier_run_stay_until_the_server_answers(
+    tmp_path: Path, first: Any, second: Any
+) -> None:
+    out = tmp_path / "out.jsonl"
+    async with connected(chats=300) as (sandbox, client):
+        pager = client.iter_chats(page_size=50, prefetch=1)
+        await export(pager, out)
+        for place in range(0, 300, 2):
+            sandbox.wake(place)
+        await cut(sandbox, pager, out, if_exists=first)
+        before = (tmp_path / "out.jsonl.partial").read_bytes()
+        sandbox.script(Status(401))
+        with pytest.raises(AuthenticationError):
+            await export(pager, out, if_exists=second)
+        assert (tmp_path / "out.jsonl.partial").read_bytes() == before
+        result = await export(pager, out, if_exists=first)
+    assert (result.manifest.state, result.resumed_rows > 0) == ("whole", True)
+
+
 @pytest.mark.parametrize("end", [end_before_the_place, end_before_the_manifest], ids=lambda end: end.__name__)
 @pytest.mark.parametrize(("first", "second"), MODES)
 async def test_a_whole_file_is_put_in_place_by_both(
