@@ -14,7 +14,7 @@
     │   ├── AuthenticationError           401: a bad key, or a phone outside its scope
     │   │   └── StreamRefusedError        the server ended a stream of live events, and would refuse the next one
     │   ├── PermissionDeniedError         403
-    │   ├── NotFoundError                 404 with JSON; a page from elsewhere is a plain APIError
+    │   ├── NotFoundError                 404 of the API; a page from elsewhere is a plain APIError
     │   ├── ValidationError               422: ``fields`` says which parameter and why
     │   ├── RateLimitError                429
     │   │   └── WaitTooLong               nothing was sent: the limit's wait would be longer than allowed
@@ -221,7 +221,7 @@ class PermissionDeniedError(APIError):
 class NotFoundError(APIError):
     """404 of the API: no such chat. Or an empty success in place of a message, which may come later.
 
-    A 404 that is no JSON, as of a gateway or for a base URL without its version, is a plain APIError.
+    A 404 with a page or a plain text, as of a gateway or for a base URL without its version, is a plain APIError.
     """
 
 

@@ -87,6 +87,9 @@ class ExportWorkers:
             raise ConfigError(
                 f"plans is {plans!r:.100}; give a function of a client that gives the plans by name", parameter="plans"
             )
+        if not isinstance(redis_url, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may have no type checker
+            # It is not shown: a password may be in it.
+            raise ConfigError(f"redis_url is a {type(redis_url).__name__}; give it as a str", parameter="redis_url")
         inputs.seconds("idle_timeout", idle_timeout)
         self._plans = plans
         self._folder = Path(folder).resolve()

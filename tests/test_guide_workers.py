@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from coredis.exceptions import ConnectionError as RedisConnectionError
+from yarl import URL
 
 from periskope_async import ConfigError, ExportError, PeriskopeClient, workers
 from periskope_async.export import ExportPlan
@@ -353,6 +354,13 @@ def test_slips_are_named_where_they_are_made(
     right: dict[str, Any] = {"redis_url": "redis://127.0.0.1:1", "plans": dict, "folder": tmp_path}
     with pytest.raises(ConfigError, match=f"{next(iter(wrong))} is "):
         ExportWorkers(**right | wrong)
+
+
+def test_the_password_of_redis_is_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PERISKOPE_API_KEY", "key")
+    url: Any = URL("redis://:s3cret@127.0.0.1:1")
+    with pytest.raises(ConfigError, match="redis_url is a URL; give it as a str"):
+        ExportWorkers(url, lambda _: {}, tmp_path)
 
 
 async def test_a_foreign_manifest_is_told_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

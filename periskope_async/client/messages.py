@@ -156,9 +156,9 @@ class MessageMethods(QueueMethods):
 
         ``delay`` is the seconds between two of them (the server's default is 1). ``variables`` maps each chat's id to
         the values of the message's ``{{name}}``, and each chat needs all of them. No document shows how the text marks
-        a value's place: this form is a guess, so try it with one chat first. ``sent.cancel()`` calls the broadcast off.
-        Each message probably takes a paid credit, as the console's bulk messages do
-        (https://docs.periskope.app/features/bulk-message).
+        a value's place: this form is a guess, so try it with one chat first. If the text itself holds ``{{x}}``, give
+        that as the value of ``x``. ``sent.cancel()`` calls the broadcast off. Each message probably takes a paid
+        credit, as the console's bulk messages do (https://docs.periskope.app/features/bulk-message).
         """
         ids = inputs.chat_ids(chat_ids)
         filled = {} if variables is None else _variables(variables)

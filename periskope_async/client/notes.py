@@ -8,7 +8,7 @@ from periskope_async.client.base import BaseClient
 from periskope_async.client.content import written_content
 from periskope_async.client.lists import CHAT_NOTES, NOTES, of_chat_or_all
 from periskope_async.decoding.objects import one_of
-from periskope_async.errors import APIError
+from periskope_async.errors import APIError, NotFoundError
 from periskope_async.models.note import Note
 from periskope_async.wire import inputs
 from periskope_async.wire.chats import normal_chat_id
@@ -67,13 +67,16 @@ class NoteMethods(BaseClient):
         """
         given = encoded(inputs.path_id("note_id", note_id))
         number = self._phone(phone)
-        try:
-            return await self._read(f"/notes/{given}", one_of(Note), phone=number)
-        except APIError as error:
-            # A server without this path answers with a page.
-            if error.status != 404:  # noqa: PLR2004 - HTTP's own
-                raise
-        return await self._read(f"/note/{given}", one_of(Note), phone=number)
+        missing: list[APIError] = []
+        for path in (f"/notes/{given}", f"/note/{given}"):
+            try:
+                return await self._read(path, one_of(Note), phone=number)
+            except APIError as error:
+                if error.status != 404:  # noqa: PLR2004 - HTTP's own
+                    raise
+                missing.append(error)
+        # A server without one of these paths answers with a page there, which says nothing of the note.
+        raise next((error for error in missing if isinstance(error, NotFoundError)), missing[0])
 
     async def create_note(
         self,

@@ -19,13 +19,15 @@ def decode(data: bytes | str, *, type: type[P]) -> P:  # noqa: A002 - as in msgs
 
     Takes a row of :meth:`Pager.raw`, a line of a ``.jsonl`` export, and what ``msgspec.json.encode`` made of a model;
     of the latter all but ``undecoded``. Raises DecodeError if it is no JSON object, or has lost its identity, and
-    ConfigError if ``type`` is no model of :mod:`periskope_async.models`.
+    ConfigError if ``data`` is no text, or ``type`` no model of :mod:`periskope_async.models`.
     """
     is_model = inspect.isclass(type) and issubclass(type, Part)  # pyright: ignore[reportUnnecessaryIsInstance] - callers may have no type checker
     if not is_model:
         raise ConfigError(f"type is {type!r:.100}; give a model, such as Chat", parameter="type")
+    if not isinstance(data, bytes | bytearray | memoryview | str):  # pyright: ignore[reportUnnecessaryIsInstance] - as above
+        raise ConfigError(f"data is a {data.__class__.__name__}; give the JSON as bytes or str", parameter="data")
     # Half a character becomes U+FFFD, as in an answer.
-    text = data.encode(errors="surrogatepass") if isinstance(data, str) else data
+    text = data.encode(errors="surrogatepass") if isinstance(data, str) else bytes(data)
     try:
         return read_part(type, text, "$")
     except Unreadable as error:

@@ -164,7 +164,7 @@ class Mirror:
     async def watch(
         self,
         *,
-        every: float = 60.0,
+        every: float | None = 60.0,
         full: bool = False,
         events: AsyncIterable[Any] | None = None,
         on_sync: Callable[[SyncResult], object] = lambda _: None,
@@ -172,6 +172,7 @@ class Mirror:
     ) -> None:
         """Sync now and every so many seconds, and apply events as they come, until cancelled.
 
+        With None for ``every``, it syncs again only where an event calls for it.
         ``full`` is that of :meth:`sync`, for the first one. An item of ``events`` without ``raw``, such as a gap in the
         stream, or an unreadable one, makes a sync follow at once. ``on_sync`` gets each sync. ``on_error`` gets each
         passing error of a failed sync: TransportError, ServerError, RateLimitError, and the MirrorError of a database

@@ -84,7 +84,7 @@ class Receiver:
 
     def __init__(
         self,
-        handle: Callable[[LiveEvent], Awaitable[object] | None],
+        handle: Callable[[LiveEvent], object],
         *,
         keys: str | Iterable[str] | SigningKeys,
         max_body: int = 16 * 1024 * 1024,
@@ -97,9 +97,12 @@ class Receiver:
     ) -> None:
         self._keys = keys if isinstance(keys, SigningKeys) else SigningKeys(keys)
         del keys
-        if not callable(handle):
+        # Calling one with a ``yield`` in it does nothing.
+        is_generator = inspect.isgeneratorfunction(handle) or inspect.isasyncgenfunction(handle)
+        if is_generator or not callable(handle):
             raise ConfigError(
-                f"handle is {handle!r:.100}; give a function of one event, async or plain", parameter="handle"
+                f"handle is {handle!r:.100}; give a function of one event, async or plain, without yield",
+                parameter="handle",
             )
         bounds = {"max_body": max_body, "max_waiting": max_waiting, "max_waiting_bytes": max_waiting_bytes}
         for name, value in bounds.items():

@@ -113,6 +113,12 @@ def _first_of(body: bytes) -> bytes:
     return found[1] if found else b""
 
 
+def _is_of_no_api(body: bytes, meta: ResponseMeta) -> bool:
+    """Whether a web server or a gateway wrote it. A plain text with the API's trace id is the API's."""
+    first = _first_of(body)
+    return first == b"<" or (bool(first) and meta.trace_id is None and not _may_be_json(first, body, meta))
+
+
 def _may_be_json(first: bytes, body: bytes, meta: ResponseMeta) -> bool:
     if first == b"{":
         return True
@@ -157,9 +163,9 @@ def status_error(meta: ResponseMeta, body: bytes, request: Request) -> APIError:
         message = f"{message} ({details})"
     kind = error_for_status(meta.status)
     message = one_line(message, limit=_MOST_REASON)
-    if kind is NotFoundError and (first := _first_of(body)) and not _may_be_json(first, body, meta):
+    if kind is NotFoundError and not (said.code or said.message or said.fields) and _is_of_no_api(body, meta):
         # Callers take a NotFoundError for the API's own word that a thing is not there.
-        kind, message = APIError, f"{message}; {_NO_API_HINT}"
+        kind, message = APIError, f"{_NO_API_HINT}; {message}"
     elif kind is AuthenticationError:
         message = f"{message}. {_likely_cause(message, request)}"
     elif request.phone is None and are_about("x-phone", said.fields):

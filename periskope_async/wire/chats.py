@@ -103,7 +103,11 @@ def _text(name: str, value: str) -> str:
 def no_text(name: str, value: object) -> ConfigError:
     """Make the error for what is no text. An object in the place of its id is a likely slip."""
     kind, field = type(value).__name__, name.removesuffix("s")
-    said = f"a {kind}; give its .{field}" if hasattr(value, field) else f"{value!r:.100}, a {kind}; give it as a str"
+    said = (
+        f"a {kind}; give its .{field}"
+        if isinstance(getattr(value, field, None), str)
+        else f"{value!r:.100}, a {kind}; give it as a str"
+    )
     return ConfigError(f"{name} is {said}", parameter=name)
 
 

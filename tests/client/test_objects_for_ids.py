@@ -21,6 +21,7 @@ SLIPS: dict[str, tuple[Callable[[Any], Awaitable[Any]], str]] = {
     "get_message": (lambda client: client.get_message(MESSAGE), "a Message; give its .message_id"),
     "get_ticket": (lambda client: client.get_ticket(CHAT), "a Chat; give it as a str"),
     "label": (lambda client: client.list_chats(label=CHAT), "a Chat; give it as a str"),
+    "bytes": (lambda client: client.create_task(b"Call back"), "title is b'Call back', a bytes; give it as a str"),
     "time": (lambda client: client.list_chats(start_time=CHAT), "give an ISO string, a date or a datetime"),
     "offset": (lambda client: client.list_chats(offset=CHAT), "it must be a whole number"),
     "export": (lambda _: export([CHAT], "chats.jsonl"), "give a pager"),  # type: ignore[arg-type] # what is refused

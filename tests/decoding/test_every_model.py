@@ -260,5 +260,7 @@ def test_a_kept_object_that_cannot_be_read() -> None:
     assert (caught.value.path, caught.value.body_start) == ("$.phone_id", '{"phone_name": "x"}')
     with pytest.raises(DecodeError, match="expected an object, not a list"):
         decode(b"[]", type=models_of_api.Phone)
+    with pytest.raises(ConfigError, match="data is a dict; give the JSON as bytes or str"):
+        decode({"phone_id": "p"}, type=models_of_api.Phone)  # type: ignore[arg-type] # what is refused
     with pytest.raises(ConfigError, match=r"type is list\[.*Phone\]; give a model, such as Chat"):
         decode(b"[]", type=list[models_of_api.Phone])  # type: ignore[type-var] # what is refused

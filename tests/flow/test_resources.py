@@ -161,6 +161,9 @@ async def test_notes(opened: Opened) -> None:
         assert [note async for note in client.iter_notes(chat_id=chat_id, max_items=1)] == [note]
         with pytest.raises(NotFoundError):
             await client.get_note("none")
+        sandbox.script(Body(b"<pre>Cannot GET</pre>", status=404), path="/v1/note/none")
+        with pytest.raises(NotFoundError):
+            await client.get_note("none")
         sandbox.script(Body(b"<pre>Cannot GET</pre>", status=404), path=f"/v1/notes/{note.note_id}")
         assert (await client.get_note(note.note_id)).body == "Call back"
 

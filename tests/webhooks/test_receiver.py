@@ -23,7 +23,7 @@ from periskope_async.webhooks.seen import Recent
 from tests.webhooks.bodies import KEY, chat, envelope, message, signed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
     import aiohttp
 
@@ -382,6 +382,14 @@ async def test_a_store_and_a_handler_that_fail_keep_no_other_event_from_being_ha
     assert "m0 may be dropped if it comes again" in caplog.text
 
 
+def a_generator(_: LiveEvent) -> Generator[None]:
+    yield
+
+
+async def an_async_generator(_: LiveEvent) -> AsyncGenerator[None]:
+    yield
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
@@ -394,6 +402,8 @@ async def test_a_store_and_a_handler_that_fail_keep_no_other_event_from_being_ha
         ("keys", None),
         ("keys", 5),
         ("handle", None),
+        ("handle", a_generator),
+        ("handle", an_async_generator),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_refused(option: str, value: object) -> None:

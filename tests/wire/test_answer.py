@@ -78,12 +78,19 @@ def test_each_status_has_its_class(status: int, kind: type[APIError]) -> None:
         ('"no such chat"', "application/json", errors.NotFoundError),
         ("[]", "application/json", errors.NotFoundError),
         ("null", "application/json", errors.NotFoundError),
+        ('\0{"code": "NOT_FOUND_ERROR", "message": "no such chat"}', "application/json", errors.NotFoundError),
     ],
 )
 def test_only_the_api_says_that_there_is_no_such_thing(body: str, content_type: str, kind: type[APIError]) -> None:
     error = status_error(ResponseMeta(status=404, content_type=content_type), body.encode(), ALL_PHONES)
     assert type(error) is kind
     assert ("the base URL lacks the API's version" in str(error)) is (kind is APIError)
+
+
+@pytest.mark.parametrize(("body", "kind"), [("Chat not found", errors.NotFoundError), ("<pre>Cannot GET", APIError)])
+def test_a_trace_id_tells_the_apis_own_text_and_no_page(body: str, kind: type[APIError]) -> None:
+    meta = ResponseMeta(status=404, content_type="text/html", trace_id="b012")
+    assert type(status_error(meta, body.encode(), ALL_PHONES)) is kind
 
 
 def test_a_401_says_which_cause_is_likely() -> None:
